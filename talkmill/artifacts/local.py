@@ -1,0 +1,88 @@
+"""The store as folders: one folder a bucket. What the embedded mode uses in place of MinIO."""
+
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from talkmill.artifacts.artifact import Artifact, sha256_of
+from talkmill.artifacts.store import CorruptArtifactError
+
+
+class LocalStore:
+    """A store in local folders; safe for several threads and processes."""
+
+    def __init__(self, buckets: Mapping[str, Path]) -> None:
+        """Create a store.
+
+        Args:
+            buckets: Bucket name to the folder that holds its objects.
+        """
+        self._buckets = {name: folder.resolve() for name, folder in buckets.items()}
+        self._verified: set[tuple[str, str, int]] = set()
+
+    def put(self, path: Path, bucket: str, key: str, media_type: str) -> Artifact:
+        """Move a local file into the store; the object appears whole or not at all."""
+        artifact = Artifact(bucket, key, sha256_of(path), path.stat().st_size, media_type)
+        target = self._path(bucket, key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+        self._remember(artifact, target)
+        return artifact
+
+    def adopt(self, bucket: str, key: str, media_type: str) -> Artifact:
+        """Describe a file that was written in place, inside a bucket's folder."""
+        path = self._path(bucket, key)
+        artifact = Artifact(bucket, key, sha256_of(path), path.stat().st_size, media_type)
+        self._remember(artifact, path)
+        return artifact
+
+    def fetch(self, artifact: Artifact) -> Path:
+        """Return the path of the verified content; see `Store.fetch`."""
+        path = self._path(artifact.bucket, artifact.key)
+        size = path.stat().st_size
+        if self._mark(artifact, path) in self._verified:
+            return path
+        if size != artifact.size_bytes or sha256_of(path) != artifact.sha256:
+            raise CorruptArtifactError(
+                f"{path} has {size} bytes and is not what its manifest says ({artifact.size_bytes} bytes, "
+                f"sha256 {artifact.sha256[:12]}...); delete its folder and run again"
+            )
+        self._remember(artifact, path)
+        return path
+
+    def has(self, artifact: Artifact) -> bool:
+        """Say whether the object is there with the right size, without reading it."""
+        path = self._path(artifact.bucket, artifact.key)
+        return path.is_file() and path.stat().st_size == artifact.size_bytes
+
+    def read(self, bucket: str, key: str) -> bytes | None:
+        """Return a small object's content, or None where there is none."""
+        path = self._path(bucket, key)
+        return path.read_bytes() if path.is_file() else None
+
+    def write(self, bucket: str, key: str, content: bytes) -> None:
+        """Write a small object; it appears whole or not at all."""
+        target = self._path(bucket, key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        try:
+            with part.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _path(self, bucket: str, key: str) -> Path:
+        parts = PurePosixPath(key).parts
+        if not parts or key.startswith("/") or ".." in parts or "\\" in key:
+            raise ValueError(f"object key {key!r} is not a plain relative path")
+        return self._buckets[bucket].joinpath(*parts)
+
+    def _mark(self, artifact: Artifact, path: Path) -> tuple[str, str, int]:
+        return (str(path), artifact.sha256, path.stat().st_mtime_ns)
+
+    def _remember(self, artifact: Artifact, path: Path) -> None:
+        self._verified.add(self._mark(artifact, path))

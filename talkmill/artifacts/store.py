@@ -1,0 +1,39 @@
+"""What the pipeline asks of an object store."""
+
+from pathlib import Path
+from typing import Protocol
+
+from talkmill.artifacts.artifact import Artifact
+
+
+class CorruptArtifactError(RuntimeError):
+    """The stored content is not what the artifact says."""
+
+
+class Store(Protocol):
+    """A store of immutable objects."""
+
+    def put(self, path: Path, bucket: str, key: str, media_type: str) -> Artifact:
+        """Move a local file into the store; the object appears whole or not at all."""
+        ...
+
+    def fetch(self, artifact: Artifact) -> Path:
+        """Return a local path of the verified content.
+
+        Raises:
+            FileNotFoundError: The store has no such object.
+            CorruptArtifactError: Its content has another size or hash.
+        """
+        ...
+
+    def has(self, artifact: Artifact) -> bool:
+        """Say whether the object is there with the right size, without reading it."""
+        ...
+
+    def read(self, bucket: str, key: str) -> bytes | None:
+        """Return a small object's content, or None where there is none."""
+        ...
+
+    def write(self, bucket: str, key: str, content: bytes) -> None:
+        """Write a small object; it appears whole or not at all."""
+        ...

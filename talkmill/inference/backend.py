@@ -1,0 +1,39 @@
+"""What an algorithm may ask of a network. Knows no runtime."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class Network(Protocol):
+    """A loaded network; safe to call from several threads."""
+
+    @property
+    def model_id(self) -> str:
+        """Catalogue id of the model."""
+        ...
+
+    @property
+    def execution_provider(self) -> str:
+        """Name of the execution provider that runs it."""
+        ...
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the inputs, in the model's order."""
+        ...
+
+    def run(self, inputs: Mapping[str, FloatArray]) -> list[FloatArray]:
+        """Run the network once.
+
+        Args:
+            inputs: Input name to array, in the shapes that the catalogue gives.
+
+        Returns:
+            The outputs in the model's order.
+        """
+        ...

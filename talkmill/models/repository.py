@@ -1,0 +1,164 @@
+"""The folder of fetched models: gets, checks, builds and finds them."""
+
+import json
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from talkmill.artifacts.artifact import sha256_of
+from talkmill.artifacts.manifest import ModelVersion
+from talkmill.models.catalogue import ModelEntry, ModelFile, Role, find
+from talkmill.models.export.builders import BUILDERS
+from talkmill.models.sources import SourceError, obtain
+
+RECORD_NAME = "installed.json"
+
+
+class ModelError(RuntimeError):
+    """A model is missing, or is not what the catalogue says."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledModel:
+    """A model on disk.
+
+    Attributes:
+        path: The file to load.
+        version: Id and sha256 of that file.
+    """
+
+    path: Path
+    version: ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What `installed.json` says of a model's folder."""
+
+    id: str
+    loads: str
+    sha256: str
+    sources: dict[str, str]
+
+
+class ModelRepository:
+    """Fetched models, one folder each."""
+
+    def __init__(
+        self, folder: Path, mirror: Path | None, announce: Callable[[str], None] = lambda line: None
+    ) -> None:
+        """Create a repository.
+
+        Args:
+            folder: Where models lie.
+            mirror: A folder of published files that is tried first, or None.
+            announce: Called with a line for each model before it is fetched.
+        """
+        self.folder = folder
+        self._mirror = mirror
+        self._announce = announce
+
+    def installed(self, model_id: str) -> InstalledModel | None:
+        """Return a model that was fetched, or None. Trusts the record; `verify` reads every byte."""
+        record = self._record(find(model_id))
+        if record is None:
+            return None
+        path = self.folder / model_id / record.loads
+        return InstalledModel(path, ModelVersion(model_id, record.sha256)) if path.is_file() else None
+
+    def ensure(self, model_id: str, role: Role) -> InstalledModel:
+        """Return a model, fetching it first where its licence allows any use.
+
+        Raises:
+            UnknownModelError: The catalogue has no such model for that role.
+            ModelError: It cannot be had.
+        """
+        entry = find(model_id, role)
+        model = self.installed(model_id)
+        if model is not None:
+            return model
+        if not entry.permissive:
+            raise ModelError(
+                f"model {model_id} has the licence {entry.licence} and is fetched only when you accept it: "
+                f"`talkmill models fetch {model_id} --accept-licence`"
+            )
+        return self.fetch(model_id)
+
+    def fetch(self, model_id: str) -> InstalledModel:
+        """Get a model's files, check every byte, and build what the pipeline loads.
+
+        Raises:
+            UnknownModelError: The catalogue has no such model.
+            ModelError: No source gave a file with the right hash.
+        """
+        entry = find(model_id)
+        self._announce(f"{entry.id}: {entry.title}. Licence {entry.licence}. Training data: {entry.training_data}.")
+        part = self.folder / f".{model_id}-{uuid.uuid4().hex}"
+        try:
+            part.mkdir(parents=True)
+            with tempfile.TemporaryDirectory() as archives:
+                sources = {file.name: self._fetch_file(file, part, Path(archives)) for file in entry.files}
+            if entry.build is not None:
+                BUILDERS[entry.build](part, part / entry.loads)
+                for file in entry.files:
+                    (part / file.name).unlink()
+            record = _Record(model_id, entry.loads, sha256_of(part / entry.loads), sources)
+            (part / RECORD_NAME).write_text(json.dumps(asdict(record), indent=1))
+            self._install(part, self.folder / model_id)
+        except OSError as error:
+            raise ModelError(f"model {model_id} cannot be stored in {self.folder}: {error}") from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        model = self.installed(model_id)
+        assert model is not None  # noqa: S101 - just written
+        return model
+
+    def verify(self, model_id: str) -> None:
+        """Read every byte of a fetched model again.
+
+        Raises:
+            ModelError: It is missing or has changed since it was fetched.
+        """
+        model = self.installed(model_id)
+        if model is None:
+            raise ModelError(f"model {model_id} is not fetched; run `talkmill models fetch {model_id}`")
+        found = sha256_of(model.path)
+        if found != model.version.sha256:
+            raise ModelError(
+                f"model {model_id} has sha256 {found[:12]}..., {model.version.sha256[:12]}... was expected; "
+                f"run `talkmill models fetch {model_id}`"
+            )
+
+    def _record(self, entry: ModelEntry) -> _Record | None:
+        path = self.folder / entry.id / RECORD_NAME
+        try:
+            record = _Record(**json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+        wanted = {file.name: file.sha256 for file in entry.files}
+        return record if record.sources == wanted and record.loads == entry.loads else None
+
+    def _fetch_file(self, file: ModelFile, folder: Path, archives: Path) -> str:
+        failures = []
+        for source in file.sources:
+            target = folder / file.name
+            try:
+                obtain(source, file.size_bytes, target, self._mirror, archives)
+            except SourceError as error:
+                failures.append(f"{source}: {error}")
+                continue
+            found = sha256_of(target)
+            if found == file.sha256:
+                return found
+            failures.append(f"{source}: sha256 {found[:12]}... is not {file.sha256[:12]}...")
+        raise ModelError(f"{file.name} could not be had. " + ". ".join(failures))
+
+    def _install(self, part: Path, target: Path) -> None:
+        if target.exists():
+            old = target.with_name(f".old-{uuid.uuid4().hex}")
+            target.replace(old)
+            shutil.rmtree(old, ignore_errors=True)
+        part.replace(target)

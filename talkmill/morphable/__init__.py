@@ -1,0 +1,1 @@
+"""Morphable head models: a mean shape, an identity basis, expression units."""

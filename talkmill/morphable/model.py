@@ -1,0 +1,80 @@
+"""A linear head model: mean + identity + expression."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class MorphableModel:
+    """A linear head model in its own frame: +x the subject's left, +y up, +z out of the face; 1 unit = 10 cm.
+
+    The origin is the centroid of the mean's 68 landmarks.
+
+    Attributes:
+        name: Catalogue id.
+        mean: (V, 3) float32.
+        identity: (V, 3, K) float32; a coefficient of 1 is one standard deviation.
+        expression: (V, 3, E) float32; a coefficient of 1 is the whole unit.
+        expression_names: E names.
+        triangles: (T, 3) int32.
+        landmarks: (68,) int32 vertex of each iBUG point.
+    """
+
+    name: str
+    mean: FloatArray
+    identity: FloatArray
+    expression: FloatArray
+    expression_names: tuple[str, ...]
+    triangles: npt.NDArray[np.int32]
+    landmarks: npt.NDArray[np.int32]
+
+    def shape(self, identity: npt.NDArray[np.floating], expression: npt.NDArray[np.floating]) -> FloatArray:
+        """Return the vertices of one head.
+
+        Args:
+            identity: (K,).
+            expression: (E,).
+
+        Returns:
+            (V, 3) float32.
+        """
+        shape: FloatArray = self.mean + self.identity @ identity + self.expression @ expression
+        return shape.astype(np.float32)
+
+    def landmark_basis(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return mean (68, 3), identity (68, 3, K) and expression (68, 3, E) of the landmark vertices."""
+        rows = self.landmarks
+        return self.mean[rows], self.identity[rows], self.expression[rows]
+
+    def save(self, path: Path) -> None:
+        """Write the model as .npz; half precision for the bases, which keeps a vertex to 2 micrometres."""
+        np.savez_compressed(
+            path,
+            name=np.array(self.name),
+            mean=self.mean,
+            identity=self.identity.astype(np.float16),
+            expression=self.expression.astype(np.float16),
+            expression_names=np.array(self.expression_names),
+            triangles=self.triangles,
+            landmarks=self.landmarks,
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a model that `save` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(
+                name=str(arrays["name"]),
+                mean=arrays["mean"],
+                identity=arrays["identity"].astype(np.float32),
+                expression=arrays["expression"].astype(np.float32),
+                expression_names=tuple(str(name) for name in arrays["expression_names"]),
+                triangles=arrays["triangles"],
+                landmarks=arrays["landmarks"],
+            )

@@ -1,0 +1,160 @@
+"""The one table of errors: class, reason, gRPC code, whether a retry helps, what the operator should do.
+
+A `RejectionError` says that the input does not belong in a training set; it is written down and not tried again.
+A `FailureError` says that the machine, the network or the code failed; another try may end otherwise.
+"""
+
+from typing import ClassVar
+
+from talkmill.artifacts.manifest import Rejection
+
+
+class StageError(Exception):
+    """An execution ended without outputs.
+
+    Attributes:
+        reason: UPPER_SNAKE name of the kind.
+        code: Name of the gRPC status code.
+        retryable: Whether the same request may succeed later.
+        stops_run: Whether every other clip would meet the same error.
+        remedy: What the operator should do.
+    """
+
+    reason: ClassVar[str] = "INTERNAL"
+    code: ClassVar[str] = "INTERNAL"
+    retryable: ClassVar[bool] = False
+    stops_run: ClassVar[bool] = False
+    remedy: ClassVar[str] = "report it with the work folder's log"
+
+    def __init__(self, message: str, *, measure: float | None = None, threshold: float | None = None) -> None:
+        super().__init__(" ".join(message.split()))
+        self.measure = measure
+        self.threshold = threshold
+
+    def rejection(self) -> Rejection:
+        """Return the error as a row of the ledger of rejects."""
+        return Rejection(self.reason, f"{self}; {self.remedy}", self.measure, self.threshold)
+
+
+class RejectionError(StageError):
+    """The input does not belong in a training set; the verdict is kept."""
+
+    code = "FAILED_PRECONDITION"
+
+
+class NotAVideoError(RejectionError):
+    """The bytes are not a video that can be read."""
+
+    reason, code, remedy = "NOT_A_VIDEO", "INVALID_ARGUMENT", "give a video file, or a URL that leads to one"
+
+
+class NoFramesError(RejectionError):
+    """The video holds no frame that decodes."""
+
+    reason, code, remedy = "NO_FRAMES", "INVALID_ARGUMENT", "get the file again: it is empty or damaged from its start"
+
+
+class NoFaceError(RejectionError):
+    """No face is seen long enough."""
+
+    reason, remedy = "NO_FACE", "choose a video in which one face is seen for at least the shortest clip"
+
+
+class ClipTooShortError(RejectionError):
+    """A shot with a face is shorter than the shortest clip."""
+
+    reason, remedy = "CLIP_TOO_SHORT", "lower --min-seconds, or choose a longer shot"
+
+
+class FaceTooSmallError(RejectionError):
+    """The face has too few pixels to train on."""
+
+    reason, remedy = "FACE_TOO_SMALL", "take the video at a higher resolution, or lower --min-face"
+
+
+class LandmarksInvalidError(RejectionError):
+    """Landmarks could not be measured in too many frames."""
+
+    reason, remedy = "LANDMARKS_INVALID", "look at the preview: the face is hidden, cut off or turned away"
+
+
+class FitFailedError(RejectionError):
+    """The morphable model could not be fitted."""
+
+    reason, remedy = "FIT_FAILED", "look at the preview: the landmarks do not look like a face"
+
+
+class DownloadRefusedError(RejectionError):
+    """The server does not give the file."""
+
+    reason, code, remedy = "DOWNLOAD_REFUSED", "FAILED_PRECONDITION", "open the address in a browser and check it"
+
+
+class FailureError(StageError):
+    """The machine, the network or the code failed; the verdict is not kept."""
+
+
+class DownloadFailedError(FailureError):
+    """The network failed under a download."""
+
+    reason, code, retryable, remedy = "DOWNLOAD_FAILED", "UNAVAILABLE", True, "run the same command again"
+
+
+class FrameContractError(FailureError):
+    """A per-frame artifact has another number of frames than its clip."""
+
+    reason = "FRAME_CONTRACT_BROKEN"
+
+
+class StorageFullError(FailureError):
+    """No space is left where the work folder or the data set lies."""
+
+    reason, code, stops_run = "STORAGE_FULL", "RESOURCE_EXHAUSTED", True
+    remedy = "free space and run the same command again: finished stages are kept"
+
+
+class NotWritableError(FailureError):
+    """The output folder cannot be written."""
+
+    reason, code, stops_run = "NOT_WRITABLE", "PERMISSION_DENIED", True
+    remedy = "give --out a folder that you may write to"
+
+
+class ModelUnavailableError(FailureError):
+    """A model could not be fetched or is not what the catalogue says."""
+
+    reason, code, stops_run, remedy = "MODEL_UNAVAILABLE", "UNAVAILABLE", True, "see `talkmill doctor`"
+
+
+class CorruptInputError(FailureError):
+    """A stored input is not what its manifest says."""
+
+    reason, code, remedy = "CORRUPT_INPUT", "DATA_LOSS", "delete the folder that is named and run again"
+
+
+class CancelledError(FailureError):
+    """The work was cancelled."""
+
+    reason, code, retryable, remedy = "CANCELLED", "CANCELLED", True, "run the same command again to go on"
+
+
+class InternalError(FailureError):
+    """A defect: an exception that no stage answers."""
+
+
+def _all_kinds(root: type[StageError]) -> list[type[StageError]]:
+    return [kind for child in root.__subclasses__() for kind in (child, *_all_kinds(child))]
+
+
+def error_kinds() -> dict[str, type[StageError]]:
+    """Return every reason with its class."""
+    return {kind.reason: kind for kind in _all_kinds(StageError)}
+
+
+def from_rejection(rejection: Rejection) -> RejectionError:
+    """Return the error that a kept verdict stands for."""
+    kind = error_kinds().get(rejection.reason, RejectionError)
+    message = rejection.message.removesuffix(f"; {kind.remedy}")
+    error = kind(message, measure=rejection.measure, threshold=rejection.threshold)
+    assert isinstance(error, RejectionError)  # noqa: S101 - only rejections are kept
+    return error

@@ -1,0 +1,199 @@
+"""The only way a stage is executed, in one process and behind gRPC alike.
+
+Look the manifest up by action digest, fetch and verify inputs, run, publish outputs, write the manifest last.
+"""
+
+import dataclasses
+import errno
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.manifest import (
+    MANIFEST_NAME,
+    SCHEMA_VERSION,
+    Manifest,
+    Rejection,
+    decode_manifest,
+    encode_manifest,
+)
+from talkmill.artifacts.store import CorruptArtifactError, Store
+from talkmill.stage.contract import Stage, StageContext
+from talkmill.stage.digest import action_digest, to_json
+from talkmill.stage.errors import (
+    CancelledError,
+    CorruptInputError,
+    InternalError,
+    NotWritableError,
+    RejectionError,
+    StageError,
+    StorageFullError,
+    from_rejection,
+)
+
+OutputsT = TypeVar("OutputsT")
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Execution(Generic[OutputsT]):
+    """A finished execution.
+
+    Attributes:
+        outputs: What the stage returned.
+        manifest: Its record.
+        cached: Whether an earlier execution was found.
+    """
+
+    outputs: OutputsT
+    manifest: Manifest
+    cached: bool
+
+
+def _ignore_progress(done: int, total: int, unit: str) -> None:
+    """Drop a progress report."""
+
+
+def _never() -> bool:
+    return False
+
+
+def execute(
+    stage: Stage[Any, OutputsT],
+    inputs: object,
+    store: Store,
+    bucket: str,
+    scratch_root: Path,
+    report: Callable[[int, int, str], None] = _ignore_progress,
+    cancelled: Callable[[], bool] = _never,
+) -> Execution[OutputsT]:
+    """Execute a stage, or find that it was executed before.
+
+    Args:
+        stage: The stage.
+        inputs: Its request, a frozen dataclass.
+        store: Where inputs come from and outputs go.
+        bucket: Bucket of the outputs; the keys begin with `<stage>/<action digest>/`.
+        scratch_root: Folder for the temporary files.
+        report: Called with done, total and unit.
+        cancelled: Whether the work should stop.
+
+    Returns:
+        Outputs and record.
+
+    Raises:
+        StageError: The work ended without outputs.
+    """
+    digest = action_digest(stage.name, stage.version, stage.models, inputs)
+    prefix = f"{stage.name}/{digest}"
+    earlier = _lookup(stage, store, bucket, f"{prefix}/{MANIFEST_NAME}")
+    if earlier is not None:
+        return earlier
+    if cancelled():
+        raise CancelledError("cancelled before it began")
+
+    scratch = scratch_root / f"{stage.name}-{digest[:16]}-{os.getpid()}"
+    shutil.rmtree(scratch, ignore_errors=True)
+    uploads: list[float] = []
+
+    def publish(path: Path, name: str, media_type: str) -> Artifact:
+        began = time.perf_counter()
+        artifact = store.put(path, bucket, f"{prefix}/{name}", media_type)
+        uploads.append(time.perf_counter() - began)
+        return artifact
+
+    started_at, began = datetime.now(UTC).isoformat(timespec="milliseconds"), time.perf_counter()
+    fetched = began
+    outputs: OutputsT | None = None
+    rejection: Rejection | None = None
+    error: RejectionError | None = None
+    try:
+        scratch.mkdir(parents=True)
+        paths = {artifact: store.fetch(artifact) for artifact in _artifacts(inputs)}
+        fetched = time.perf_counter()
+        context = StageContext(store, scratch, paths.__getitem__, report, cancelled, publish)
+        outputs = stage.run(inputs, context)
+    except RejectionError as refused:
+        error, rejection = refused, refused.rejection()
+    except Exception as failure:
+        raise _as_stage_error(failure, stage.name) from failure
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        stage=stage.name,
+        stage_version=stage.version,
+        action_digest=digest,
+        inputs=to_json(inputs),
+        outputs=None if outputs is None else to_json(outputs),
+        rejection=rejection,
+        models=tuple(stage.models),
+        execution_provider=stage.execution_provider,
+        started_at=started_at,
+        fetch_seconds=round(fetched - began, 4),
+        execute_seconds=round(time.perf_counter() - fetched - sum(uploads), 4),
+        upload_seconds=round(sum(uploads), 4),
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+    )
+    try:
+        store.write(bucket, f"{prefix}/{MANIFEST_NAME}", encode_manifest(manifest))
+    except OSError as failure:
+        raise _as_stage_error(failure, stage.name) from failure
+    if error is not None:
+        raise error
+    assert outputs is not None  # noqa: S101 - either outputs or an error
+    return Execution(outputs, manifest, cached=False)
+
+
+def _lookup(stage: Stage[Any, OutputsT], store: Store, bucket: str, key: str) -> Execution[OutputsT] | None:
+    content = store.read(bucket, key)
+    if content is None:
+        return None
+    try:
+        manifest = decode_manifest(content)
+        if manifest.rejection is not None:
+            raise from_rejection(manifest.rejection)
+        outputs: OutputsT = TypeAdapter(stage.outputs_type).validate_python(manifest.outputs)
+    except ValidationError as error:
+        log.warning("manifest is not readable; the stage runs again", key=key, error=str(error))
+        return None
+    if not all(store.has(artifact) for artifact in _artifacts(outputs)):
+        log.warning("outputs of a finished stage are gone; it runs again", key=key)
+        return None
+    return Execution(outputs, manifest, cached=True)
+
+
+def _artifacts(value: object) -> Iterator[Artifact]:
+    """Yield every artifact inside nested frozen dataclasses and tuples."""
+    if isinstance(value, Artifact):
+        yield value
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from _artifacts(getattr(value, field.name))
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _artifacts(item)
+
+
+def _as_stage_error(error: Exception, stage: str) -> StageError:
+    if isinstance(error, StageError):
+        return error
+    if isinstance(error, CorruptArtifactError):
+        return CorruptInputError(str(error))
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFullError(f"no space left for {error.filename or 'the work folder'}")
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return NotWritableError(f"{error.filename or 'the work folder'} cannot be written: {error.strerror}")
+    log.error("unexpected error in a stage", stage=stage, exc_info=error)
+    return InternalError(f"unexpected {type(error).__name__} in {stage}: {error}")

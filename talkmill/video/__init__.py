@@ -1,0 +1,1 @@
+"""Video and audio files: probing, decoding, resampling in time, encoding. Frames are RGB."""
