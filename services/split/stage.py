@@ -1,0 +1,359 @@
+"""Split: one source to clips of one person each, at a constant frame rate, with their sound and face track."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from services.split.clips import ClipPlan, plan_clips
+from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.manifest import ModelVersion, Rejection
+from talkmill.faces.detection import DETECTORS, Detections
+from talkmill.inference.onnx_backend import OnnxNetwork
+from talkmill.models.repository import InstalledModel
+from talkmill.stage.contract import Measurement, StageContext
+from talkmill.stage.errors import (
+    FrameContractError,
+    NoFaceError,
+    NoFramesError,
+    NotAVideoError,
+    RejectionError,
+    from_rejection,
+)
+from talkmill.video.audio import cut_audio, read_audio, write_wav
+from talkmill.video.container import UnreadableVideoError, VideoDescription, describe
+from talkmill.video.decode import DecodeReport, Frame, read_frames
+from talkmill.video.encode import SMALLEST_CLIP_SIDE, clip_writer, copy_video
+from talkmill.video.resample import FrameSchedule, constant_rate, native_rate, schedule_frames
+from talkmill.video.scenes import SceneCutFinder
+
+# A header may count one frame more than decode, at the end of a cut file; more than that is damage.
+COUNT_TOLERANCE = 2
+# Codecs that an .mp4 holds and every later stage decodes.
+COPIED_CODECS = ("h264", "hevc", "av1", "mpeg4")
+
+
+@dataclass(frozen=True, slots=True)
+class SplitParameters:
+    """What decides the clips.
+
+    Attributes:
+        fps: Frames a second of the clips, as `25` or `30000/1001`; `source` keeps a constant native rate.
+        ranges: Pairs of start and end in seconds of the source; empty for the whole source.
+        min_seconds: Shorter clips are rejected.
+        min_face_pixels: Clips with a smaller median face (geometric mean of width and height) are rejected.
+        max_gap_seconds: A face that is not seen for longer ends its clip.
+    """
+
+    fps: str = "25"
+    ranges: tuple[tuple[float, float], ...] = ()
+    min_seconds: float = 1.0
+    min_face_pixels: float = 64.0
+    max_gap_seconds: float = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class SplitInputs:
+    """A source and how to cut it."""
+
+    source: Artifact
+    parameters: SplitParameters = SplitParameters()
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One person, one shot.
+
+    Attributes:
+        index: Number of the clip in its source.
+        video: Frames at a constant rate.
+        audio: 16 kHz mono WAV, as long as the frames to a sample.
+        face_track: .npz: `boxes` (N, 4) float32 pixels, `scores` (N,) float32 (0 where interpolated),
+            `repeated` (N,) bool, `source_indices` (N,) int64, `source_times` (N,) float64 seconds.
+        frame_count: Frames.
+        rate: Frames a second, as a fraction.
+        width: Pixels.
+        height: Pixels.
+        start_seconds: Time of the first frame in the source.
+        measurements: What was seen.
+        notes: What the user should know.
+    """
+
+    index: int
+    video: Artifact
+    audio: Artifact
+    face_track: Artifact
+    frame_count: int
+    rate: str
+    width: int
+    height: int
+    start_seconds: float
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SplitOutputs:
+    """Clips, and what was not good enough to be one.
+
+    Attributes:
+        clips: In order of time.
+        rejections: One for each candidate that was refused; its message says where it lies in the source.
+        measurements: Of the source.
+        notes: Of the source.
+    """
+
+    clips: tuple[Clip, ...]
+    rejections: tuple[Rejection, ...]
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """The first pass over a source."""
+
+    times: npt.NDArray[np.float64]
+    detections: list[Detections]
+    shots: list[tuple[int, int]]
+    size: tuple[int, int]
+    damage: str | None
+
+
+class SplitStage:
+    """Finds shots and faces in one pass, then writes the clips in a second."""
+
+    name = "split"
+    version = "1"
+    outputs_type = SplitOutputs
+
+    def __init__(self, detector: InstalledModel, providers: list[str], threads: int) -> None:
+        self.models: tuple[ModelVersion, ...] = (detector.version,)
+        self._model = detector
+        self._providers = providers
+        self._threads = threads
+        self.execution_provider = ""
+
+    def load(self) -> None:
+        """Load the face detector."""
+        network = OnnxNetwork(self._model.path, self._model.version.id, self._providers, self._threads)
+        self.execution_provider = network.execution_provider
+        self._detector = DETECTORS[network.model_id](network)
+
+    def run(self, inputs: SplitInputs, context: StageContext) -> SplitOutputs:
+        """Cut a source into clips.
+
+        Raises:
+            NotAVideoError: The source is not a video.
+            NoFramesError: No frame decodes.
+            NoFaceError: Not one clip has a face that lasts.
+        """
+        path, parameters = context.path(inputs.source), inputs.parameters
+        try:
+            description = describe(path)
+        except UnreadableVideoError as error:
+            kind = NoFramesError if "frame" in str(error) else NotAVideoError
+            raise kind(str(error)) from error
+        survey = self._survey(path, description, context)
+        rate = native_rate(survey.times) if parameters.fps == "source" else Fraction(parameters.fps)
+        plans, rejections = plan_clips(survey.times, survey.detections, survey.shots, rate, parameters)
+        if not plans:
+            raise _no_clip_error(survey, rejections)
+        notes = _source_notes(description, survey)
+        audio = read_audio(path) if description.has_audio else None
+        clips = tuple(self._write(path, plans, description, survey, rate, audio, context))
+        measurements: dict[str, Measurement] = {
+            "source_frame_count": len(survey.times),
+            "source_seconds": round(float(survey.times[-1] - survey.times[0]), 4),
+            "source_codec": description.codec,
+            "source_pixel_format": description.pixel_format,
+            "shot_count": len(survey.shots),
+            "constant_rate": constant_rate(survey.times, native_rate(survey.times)) if len(survey.times) > 1 else True,
+        }
+        return SplitOutputs(clips, tuple(rejections), measurements, tuple(notes))
+
+    def _survey(self, path: Path, description: VideoDescription, context: StageContext) -> _Survey:
+        report, cuts = DecodeReport(), SceneCutFinder()
+        times: list[float] = []
+        detections: list[Detections] = []
+        size = (0, 0)
+        for frame in read_frames(path, report):
+            if not times:
+                size = (frame.image.shape[1], frame.image.shape[0])
+            elif (frame.image.shape[1], frame.image.shape[0]) != size:
+                report.damage = f"the frame size changes after {frame.time_seconds:.2f} s; the rest is left out"
+                break
+            times.append(frame.time_seconds)
+            detections.append(self._detector.detect(frame.image))
+            cuts.add(frame.image)
+            context.advance(len(times), max(len(times), description.frame_count) * 2)
+        if not times:
+            raise NoFramesError(f"the video holds no frame that decodes ({report.damage or 'it ends at once'})")
+        return _Survey(np.array(times), detections, cuts.shots(), size, report.damage)
+
+    def _write(
+        self,
+        path: Path,
+        plans: list[ClipPlan],
+        description: VideoDescription,
+        survey: _Survey,
+        rate: Fraction,
+        audio: tuple[npt.NDArray[np.int16], float] | None,
+        context: StageContext,
+    ) -> Iterator[Clip]:
+        schedules = [
+            schedule_frames(
+                survey.times[plan.first_frame : plan.end_frame], rate, plan.start_seconds, plan.end_seconds
+            )
+            for plan in plans
+        ]
+        videos = [context.scratch / f"clip_{index:03}.mp4" for index in range(len(plans))]
+        width, height = (side - side % 2 for side in survey.size)
+        if _can_copy(description, survey, plans, rate) and _copied(path, videos[0], len(survey.times)):
+            copied = True
+        else:
+            copied = False
+            _encode(path, plans, schedules, videos, (width, height), len(survey.times), context)
+        for index, (plan, schedule, video) in enumerate(zip(plans, schedules, videos, strict=True)):
+            yield self._publish(index, plan, schedule, video, copied, survey, audio, context)
+
+    def _publish(
+        self,
+        index: int,
+        plan: ClipPlan,
+        schedule: FrameSchedule,
+        video: Path,
+        copied: bool,
+        survey: _Survey,
+        audio: tuple[npt.NDArray[np.int16], float] | None,
+        context: StageContext,
+    ) -> Clip:
+        count, rate = len(schedule.source_indices), schedule.rate
+        rows = schedule.source_indices
+        notes = list(plan.notes)
+        samples, padded = cut_audio(*(audio or (np.zeros(0, np.int16), 0.0)), schedule.start_seconds, count, rate)
+        if audio is None:
+            notes.append("the source has no sound: the WAV is silent")
+        elif padded > rate.denominator * 16_000 // rate.numerator:
+            notes.append(f"{padded / 16_000:.2f} s without sound in the source are silent in the WAV")
+        wav = context.scratch / f"clip_{index:03}.wav"
+        write_wav(wav, samples)
+        track = context.scratch / f"clip_{index:03}.face_track.npz"
+        np.savez(
+            track,
+            boxes=plan.track.boxes[rows],
+            scores=plan.track.scores[rows],
+            repeated=schedule.repeated,
+            source_indices=plan.first_frame + rows,
+            source_times=survey.times[plan.first_frame + rows],
+        )
+        repeated = int(schedule.repeated.sum())
+        if repeated:
+            notes.append(f"{repeated} of {count} frames repeat the one before: the source has no frame there")
+        measurements: dict[str, Measurement] = {
+            "stream_copy": copied,
+            "repeated_frame_count": repeated,
+            "face_found_fraction": round(float((plan.track.scores[rows] > 0).mean()), 4),
+            "median_face_pixels": round(float(np.median(plan.track.sides[rows])), 1),
+            "other_face_count": plan.other_face_count,
+            "has_audio": audio is not None,
+            "silent_padding_seconds": round(padded / 16_000, 4),
+        }
+        size = survey.size if copied else tuple(side - side % 2 for side in survey.size)
+        return Clip(
+            index=index,
+            video=context.publish(video, f"clip_{index:03}.mp4", "video/mp4"),
+            audio=context.publish(wav, f"clip_{index:03}.wav", "audio/wav"),
+            face_track=context.publish(track, f"clip_{index:03}.face_track.npz", "application/x-npz"),
+            frame_count=count,
+            rate=str(rate),
+            width=size[0],
+            height=size[1],
+            start_seconds=round(schedule.start_seconds, 6),
+            measurements=measurements,
+            notes=tuple(notes),
+        )
+
+
+def _no_clip_error(survey: _Survey, rejections: list[Rejection]) -> RejectionError:
+    if rejections:
+        longest = max(rejections, key=lambda rejection: rejection.measure or 0)
+        return from_rejection(longest)
+    return NoFaceError(f"no face is seen in {len(survey.times)} frames")
+
+
+def _source_notes(description: VideoDescription, survey: _Survey) -> list[str]:
+    notes = []
+    decoded = len(survey.times)
+    if survey.damage:
+        notes.append(f"damaged file: {survey.damage}; {decoded} frames are kept")
+    elif description.frame_count > decoded + COUNT_TOLERANCE:
+        notes.append(
+            f"damaged file: the header says {description.frame_count} frames, {decoded} decode and are kept"
+        )
+    if len(survey.shots) > 1:
+        notes.append(f"{len(survey.shots) - 1} scene cuts: each shot is a clip of its own")
+    return notes
+
+
+def _can_copy(description: VideoDescription, survey: _Survey, plans: list[ClipPlan], rate: Fraction) -> bool:
+    """Whether the source, as it is, is the one clip."""
+    whole = len(plans) == 1 and plans[0].first_frame == 0 and plans[0].end_frame == len(survey.times)
+    return (
+        whole
+        and survey.damage is None
+        and description.rotation_degrees == 0
+        and description.codec in COPIED_CODECS
+        and constant_rate(survey.times, rate)
+    )
+
+
+def _copied(source: Path, target: Path, frame_count: int) -> bool:
+    """Copy the coded stream and make sure that every frame is still there; False where it is not."""
+    try:
+        copy_video(source, target)
+        return sum(1 for _ in read_frames(target)) == frame_count
+    except (av.FFmpegError, UnreadableVideoError):
+        return False
+
+
+def _encode(
+    path: Path,
+    plans: list[ClipPlan],
+    schedules: list[FrameSchedule],
+    videos: list[Path],
+    size: tuple[int, int],
+    total: int,
+    context: StageContext,
+) -> None:
+    """Read the source once more and write each clip's frames, repeated where the schedule says so."""
+    source = enumerate(read_frames(path, DecodeReport()))
+    for plan, schedule, video in zip(plans, schedules, videos, strict=True):
+        counts = np.bincount(schedule.source_indices, minlength=plan.end_frame - plan.first_frame)
+        with clip_writer(video, schedule.rate) as writer:
+            for index, frame in source:
+                if index < plan.first_frame:
+                    continue
+                image = _at_least(np.ascontiguousarray(frame.image[: size[1], : size[0]]))
+                for _ in range(counts[index - plan.first_frame]):
+                    writer.write(image)
+                context.advance(total + index + 1, total * 2)
+                if index + 1 >= plan.end_frame:
+                    break
+        if writer.frame_count != len(schedule.source_indices):
+            raise FrameContractError(
+                f"{len(schedule.source_indices)} frames were planned for {video.name}, {writer.frame_count} were "
+                "read: the source changed while it was read"
+            )
+
+
+def _at_least(image: Frame) -> Frame:
+    if min(image.shape[:2]) < SMALLEST_CLIP_SIDE:
+        raise NotAVideoError(
+            f"frames of {image.shape[1]}x{image.shape[0]} pixels are too small; {SMALLEST_CLIP_SIDE} is the least"
+        )
+    return image

@@ -1,0 +1,133 @@
+"""Faces followed through a shot, and the person of a clip chosen. Arrays only; knows no video."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+from talkmill.faces.detection import Detections
+from talkmill.inference.backend import FloatArray
+
+# Boxes of one face in neighbouring frames overlap by more than this (SORT, Bewley et al., ICIP 2016, uses 0.3).
+MIN_OVERLAP = 0.3
+# A track begins with a detection this sure; it goes on with less. FaceBoxes gives 0.99 and more to real faces.
+START_SCORE = 0.8
+
+
+@dataclass(slots=True)
+class _OpenTrack:
+    frames: list[int] = field(default_factory=list)
+    boxes: list[FloatArray] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class FaceTrack:
+    """One face through consecutive frames of one shot.
+
+    Attributes:
+        first_frame: Frame of the first row.
+        boxes: (N, 4) float32 x0, y0, x1, y1 in pixels, interpolated where the detector saw nothing.
+        scores: (N,) float32, 0 where interpolated.
+    """
+
+    first_frame: int
+    boxes: FloatArray
+    scores: FloatArray
+
+    @property
+    def end_frame(self) -> int:
+        """The frame after the last."""
+        return self.first_frame + len(self.boxes)
+
+    @property
+    def sides(self) -> FloatArray:
+        """(N,) geometric mean of width and height in pixels."""
+        extent = self.boxes[:, 2:] - self.boxes[:, :2]
+        sides: FloatArray = np.sqrt(extent[:, 0] * extent[:, 1])
+        return sides
+
+    @property
+    def prominence(self) -> float:
+        """How long and how large: the sum of sides over frames."""
+        return float(self.sides.sum())
+
+
+def track_faces(detections: Sequence[Detections], first_frame: int, max_gap: int) -> list[FaceTrack]:
+    """Follow every face of one shot.
+
+    Args:
+        detections: Faces of each frame of the shot.
+        first_frame: Number of the shot's first frame.
+        max_gap: A face that was not seen for more frames than this begins a new track.
+
+    Returns:
+        Tracks in order of their first frame.
+    """
+    finished: list[_OpenTrack] = []
+    active: list[_OpenTrack] = []
+    for index, found in enumerate(detections):
+        lost = [track for track in active if index - track.frames[-1] > max_gap + 1]
+        finished += lost
+        active = [track for track in active if track not in lost]
+        taken = _match(active, found.boxes)
+        for row, box in enumerate(found.boxes):
+            track = taken.get(row)
+            if track is None:
+                if found.scores[row] < START_SCORE:
+                    continue
+                track = _OpenTrack()
+                active.append(track)
+            track.frames.append(index)
+            track.boxes.append(box)
+            track.scores.append(float(found.scores[row]))
+    tracks = [_close(track, first_frame) for track in [*finished, *active]]
+    return sorted(tracks, key=lambda track: (track.first_frame, -track.prominence))
+
+
+def choose_people(tracks: Sequence[FaceTrack]) -> list[FaceTrack]:
+    """Choose whom to follow: the most prominent face, and where it is not seen, the next.
+
+    Args:
+        tracks: All faces of a shot.
+
+    Returns:
+        Tracks that do not overlap in time, in order.
+    """
+    chosen: list[FaceTrack] = []
+    for track in sorted(tracks, key=lambda track: -track.prominence):
+        if all(track.end_frame <= other.first_frame or other.end_frame <= track.first_frame for other in chosen):
+            chosen.append(track)
+    return sorted(chosen, key=lambda track: track.first_frame)
+
+
+def box_overlap(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Intersection over union of every pair of boxes, (A, 4) and (B, 4) to (A, B)."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    common = np.prod(np.clip(high - low, 0, None), axis=2)
+    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (first, second)]
+    union: FloatArray = areas[0][:, None] + areas[1][None] - common
+    return common / np.maximum(union, 1e-9)
+
+
+def _match(active: Sequence[_OpenTrack], boxes: FloatArray) -> dict[int, _OpenTrack]:
+    """Assign boxes to tracks with the largest total overlap."""
+    if not active or not len(boxes):
+        return {}
+    overlap = box_overlap(np.stack([track.boxes[-1] for track in active]), boxes)
+    rows, columns = linear_sum_assignment(-overlap)
+    pairs = zip(rows, columns, strict=True)
+    return {int(column): active[row] for row, column in pairs if overlap[row, column] > MIN_OVERLAP}
+
+
+def _close(track: _OpenTrack, first_frame: int) -> FaceTrack:
+    frames = np.array(track.frames)
+    wanted = np.arange(frames[0], frames[-1] + 1)
+    boxes = np.stack(track.boxes)
+    filled = np.stack([np.interp(wanted, frames, boxes[:, side]) for side in range(4)], axis=1)
+    scores: npt.NDArray[np.float32] = np.zeros(len(wanted), np.float32)
+    scores[frames - frames[0]] = track.scores
+    return FaceTrack(first_frame + int(frames[0]), filled.astype(np.float32), scores)

@@ -1,0 +1,38 @@
+"""Scene cuts, found while frames stream by."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scenedetect import FrameTimecode
+from scenedetect.detectors import AdaptiveDetector
+
+# The detector works on content, not on detail; PySceneDetect scales to this width itself when it reads files.
+WIDTH = 256
+# The detector wants a rate for its time codes; only frame numbers are used here.
+NOMINAL_RATE = 25.0
+
+
+class SceneCutFinder:
+    """Finds hard cuts with PySceneDetect's adaptive detector.
+
+    Source: https://www.scenedetect.com (BSD-3-Clause), AdaptiveDetector with its published thresholds.
+    """
+
+    def __init__(self) -> None:
+        self._detector = AdaptiveDetector(min_scene_len=1)
+        self._count = 0
+        self._cuts: list[int] = []
+
+    def add(self, image: npt.NDArray[np.uint8]) -> None:
+        """Take the next frame, RGB (H, W, 3) uint8."""
+        height, width = image.shape[:2]
+        size = (WIDTH, max(1, round(height * WIDTH / width)))
+        small = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
+        found = self._detector.process_frame(FrameTimecode(self._count, NOMINAL_RATE), small)
+        self._cuts += [int(cut.frame_num) for cut in found]
+        self._count += 1
+
+    def shots(self) -> list[tuple[int, int]]:
+        """Return the shots so far: first frame and the frame after the last."""
+        edges = [0, *sorted(set(self._cuts) - {0}), self._count]
+        return [(first, end) for first, end in zip(edges, edges[1:], strict=False) if end > first]
