@@ -1,0 +1,1 @@
+"""Alpha mattes of a talking head, frame by frame, stable in time."""

@@ -1,0 +1,162 @@
+"""The default matting recipe: salient object x selfie segmentation, a head rescue, a guided filter, gated smoothing.
+
+Neither network is safe alone: the selfie net keeps tables and flags, the salient-object net now and then loses half a
+head. Their product is. The figures are in docs/stages/matting.md.
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from talkmill.inference.backend import FloatArray, Network
+from talkmill.matting.guided_filter import fit_guided_filter, grey
+
+Frame = npt.NDArray[np.uint8]
+
+# The constants below were chosen on real clips against RVM as a yardstick; docs/stages/matting.md has the measurements.
+# Squares for the selfie net, in face sides (geometric mean), and where in them the face centre lies, from the top.
+SELFIE_SCALES = (6.0, 4.5, 3.2)
+FACE_CENTRE_FROM_TOP = 0.42
+FULL_FRAME_WEIGHT = 0.05
+SELFIE_SIDE, SALIENT_SIDE = 256, 320
+# ImageNet statistics, RGB (U2-Net, data_loader.py).
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
+# clip(gain * selfie - bias, 0, 1) gates the salient object.
+SELFIE_GAIN, SELFIE_BIAS = 4.0, 0.2
+# The head rescue starts where this share of the head is missing, and is whole this much later.
+RESCUE_START, RESCUE_RANGE = 0.08, 0.06
+WORKING_SIDE = 640
+FILTER_RADIUS, FILTER_EPSILON = 6, 1e-3
+LEVELS = (0.15, 0.85)
+# Exponential smoothing: the weight of the new matte over the change of the frame in 8-bit levels.
+SMOOTHING_GAINS = (0.25, 1.0)
+SMOOTHING_LEVELS = (2.0, 10.0)
+
+
+class FusionMatter:
+    """Mattes one clip, in order."""
+
+    def __init__(self, selfie: Network, salient: Network | None) -> None:
+        """Create a matter.
+
+        Args:
+            selfie: selfie-256.
+            salient: u2netp; None for the draft mode, which trusts the selfie net alone.
+        """
+        self._selfie = selfie
+        self._salient = salient
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past: the next frame begins a clip."""
+        self._smoothed: FloatArray | None = None
+        self._previous: FloatArray | None = None
+
+    def matte(self, frame: Frame, face_box: FloatArray) -> FloatArray:
+        """Matte the next frame; see `matter.Matter`."""
+        height, width = frame.shape[:2]
+        scale = min(1.0, WORKING_SIDE / max(height, width))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+        selfie = self._selfie_matte(frame, face_box, size)
+        if self._salient is None:
+            raw = selfie
+        else:
+            salient = cv2.resize(self._salient_matte(frame), size, interpolation=cv2.INTER_LINEAR)
+            gated = salient * np.clip(SELFIE_GAIN * selfie - SELFIE_BIAS, 0, 1)
+            raw = _rescue_head(gated, salient, selfie, face_box * scale)
+        guide = grey(small)
+        smoothed = self._smooth(raw.astype(np.float32), guide)
+        alpha = fit_guided_filter(guide, smoothed, FILTER_RADIUS, FILTER_EPSILON).apply(frame)
+        result: FloatArray = np.clip((alpha - LEVELS[0]) / (LEVELS[1] - LEVELS[0]), 0, 1)
+        return result
+
+    def _selfie_matte(self, frame: Frame, face_box: FloatArray, size: tuple[int, int]) -> FloatArray:
+        """Average the selfie net over squares around the face, and a little over the whole frame."""
+        height, width = frame.shape[:2]
+        scale = size[0] / width
+        side = float(np.sqrt(np.prod(face_box[2:] - face_box[:2])))
+        centre = (face_box[:2] + face_box[2:]) / 2
+        full = self._run_selfie(cv2.resize(frame, (SELFIE_SIDE, SELFIE_SIDE), interpolation=cv2.INTER_AREA))
+        total = FULL_FRAME_WEIGHT * cv2.resize(full, size, interpolation=cv2.INTER_LINEAR)
+        weight = np.full((size[1], size[0]), FULL_FRAME_WEIGHT, np.float32)
+        for factor in SELFIE_SCALES:
+            square = side * factor
+            x0, y0 = centre[0] - square / 2, centre[1] - square * FACE_CENTRE_FROM_TOP
+            # centres at integers: crop pixel u lies at x0 + (u + 1/2) * square / SELFIE_SIDE - 1/2
+            step = square / SELFIE_SIDE
+            frame_from_crop = np.array([[step, 0, x0 + step / 2 - 0.5], [0, step, y0 + step / 2 - 0.5]], np.float32)
+            crop = _sample_square(frame, frame_from_crop, step)
+            values = self._run_selfie(crop)
+            small_from_crop = frame_from_crop * np.float32(scale)
+            small_from_crop[:, 2] += np.float32(scale / 2 - 0.5)
+            total += cv2.warpAffine(values * _FEATHER, small_from_crop, size, flags=cv2.INTER_LINEAR)
+            weight += cv2.warpAffine(_FEATHER, small_from_crop, size, flags=cv2.INTER_LINEAR)
+        result: FloatArray = total / weight
+        return result
+
+    def _run_selfie(self, image: Frame) -> FloatArray:
+        blob = image[None].astype(np.float32) * np.float32(1 / 255)
+        return self._selfie.run({self._selfie.input_names[0]: blob})[0][0, :, :, 0]
+
+    def _salient_matte(self, frame: Frame) -> FloatArray:
+        assert self._salient is not None  # noqa: S101 - only called with a salient net
+        image = cv2.resize(frame, (SALIENT_SIDE, SALIENT_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+        normalised = (image / max(1.0, float(image.max())) - IMAGENET_MEAN) / IMAGENET_STD
+        blob = normalised.transpose(2, 0, 1)[None].astype(np.float32)
+        return self._salient.run({self._salient.input_names[0]: blob})[0][0, 0]
+
+    def _smooth(self, raw: FloatArray, guide: FloatArray) -> FloatArray:
+        """Average over time where the frame stands still."""
+        if self._smoothed is None or self._previous is None or self._smoothed.shape != raw.shape:
+            self._smoothed = raw
+        else:
+            change = cv2.blur(np.abs(guide - self._previous), (5, 5)) * np.float32(255)
+            low, high = SMOOTHING_LEVELS
+            share = np.clip((change - low) / (high - low), 0, 1)
+            gain = SMOOTHING_GAINS[0] + (SMOOTHING_GAINS[1] - SMOOTHING_GAINS[0]) * share
+            self._smoothed = (self._smoothed + gain * (raw - self._smoothed)).astype(np.float32)
+        self._previous = guide
+        return self._smoothed
+
+
+def _feather(side: int) -> FloatArray:
+    """A weight that falls to nothing at the border of a square."""
+    ramp = np.minimum(np.arange(side) + 0.5, side - np.arange(side) - 0.5) / (side * 0.12)
+    ramp = np.clip(ramp, 0, 1).astype(np.float32)
+    return np.outer(ramp, ramp) + np.float32(1e-4)
+
+
+_FEATHER = _feather(SELFIE_SIDE)
+
+
+def _sample_square(frame: Frame, frame_from_crop: FloatArray, step: float) -> Frame:
+    """Sample a square; shrink the part of the frame first where it is larger than the crop, against aliasing."""
+    if step > 1:
+        ratio = 1 / step
+        height, width = frame.shape[:2]
+        size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+        frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+        ratios = np.array([[size[0] / width], [size[1] / height]], np.float32)
+        frame_from_crop = frame_from_crop * ratios
+        frame_from_crop[:, 2:] += ratios / 2 - 0.5
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    side = (SELFIE_SIDE, SELFIE_SIDE)
+    return np.asarray(cv2.warpAffine(frame, frame_from_crop, side, flags=flags, borderMode=cv2.BORDER_REPLICATE))
+
+
+def _rescue_head(gated: FloatArray, salient: FloatArray, selfie: FloatArray, face_box: FloatArray) -> FloatArray:
+    """Trust the selfie net inside the head where the salient object misses part of it."""
+    height, width = gated.shape
+    x0, y0, x1, y1 = face_box
+    centre_x, centre_y = (x0 + x1) / 2, (y0 + y1) / 2 - 0.1 * (y1 - y0)
+    rows = (np.arange(height, dtype=np.float32) - centre_y) / (0.85 * (y1 - y0))
+    columns = (np.arange(width, dtype=np.float32) - centre_x) / (0.85 * (x1 - x0))
+    radius = np.sqrt(rows[:, None] ** 2 + columns[None] ** 2)
+    ellipse = np.clip((1.15 - radius) / 0.3, 0, 1)
+    missing = float((ellipse * selfie * (1 - salient)).sum() / max(1e-6, float((ellipse * selfie).sum())))
+    strength = float(np.clip((missing - RESCUE_START) / RESCUE_RANGE, 0, 1))
+    blend = ellipse * np.float32(strength)
+    result: FloatArray = (1 - blend) * gated + blend * np.maximum(selfie, gated)
+    return result

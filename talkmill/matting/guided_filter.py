@@ -1,0 +1,65 @@
+"""Edge-aware refinement of a small matte against the full frame."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from talkmill.inference.backend import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class LocalLinearModel:
+    """Coefficients of a guided filter: alpha = slope * grey + offset, both (h, w) float32."""
+
+    slope: FloatArray
+    offset: FloatArray
+
+    def apply(self, frame: npt.NDArray[np.uint8]) -> FloatArray:
+        """Evaluate at the frame's resolution.
+
+        Args:
+            frame: RGB, (H, W, 3) uint8; any size.
+
+        Returns:
+            (H, W) float32, not clipped.
+        """
+        size = (frame.shape[1], frame.shape[0])
+        slope = cv2.resize(self.slope, size, interpolation=cv2.INTER_LINEAR)
+        offset = cv2.resize(self.offset, size, interpolation=cv2.INTER_LINEAR)
+        result: FloatArray = slope * grey(frame) + offset
+        return result
+
+
+def grey(frame: npt.NDArray[np.uint8]) -> FloatArray:
+    """Return the luma of an RGB frame in [0, 1], (H, W) float32."""
+    return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32) * np.float32(1 / 255)
+
+
+def fit_guided_filter(guide: FloatArray, matte: FloatArray, radius: int, epsilon: float) -> LocalLinearModel:
+    """Fit the guided filter of a matte at a small size.
+
+    Source: He, Sun, Tang, "Guided image filtering", TPAMI 2013, eq. 5-8; applying averaged coefficients at full
+    size is He and Sun, "Fast guided filter", 2015.
+
+    Args:
+        guide: Luma in [0, 1], (h, w) float32.
+        matte: Alpha in [0, 1], (h, w) float32.
+        radius: Half the window, in pixels.
+        epsilon: Regularisation, in squared luma.
+
+    Returns:
+        The averaged local linear coefficients.
+    """
+    window = (2 * radius + 1, 2 * radius + 1)
+
+    def mean(image: FloatArray) -> FloatArray:
+        return np.asarray(cv2.blur(image, window, borderType=cv2.BORDER_REFLECT))
+
+    mean_guide, mean_matte = mean(guide), mean(matte)
+    covariance = mean(guide * matte) - mean_guide * mean_matte
+    variance = mean(guide * guide) - mean_guide * mean_guide
+    slope = covariance / (variance + np.float32(epsilon))
+    offset = mean_matte - slope * mean_guide
+    return LocalLinearModel(mean(slope), mean(offset))

@@ -1,0 +1,28 @@
+"""What a matting method is, and the table of methods."""
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from talkmill.inference.backend import FloatArray
+
+
+class Matter(Protocol):
+    """Mattes the frames of one clip, in order."""
+
+    def reset(self) -> None:
+        """Forget the past: the next frame begins a clip."""
+        ...
+
+    def matte(self, frame: npt.NDArray[np.uint8], face_box: FloatArray) -> FloatArray:
+        """Matte the next frame.
+
+        Args:
+            frame: RGB, (H, W, 3) uint8.
+            face_box: (4,) float32 x0, y0, x1, y1 of the person's face in pixels.
+
+        Returns:
+            Alpha in [0, 1], (H, W) float32.
+        """
+        ...
