@@ -25,10 +25,15 @@ IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
 # clip(gain * selfie - bias, 0, 1) gates the salient object.
 SELFIE_GAIN, SELFIE_BIAS = 4.0, 0.2
 # The head rescue starts where this share of the head is missing, and is whole this much later.
-RESCUE_START, RESCUE_RANGE = 0.08, 0.06
+RESCUE_START, RESCUE_RANGE = 0.03, 0.05
+# Semi-axes of its ellipse and how far below the face's centre it lies, in face widths and heights: head and shoulders.
+RESCUE_AXES, RESCUE_BELOW = (2.0, 1.4), 0.2
 WORKING_SIDE = 640
 FILTER_RADIUS, FILTER_EPSILON = 6, 1e-3
 LEVELS = (0.15, 0.85)
+# A second pass where the face has this many pixels sharpens hair, ears and shoulders.
+FINE_FACE_SIDE = 128.0
+FINE_RADIUS, FINE_EPSILON = 3, 1e-4
 # Exponential smoothing: the weight of the new matte over the change of the frame in 8-bit levels.
 SMOOTHING_GAINS = (0.25, 1.0)
 SMOOTHING_LEVELS = (2.0, 10.0)
@@ -68,15 +73,18 @@ class FusionMatter:
             raw = _rescue_head(gated, salient, selfie, face_box * scale)
         guide = grey(small)
         smoothed = self._smooth(raw.astype(np.float32), guide)
-        alpha = fit_guided_filter(guide, smoothed, FILTER_RADIUS, FILTER_EPSILON).apply(frame)
-        result: FloatArray = np.clip((alpha - LEVELS[0]) / (LEVELS[1] - LEVELS[0]), 0, 1)
-        return result
+        coarse = _levels(fit_guided_filter(guide, smoothed, FILTER_RADIUS, FILTER_EPSILON).apply(frame))
+        ratio = min(1.0, FINE_FACE_SIDE / _side(face_box))
+        fine_size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+        fine_guide = grey(cv2.resize(frame, fine_size, interpolation=cv2.INTER_AREA))
+        fine_alpha = cv2.resize(coarse, fine_size, interpolation=cv2.INTER_AREA)
+        return _levels(fit_guided_filter(fine_guide, fine_alpha, FINE_RADIUS, FINE_EPSILON).apply(frame))
 
     def _selfie_matte(self, frame: Frame, face_box: FloatArray, size: tuple[int, int]) -> FloatArray:
         """Average the selfie net over squares around the face, and a little over the whole frame."""
         height, width = frame.shape[:2]
         scale = size[0] / width
-        side = float(np.sqrt(np.prod(face_box[2:] - face_box[:2])))
+        side = _side(face_box)
         centre = (face_box[:2] + face_box[2:]) / 2
         full = self._run_selfie(cv2.resize(frame, (SELFIE_SIDE, SELFIE_SIDE), interpolation=cv2.INTER_AREA))
         total = FULL_FRAME_WEIGHT * cv2.resize(full, size, interpolation=cv2.INTER_LINEAR)
@@ -121,6 +129,16 @@ class FusionMatter:
         return self._smoothed
 
 
+def _side(face_box: FloatArray) -> float:
+    return float(np.sqrt(np.prod(face_box[2:] - face_box[:2])))
+
+
+def _levels(alpha: FloatArray) -> FloatArray:
+    """Stretch what lies between the levels to [0, 1]."""
+    result: FloatArray = np.clip((alpha - LEVELS[0]) / (LEVELS[1] - LEVELS[0]), 0, 1)
+    return result
+
+
 def _feather(side: int) -> FloatArray:
     """A weight that falls to nothing at the border of a square."""
     ramp = np.minimum(np.arange(side) + 0.5, side - np.arange(side) - 0.5) / (side * 0.12)
@@ -149,10 +167,11 @@ def _sample_square(frame: Frame, frame_from_crop: FloatArray, step: float) -> Fr
 def _rescue_head(gated: FloatArray, salient: FloatArray, selfie: FloatArray, face_box: FloatArray) -> FloatArray:
     """Trust the selfie net inside the head where the salient object misses part of it."""
     height, width = gated.shape
-    x0, y0, x1, y1 = face_box
-    centre_x, centre_y = (x0 + x1) / 2, (y0 + y1) / 2 - 0.1 * (y1 - y0)
-    rows = (np.arange(height, dtype=np.float32) - centre_y) / (0.85 * (y1 - y0))
-    columns = (np.arange(width, dtype=np.float32) - centre_x) / (0.85 * (x1 - x0))
+    centre_x, centre_y = (face_box[:2] + face_box[2:]) / 2
+    face_width, face_height = face_box[2:] - face_box[:2]
+    below = centre_y + RESCUE_BELOW * face_height
+    rows = (np.arange(height, dtype=np.float32) - below) / (RESCUE_AXES[1] * face_height)
+    columns = (np.arange(width, dtype=np.float32) - centre_x) / (RESCUE_AXES[0] * face_width)
     radius = np.sqrt(rows[:, None] ** 2 + columns[None] ** 2)
     ellipse = np.clip((1.15 - radius) / 0.3, 0, 1)
     missing = float((ellipse * selfie * (1 - salient)).sum() / max(1e-6, float((ellipse * selfie).sum())))

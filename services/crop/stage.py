@@ -1,0 +1,181 @@
+"""Crop: one square for the whole clip, over a flat background, resized once."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.manifest import ModelVersion
+from talkmill.faces.crop_box import CropBox, box_of_clip
+from talkmill.geometry.transforms import apply, image_from_square
+from talkmill.matting.composite import composite_over, estimate_foreground
+from talkmill.stage.contract import Measurement, StageContext
+from talkmill.stage.errors import FrameContractError
+from talkmill.video.decode import Frame, read_grey_frames, read_images
+from talkmill.video.encode import lossless_writer
+
+# Above this share of padding the user should know.
+PADDING_NOTE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class CropParameters:
+    """What decides the crop.
+
+    Attributes:
+        size: Side of the output in pixels.
+        increase_area: Fraction of the face union's width and height that is added on each side.
+        background_color: RGB behind the person.
+    """
+
+    size: int = 512
+    increase_area: float = 0.2
+    background_color: tuple[int, int, int] = (255, 255, 255)
+
+
+@dataclass(frozen=True, slots=True)
+class CropInputs:
+    """A clip, its matte, its face track and its rate."""
+
+    video: Artifact
+    alpha: Artifact
+    face_track: Artifact
+    rate: str
+    parameters: CropParameters = CropParameters()
+
+
+@dataclass(frozen=True, slots=True)
+class CropOutputs:
+    """The crop.
+
+    Attributes:
+        frames: RGB FFV1 video, size x size, one frame for each of the clip's.
+        geometry: .npz: `image_from_crop` (3, 3) float64, pixel centres at integers; `face_boxes` (N, 4) float32 in
+            pixels of the crop; `valid` (N,) bool, true where the detector saw the face.
+        measurements: What was seen.
+        notes: What the user should know.
+    """
+
+    frames: Artifact
+    geometry: Artifact
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class CropStage:
+    """Cuts, composites and resizes."""
+
+    name = "crop"
+    version = "1"
+    outputs_type = CropOutputs
+    models: tuple[ModelVersion, ...] = ()
+    execution_provider = ""
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def run(self, inputs: CropInputs, context: StageContext) -> CropOutputs:
+        """Crop a clip.
+
+        Raises:
+            FrameContractError: The clip, its matte and its face track differ in length.
+        """
+        parameters = inputs.parameters
+        with np.load(context.path(inputs.face_track), allow_pickle=False) as track:
+            boxes, scores = track["boxes"], track["scores"]
+        box = box_of_clip(boxes, parameters.increase_area)
+        path = context.scratch / "crop.mkv"
+        sharpness: list[float] = []
+        size = (0, 0)
+        pairs = zip(
+            read_images(context.path(inputs.video)), read_grey_frames(context.path(inputs.alpha)), strict=True
+        )
+        with lossless_writer(path, Fraction(inputs.rate)) as writer:
+            try:
+                for index, (frame, alpha) in enumerate(pairs):
+                    if index >= len(boxes):
+                        break
+                    size = (frame.shape[1], frame.shape[0])
+                    cropped, source = crop_frame(frame, alpha, box, parameters)
+                    writer.write(cropped)
+                    if index % 10 == 0:
+                        sharpness.append(_sharpness_ratio(cropped, source, boxes[index], box))
+                    context.advance(writer.frame_count, len(boxes))
+            except ValueError as error:
+                raise FrameContractError(f"the clip and its matte differ in length or size: {error}") from error
+        if writer.frame_count != len(boxes):
+            raise FrameContractError(f"the clip has {writer.frame_count} frames, its face track has {len(boxes)}")
+        image_from_crop = image_from_square(box.x0, box.y0, box.side, parameters.size)
+        corners = apply(np.linalg.inv(image_from_crop), boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+        geometry = context.scratch / "geometry.npz"
+        np.savez(
+            geometry, image_from_crop=image_from_crop, face_boxes=corners.astype(np.float32), valid=scores > 0
+        )
+        padded = box.padded_fraction(*size)
+        measurements: dict[str, Measurement] = {
+            "crop_x0": box.x0,
+            "crop_y0": box.y0,
+            "crop_side": box.side,
+            "padded_fraction": round(padded, 4),
+            "enlargement": round(parameters.size / box.side, 3),
+            "sharpness_ratio": round(float(np.median(sharpness)), 3),
+        }
+        notes = []
+        if padded > PADDING_NOTE:
+            notes.append(f"{padded:.0%} of the crop lies outside the frame and is padded with the background")
+        if box.side < parameters.size / 2:
+            notes.append(f"the face is enlarged {parameters.size / box.side:.1f} times: the source is small")
+        return CropOutputs(
+            context.publish(path, "crop.mkv", "video/x-matroska"),
+            context.publish(geometry, "geometry.npz", "application/x-npz"),
+            measurements,
+            tuple(notes),
+        )
+
+
+def crop_frame(
+    frame: Frame, alpha: npt.NDArray[np.uint8], box: CropBox, parameters: CropParameters
+) -> tuple[Frame, Frame]:
+    """Cut one frame, composite it over the background, and resize it once.
+
+    Args:
+        frame: RGB, (H, W, 3) uint8.
+        alpha: Matte, (H, W) uint8.
+        box: What to cut.
+        parameters: Size and background.
+
+    Returns:
+        The crop and, for comparison, the same crop of the frame without matting, both (size, size, 3) uint8.
+    """
+    height, width = alpha.shape
+    rows = slice(max(0, box.y0), min(height, box.y0 + box.side))
+    columns = slice(max(0, box.x0), min(width, box.x0 + box.side))
+    cut = frame[rows, columns]
+    cover = alpha[rows, columns].astype(np.float32) * np.float32(1 / 255)
+    composite = composite_over(estimate_foreground(cut, cover), cover, parameters.background_color)
+    canvas = np.empty((2, box.side, box.side, 3), np.uint8)
+    canvas[:] = np.array(parameters.background_color, np.uint8)
+    top, left = rows.start - box.y0, columns.start - box.x0
+    for target, image in zip(canvas, (composite, cut), strict=True):
+        target[top : top + cut.shape[0], left : left + cut.shape[1]] = image
+    side = (parameters.size, parameters.size)
+    interpolation = cv2.INTER_AREA if box.side >= parameters.size else cv2.INTER_CUBIC
+    resized = [np.asarray(cv2.resize(image, side, interpolation=interpolation)) for image in canvas]
+    return resized[0], resized[1]
+
+
+def _sharpness_ratio(
+    cropped: Frame, source: Frame, face_box: npt.NDArray[np.float32], box: CropBox
+) -> float:
+    """Return the variance of the Laplacian in the face, over that of the same crop of the frame."""
+    scale = cropped.shape[0] / box.side
+    x0, y0, x1, y1 = ((face_box - np.array([box.x0, box.y0] * 2)) * scale).astype(int)
+    limit = cropped.shape[0]
+    face = np.s_[max(0, y0) : min(limit, y1), max(0, x0) : min(limit, x1)]
+    variances = [
+        cv2.Laplacian(cv2.cvtColor(image[face], cv2.COLOR_RGB2GRAY), cv2.CV_64F).var() for image in (cropped, source)
+    ]
+    return float(variances[0] / max(variances[1], 1e-9))
