@@ -1,0 +1,147 @@
+"""Landmarks: 68 points a frame in pixels of the crop, with confidence and validity, smoothed in time."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.manifest import ModelVersion
+from talkmill.inference.onnx_backend import OnnxNetwork
+from talkmill.landmarks.detection import LandmarkDetector
+from talkmill.landmarks.points import INNER, outer_eye_distance
+from talkmill.landmarks.smoothing import CUTOFF_HERTZ, fill_gaps, jitter, smooth_over_time
+from talkmill.landmarks.validity import plausible
+from talkmill.models.repository import InstalledModel
+from talkmill.stage.contract import Measurement, StageContext
+from talkmill.stage.errors import FrameContractError, LandmarksInvalidError
+from talkmill.video.decode import read_images
+
+# Trust in a frame that was filled in, against 0.5 to 1 of a measured one.
+FILLED_WEIGHT = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarksParameters:
+    """What decides the landmarks.
+
+    Attributes:
+        cutoff_hertz: Half the amplitude of a motion at this frequency passes the smoothing.
+        max_invalid_fraction: A clip with a larger share of invalid frames is rejected.
+    """
+
+    cutoff_hertz: float = CUTOFF_HERTZ
+    max_invalid_fraction: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarksInputs:
+    """A crop, its geometry and its rate."""
+
+    frames: Artifact
+    geometry: Artifact
+    rate: str
+    parameters: LandmarksParameters = LandmarksParameters()
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarksOutputs:
+    """The landmarks.
+
+    Attributes:
+        landmarks: .npz: `points` (N, 68, 2) float32 smoothed, `raw_points` (N, 68, 2) float32 as measured,
+            `confidence` (N, 68) float32, `valid` (N,) bool. Pixels of the crop, centres at integers, iBUG order.
+        measurements: What was seen.
+        notes: What the user should know.
+    """
+
+    landmarks: Artifact
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class LandmarksStage:
+    """Measures, checks and smooths."""
+
+    name = "landmarks"
+    version = "1"
+    outputs_type = LandmarksOutputs
+
+    def __init__(self, model: InstalledModel, providers: list[str], threads: int) -> None:
+        self.models: tuple[ModelVersion, ...] = (model.version,)
+        self._model = model
+        self._providers = providers
+        self._threads = threads
+        self.execution_provider = ""
+
+    def load(self) -> None:
+        """Load the landmark net."""
+        network = OnnxNetwork(self._model.path, self._model.version.id, self._providers, self._threads)
+        self.execution_provider = network.execution_provider
+        self._detector = LandmarkDetector(network)
+
+    def run(self, inputs: LandmarksInputs, context: StageContext) -> LandmarksOutputs:
+        """Find the landmarks of a clip.
+
+        Raises:
+            LandmarksInvalidError: Too many frames could not be measured.
+            FrameContractError: The crop and its geometry differ in length.
+        """
+        with np.load(context.path(inputs.geometry), allow_pickle=False) as geometry:
+            boxes, seen = geometry["face_boxes"], geometry["valid"]
+        raw = np.zeros((len(boxes), 68, 2), np.float32)
+        confidence = np.zeros((len(boxes), 68), np.float32)
+        count = 0
+        for index, frame in enumerate(read_images(context.path(inputs.frames))):
+            if index < len(boxes):
+                found = self._detector.detect(frame, boxes[index])
+                raw[index], confidence[index] = found.points, found.confidence
+            count = index + 1
+            context.advance(min(count, len(boxes)), len(boxes))
+        if count != len(boxes):
+            raise FrameContractError(f"the crop has {count} frames, its geometry has {len(boxes)}")
+        valid = seen & plausible(raw, confidence, boxes)
+        invalid_fraction = float(1 - valid.mean())
+        if invalid_fraction > inputs.parameters.max_invalid_fraction:
+            message = f"landmarks could not be measured in {invalid_fraction:.0%} of {len(boxes)} frames"
+            limit = inputs.parameters.max_invalid_fraction
+            raise LandmarksInvalidError(message, measure=round(invalid_fraction, 4), threshold=limit)
+        rate = float(Fraction(inputs.rate))
+        points = self._smooth(raw, confidence, valid, rate, inputs.parameters.cutoff_hertz)
+        path = context.scratch / "landmarks.npz"
+        np.savez(path, points=points, raw_points=raw, confidence=confidence, valid=valid)
+        eyes = float(np.median(outer_eye_distance(points)))
+        measurements: dict[str, Measurement] = {
+            "valid_fraction": round(float(valid.mean()), 4),
+            "mean_confidence": round(float(confidence.mean()), 4),
+            "outer_eye_pixels": round(eyes, 2),
+            "jitter_raw_percent": _jitter_percent(raw, eyes),
+            "jitter_percent": _jitter_percent(points, eyes),
+        }
+        notes = []
+        if not valid.all():
+            notes.append(f"{int((~valid).sum())} of {len(valid)} frames could not be measured and are interpolated")
+        return LandmarksOutputs(
+            context.publish(path, "landmarks.npz", "application/x-npz"), measurements, tuple(notes)
+        )
+
+    def _smooth(
+        self,
+        raw: npt.NDArray[np.float32],
+        confidence: npt.NDArray[np.float32],
+        valid: npt.NDArray[np.bool_],
+        rate: float,
+        cutoff: float,
+    ) -> npt.NDArray[np.float32]:
+        filled = fill_gaps(raw, valid)
+        trust = np.where(valid[:, None], confidence, FILLED_WEIGHT)
+        weights = np.repeat(trust[:, :, None], 2, axis=2)
+        return smooth_over_time(filled, weights, rate, cutoff).astype(np.float32)
+
+
+def _jitter_percent(points: npt.NDArray[np.float32], eyes: float) -> float | None:
+    """Mean second difference of the inner points, in percent of the outer-eye distance."""
+    if len(points) < 3:
+        return None
+    return round(float(jitter(points[:, INNER]).mean()) / eyes * 100, 4)

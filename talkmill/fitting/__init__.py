@@ -1,0 +1,1 @@
+"""Fitting a morphable model to landmarks: pose, expression, identity and focal length."""

@@ -1,0 +1,60 @@
+"""What is known before a landmark is seen: spreads of coefficients, noise of landmarks, trust in points."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from talkmill.landmarks.points import CONTOUR, COUNT
+
+
+@dataclass(frozen=True, slots=True)
+class FitPriors:
+    """Standard deviations of the unknowns and of the measurements.
+
+    Attributes:
+        landmark_fraction: Noise of a landmark, as a fraction of the outer-eye distance (two good detectors differ
+            by this much on one frame).
+        contour_weight: Weight of the 17 contour points: they slide over the jaw as the head turns.
+        huber: Residuals beyond this many standard deviations count linearly.
+        identity: Of an identity coefficient, in its own standard deviations.
+        expression: Of an expression coefficient, as a fraction of the unit.
+        focal_pixels: Mean of the focal length in pixels of a 512 crop.
+        log_focal: Of its logarithm.
+        turn_acceleration: Of the second difference of the rotation, radians, at 25 frames a second.
+        shift_acceleration: Of the second difference of the translation, in units of 10 cm, at 25 frames a second.
+        expression_acceleration: Of the second difference of an expression coefficient, at 25 frames a second.
+    """
+
+    landmark_fraction: float = 0.02
+    contour_weight: float = 0.3
+    huber: float = 3.0
+    identity: float = 1.0
+    expression: float = 0.3
+    focal_pixels: float = 1100.0
+    log_focal: float = 0.15
+    turn_acceleration: float = 0.03
+    shift_acceleration: float = 0.03
+    expression_acceleration: float = 0.1
+
+    def point_weights(self) -> npt.NDArray[np.float64]:
+        """Return the weight of each of the 68 points."""
+        weights = np.ones(COUNT)
+        weights[CONTOUR] = self.contour_weight
+        return weights
+
+
+def huber_weights(residuals: npt.NDArray[np.float64], limit: float) -> npt.NDArray[np.float64]:
+    """Return the weights of iteratively reweighted least squares for Huber's loss.
+
+    Source: Huber, "Robust estimation of a location parameter", 1964.
+
+    Args:
+        residuals: (..., 2) in standard deviations.
+        limit: Where the loss becomes linear.
+
+    Returns:
+        (...) in (0, 1].
+    """
+    length = np.linalg.norm(residuals, axis=-1)
+    return np.asarray(np.minimum(1.0, limit / np.maximum(length, 1e-12)))

@@ -1,0 +1,35 @@
+"""The 68 iBUG points: which is which, and simple measures of them."""
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.floating]
+
+COUNT = 68
+CONTOUR = slice(0, 17)
+INNER = slice(17, 68)
+RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
+OUTER_EYE_CORNERS = (36, 45)
+# The same points in a mirrored face.
+MIRROR = np.array(
+    [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31]
+    + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
+    + [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
+)
+
+
+def outer_eye_distance(points: FloatArray) -> npt.NDArray[np.float64]:
+    """Return the distance of the outer eye corners, (..., 68, 2) to (...)."""
+    right, left = (points[..., index, :].astype(np.float64) for index in OUTER_EYE_CORNERS)
+    return np.asarray(np.linalg.norm(left - right, axis=-1))
+
+
+def roll(points: FloatArray) -> float:
+    """Return the angle of the line through the eyes in radians, clockwise in the image, for (68, 2)."""
+    between = points[LEFT_EYE].mean(0) - points[RIGHT_EYE].mean(0)
+    return float(np.arctan2(between[1], between[0]))
+
+
+def face_size(points: FloatArray) -> npt.NDArray[np.float64]:
+    """Return the larger side of the points' box, which does not shrink in profile; (..., 68, 2) to (...)."""
+    return np.asarray((points.max(-2) - points.min(-2)).max(-1).astype(np.float64))
