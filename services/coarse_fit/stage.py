@@ -1,0 +1,120 @@
+"""Coarse fit: coefficients of each frame on its own, in Deep3DFaceRecon's 257 layout."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.manifest import ModelVersion
+from talkmill.fitting.alignment import align, warping_matrix
+from talkmill.fitting.coefficients import CoarseCoefficients
+from talkmill.fitting.frames import fit_frames
+from talkmill.fitting.priors import FitPriors
+from talkmill.fitting.projection import LandmarkBasis
+from talkmill.geometry.conventions import (
+    COARSE_FOCAL,
+    COARSE_SIZE,
+    coarse_angles_from_rotation,
+    coarse_translation,
+    principal_point,
+)
+from talkmill.geometry.transforms import apply
+from talkmill.landmarks.points import INNER
+from talkmill.models.repository import InstalledModel
+from talkmill.morphable.model import MorphableModel
+from talkmill.stage.contract import Measurement, StageContext
+from talkmill.stage.errors import FitFailedError
+
+# A confidence of 0 would drop a point; an interpolated frame keeps a little of each.
+LEAST_WEIGHT = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class CoarseFitParameters:
+    """What decides the coefficients.
+
+    Attributes:
+        method: `landmark-fit`.
+        landmark_fraction: Noise of a landmark as a fraction of the outer-eye distance.
+    """
+
+    method: str = "landmark-fit"
+    landmark_fraction: float = FitPriors.landmark_fraction
+
+
+@dataclass(frozen=True, slots=True)
+class CoarseFitInputs:
+    """Landmarks and the side of the image that they are in."""
+
+    landmarks: Artifact
+    size: int
+    parameters: CoarseFitParameters = CoarseFitParameters()
+
+
+@dataclass(frozen=True, slots=True)
+class CoarseFitOutputs:
+    """The coefficients.
+
+    Attributes:
+        coefficients: .npz: `coeff` (N, 257) float32, `transform_params` (N, 5) float32, `warping_params` (N, 4, 4)
+            float32, `valid` (N,) bool.
+        measurements: What was seen.
+    """
+
+    coefficients: Artifact
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+
+
+class CoarseFitStage:
+    """Aligns and fits."""
+
+    name = "coarse_fit"
+    version = "1"
+    outputs_type = CoarseFitOutputs
+    execution_provider = ""
+
+    def __init__(self, model: InstalledModel) -> None:
+        self.models: tuple[ModelVersion, ...] = (model.version,)
+        self._model = model
+
+    def load(self) -> None:
+        """Load the morphable model."""
+        model = MorphableModel.load(self._model.path)
+        self._basis = LandmarkBasis(*(part.astype(np.float64) for part in model.landmark_basis()))
+
+    def run(self, inputs: CoarseFitInputs, context: StageContext) -> CoarseFitOutputs:
+        """Fit every frame of a clip.
+
+        Raises:
+            FitFailedError: The fit is not finite.
+        """
+        with np.load(context.path(inputs.landmarks), allow_pickle=False) as arrays:
+            points, confidence, valid = arrays["points"], arrays["confidence"], arrays["valid"]
+        weights = np.where(valid[:, None], np.maximum(confidence, LEAST_WEIGHT), LEAST_WEIGHT)
+        alignments = [align(frame, self._basis.mean, inputs.size) for frame in points]
+        aligned = apply(np.stack([alignment.crop_from_image for alignment in alignments]), points)
+        priors = FitPriors(landmark_fraction=inputs.parameters.landmark_fraction)
+        centre = principal_point(COARSE_SIZE)
+        fit = fit_frames(self._basis, aligned, weights, COARSE_FOCAL, centre, priors)
+        angles = coarse_angles_from_rotation(fit.pose.rotation)
+        coefficients = CoarseCoefficients.assemble(
+            fit.identity, fit.expression, angles, coarse_translation(fit.pose.translation)
+        ).values
+        if not np.isfinite(coefficients).all():
+            bad = int((~np.isfinite(coefficients).all(1)).sum())
+            raise FitFailedError(f"the coarse fit is not finite in {bad} of {len(points)} frames", measure=bad)
+        path = context.scratch / "coefficients.npz"
+        np.savez(
+            path,
+            coeff=coefficients,
+            transform_params=np.stack([a.parameters for a in alignments]).astype(np.float32),
+            warping_params=np.stack([warping_matrix(a) for a in alignments]).astype(np.float32),
+            valid=valid,
+        )
+        error = np.linalg.norm(fit.points - aligned, axis=-1)
+        measurements: dict[str, Measurement] = {
+            "reprojection_rms_inner_pixels_at_224": round(float(np.sqrt((error[:, INNER] ** 2).mean())), 3),
+            "reprojection_rms_pixels_at_224": round(float(np.sqrt((error**2).mean())), 3),
+        }
+        context.advance(len(points), len(points))
+        return CoarseFitOutputs(context.publish(path, "coefficients.npz", "application/x-npz"), measurements)

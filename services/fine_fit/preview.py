@@ -1,0 +1,80 @@
+"""The strip that people look at before they train: source, matte, crop, landmarks and mesh of a few frames."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from talkmill.video.decode import Frame
+
+COLUMNS = 6
+TILE = 256
+MATTE_COLOUR = np.array([0, 177, 64], np.float32)
+
+ItemT = TypeVar("ItemT")
+
+
+def preview_indices(frame_count: int) -> list[int]:
+    """Return the frames that are shown, spread over the clip."""
+    return sorted({int(index) for index in np.linspace(0, frame_count - 1, COLUMNS)})
+
+
+def pick(items: Iterator[ItemT], indices: list[int]) -> list[ItemT]:
+    """Return the items at rising indices of an iterator."""
+    wanted = set(indices)
+    picked = []
+    for index, item in enumerate(items):
+        if index in wanted:
+            picked.append(item)
+            if len(picked) == len(wanted):
+                break
+    return picked
+
+
+def write_preview(
+    path: Path,
+    sources: list[Frame],
+    alphas: list[Frame],
+    crops: list[Frame],
+    draw_landmarks: Callable[[int, Frame], Frame],
+    draw_fit: Callable[[int, Frame], Frame],
+) -> None:
+    """Write the strip: one column a frame; rows are source, matte over green, crop, landmarks, mesh.
+
+    Args:
+        path: The .jpg.
+        sources: Frames of the clip, RGB.
+        alphas: Their mattes, grey.
+        crops: Their crops, RGB.
+        draw_landmarks: Column and crop to the crop with landmarks.
+        draw_fit: Column and crop to the crop with the mesh.
+    """
+    rows = [
+        [_tile(frame) for frame in sources],
+        [_tile(_over_green(frame, alpha)) for frame, alpha in zip(sources, alphas, strict=True)],
+        [_tile(crop) for crop in crops],
+        [_tile(draw_landmarks(column, crop)) for column, crop in enumerate(crops)],
+        [_tile(draw_fit(column, crop)) for column, crop in enumerate(crops)],
+    ]
+    strip = np.concatenate([np.concatenate(row, axis=1) for row in rows])
+    cv2.imwrite(str(path), cv2.cvtColor(strip, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])
+
+
+def _over_green(frame: Frame, alpha: npt.NDArray[np.uint8]) -> Frame:
+    cover = alpha[..., None].astype(np.float32) / 255
+    return np.rint(frame * cover + MATTE_COLOUR * (1 - cover)).astype(np.uint8)
+
+
+def _tile(image: Frame) -> Frame:
+    """Fit an image into a square tile, centred on grey."""
+    height, width = image.shape[:2]
+    scale = TILE / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    tile = np.full((TILE, TILE, 3), 128, np.uint8)
+    top, left = (TILE - size[1]) // 2, (TILE - size[0]) // 2
+    tile[top : top + size[1], left : left + size[0]] = small
+    return tile

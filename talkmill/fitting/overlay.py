@@ -1,0 +1,60 @@
+"""The fitted mesh drawn over a frame, for people to look at. Not a renderer: painter's algorithm, flat shading."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from talkmill.geometry.conventions import project
+from talkmill.morphable.model import MorphableModel
+
+Frame = npt.NDArray[np.uint8]
+Array = npt.NDArray[np.float64]
+
+SKIN = np.array([120, 190, 255], np.float64)
+OPACITY = 0.6
+# Sub-pixel bits of cv2's polygon coordinates.
+SHIFT = 4
+
+
+def draw_mesh(
+    frame: Frame, model: MorphableModel, vertices: Array, rotation: Array, translation: Array, focal: float, centre: float
+) -> Frame:
+    """Draw a head over a frame.
+
+    Args:
+        frame: RGB, (H, W, 3) uint8.
+        model: Gives the triangles.
+        vertices: (V, 3) in the model's frame.
+        rotation: (3, 3) camera_from_model.
+        translation: (3,).
+        focal: Focal length in pixels of the frame.
+        centre: Principal point in pixels.
+
+    Returns:
+        A new frame, (H, W, 3) uint8.
+    """
+    camera = vertices @ rotation.T + translation
+    corners = camera[model.triangles]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    middles = corners.mean(1)
+    towards = -middles / np.linalg.norm(middles, axis=1, keepdims=True)
+    facing = (normals * towards).sum(1)
+    # hm08 and ICT wind their faces counter-clockwise seen from outside.
+    front = np.flatnonzero(facing > 0.05)
+    order = front[np.argsort(middles[front, 2])]
+    pixels = project(vertices.astype(np.float64), rotation, translation, focal, centre)
+    polygons = np.rint(pixels[model.triangles[order]] * (1 << SHIFT)).astype(np.int32)
+    layer = frame.copy()
+    for polygon, light in zip(polygons, facing[order], strict=True):
+        cv2.fillConvexPoly(layer, polygon, (SKIN * (0.25 + 0.75 * light)).tolist(), cv2.LINE_AA, SHIFT)
+    return np.asarray(cv2.addWeighted(layer, OPACITY, frame, 1 - OPACITY, 0))
+
+
+def draw_points(frame: Frame, points: npt.NDArray[np.floating], colour: tuple[int, int, int] = (0, 220, 60)) -> Frame:
+    """Draw landmarks over a frame; (68, 2) pixels with centres at integers. Returns a new frame."""
+    layer = frame.copy()
+    radius = max(1, round(frame.shape[0] / 256))
+    for x, y in np.rint(points * (1 << SHIFT)).astype(int):
+        cv2.circle(layer, (int(x), int(y)), radius << SHIFT, colour, -1, cv2.LINE_AA, SHIFT)
+    return layer
