@@ -9,6 +9,10 @@ from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.artifacts.store import CorruptArtifactError
 
 
+# Objects up to this size are compared whole when a finished result is looked up.
+COMPARED_BYTES = 1 << 20
+
+
 class LocalStore:
     """A store in local folders; safe for several threads and processes."""
 
@@ -52,9 +56,11 @@ class LocalStore:
         return path
 
     def has(self, artifact: Artifact) -> bool:
-        """Say whether the object is there with the right size, without reading it."""
+        """Say whether the object is there; small ones are read and compared, of large ones the size is."""
         path = self._path(artifact.bucket, artifact.key)
-        return path.is_file() and path.stat().st_size == artifact.size_bytes
+        if not path.is_file() or path.stat().st_size != artifact.size_bytes:
+            return False
+        return artifact.size_bytes > COMPARED_BYTES or sha256_of(path) == artifact.sha256
 
     def read(self, bucket: str, key: str) -> bytes | None:
         """Return a small object's content, or None where there is none."""

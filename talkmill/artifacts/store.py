@@ -27,7 +27,7 @@ class Store(Protocol):
         ...
 
     def has(self, artifact: Artifact) -> bool:
-        """Say whether the object is there with the right size, without reading it."""
+        """Say whether the object is there, as far as can be told without reading a large one."""
         ...
 
     def read(self, bucket: str, key: str) -> bytes | None:

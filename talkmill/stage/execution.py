@@ -8,7 +8,9 @@ import errno
 import os
 import shutil
 import socket
+import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -122,6 +124,7 @@ def execute(
         scratch.mkdir(parents=True)
         paths = {artifact: store.fetch(artifact) for artifact in _artifacts(inputs)}
         fetched = time.perf_counter()
+        _ensure_loaded(stage)
         context = StageContext(store, scratch, paths.__getitem__, report, cancelled, publish)
         outputs = stage.run(inputs, context)
     except RejectionError as refused:
@@ -154,6 +157,18 @@ def execute(
         raise error
     assert outputs is not None  # noqa: S101 - either outputs or an error
     return Execution(outputs, manifest, cached=False)
+
+
+_loaded: weakref.WeakSet[Any] = weakref.WeakSet()
+_load_lock = threading.Lock()
+
+
+def _ensure_loaded(stage: Stage[Any, Any]) -> None:
+    """Load a stage's models before its first real execution in this process."""
+    with _load_lock:
+        if stage not in _loaded:
+            stage.load()
+            _loaded.add(stage)
 
 
 def _lookup(stage: Stage[Any, OutputsT], store: Store, bucket: str, key: str) -> Execution[OutputsT] | None:

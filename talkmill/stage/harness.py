@@ -30,6 +30,5 @@ class StageHarness:
     def run(
         self, stage: Stage[Any, OutputsT], inputs: object, cancelled: Callable[[], bool] = lambda: False
     ) -> Execution[OutputsT]:
-        """Load a stage and execute it."""
-        stage.load()
+        """Execute a stage."""
         return execute(stage, inputs, self.store, "work", self._folder / "scratch", cancelled=cancelled)

@@ -1,0 +1,187 @@
+"""Pack: the clips of a run into one LMDB, checked after writing."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.manifest import ModelVersion
+from talkmill.dataset.reader import verify_clip
+from talkmill.dataset.writer import ClipArrays, DatasetManifest, DatasetWriter, encode_frame
+from talkmill.stage.contract import Measurement, StageContext
+from talkmill.stage.digest import action_digest
+from talkmill.stage.errors import FrameContractError, InternalError, NotWritableError
+from talkmill.video.decode import read_images
+
+
+@dataclass(frozen=True, slots=True)
+class PackedClip:
+    """One clip and all that goes with it.
+
+    Attributes:
+        name: Its name in the set.
+        split: `train` or `test`.
+        frames: The crop.
+        landmarks: 68 points.
+        coefficients: Coarse coefficients.
+        fit: Fine fit.
+        meta: JSON values for `-meta`.
+    """
+
+    name: str
+    split: str
+    frames: Artifact
+    landmarks: Artifact
+    coefficients: Artifact
+    fit: Artifact
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PackParameters:
+    """What decides the set.
+
+    Attributes:
+        size: Side of the stored images in pixels.
+    """
+
+    size: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class PackInputs:
+    """The clips of a run, and the names that must not be in the set any more."""
+
+    clips: tuple[PackedClip, ...]
+    removed: tuple[str, ...] = ()
+    parameters: PackParameters = PackParameters()
+
+
+@dataclass(frozen=True, slots=True)
+class PackOutputs:
+    """The set.
+
+    Attributes:
+        database: `data.mdb`.
+        index: The set's manifest, JSON.
+        lists: `train_list.txt` and `test_list.txt`.
+        measurements: What was written.
+    """
+
+    database: Artifact
+    index: Artifact
+    lists: tuple[Artifact, ...]
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+
+
+class PackStage:
+    """Continues a set in place: clips that are there already, packed from the same things, are not written again."""
+
+    name = "pack"
+    version = "1"
+    outputs_type = PackOutputs
+    models: tuple[ModelVersion, ...] = ()
+    execution_provider = ""
+
+    def __init__(self, folder: Path, adopt: Callable[[Path, str], Artifact]) -> None:
+        """Create the stage.
+
+        Args:
+            folder: Where the set lies: `<size>/data.mdb` and the lists.
+            adopt: Describes a file of that folder, with its media type, as an artifact.
+        """
+        self._folder = folder
+        self._adopt = adopt
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def run(self, inputs: PackInputs, context: StageContext) -> PackOutputs:
+        """Write the set.
+
+        Raises:
+            NotWritableError: The folder holds a set of another size, schema or tool.
+            FrameContractError: A clip's frames and values differ in number.
+            InternalError: What was read back is not what was written.
+        """
+        folder = self._folder / str(inputs.parameters.size)
+        try:
+            writer = DatasetWriter(folder, inputs.parameters.size)
+        except ValueError as error:
+            raise NotWritableError(f"{folder}: {error}") from error
+        written = []
+        with writer:
+            for name in inputs.removed:
+                writer.remove(name)
+            for done, clip in enumerate(inputs.clips):
+                context.advance(done, len(inputs.clips), "clips")
+                fingerprint = action_digest(self.name, self.version, (), clip)
+                if not writer.has(clip.name, fingerprint):
+                    self._write(writer, clip, fingerprint, context)
+                    written.append(clip.name)
+            manifest = writer.manifest
+        for name in written:
+            try:
+                verify_clip(folder, name)
+            except ValueError as error:
+                raise InternalError(f"the set does not read back as it was written: {error}") from error
+        return self._describe(folder, manifest, len(written))
+
+    def _write(self, writer: DatasetWriter, clip: PackedClip, fingerprint: str, context: StageContext) -> None:
+        def frames() -> Iterator[bytes]:
+            for image in read_images(context.path(clip.frames)):
+                if context.cancelled():
+                    context.advance(0, 0)
+                yield encode_frame(image)
+
+        try:
+            writer.add(clip.name, clip.split, fingerprint, frames(), _clip_arrays(clip, context), clip.meta)
+        except ValueError as error:
+            raise FrameContractError(str(error)) from error
+
+    def _describe(self, folder: Path, manifest: DatasetManifest, written: int) -> PackOutputs:
+        lists = []
+        for split in ("train", "test"):
+            path = self._folder / f"{split}_list.txt"
+            names = [name for name, entry in manifest.clips.items() if entry.split == split]
+            _replace(path, "".join(f"{name}\n" for name in names).encode())
+            lists.append(self._adopt(path, "text/plain"))
+        index = self._folder.parent / "work" / f"dataset_{manifest.size}.json"
+        _replace(index, manifest.encode())
+        measurements: dict[str, Measurement] = {
+            "clip_count": len(manifest.clips),
+            "frame_count": sum(entry.frame_count for entry in manifest.clips.values()),
+            "written_clip_count": written,
+        }
+        database = self._adopt(folder / "data.mdb", "application/x-lmdb")
+        return PackOutputs(database, self._adopt(index, "application/json"), tuple(lists), measurements)
+
+
+def _clip_arrays(clip: PackedClip, context: StageContext) -> ClipArrays:
+    with np.load(context.path(clip.landmarks), allow_pickle=False) as landmarks:
+        points, valid = landmarks["points"], landmarks["valid"]
+        confidence = landmarks["confidence"].mean(1)
+    with np.load(context.path(clip.coefficients), allow_pickle=False) as coarse:
+        coefficients = np.concatenate([coarse["coeff"], coarse["transform_params"][:, 2:5]], axis=1)
+    with np.load(context.path(clip.fit), allow_pickle=False) as fit:
+        focal = np.broadcast_to(fit["focal"], (len(points), 1))
+        condition = np.concatenate([-fit["euler"], fit["trans"], focal], axis=1)
+        identity = fit["id"]
+    return ClipArrays(
+        keypoint=points.astype(np.float32),
+        coefficients=coefficients.astype(np.float32),
+        condition=condition.astype(np.float32),
+        identity=identity.astype(np.float32),
+        valid=valid,
+        confidence=np.where(valid, confidence, 0).astype(np.float32),
+    )
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file so that it appears whole."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)

@@ -1,0 +1,26 @@
+"""The keys of the LMDB and the shape of each value. Source: OTAvatar (c8c484f) and PIRender (9e59f19) data loaders."""
+
+KEYPOINT, COEFFICIENTS, CONDITION, IDENTITY = "keypoint", "coeff_3dmm", "condition", "id"
+VALID, CONFIDENCE, META = "valid", "confidence", "meta"
+LENGTH_KEY, MANIFEST_KEY = b"length", b"manifest"
+# A clip whose frames are being written; it is removed when the set is opened again.
+PENDING_KEY = b"pending"
+
+# Values of one frame; all float32 but `valid`, which is uint8.
+ROW_SHAPES: dict[str, tuple[int, ...]] = {
+    KEYPOINT: (68, 2),
+    COEFFICIENTS: (260,),
+    CONDITION: (7,),
+    VALID: (),
+    CONFIDENCE: (),
+}
+
+
+def number(value: int) -> str:
+    """Return a count or a frame number as the loaders read it: seven digits."""
+    return f"{value:07}"
+
+
+def key(clip: str, field: str | int) -> bytes:
+    """Return the key of a clip's field or frame."""
+    return f"{clip}-{number(field) if isinstance(field, int) else field}".encode()

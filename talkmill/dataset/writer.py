@@ -1,0 +1,310 @@
+"""Writing the LMDB: a clip appears whole or not at all, the set can be continued, a clip can be removed."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import cv2
+import lmdb
+import numpy as np
+import numpy.typing as npt
+
+from talkmill.dataset.keys import (
+    COEFFICIENTS,
+    CONDITION,
+    CONFIDENCE,
+    IDENTITY,
+    KEYPOINT,
+    LENGTH_KEY,
+    MANIFEST_KEY,
+    META,
+    PENDING_KEY,
+    VALID,
+    key,
+    number,
+)
+from talkmill.dataset.names import check_name
+
+SCHEMA_VERSION = 1
+JPEG_QUALITY = 95
+# The map is only address space; it doubles when it is full.
+FIRST_MAP_BYTES = 1 << 28
+# Frames of one transaction: bounds the dirty pages that LMDB holds in memory.
+FRAMES_PER_TRANSACTION = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ClipArrays:
+    """The per-frame values of one clip, N frames.
+
+    Attributes:
+        keypoint: (N, 68, 2) float32 pixels of the stored image, centres at integers.
+        coefficients: (N, 260) float32: 257 coarse coefficients, then s, t0, t1 of the alignment.
+        condition: (N, 7) float32: -euler (3), trans (3), focal (1).
+        identity: (100,) float32.
+        valid: (N,) bool.
+        confidence: (N,) float32.
+    """
+
+    keypoint: npt.NDArray[np.float32]
+    coefficients: npt.NDArray[np.float32]
+    condition: npt.NDArray[np.float32]
+    identity: npt.NDArray[np.float32]
+    valid: npt.NDArray[np.bool_]
+    confidence: npt.NDArray[np.float32]
+
+    def encoded(self) -> dict[str, bytes]:
+        """Return each field as the bytes of the LMDB.
+
+        Raises:
+            ValueError: A value is not finite.
+        """
+        arrays = {
+            KEYPOINT: self.keypoint,
+            COEFFICIENTS: self.coefficients,
+            CONDITION: self.condition,
+            IDENTITY: self.identity,
+            CONFIDENCE: self.confidence,
+        }
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name} is not finite")
+        values = {name: np.ascontiguousarray(array, "<f4").tobytes() for name, array in arrays.items()}
+        return values | {VALID: np.ascontiguousarray(self.valid, np.uint8).tobytes()}
+
+
+@dataclass(frozen=True, slots=True)
+class ClipEntry:
+    """What the set's manifest says of one clip.
+
+    Attributes:
+        frame_count: Frames.
+        split: `train` or `test`.
+        fingerprint: Digest of everything that the clip was packed from.
+        checksum: sha256 over keys and values, `meta` left out.
+    """
+
+    frame_count: int
+    split: str
+    fingerprint: str
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetManifest:
+    """What the set says of itself, under the key `manifest`.
+
+    Attributes:
+        size: Side of the stored images.
+        clips: Name to entry.
+        schema_version: Version of this layout.
+        layout: dtypes and shapes of the values.
+    """
+
+    size: int
+    clips: dict[str, ClipEntry]
+    schema_version: int = SCHEMA_VERSION
+    layout: dict[str, str] = field(
+        default_factory=lambda: {
+            KEYPOINT: "float32 (N, 68, 2)",
+            COEFFICIENTS: "float32 (N, 260)",
+            CONDITION: "float32 (N, 7)",
+            IDENTITY: "float32 (100,)",
+            VALID: "uint8 (N,)",
+            CONFIDENCE: "float32 (N,)",
+            "frame": f"JPEG quality {JPEG_QUALITY} 4:4:4",
+        }
+    )
+
+    def encode(self) -> bytes:
+        """Return the manifest as JSON."""
+        return json.dumps(asdict(self), sort_keys=True, indent=1).encode()
+
+    @classmethod
+    def decode(cls, content: bytes) -> Self:
+        """Read a manifest; raises ValueError where the layout is another."""
+        value: dict[str, Any] = json.loads(content)
+        if value.get("schema_version") != SCHEMA_VERSION:
+            raise ValueError(f"the set has schema version {value.get('schema_version')}, this is {SCHEMA_VERSION}")
+        clips = {name: ClipEntry(**entry) for name, entry in value["clips"].items()}
+        return cls(value["size"], clips, layout=value["layout"])
+
+
+def encode_frame(image: npt.NDArray[np.uint8]) -> bytes:
+    """Return an RGB frame as JPEG, quality 95, 4:4:4."""
+    options = [
+        cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
+    ]  # fmt: skip
+    written, content = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    if not written:
+        raise ValueError(f"a frame of shape {image.shape} could not be encoded")
+    return content.tobytes()
+
+
+class DatasetWriter:
+    """An open LMDB; a context manager."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        """Open a set, or begin one. A clip that was left half written is removed.
+
+        Args:
+            folder: The folder of `data.mdb`.
+            size: Side of the stored images.
+
+        Raises:
+            ValueError: The folder holds a set of another size or schema.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        existing = folder / "data.mdb"
+        map_size = max(FIRST_MAP_BYTES, 2 * existing.stat().st_size if existing.exists() else 0)
+        self._environment = lmdb.open(str(folder), map_size=map_size, subdir=True, max_dbs=0)
+        try:
+            self.manifest = self._read_manifest(size)
+            self._remove_pending()
+        except BaseException:
+            self._environment.close()
+            raise
+
+    def has(self, name: str, fingerprint: str) -> bool:
+        """Say whether a clip is there, packed from the same things."""
+        entry = self.manifest.clips.get(name)
+        return entry is not None and entry.fingerprint == fingerprint
+
+    def add(
+        self,
+        name: str,
+        split: str,
+        fingerprint: str,
+        frames: Iterable[bytes],
+        arrays: ClipArrays,
+        meta: dict[str, Any],
+    ) -> ClipEntry:
+        """Write a clip, in place of an older one of the same name.
+
+        Args:
+            name: Clip name.
+            split: `train` or `test`.
+            fingerprint: Digest of everything that the clip is packed from.
+            frames: Encoded frames in order.
+            arrays: Values of the same number of frames.
+            meta: JSON values for `-meta`.
+
+        Returns:
+            The entry of the manifest.
+
+        Raises:
+            ValueError: The name is no key, the counts differ, or a value is not finite.
+        """
+        check_name(name)
+        values = arrays.encoded()
+        self.remove(name)
+        checksum = hashlib.sha256()
+        batch: dict[bytes, bytes] = {PENDING_KEY: name.encode()}
+        count = 0
+        for frame in frames:
+            batch[key(name, count)] = frame
+            digest_item(checksum, key(name, count), frame)
+            count += 1
+            if len(batch) >= FRAMES_PER_TRANSACTION:
+                self._write(batch)
+                batch = {}
+        if count != len(arrays.valid):
+            self._write(batch)
+            self._remove_pending()
+            raise ValueError(f"clip {name} has {count} frames and values for {len(arrays.valid)}")
+        fields = {key(name, field): value for field, value in values.items()}
+        fields[key(name, "length")] = number(count).encode()
+        for field_key in sorted(fields):
+            digest_item(checksum, field_key, fields[field_key])
+        fields[key(name, META)] = json.dumps(meta, sort_keys=True, ensure_ascii=False).encode()
+        entry = ClipEntry(count, split, fingerprint, checksum.hexdigest())
+        self._commit(batch | fields, self.manifest.clips | {name: entry})
+        return entry
+
+    def remove(self, name: str) -> None:
+        """Remove a clip; nothing happens where there is none."""
+        if name not in self.manifest.clips:
+            return
+        self._write({PENDING_KEY: name.encode()})
+        clips = {other: entry for other, entry in self.manifest.clips.items() if other != name}
+        self._commit({}, clips, keep_pending=True)
+        self._remove_pending()
+
+    def _commit(self, values: dict[bytes, bytes], clips: dict[str, ClipEntry], keep_pending: bool = False) -> None:
+        """Write values and the new list of clips in one transaction."""
+        manifest = DatasetManifest(self.manifest.size, dict(sorted(clips.items())))
+        listed = {LENGTH_KEY: number(len(clips)).encode(), MANIFEST_KEY: manifest.encode()}
+        values = {item: value for item, value in values.items() if item != PENDING_KEY}
+        self._write(values | listed, delete=() if keep_pending else (PENDING_KEY,))
+        self.manifest = manifest
+
+    def _write(self, values: dict[bytes, bytes], delete: Iterable[bytes] = ()) -> None:
+        """Write in one transaction; the map grows until it fits."""
+        while True:
+            try:
+                with self._environment.begin(write=True) as transaction:
+                    for item, value in values.items():
+                        transaction.put(item, value)
+                    for item in delete:
+                        transaction.delete(item)
+                return
+            except lmdb.MapFullError:
+                self._environment.set_mapsize(2 * self._environment.info()["map_size"])
+
+    def _remove_pending(self) -> None:
+        """Delete every key of the clip that was being written or removed."""
+        with self._environment.begin() as transaction:
+            name = transaction.get(PENDING_KEY)
+        if name is None:
+            return
+        prefix = bytes(name) + b"-"
+        while True:
+            with self._environment.begin(write=True) as transaction:
+                keys: list[bytes] = []
+                cursor = transaction.cursor()
+                if cursor.set_range(prefix):
+                    for item in cursor.iternext(values=False):
+                        if not bytes(item).startswith(prefix) or len(keys) >= FRAMES_PER_TRANSACTION:
+                            break
+                        keys.append(bytes(item))
+                for item in keys:
+                    transaction.delete(item)
+                if not keys:
+                    transaction.delete(PENDING_KEY)
+                    return
+
+    def _read_manifest(self, size: int) -> DatasetManifest:
+        with self._environment.begin() as transaction:
+            content = transaction.get(MANIFEST_KEY)
+            if content is None and transaction.get(LENGTH_KEY) is not None:
+                raise ValueError("the LMDB was written by another tool and has no manifest; give another --out")
+        if content is None:
+            return DatasetManifest(size, {})
+        manifest = DatasetManifest.decode(bytes(content))
+        if manifest.size != size:
+            raise ValueError(f"the set holds images of {manifest.size} pixels, {size} were asked for")
+        return manifest
+
+    def close(self) -> None:
+        """Flush to disk and close."""
+        self._environment.sync(True)
+        self._environment.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def digest_item(checksum: "hashlib._Hash", item: bytes, value: bytes) -> None:
+    """Add a key and its value to a checksum, each behind its length."""
+    for part in (item, value):
+        checksum.update(len(part).to_bytes(8, "big"))
+        checksum.update(part)
