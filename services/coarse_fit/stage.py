@@ -39,7 +39,7 @@ class CoarseFitParameters:
     """
 
     method: str = "landmark-fit"
-    landmark_fraction: float = FitPriors.landmark_fraction
+    landmark_fraction: float = FitPriors().landmark_fraction
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""When stages run, and what users are shown of it."""

@@ -1,0 +1,377 @@
+"""The command line: `talkmill run | models | dataset | doctor`. Composes; decides nothing else."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import click
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.settings import Settings, quiet_libraries
+
+quiet_libraries()
+
+from orchestrator import doctor as doctor_report  # noqa: E402 - native libraries read the environment when loaded
+from orchestrator.composition import ModelChoice, build_stages, open_store  # noqa: E402
+from orchestrator.naming import InputError, collect_sources  # noqa: E402
+from orchestrator.pipeline import RunParameters  # noqa: E402
+from orchestrator.progress import ProgressDisplay  # noqa: E402
+from orchestrator.run import RunSummary, run_dataset  # noqa: E402
+from services.crop.stage import CropParameters  # noqa: E402
+from services.matting.stage import MATTING_METHODS, MattingParameters  # noqa: E402
+from services.split.stage import SplitParameters  # noqa: E402
+from talkmill.dataset.reader import DatasetError, read_clip, read_manifest, size_folder, verify  # noqa: E402
+from talkmill.models.catalogue import UnknownModelError, catalogue, find  # noqa: E402
+from talkmill.models.repository import ModelError, ModelRepository  # noqa: E402
+from talkmill.stage.errors import CancelledError, StageError  # noqa: E402
+from talkmill.telemetry.logs import configure_logs  # noqa: E402
+
+EXIT_OK, EXIT_FAILED, EXIT_SOME_REJECTED, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="talkmill",
+    help="Turns talking-head videos into training sets for talking-face avatars.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+models_app = typer.Typer(help="Model files: list, fetch, verify.", no_args_is_help=True, rich_markup_mode=None)
+dataset_app = typer.Typer(help="Data sets: inspect, verify, export.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(models_app, name="models")
+app.add_typer(dataset_app, name="dataset")
+
+MattingMethod = StrEnum("MattingMethod", {name: name for name in MATTING_METHODS})  # type: ignore[misc]
+
+
+class SplitChoice(StrEnum):
+    """Which list a clip goes to."""
+
+    TRAIN = "train"
+    TEST = "test"
+    BY_PERSON = "by-person"
+
+
+class Layout(StrEnum):
+    """Folder layouts of the export."""
+
+    OTAVATAR = "otavatar"
+
+
+def main() -> None:
+    """Run the command line; the console script."""
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = EXIT_FAILED
+    sys.exit(code if isinstance(code, int) else EXIT_OK)
+
+
+@app.command()
+def run(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Video files, folders, http(s) addresses.")],
+    out: Annotated[Path, typer.Option(help="Folder of the data set; a second run continues it.")],
+    size: Annotated[int, typer.Option(min=64, max=4096, help="Side of the stored images in pixels.")] = 512,
+    fps: Annotated[str, typer.Option(help="Frames a second, or `source` for a constant native rate.")] = "25",
+    ranges: Annotated[
+        list[str] | None, typer.Option("--range", metavar="START-END", help="Seconds or mm:ss of the source; repeatable.")
+    ] = None,
+    matting: Annotated[MattingMethod, typer.Option(help="Matting method; `draft` for a quick look.")] = MattingMethod(
+        "fusion"
+    ),
+    landmarks: Annotated[str, typer.Option(metavar="ID", help="Landmark model.")] = "face-api-68",
+    morphable: Annotated[str, typer.Option(metavar="ID", help="Morphable model.")] = "makehuman-head",
+    detector: Annotated[str, typer.Option(metavar="ID", help="Face detector.")] = "faceboxes-v2",
+    increase_area: Annotated[float, typer.Option(min=0, max=2, help="Added on each side of the face box.")] = 0.2,
+    min_seconds: Annotated[float, typer.Option(min=0, help="Shorter clips are rejected.")] = 1.0,
+    min_face: Annotated[float, typer.Option(min=0, help="Clips with smaller faces (pixels) are rejected.")] = 64.0,
+    person: Annotated[str | None, typer.Option(metavar="NAME", help="Who is seen in all inputs.")] = None,
+    link_persons: Annotated[bool, typer.Option("--link-persons", help="Name clips person#clip.")] = False,
+    split: Annotated[SplitChoice, typer.Option(help="Which list the clips go to.")] = SplitChoice.TRAIN,
+    jobs: Annotated[int, typer.Option(min=1, help="Sources and clips at a time.")] = 1,
+    provider: Annotated[str | None, typer.Option(help="Execution provider: auto, cpu, cuda, tensorrt.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show debug logs.")] = False,
+) -> int:
+    """Turn videos into a data set.
+
+    Exit code: 0 all clips are in the set, 2 some were rejected, 1 none is or the run failed, 130 interrupted.
+    """
+    configure_logs(verbose)
+    console = Console(stderr=True)
+    settings = _settings()
+    parameters = RunParameters(
+        split=SplitParameters(_rate(fps), _time_ranges(ranges or []), min_seconds, min_face),
+        matting=MattingParameters(matting.value),
+        crop=CropParameters(size, increase_area),
+    )
+    if link_persons and person is None:
+        raise click.UsageError("--link-persons needs --person")
+    with _cancellation() as cancelled:
+        try:
+            sources = collect_sources(inputs, person, link_persons, split.value)
+            _check_writable(out)
+            store = open_store(out)
+            threads = settings.threads or max(1, _core_count() // jobs)
+            stages = build_stages(
+                out,
+                store,
+                _repository(settings, console),
+                ModelChoice(matting.value, landmarks, morphable, detector),
+                provider or settings.execution_provider,
+                threads,
+            )
+            with ProgressDisplay(console, len(sources)) as display:
+                summary = run_dataset(out, sources, stages, store, parameters, jobs, display, cancelled)
+        except CancelledError:
+            console.print("interrupted; run the same command again to go on", markup=False)
+            return EXIT_INTERRUPTED
+        except StageError as error:
+            raise click.ClickException(f"{error.reason}: {error}; {error.remedy}") from error
+        except (InputError, UnknownModelError, ModelError, ValueError) as error:
+            raise click.ClickException(str(error)) from error
+        except OSError as error:
+            raise click.ClickException(f"{error.filename or out}: {error.strerror or error}") from error
+    return _tell(console, out, size, summary)
+
+
+@models_app.command("list")
+def list_models() -> int:
+    """Show every model: what it does, its licence, whether it is fetched."""
+    repository = _repository(_settings(), Console(stderr=True))
+    table = Table("model", "role", "licence", "default", "fetched", "what it is")
+    for entry in catalogue().values():
+        fetched = "yes" if repository.installed(entry.id) else "no"
+        table.add_row(entry.id, entry.role, entry.licence, "yes" if entry.default else "", fetched, entry.title)
+    Console().print(table)
+    return EXIT_OK
+
+
+@models_app.command("fetch")
+def fetch_models(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Models; the default set if none.")] = None,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Fetch models whose licence does not allow any use.")
+    ] = False,
+) -> int:
+    """Fetch models, check every byte, and print their licences."""
+    console = Console(stderr=True)
+    repository = _repository(_settings(), console)
+    try:
+        for model_id in ids or [entry.id for entry in catalogue().values() if entry.default]:
+            entry = find(model_id)
+            if repository.installed(model_id) is not None:
+                repository.verify(model_id)
+                console.print(f"{model_id}: is there ({entry.licence})", markup=False)
+                continue
+            if not entry.permissive and not accept_licence:
+                raise ModelError(
+                    f"model {model_id} has the licence {entry.licence}; say --accept-licence if it suits your use"
+                )
+            model = repository.fetch(model_id)
+            console.print(f"{model_id}: {model.path} sha256 {model.version.sha256}", markup=False, soft_wrap=True)
+    except (UnknownModelError, ModelError) as error:
+        raise click.ClickException(str(error)) from error
+    return EXIT_OK
+
+
+@models_app.command("verify")
+def verify_models() -> int:
+    """Read every byte of the fetched models again."""
+    console = Console()
+    repository = _repository(_settings(), console)
+    failed = False
+    for model_id in catalogue():
+        if repository.installed(model_id) is None:
+            continue
+        try:
+            repository.verify(model_id)
+            console.print(f"{model_id}: right", markup=False)
+        except ModelError as error:
+            failed = True
+            console.print(str(error), style="red", markup=False)
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+@dataset_app.command("inspect")
+def inspect_dataset(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run, or of data.mdb.")],
+    clip: Annotated[str | None, typer.Option(help="Show one clip.")] = None,
+) -> int:
+    """Show what a data set holds."""
+    console = Console()
+    with _dataset_errors():
+        database = size_folder(folder)
+        manifest = read_manifest(database)
+        if clip is not None:
+            console.print_json(data=read_clip(database, clip).meta)
+            return EXIT_OK
+        table = Table("clip", "split", "frames", "valid", "focal", "trans z", "person")
+        for name, entry in manifest.clips.items():
+            values = read_clip(database, name)
+            condition = values.arrays.condition
+            table.add_row(
+                name,
+                entry.split,
+                str(entry.frame_count),
+                f"{values.arrays.valid.mean():.1%}",
+                f"{condition[0, 6]:.0f}",
+                f"{condition[:, 5].mean():.2f}",
+                values.meta.get("person") or "",
+            )
+        console.print(table)
+        console.print(f"{len(manifest.clips)} clips of {manifest.size} pixels in {database}", soft_wrap=True)
+    return EXIT_OK
+
+
+@dataset_app.command("verify")
+def verify_dataset(folder: Annotated[Path, typer.Argument(help="Folder of a run, or of data.mdb.")]) -> int:
+    """Read a whole data set and check it against its manifest."""
+    with _dataset_errors():
+        manifest = verify(size_folder(folder))
+    frames = sum(entry.frame_count for entry in manifest.clips.values())
+    Console().print(f"{len(manifest.clips)} clips, {frames} frames: whole")
+    return EXIT_OK
+
+
+@dataset_app.command("export")
+def export_dataset(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    out: Annotated[Path, typer.Option(help="Folder to write into.")],
+    layout: Annotated[Layout, typer.Option(help="Folder layout.")] = Layout.OTAVATAR,
+    name: Annotated[str, typer.Option(help="Prefix of the folders.")] = "talkmill",
+) -> int:
+    """Write a run in the folder layout of another tool."""
+    del layout  # there is one so far
+    with _dataset_errors():
+        written = export_otavatar(folder, out, name)
+    Console().print(f"{written} clips in {out}", soft_wrap=True)
+    return EXIT_OK
+
+
+@app.command()
+def doctor() -> int:
+    """Show what is installed, which providers and models there are, what is missing and the next step."""
+    settings = _settings()
+    return doctor_report.print_report(Console(), settings, _repository(settings, Console(stderr=True)))
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"TALKMILL_{'__'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]
+        raise click.ClickException("; ".join(lines)) from error
+
+
+def _repository(settings: Settings, console: Console) -> ModelRepository:
+    def announce(line: str) -> None:
+        console.print(f"fetching {line}", markup=False, soft_wrap=True)
+
+    return ModelRepository(settings.models.directory, settings.models.mirror, announce)
+
+
+def _core_count() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _rate(text: str) -> str:
+    if text == "source":
+        return text
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 1 <= rate <= 240:
+        raise click.UsageError(f"--fps {text!r} is neither `source` nor a rate from 1 to 240, such as 25 or 30000/1001")
+    return str(rate)
+
+
+def _time_ranges(texts: list[str]) -> tuple[tuple[float, float], ...]:
+    found = []
+    for text in texts:
+        try:
+            start, end = (_seconds(part) for part in text.split("-"))
+        except ValueError:
+            raise click.UsageError(f"--range {text!r} is not START-END in seconds or mm:ss") from None
+        if end <= start:
+            raise click.UsageError(f"--range {text!r} ends before it starts")
+        found.append((start, end))
+    return tuple(found)
+
+
+def _seconds(text: str) -> float:
+    total = 0.0
+    for part in text.split(":"):
+        total = total * 60 + float(part)
+    return total
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        (folder / "work").mkdir(parents=True, exist_ok=True)
+        probe = folder / "work" / ".writable"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise click.ClickException(
+            f"--out {folder} cannot be written ({error.strerror}); give a folder that you may write to"
+        ) from error
+
+
+@contextmanager
+def _cancellation() -> Iterator[threading.Event]:
+    """Set an event on Ctrl-C or SIGTERM; a second Ctrl-C stops at once."""
+    cancelled = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if cancelled.is_set():
+            raise KeyboardInterrupt
+        cancelled.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield cancelled
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _dataset_errors() -> Iterator[None]:
+    try:
+        yield
+    except (DatasetError, ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _tell(console: Console, out: Path, size: int, summary: RunSummary) -> int:
+    if summary.packed:
+        count = len(summary.packed)
+        console.print(f"{count} clip{'s' * (count != 1)} in {out / 'lmdb' / str(size)}", soft_wrap=True, markup=False)
+        console.print(f"look before you train: {out / 'preview'}", soft_wrap=True, markup=False)
+    console.print(f"{summary.executed} stages executed", markup=False)
+    if summary.rejected:
+        console.print(
+            f"{len(summary.rejected)} rejected, see {out / 'rejected.jsonl'}", soft_wrap=True, markup=False, style="red"
+        )
+        return EXIT_SOME_REJECTED if summary.packed else EXIT_FAILED
+    return EXIT_OK if summary.packed else EXIT_FAILED
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Building the stages of the embedded mode from settings and model ids."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.coarse_fit.stage import CoarseFitStage
+from services.crop.stage import CropStage
+from services.download.stage import DownloadStage
+from services.fine_fit.stage import FineFitStage
+from services.landmarks.stage import LandmarksStage
+from services.matting.stage import MATTING_METHODS, MattingStage
+from services.pack.stage import PackStage
+from services.split.stage import SplitStage
+from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.local import LocalStore
+from talkmill.inference.providers import choose_providers
+from talkmill.models.repository import ModelRepository
+from talkmill.stage.contract import Stage
+
+WORK_BUCKET, DATASET_BUCKET = "work", "dataset"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Which model does what.
+
+    Attributes:
+        matting: A method of `services.matting`.
+        landmarks: A landmark model.
+        morphable: A morphable model.
+        detector: A face detector.
+    """
+
+    matting: str = "fusion"
+    landmarks: str = "face-api-68"
+    morphable: str = "makehuman-head"
+    detector: str = "faceboxes-v2"
+
+
+def open_store(folder: Path) -> LocalStore:
+    """Return the store of a run's folder: `work` inside it, and the folder itself for the data set."""
+    return LocalStore({WORK_BUCKET: folder / "work", DATASET_BUCKET: folder})
+
+
+def build_stages(
+    folder: Path, store: LocalStore, models: ModelRepository, choice: ModelChoice, provider: str, threads: int
+) -> dict[str, Stage[Any, Any]]:
+    """Build every stage; models that are missing are fetched.
+
+    Args:
+        folder: The run's folder.
+        store: Its store.
+        models: Where models lie.
+        choice: Which model does what.
+        provider: Execution provider.
+        threads: Threads of one network.
+
+    Returns:
+        Stage name to stage.
+
+    Raises:
+        ModelError: A model cannot be had.
+        UnknownModelError: A model is not in the catalogue, or does something else.
+        ValueError: The execution provider is not there.
+    """
+    providers = choose_providers(provider)
+    detector = models.ensure(choice.detector, "face_detection")
+    needed = MATTING_METHODS[choice.matting]
+    role = "matting" if needed == (choice.matting,) else "matting_part"
+    matting = {name: models.ensure(name, role) for name in needed}
+    landmarks = models.ensure(choice.landmarks, "landmarks")
+    morphable = models.ensure(choice.morphable, "morphable")
+
+    def adopt(path: Path, media_type: str) -> Artifact:
+        return store.adopt(DATASET_BUCKET, path.resolve().relative_to(folder.resolve()).as_posix(), media_type)
+
+    stages: tuple[Stage[Any, Any], ...] = (
+        DownloadStage(),
+        SplitStage(detector, providers, threads),
+        MattingStage(matting, providers, threads),
+        CropStage(),
+        LandmarksStage(landmarks, providers, threads),
+        CoarseFitStage(morphable),
+        FineFitStage(morphable),
+        PackStage(folder / "lmdb", adopt),
+    )
+    return {stage.name: stage for stage in stages}

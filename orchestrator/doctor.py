@@ -1,0 +1,70 @@
+"""`talkmill doctor`: what is here, what is missing, the next step."""
+
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import onnxruntime as ort
+from rich.console import Console
+
+from orchestrator.settings import Settings
+from talkmill.inference.providers import choose_providers
+from talkmill.models.catalogue import catalogue
+from talkmill.models.repository import ModelRepository
+
+PACKAGES = ("talkmill", "av", "lmdb", "numpy", "onnx", "opencv-python-headless", "PyMatting", "scenedetect-headless", "yt-dlp")
+OPTIONAL_PACKAGES = ("onnxruntime", "onnxruntime-gpu", "torch")
+
+
+def print_report(console: Console, settings: Settings, repository: ModelRepository) -> int:
+    """Print the report.
+
+    Args:
+        console: Where to.
+        settings: Of the embedded mode.
+        repository: Where models lie.
+
+    Returns:
+        0 when `talkmill run` with the defaults can work, else 1.
+    """
+    steps: list[str] = []
+    _say(console, f"Python {platform.python_version()} on {platform.machine()}, {sys.executable}")
+    for name in PACKAGES + OPTIONAL_PACKAGES:
+        found = _version(name)
+        if found or name in PACKAGES:
+            _say(console, f"  {name} {found or 'missing'}")
+    if _version("onnxruntime") and _version("onnxruntime-gpu"):
+        steps.append("onnxruntime and onnxruntime-gpu overwrite each other: pip uninstall both, then install one extra")
+    _say(console, f"execution providers: {', '.join(ort.get_available_providers())}")
+    try:
+        _say(console, f"  chosen: {', '.join(choose_providers(settings.execution_provider))}")
+    except ValueError as error:
+        steps.append(str(error))
+    _say(console, f"npm: {shutil.which('npm') or 'not on the PATH; the PyPI wheel of Node is used in its place'}")
+    _say(console, f"models in {settings.models.directory}, mirror {settings.models.mirror or 'none'}")
+    missing = []
+    for entry in catalogue().values():
+        fetched = repository.installed(entry.id) is not None
+        if fetched or entry.default:
+            _say(console, f"  {entry.id} ({entry.licence}): {'fetched' if fetched else 'missing'}")
+        if entry.default and not fetched:
+            missing.append(entry.id)
+    if missing:
+        steps.append(f"talkmill models fetch {' '.join(missing)}")
+    for step in steps:
+        console.print(f"next: {step}", style="yellow", markup=False, soft_wrap=True)
+    if not steps:
+        _say(console, "ready: talkmill run VIDEO --out DIR")
+    return 1 if steps else 0
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

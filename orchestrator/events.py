@@ -1,0 +1,72 @@
+"""What a runner tells while it works. Knows no terminal."""
+
+from dataclasses import dataclass
+
+from talkmill.artifacts.manifest import Manifest, Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    """A stage begins, or is found done. `subject` is a source or a clip."""
+
+    subject: str
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageProgress:
+    """A stage goes on."""
+
+    subject: str
+    stage: str
+    done: int
+    total: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageFinished:
+    """A stage is done; `cached` when an earlier run did it."""
+
+    subject: str
+    stage: str
+    manifest: Manifest
+    cached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClipsFound:
+    """A source has these clips; `seconds` of video in all."""
+
+    source: str
+    clips: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A source or clip is not in the set."""
+
+    subject: str
+    stage: str
+    rejection: Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFinished:
+    """A clip is ready to be packed."""
+
+    subject: str
+    frame_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that the user should know of a source or clip."""
+
+    subject: str
+    stage: str
+    text: str
+
+
+Event = StageStarted | StageProgress | StageFinished | ClipsFound | Rejected | ClipFinished | Note

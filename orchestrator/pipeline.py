@@ -1,0 +1,84 @@
+"""The pipeline as data: parameters of a run, and how one stage's outputs become the next one's inputs."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.coarse_fit.stage import CoarseFitInputs, CoarseFitOutputs, CoarseFitParameters
+from services.crop.stage import CropInputs, CropOutputs, CropParameters
+from services.download.stage import DownloadParameters
+from services.fine_fit.stage import FineFitInputs, FineFitOutputs, FineFitParameters
+from services.landmarks.stage import LandmarksInputs, LandmarksOutputs, LandmarksParameters
+from services.matting.stage import MattingInputs, MattingOutputs, MattingParameters
+from services.split.stage import Clip, SplitParameters
+
+SOURCE_STAGES = ("download", "split")
+CLIP_STAGES = ("matting", "crop", "landmarks", "coarse_fit", "fine_fit")
+RUN_STAGES = ("pack",)
+
+
+@dataclass(frozen=True, slots=True)
+class RunParameters:
+    """The parameters of every stage of a run."""
+
+    download: DownloadParameters = DownloadParameters()
+    split: SplitParameters = SplitParameters()
+    matting: MattingParameters = MattingParameters()
+    crop: CropParameters = CropParameters()
+    landmarks: LandmarksParameters = LandmarksParameters()
+    coarse_fit: CoarseFitParameters = CoarseFitParameters()
+    fine_fit: FineFitParameters = FineFitParameters()
+
+
+@dataclass(slots=True)
+class ClipProgress:
+    """What is known of a clip so far.
+
+    Attributes:
+        clip: The clip.
+        outputs: Stage name to outputs.
+    """
+
+    clip: Clip
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+
+def clip_inputs(stage: str, progress: ClipProgress, parameters: RunParameters) -> object:
+    """Return the request of a clip's stage.
+
+    Args:
+        stage: One of `CLIP_STAGES`.
+        progress: The clip and the outputs of the stages before.
+        parameters: Of the run.
+    """
+    clip, done = progress.clip, progress.outputs
+    if stage == "matting":
+        return MattingInputs(clip.video, clip.face_track, clip.rate, parameters.matting)
+    matting: MattingOutputs = done["matting"]
+    if stage == "crop":
+        return CropInputs(clip.video, matting.alpha, clip.face_track, clip.rate, parameters.crop)
+    crop: CropOutputs = done["crop"]
+    if stage == "landmarks":
+        return LandmarksInputs(crop.frames, crop.geometry, clip.rate, parameters.landmarks)
+    landmarks: LandmarksOutputs = done["landmarks"]
+    size = parameters.crop.size
+    if stage == "coarse_fit":
+        return CoarseFitInputs(landmarks.landmarks, size, parameters.coarse_fit)
+    if stage == "fine_fit":
+        return FineFitInputs(
+            landmarks.landmarks, crop.frames, clip.video, matting.alpha, size, clip.rate, parameters.fine_fit
+        )
+    raise ValueError(f"{stage!r} is not a stage of a clip")
+
+
+def packed_artifacts(progress: ClipProgress) -> dict[str, Any]:
+    """Return what pack reads of a finished clip."""
+    crop: CropOutputs = progress.outputs["crop"]
+    landmarks: LandmarksOutputs = progress.outputs["landmarks"]
+    coarse: CoarseFitOutputs = progress.outputs["coarse_fit"]
+    fine: FineFitOutputs = progress.outputs["fine_fit"]
+    return {
+        "frames": crop.frames,
+        "landmarks": landmarks.landmarks,
+        "coefficients": coarse.coefficients,
+        "fit": fine.fit,
+    }

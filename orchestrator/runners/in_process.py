@@ -1,0 +1,224 @@
+"""The pipeline in one process: sources and clips over a pool of threads, manifests as the only memory."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from orchestrator.composition import WORK_BUCKET
+from orchestrator.events import (
+    ClipFinished,
+    ClipsFound,
+    Event,
+    Note,
+    Rejected,
+    StageFinished,
+    StageProgress,
+    StageStarted,
+)
+from orchestrator.naming import NamedSource
+from orchestrator.pipeline import CLIP_STAGES, ClipProgress, RunParameters, clip_inputs
+from services.download.stage import DownloadInputs, DownloadOutputs
+from services.split.stage import SplitInputs, SplitOutputs
+from talkmill.artifacts.local import LocalStore
+from talkmill.artifacts.manifest import Manifest, Rejection
+from talkmill.dataset.names import clip_name
+from talkmill.stage.contract import Stage
+from talkmill.stage.errors import CancelledError, StageError
+from talkmill.stage.execution import execute
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """How one stage of one subject ended."""
+
+    manifest: Manifest
+    cached: bool
+
+
+@dataclass(slots=True)
+class ClipResult:
+    """One clip after the run.
+
+    Attributes:
+        name: Its name in the set.
+        source: Where it comes from.
+        progress: The clip and its outputs.
+        provenance: Of its source.
+        records: Stage name to how it ended; also of the source's stages.
+        rejected: Stage and rejection; None for a clip that goes into the set.
+    """
+
+    name: str
+    source: NamedSource
+    progress: ClipProgress
+    provenance: dict[str, str]
+    records: dict[str, StageRecord]
+    rejected: tuple[str, Rejection] | None = None
+
+
+@dataclass(slots=True)
+class RunResult:
+    """A finished run.
+
+    Attributes:
+        clips: Every clip, in order of sources.
+        refused: Sources and candidates that did not become clips: subject, source, stage, rejection.
+        source_records: Source name to its stages.
+    """
+
+    clips: list[ClipResult] = field(default_factory=list)
+    refused: list[tuple[str, NamedSource, str, Rejection]] = field(default_factory=list)
+    source_records: dict[str, dict[str, StageRecord]] = field(default_factory=dict)
+
+
+class InProcessRunner:
+    """Runs sources through the stages up to the last one of a clip."""
+
+    def __init__(
+        self,
+        stages: dict[str, Stage[Any, Any]],
+        store: LocalStore,
+        scratch: Path,
+        parameters: RunParameters,
+        emit: Callable[[Event], None],
+        cancelled: threading.Event,
+    ) -> None:
+        """Create a runner.
+
+        Args:
+            stages: Stage name to stage.
+            store: Where artifacts lie.
+            scratch: Folder for temporary files.
+            parameters: Of the run.
+            emit: Called with every event, from several threads, one at a time.
+            cancelled: Set to stop.
+        """
+        self._stages, self._store, self._scratch, self._parameters = stages, store, scratch, parameters
+        self._cancelled = cancelled
+        self._emit_lock = threading.Lock()
+        self._sink = emit
+
+    def run(self, sources: Sequence[NamedSource], jobs: int) -> RunResult:
+        """Run every source; a source or clip that is rejected does not harm the others.
+
+        Args:
+            sources: What to run.
+            jobs: Sources and clips at a time.
+
+        Returns:
+            What became of everything.
+
+        Raises:
+            CancelledError: The run was cancelled; finished stages are kept.
+            StageError: Something that every clip would meet, such as a full disk.
+        """
+        clips: dict[int, list[ClipResult]] = {}
+        result = RunResult()
+        with ThreadPoolExecutor(jobs, thread_name_prefix="talkmill") as pool:
+            waiting: dict[Future[Any], int] = {
+                pool.submit(self._run_source, source, result): order for order, source in enumerate(sources)
+            }
+            try:
+                while waiting:
+                    # A time-out keeps the main thread able to take Ctrl-C.
+                    finished, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        order = waiting.pop(future)
+                        found = future.result()
+                        if isinstance(found, list):
+                            clips[order] = found
+                            waiting.update({pool.submit(self._run_clip, clip): order for clip in found})
+            except BaseException:
+                self._cancelled.set()
+                for future in waiting:
+                    future.cancel()
+                raise
+        if self._cancelled.is_set():
+            raise CancelledError("the run was cancelled")
+        result.clips = [clip for order in sorted(clips) for clip in clips[order]]
+        return result
+
+    def run_stage(self, subject: str, stage: str, inputs: object) -> tuple[Any, StageRecord]:
+        """Execute one stage and tell of it.
+
+        Raises:
+            StageError: It ended without outputs.
+        """
+        self._emit(StageStarted(subject, stage))
+        execution = execute(
+            self._stages[stage],
+            inputs,
+            self._store,
+            WORK_BUCKET,
+            self._scratch,
+            report=lambda done, total, unit: self._emit(StageProgress(subject, stage, done, total, unit)),
+            cancelled=self._cancelled.is_set,
+        )
+        self._emit(StageFinished(subject, stage, execution.manifest, execution.cached))
+        for text in getattr(execution.outputs, "notes", ()):
+            self._emit(Note(subject, stage, text))
+        return execution.outputs, StageRecord(execution.manifest, execution.cached)
+
+    def _run_source(self, source: NamedSource, result: RunResult) -> list[ClipResult]:
+        records: dict[str, StageRecord] = {}
+        stage = "download"
+        try:
+            request = DownloadInputs(source.uri, source.sha256, source.size_bytes, self._parameters.download)
+            downloaded: DownloadOutputs
+            downloaded, records[stage] = self.run_stage(source.name, stage, request)
+            stage = "split"
+            split: SplitOutputs
+            inputs = SplitInputs(downloaded.source, self._parameters.split)
+            split, records[stage] = self.run_stage(source.name, stage, inputs)
+        except StageError as error:
+            if isinstance(error, CancelledError) or error.stops_run:
+                raise
+            self._refuse(result, source.name, source, stage, error.rejection())
+            return []
+        finally:
+            result.source_records[source.name] = records
+        for rejection in split.rejections:
+            self._refuse(result, source.name, source, stage, rejection)
+        found = [
+            ClipResult(
+                clip_name(source.name, clip.index, source.linked_person),
+                source,
+                ClipProgress(clip),
+                downloaded.provenance,
+                dict(records),
+            )
+            for clip in split.clips
+        ]
+        seconds = sum(float(clip.frame_count / Fraction(clip.rate)) for clip in split.clips)
+        self._emit(ClipsFound(source.name, tuple(clip.name for clip in found), seconds))
+        for clip in found:
+            for text in clip.progress.clip.notes:
+                self._emit(Note(clip.name, "split", text))
+        return found
+
+    def _run_clip(self, clip: ClipResult) -> None:
+        for stage in CLIP_STAGES:
+            try:
+                inputs = clip_inputs(stage, clip.progress, self._parameters)
+                clip.progress.outputs[stage], clip.records[stage] = self.run_stage(clip.name, stage, inputs)
+            except StageError as error:
+                if isinstance(error, CancelledError) or error.stops_run:
+                    raise
+                clip.rejected = (stage, error.rejection())
+                self._emit(Rejected(clip.name, stage, clip.rejected[1]))
+                return
+        self._emit(ClipFinished(clip.name, clip.progress.clip.frame_count))
+
+    def _refuse(
+        self, result: RunResult, subject: str, source: NamedSource, stage: str, rejection: Rejection
+    ) -> None:
+        result.refused.append((subject, source, stage, rejection))
+        self._emit(Rejected(subject, stage, rejection))
+
+    def _emit(self, event: Event) -> None:
+        with self._emit_lock:
+            self._sink(event)
