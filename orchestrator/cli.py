@@ -1,5 +1,6 @@
 """The command line: `talkmill run | models | dataset | doctor`. Composes; decides nothing else."""
 
+import os
 import signal
 import sys
 import threading
@@ -23,6 +24,7 @@ quiet_libraries()
 
 from orchestrator import doctor as doctor_report  # noqa: E402 - native libraries read the environment when loaded
 from orchestrator.composition import ModelChoice, build_stages, open_store  # noqa: E402
+from orchestrator.export import export_otavatar  # noqa: E402
 from orchestrator.naming import InputError, collect_sources  # noqa: E402
 from orchestrator.pipeline import RunParameters  # noqa: E402
 from orchestrator.progress import ProgressDisplay  # noqa: E402
@@ -254,9 +256,9 @@ def export_dataset(
     name: Annotated[str, typer.Option(help="Prefix of the folders.")] = "talkmill",
 ) -> int:
     """Write a run in the folder layout of another tool."""
-    del layout  # there is one so far
+    writers = {Layout.OTAVATAR: export_otavatar}
     with _dataset_errors():
-        written = export_otavatar(folder, out, name)
+        written = writers[layout](folder, out, name, _repository(_settings(), Console(stderr=True)))
     Console().print(f"{written} clips in {out}", soft_wrap=True)
     return EXIT_OK
 
@@ -284,8 +286,6 @@ def _repository(settings: Settings, console: Console) -> ModelRepository:
 
 
 def _core_count() -> int:
-    import os
-
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -355,7 +355,7 @@ def _cancellation() -> Iterator[threading.Event]:
 def _dataset_errors() -> Iterator[None]:
     try:
         yield
-    except (DatasetError, ValueError, OSError) as error:
+    except (DatasetError, ModelError, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
 

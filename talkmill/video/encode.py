@@ -107,3 +107,8 @@ def copy_video(source: Path, target: Path) -> None:
                 continue
             packet.stream = copied
             output.mux(packet)
+
+
+def compatible_writer(path: Path, rate: Fraction) -> VideoWriter:
+    """Open an .mp4 (MPEG-4 part 2, quantiser 2) that every reader of the reference's tools decodes."""
+    return VideoWriter(path, "mpeg4", "yuv420p", rate, {"qmin": "2", "qmax": "2"})
