@@ -23,6 +23,8 @@ from orchestrator.settings import Settings, quiet_libraries
 quiet_libraries()
 
 from orchestrator import doctor as doctor_report  # noqa: E402 - native libraries read the environment when loaded
+from orchestrator.bench.fit import measure_fit  # noqa: E402
+from orchestrator.bench.quality import Bar, measure_quality  # noqa: E402
 from orchestrator.composition import ModelChoice, build_stages, open_store  # noqa: E402
 from orchestrator.export import export_otavatar  # noqa: E402
 from orchestrator.naming import InputError, collect_sources  # noqa: E402
@@ -35,6 +37,7 @@ from services.split.stage import SplitParameters  # noqa: E402
 from talkmill.dataset.reader import DatasetError, read_clip, read_manifest, size_folder, verify  # noqa: E402
 from talkmill.models.catalogue import UnknownModelError, catalogue, find  # noqa: E402
 from talkmill.models.repository import ModelError, ModelRepository  # noqa: E402
+from talkmill.morphable.model import MorphableModel  # noqa: E402
 from talkmill.stage.errors import CancelledError, StageError  # noqa: E402
 from talkmill.telemetry.logs import configure_logs  # noqa: E402
 
@@ -52,8 +55,12 @@ models_app = typer.Typer(help="Model files: list, fetch, verify.", no_args_is_he
 dataset_app = typer.Typer(help="Data sets: inspect, verify, export.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models_app, name="models")
 app.add_typer(dataset_app, name="dataset")
+bench_app = typer.Typer(help="Measurements.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(bench_app, name="bench")
 
 MattingMethod = StrEnum("MattingMethod", {name: name for name in MATTING_METHODS})  # type: ignore[misc]
+
+DEFAULT_MATTING = MattingMethod("fusion")
 
 
 class SplitChoice(StrEnum):
@@ -89,11 +96,10 @@ def run(
     size: Annotated[int, typer.Option(min=64, max=4096, help="Side of the stored images in pixels.")] = 512,
     fps: Annotated[str, typer.Option(help="Frames a second, or `source` for a constant native rate.")] = "25",
     ranges: Annotated[
-        list[str] | None, typer.Option("--range", metavar="START-END", help="Seconds or mm:ss of the source; repeatable.")
+        list[str] | None,
+        typer.Option("--range", metavar="START-END", help="Seconds or mm:ss of the source; repeatable."),
     ] = None,
-    matting: Annotated[MattingMethod, typer.Option(help="Matting method; `draft` for a quick look.")] = MattingMethod(
-        "fusion"
-    ),
+    matting: Annotated[MattingMethod, typer.Option(help="Matting method; `draft` for a quick look.")] = DEFAULT_MATTING,
     landmarks: Annotated[str, typer.Option(metavar="ID", help="Landmark model.")] = "face-api-68",
     morphable: Annotated[str, typer.Option(metavar="ID", help="Morphable model.")] = "makehuman-head",
     detector: Annotated[str, typer.Option(metavar="ID", help="Face detector.")] = "faceboxes-v2",
@@ -263,6 +269,43 @@ def export_dataset(
     return EXIT_OK
 
 
+@bench_app.command("quality")
+def bench_quality(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run over the test videos.")],
+    images: Annotated[Path | None, typer.Option(help="Folder of photographs with .pts labels.")] = None,
+    still_clip: Annotated[Path | None, typer.Option(help="A nearly still clip, for the jitter.")] = None,
+) -> int:
+    """Measure the quality bars on a finished run; rvm-mobilenetv3 is the yardstick where it is fetched."""
+    console = Console(stderr=True)
+    models = _repository(_settings(), console)
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, soft_wrap=True)
+
+    with _dataset_errors():
+        bars = measure_quality(run, images, still_clip, models, _core_count(), say)
+    return _print_bars(bars)
+
+
+@bench_app.command("fit")
+def bench_fit(
+    frames: Annotated[int, typer.Option(min=1, help="Frames of the made-up clip.")] = 252,
+    morphable: Annotated[str, typer.Option(metavar="ID", help="Morphable model.")] = "makehuman-head",
+) -> int:
+    """Measure the landmark fit on one thread."""
+    with _dataset_errors():
+        model = MorphableModel.load(_repository(_settings(), Console(stderr=True)).ensure(morphable, "morphable").path)
+    return _print_bars(measure_fit(model, frames, 1.0, seed=1))
+
+
+def _print_bars(bars: list[Bar]) -> int:
+    table = Table("what", "measured", "bar", "reached")
+    for bar in bars:
+        table.add_row(bar.what, f"{bar.value:.4g}", bar.bar, "yes" if bar.reached else "NO")
+    Console(width=160).print(table)
+    return EXIT_OK if all(bar.reached for bar in bars) else EXIT_FAILED
+
+
 @app.command()
 def doctor() -> int:
     """Show what is installed, which providers and models there are, what is missing and the next step."""
@@ -367,7 +410,10 @@ def _tell(console: Console, out: Path, size: int, summary: RunSummary) -> int:
     console.print(f"{summary.executed} stages executed", markup=False)
     if summary.rejected:
         console.print(
-            f"{len(summary.rejected)} rejected, see {out / 'rejected.jsonl'}", soft_wrap=True, markup=False, style="red"
+            f"{len(summary.rejected)} rejected, see {out / 'rejected.jsonl'}",
+            soft_wrap=True,
+            markup=False,
+            style="red",
         )
         return EXIT_SOME_REJECTED if summary.packed else EXIT_FAILED
     return EXIT_OK if summary.packed else EXIT_FAILED

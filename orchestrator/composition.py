@@ -15,6 +15,7 @@ from services.split.stage import SplitStage
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
 from talkmill.inference.providers import choose_providers
+from talkmill.models.catalogue import Role
 from talkmill.models.repository import ModelRepository
 from talkmill.stage.contract import Stage
 
@@ -67,7 +68,7 @@ def build_stages(
     providers = choose_providers(provider)
     detector = models.ensure(choice.detector, "face_detection")
     needed = MATTING_METHODS[choice.matting]
-    role = "matting" if needed == (choice.matting,) else "matting_part"
+    role: Role = "matting" if needed == (choice.matting,) else "matting_part"
     matting = {name: models.ensure(name, role) for name in needed}
     landmarks = models.ensure(choice.landmarks, "landmarks")
     morphable = models.ensure(choice.morphable, "morphable")

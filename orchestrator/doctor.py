@@ -13,7 +13,17 @@ from talkmill.inference.providers import choose_providers
 from talkmill.models.catalogue import catalogue
 from talkmill.models.repository import ModelRepository
 
-PACKAGES = ("talkmill", "av", "lmdb", "numpy", "onnx", "opencv-python-headless", "PyMatting", "scenedetect-headless", "yt-dlp")
+PACKAGES = (
+    "talkmill",
+    "av",
+    "lmdb",
+    "numpy",
+    "onnx",
+    "opencv-python-headless",
+    "PyMatting",
+    "scenedetect-headless",
+    "yt-dlp",
+)
 OPTIONAL_PACKAGES = ("onnxruntime", "onnxruntime-gpu", "torch")
 
 
@@ -41,7 +51,10 @@ def print_report(console: Console, settings: Settings, repository: ModelReposito
         _say(console, f"  chosen: {', '.join(choose_providers(settings.execution_provider))}")
     except ValueError as error:
         steps.append(str(error))
-    _say(console, f"npm: {shutil.which('npm') or 'not on the PATH; the PyPI wheel of Node is used in its place'}")
+    _say(
+        console,
+        f"npm: {shutil.which('npm') or 'not on the PATH; the PyPI wheel of Node is used in its place'}",
+    )
     _say(console, f"models in {settings.models.directory}, mirror {settings.models.mirror or 'none'}")
     missing = []
     for entry in catalogue().values():

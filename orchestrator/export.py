@@ -38,8 +38,17 @@ class ExportError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class _FinishedClip:
-    """A clip of a report with the local files of its artifacts."""
+class FinishedClip:
+    """A clip of a report with the local files of its artifacts.
+
+    Attributes:
+        name: Its name.
+        split: `train` or `test`.
+        rate: Frames a second.
+        size: Side of the crop in pixels.
+        files: `video`, `audio`, `face_track`, `alpha`, `crop`, `landmarks`, `coarse`, `fine` to local paths.
+        morphable: Id of the morphable model.
+    """
 
     name: str
     split: str
@@ -65,7 +74,7 @@ def export_otavatar(folder: Path, out: Path, name: str, models: ModelRepository)
         ExportError: The folder holds no finished run.
         ModelError: The morphable model cannot be had.
     """
-    clips = list(_finished_clips(folder))
+    clips = list(finished_clips(folder))
     for clip in clips:
         model = MorphableModel.load(models.ensure(clip.morphable, "morphable").path)
         _export_videos(clip, out, name, model)
@@ -80,7 +89,12 @@ def export_otavatar(folder: Path, out: Path, name: str, models: ModelRepository)
     return len(clips)
 
 
-def _finished_clips(folder: Path) -> Iterator[_FinishedClip]:
+def finished_clips(folder: Path) -> Iterator[FinishedClip]:
+    """Yield the packed clips of a finished run with their artifacts.
+
+    Raises:
+        ExportError: The folder holds no finished run.
+    """
     try:
         report: dict[str, Any] = json.loads((folder / "report.json").read_text())
     except (OSError, ValueError) as error:
@@ -100,6 +114,7 @@ def _finished_clips(folder: Path) -> Iterator[_FinishedClip]:
         artifacts = {
             "video": source.video,
             "audio": source.audio,
+            "face_track": source.face_track,
             "alpha": _outputs(store, "matting", digests, MattingOutputs).alpha,
             "crop": _outputs(store, "crop", digests, CropOutputs).frames,
             "landmarks": _outputs(store, "landmarks", digests, LandmarksOutputs).landmarks,
@@ -109,7 +124,7 @@ def _finished_clips(folder: Path) -> Iterator[_FinishedClip]:
         files = {kind: store.fetch(artifact) for kind, artifact in artifacts.items()}
         size = report["parameters"]["crop"]["size"]
         basis = str(fine.measurements["basis"])
-        yield _FinishedClip(clip["clip"], clip["split"], Fraction(clip["rate"]), size, files, basis)
+        yield FinishedClip(clip["clip"], clip["split"], Fraction(clip["rate"]), size, files, basis)
 
 
 def _outputs(store: LocalStore, stage: str, digests: dict[str, str], kind: type[Any]) -> Any:
@@ -119,7 +134,7 @@ def _outputs(store: LocalStore, stage: str, digests: dict[str, str], kind: type[
     return TypeAdapter(kind).validate_python(decode_manifest(content).outputs)
 
 
-def _target(out: Path, name: str, step: str, clip: _FinishedClip, suffix: str) -> Path:
+def _target(out: Path, name: str, step: str, clip: FinishedClip, suffix: str) -> Path:
     path = out / f"{name}_{step}" / clip.split / f"{clip.name}{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
@@ -131,17 +146,19 @@ def _write_video(path: Path, rate: Fraction, frames: Iterator[Frame]) -> None:
             writer.write(frame)
 
 
-def _export_videos(clip: _FinishedClip, out: Path, name: str, model: MorphableModel) -> None:
+def _export_videos(clip: FinishedClip, out: Path, name: str, model: MorphableModel) -> None:
     _write_video(_target(out, name, "split", clip, ".mp4"), clip.rate, read_images(clip.files["video"]))
     shutil.copyfile(clip.files["audio"], _target(out, name, "split", clip, ".wav"))
     pairs = zip(read_images(clip.files["video"]), read_grey_frames(clip.files["alpha"]), strict=True)
-    over_white = (composite_over(frame, alpha.astype(np.float32) / 255, WHITE) for frame, alpha in pairs)
+    over_white = (
+        composite_over(frame, alpha.astype(np.float32) * np.float32(1 / 255), WHITE) for frame, alpha in pairs
+    )
     _write_video(_target(out, name, "matting_raw", clip, ".mp4"), clip.rate, over_white)
     _write_video(_target(out, name, "matting", clip, ".mp4"), clip.rate, read_images(clip.files["crop"]))
     _write_video(_target(out, name, "inv_debug", clip, ".mp4"), clip.rate, _overlays(clip, model))
 
 
-def _overlays(clip: _FinishedClip, model: MorphableModel) -> Iterator[Frame]:
+def _overlays(clip: FinishedClip, model: MorphableModel) -> Iterator[Frame]:
     with np.load(clip.files["fine"], allow_pickle=False) as arrays:
         fit = {key: arrays[key].astype(np.float64) for key in ("euler", "trans", "focal", "id", "exp")}
     identity = fit["id"][: model.identity.shape[2]]
@@ -153,14 +170,25 @@ def _overlays(clip: _FinishedClip, model: MorphableModel) -> Iterator[Frame]:
         yield draw_mesh(frame, model, vertices, rotations[index], fit["trans"][index], focal, centre)
 
 
-def _export_values(clip: _FinishedClip, out: Path, name: str) -> None:
+def _export_values(clip: FinishedClip, out: Path, name: str) -> None:
     with np.load(clip.files["landmarks"], allow_pickle=False) as arrays:
         points: npt.NDArray[np.float32] = np.where(arrays["valid"][:, None, None], arrays["points"], -1)
     np.savetxt(_target(out, name, "kp", clip, ".txt"), points.reshape(-1))
-    _savemat(_target(out, name, "3dmm", clip, ".mat"), clip.files["coarse"], ("coeff", "transform_params", "warping_params"))
-    _savemat(_target(out, name, "inv_render", clip, ".mat"), clip.files["fine"], ("id", "exp", "euler", "trans", "focal"))
+    _savemat(
+        _target(out, name, "3dmm", clip, ".mat"),
+        clip.files["coarse"],
+        ("coeff", "transform_params", "warping_params"),
+    )
+    _savemat(
+        _target(out, name, "inv_render", clip, ".mat"),
+        clip.files["fine"],
+        ("id", "exp", "euler", "trans", "focal"),
+    )
 
 
 def _savemat(path: Path, source: Path, fields: tuple[str, ...]) -> None:
     with np.load(source, allow_pickle=False) as arrays:
-        savemat(path, {field: np.atleast_2d(arrays[field]) if field == "id" else arrays[field] for field in fields})
+        savemat(
+            path,
+            {field: np.atleast_2d(arrays[field]) if field == "id" else arrays[field] for field in fields},
+        )

@@ -79,7 +79,9 @@ class ProgressDisplay:
         elapsed = now - self._began.get(key, now)
         rate = event.done / elapsed if elapsed > 0.5 else 0.0
         self._estimate.advance(event.subject, event.stage, event.done / max(1, event.total))
-        speed = f"{event.done}/{event.total} {event.unit}" + (f", {rate:.1f}/s" if rate and event.unit != "bytes" else "")
+        speed = f"{event.done}/{event.total} {event.unit}" + (
+            f", {rate:.1f}/s" if rate and event.unit != "bytes" else ""
+        )
         if self._live:
             if key not in self._tasks:
                 description = f"{escape(event.subject)} [dim]{event.stage}[/dim]"
@@ -143,7 +145,9 @@ class _Estimate:
     @property
     def fraction(self) -> float:
         total = sum(self._weights.values()) * self._sources / max(1, self._surveyed)
-        done = sum(self._weights.get(clip, 0) * STAGE_SHARES[stage] * share for (clip, stage), share in self._done.items())
+        done = sum(
+            self._weights.get(clip, 0) * STAGE_SHARES[stage] * share for (clip, stage), share in self._done.items()
+        )
         return min(1.0, done / total) if total else 0.0
 
     def text(self, template: str) -> str:

@@ -14,7 +14,7 @@ from orchestrator.events import Event
 from orchestrator.naming import NamedSource
 from orchestrator.pipeline import CLIP_STAGES, RunParameters, packed_artifacts
 from orchestrator.runners.in_process import ClipResult, InProcessRunner, RunResult, StageRecord
-from services.pack.stage import PackedClip, PackInputs, PackOutputs, PackParameters
+from services.pack.stage import PackedClip, PackInputs, PackParameters
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
 from talkmill.artifacts.manifest import Rejection
@@ -82,8 +82,7 @@ def run_dataset(
     removed = _stale_names(folder / "lmdb" / str(size), sources, {clip.name for clip in ready})
     pack: StageRecord | None = None
     if packed or removed:
-        outputs: PackOutputs
-        outputs, pack = runner.run_stage("data set", "pack", PackInputs(packed, removed, PackParameters(size)))
+        _, pack = runner.run_stage("data set", "pack", PackInputs(packed, removed, PackParameters(size)))
         for name in removed:
             for path in (folder / "audio" / f"{name}.wav", folder / "preview" / f"{name}.jpg"):
                 path.unlink(missing_ok=True)

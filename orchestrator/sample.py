@@ -32,9 +32,9 @@ SCALE, FACE_CENTRE = 1.5, (222.0, 115.0)
 # Outline of the person in the portrait, by eye.
 OUTLINE = (
     (155, 75), (165, 45), (195, 20), (230, 14), (265, 25), (292, 50), (301, 85), (292, 120), (270, 136), (260, 165),
-    (280, 190), (300, 222), (330, 248), (350, 290), (362, 345), (400, 343), (450, 360), (485, 410), (498, 470), (500, 511),
-    (22, 511), (18, 420), (30, 330), (50, 265), (90, 225), (118, 200), (122, 178), (145, 156), (184, 146), (180, 128),
-    (165, 118), (155, 100),
+    (280, 190), (300, 222), (330, 248), (350, 290), (362, 345), (400, 343), (450, 360), (485, 410), (498, 470),
+    (500, 511), (22, 511), (18, 420), (30, 330), (50, 265), (90, 225), (118, 200), (122, 178), (145, 156),
+    (184, 146), (180, 128), (165, 118), (155, 100),
 )  # fmt: skip
 OUTLINE_TOLERANCE = 6
 
@@ -64,7 +64,13 @@ def sample_truth() -> SampleTruth:
     matrices[:, 1, 0] = scale * np.sin(angle)
     matrices[:, 0, 1] = -matrices[:, 1, 0]
     # The middle of the portrait's face goes round the middle of the frame.
-    target = np.stack([WIDTH / 2 + 18 * np.sin(2 * np.pi * 0.4 * time), 0.42 * HEIGHT + 10 * np.cos(2 * np.pi * 0.3 * time)], 1)
+    target = np.stack(
+        [
+            WIDTH / 2 + 18 * np.sin(2 * np.pi * 0.4 * time),
+            0.42 * HEIGHT + 10 * np.cos(2 * np.pi * 0.3 * time),
+        ],
+        1,
+    )
     face = np.array(FACE_CENTRE)
     matrices[:, :2, 2] = target - np.einsum("nij,j->ni", matrices[:, :2, :2], face)
     opening = 0.5 - 0.5 * np.cos(2 * np.pi * MOUTH_HERTZ * time)
@@ -83,7 +89,7 @@ def write_sample(path: Path) -> SampleTruth:
     from skimage.data import astronaut
 
     truth = sample_truth()
-    portrait = np.asarray(astronaut(), np.uint8)
+    portrait = np.asarray(astronaut(), np.uint8)  # type: ignore[no-untyped-call]
     person = _person_mask(portrait)
     background = _background()
     silent = path.with_name(f".{path.name}.silent.mp4")
@@ -122,25 +128,36 @@ def _open_mouth(portrait: Frame, opening: float) -> Frame:
     gap = MOUTH_OPENING * opening * across
     reach = np.clip(1 - below, 0, 1) ** 2
     shift = np.where(y > MOUTH_CENTRE[1], gap * reach, 0).astype(np.float32)
-    moved = cv2.remap(portrait, x, np.maximum(y - shift, MOUTH_CENTRE[1] * (y > MOUTH_CENTRE[1])).astype(np.float32), cv2.INTER_LINEAR)
+    moved = cv2.remap(
+        portrait,
+        x,
+        np.maximum(y - shift, MOUTH_CENTRE[1] * (y > MOUTH_CENTRE[1])).astype(np.float32),
+        cv2.INTER_LINEAR,
+    )
     inside = np.clip(np.minimum(y - MOUTH_CENTRE[1], MOUTH_CENTRE[1] + gap - y), 0, 1)[..., None]
     inside = cv2.GaussianBlur(inside[..., 0], (0, 0), 0.7)[..., None]
-    return np.rint(moved * (1 - inside) + np.array([60, 20, 20], np.float32) * inside).astype(np.uint8)
+    return _bytes(moved * (1 - inside) + np.array([60, 20, 20], np.float32) * inside)
 
 
 def _background() -> Frame:
     """A plain studio wall, lit from the left."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     light = 0.85 - 0.35 * (x / WIDTH) - 0.1 * (y / HEIGHT)
-    return np.rint(np.array([120, 150, 165], np.float32) * light[..., None]).astype(np.uint8)
+    return _bytes(np.array([120, 150, 165], np.float32) * light[..., None])
 
 
-def _compose(portrait: Frame, person: npt.NDArray[np.float32], background: Frame, matrix: npt.NDArray[np.float64]) -> Frame:
+def _compose(
+    portrait: Frame, person: npt.NDArray[np.float32], background: Frame, matrix: npt.NDArray[np.float64]
+) -> Frame:
     size = (WIDTH, HEIGHT)
     # Below its lower edge the portrait goes on with its last row.
     image = cv2.warpAffine(portrait, matrix[:2], size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     cover = cv2.warpAffine(person, matrix[:2], size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.rint(image * cover[..., None] + background * (1 - cover[..., None])).astype(np.uint8)
+    return _bytes(image * cover[..., None] + background * (1 - cover[..., None]))
+
+
+def _bytes(image: npt.NDArray[np.floating]) -> Frame:
+    return np.asarray(np.rint(image), np.uint8)
 
 
 def _clicks(truth: SampleTruth) -> npt.NDArray[np.int16]:

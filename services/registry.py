@@ -29,7 +29,11 @@ STAGES: tuple[StageEntry, ...] = (
     StageEntry("crop", "services.crop.stage:CropStage", ("split", "matting"), False, "one square over the clip"),
     StageEntry("landmarks", "services.landmarks.stage:LandmarksStage", ("crop",), True, "68 points a frame"),
     StageEntry(
-        "coarse_fit", "services.coarse_fit.stage:CoarseFitStage", ("landmarks",), False, "257 coefficients a frame"
+        "coarse_fit",
+        "services.coarse_fit.stage:CoarseFitStage",
+        ("landmarks",),
+        False,
+        "257 coefficients a frame",
     ),
     StageEntry(
         "fine_fit",
@@ -39,6 +43,10 @@ STAGES: tuple[StageEntry, ...] = (
         "one identity and focal a clip, smooth pose and expression",
     ),
     StageEntry(
-        "pack", "services.pack.stage:PackStage", ("crop", "landmarks", "coarse_fit", "fine_fit"), False, "the LMDB"
+        "pack",
+        "services.pack.stage:PackStage",
+        ("crop", "landmarks", "coarse_fit", "fine_fit"),
+        False,
+        "the LMDB",
     ),
 )

@@ -213,9 +213,7 @@ class InProcessRunner:
                 return
         self._emit(ClipFinished(clip.name, clip.progress.clip.frame_count))
 
-    def _refuse(
-        self, result: RunResult, subject: str, source: NamedSource, stage: str, rejection: Rejection
-    ) -> None:
+    def _refuse(self, result: RunResult, subject: str, source: NamedSource, stage: str, rejection: Rejection) -> None:
         result.refused.append((subject, source, stage, rejection))
         self._emit(Rejected(subject, stage, rejection))
 

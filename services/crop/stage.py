@@ -90,9 +90,7 @@ class CropStage:
         path = context.scratch / "crop.mkv"
         sharpness: list[float] = []
         size = (0, 0)
-        pairs = zip(
-            read_images(context.path(inputs.video)), read_grey_frames(context.path(inputs.alpha)), strict=True
-        )
+        pairs = zip(read_images(context.path(inputs.video)), read_grey_frames(context.path(inputs.alpha)), strict=True)
         with lossless_writer(path, Fraction(inputs.rate)) as writer:
             try:
                 for index, (frame, alpha) in enumerate(pairs):
@@ -109,11 +107,9 @@ class CropStage:
         if writer.frame_count != len(boxes):
             raise FrameContractError(f"the clip has {writer.frame_count} frames, its face track has {len(boxes)}")
         image_from_crop = image_from_square(box.x0, box.y0, box.side, parameters.size)
-        corners = apply(np.linalg.inv(image_from_crop), boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+        corners = apply(np.asarray(np.linalg.inv(image_from_crop), np.float64), boxes.reshape(-1, 2, 2)).reshape(-1, 4)
         geometry = context.scratch / "geometry.npz"
-        np.savez(
-            geometry, image_from_crop=image_from_crop, face_boxes=corners.astype(np.float32), valid=scores > 0
-        )
+        np.savez(geometry, image_from_crop=image_from_crop, face_boxes=corners.astype(np.float32), valid=scores > 0)
         padded = box.padded_fraction(*size)
         measurements: dict[str, Measurement] = {
             "crop_x0": box.x0,
@@ -167,9 +163,7 @@ def crop_frame(
     return resized[0], resized[1]
 
 
-def _sharpness_ratio(
-    cropped: Frame, source: Frame, face_box: npt.NDArray[np.float32], box: CropBox
-) -> float:
+def _sharpness_ratio(cropped: Frame, source: Frame, face_box: npt.NDArray[np.float32], box: CropBox) -> float:
     """Return the variance of the Laplacian in the face, over that of the same crop of the frame."""
     scale = cropped.shape[0] / box.side
     x0, y0, x1, y1 = ((face_box - np.array([box.x0, box.y0] * 2)) * scale).astype(int)

@@ -158,14 +158,19 @@ class FineFitStage:
         return round(float(jitter(points).mean()), 4) if len(points) > 2 else None
 
     def _draw(
-        self, inputs: FineFitInputs, context: StageContext, fit: ClipFit, points: npt.NDArray[np.float32], path: Path
+        self,
+        inputs: FineFitInputs,
+        context: StageContext,
+        fit: ClipFit,
+        points: npt.NDArray[np.float32],
+        path: Path,
     ) -> None:
         columns = preview_indices(len(points))
         scale = inputs.size / REFERENCE_SIZE
 
         def draw_fit(column: int, crop: Frame) -> Frame:
             frame = columns[column]
-            vertices = self._model.shape(fit.identity, fit.expression[frame])
+            vertices = self._model.shape(fit.identity, fit.expression[frame]).astype(np.float64)
             pose = (fit.pose.rotation[frame], fit.pose.translation[frame])
             return draw_mesh(crop, self._model, vertices, *pose, fit.focal * scale, principal_point(inputs.size))
 

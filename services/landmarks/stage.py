@@ -122,9 +122,7 @@ class LandmarksStage:
         notes = []
         if not valid.all():
             notes.append(f"{int((~valid).sum())} of {len(valid)} frames could not be measured and are interpolated")
-        return LandmarksOutputs(
-            context.publish(path, "landmarks.npz", "application/x-npz"), measurements, tuple(notes)
-        )
+        return LandmarksOutputs(context.publish(path, "landmarks.npz", "application/x-npz"), measurements, tuple(notes))
 
     def _smooth(
         self,

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -38,7 +37,7 @@ class MattingParameters:
         method: `fusion` (default), `draft` (quick look) or `rvm-mobilenetv3` (GPL weights).
     """
 
-    method: Literal["fusion", "draft", "rvm-mobilenetv3"] = "fusion"
+    method: str = "fusion"
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,9 +206,7 @@ class SplitStage:
         context: StageContext,
     ) -> Iterator[Clip]:
         schedules = [
-            schedule_frames(
-                survey.times[plan.first_frame : plan.end_frame], rate, plan.start_seconds, plan.end_seconds
-            )
+            schedule_frames(survey.times[plan.first_frame : plan.end_frame], rate, plan.start_seconds, plan.end_seconds)
             for plan in plans
         ]
         videos = [context.scratch / f"clip_{index:03}.mp4" for index in range(len(plans))]
@@ -292,9 +290,7 @@ def _source_notes(description: VideoDescription, survey: _Survey) -> list[str]:
     if survey.damage:
         notes.append(f"damaged file: {survey.damage}; {decoded} frames are kept")
     elif description.frame_count > decoded + COUNT_TOLERANCE:
-        notes.append(
-            f"damaged file: the header says {description.frame_count} frames, {decoded} decode and are kept"
-        )
+        notes.append(f"damaged file: the header says {description.frame_count} frames, {decoded} decode and are kept")
     if len(survey.shots) > 1:
         notes.append(f"{len(survey.shots) - 1} scene cuts: each shot is a clip of its own")
     return notes

@@ -8,7 +8,6 @@ from pathlib import Path, PurePosixPath
 from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.artifacts.store import CorruptArtifactError
 
-
 # Objects up to this size are compared whole when a finished result is looked up.
 COMPARED_BYTES = 1 << 20
 

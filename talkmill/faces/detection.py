@@ -64,7 +64,7 @@ class FaceBoxesDetector:
         centre = self._priors[:, :2] + location[0, :, :2] * self.VARIANCES[0] * self._priors[:, 2:]
         size = self._priors[:, 2:] * np.exp(location[0, :, 2:] * self.VARIANCES[1])
         boxes = np.concatenate([centre - size / 2, centre + size / 2], axis=1) * self.SIDE / scale
-        return _select(boxes, confidence[0, :, 1])
+        return _select(boxes.astype(np.float32), confidence[0, :, 1])
 
 
 class YuNetDetector:

@@ -110,7 +110,7 @@ def box_overlap(first: FloatArray, second: FloatArray) -> FloatArray:
     common = np.prod(np.clip(high - low, 0, None), axis=2)
     areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (first, second)]
     union: FloatArray = areas[0][:, None] + areas[1][None] - common
-    return common / np.maximum(union, 1e-9)
+    return np.asarray(common / np.maximum(union, 1e-9))
 
 
 def _match(active: Sequence[_OpenTrack], boxes: FloatArray) -> dict[int, _OpenTrack]:
@@ -120,7 +120,7 @@ def _match(active: Sequence[_OpenTrack], boxes: FloatArray) -> dict[int, _OpenTr
     overlap = box_overlap(np.stack([track.boxes[-1] for track in active]), boxes)
     rows, columns = linear_sum_assignment(-overlap)
     pairs = zip(rows, columns, strict=True)
-    return {int(column): active[row] for row, column in pairs if overlap[row, column] > MIN_OVERLAP}
+    return {int(column): active[int(row)] for row, column in pairs if overlap[row, column] > MIN_OVERLAP}
 
 
 def _close(track: _OpenTrack, first_frame: int) -> FaceTrack:

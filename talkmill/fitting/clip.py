@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from talkmill.fitting.frames import fit_frames
 from talkmill.fitting.priors import FitPriors, huber_weights
-from talkmill.fitting.projection import LandmarkBasis, Pose, project_with_jacobian
+from talkmill.fitting.projection import LandmarkBasis, Pose, Projection, project_with_jacobian
 from talkmill.landmarks.points import outer_eye_distance
 
 Array = npt.NDArray[np.float64]
@@ -104,21 +104,22 @@ def fit_clip(
     Raises:
         ValueError: The landmarks are not finite, or no point has a weight.
     """
-    landmarks, weights = np.asarray(landmarks, np.float64), np.asarray(weights, np.float64)
-    if not np.isfinite(landmarks).all():
+    points: Array = np.asarray(landmarks, np.float64)
+    trust: Array = np.asarray(weights, np.float64)
+    if not np.isfinite(points).all():
         raise ValueError("landmarks are not finite")
-    if not (weights > 0).any():
+    if not (trust > 0).any():
         raise ValueError("no landmark has a weight above 0")
-    count = len(landmarks)
+    count = len(points)
     if count <= WINDOW:
-        start = _start(basis, landmarks, weights, centre, priors)
-        fit = _Problem(basis, landmarks, weights, rate, centre, priors, smooth=True).solve(start)
+        start = _start(basis, points, trust, centre, priors)
+        fit = _Problem(basis, points, trust, rate, centre, priors, smooth=True).solve(start)
         advance(count, count)
         return fit
     spread = np.unique(np.linspace(0, count - 1, WINDOW // 2).astype(int))
-    start = _start(basis, landmarks[spread], weights[spread], centre, priors)
-    shared = _Problem(basis, landmarks[spread], weights[spread], rate, centre, priors, smooth=False).solve(start)
-    return _fit_windows(basis, landmarks, weights, rate, centre, priors, shared, advance)
+    start = _start(basis, points[spread], trust[spread], centre, priors)
+    shared = _Problem(basis, points[spread], trust[spread], rate, centre, priors, smooth=False).solve(start)
+    return _fit_windows(basis, points, trust, rate, centre, priors, shared, advance)
 
 
 def _fit_windows(
@@ -144,7 +145,14 @@ def _fit_windows(
         problem = _Problem(basis, landmarks[part], weights[part], rate, centre, priors, smooth=True, fixed=True)
         fit = problem.solve(start)
         kept = slice(begin - low, end - low)
-        parts.append(_State(Pose(fit.pose.rotation[kept], fit.pose.translation[kept]), fit.expression[kept], shared.identity, 0.0))
+        parts.append(
+            _State(
+                Pose(fit.pose.rotation[kept], fit.pose.translation[kept]),
+                fit.expression[kept],
+                shared.identity,
+                0.0,
+            )
+        )
         points.append(fit.points[kept])
         cost, iterations = cost + fit.cost, iterations + fit.iterations
         advance(end, count)
@@ -154,7 +162,14 @@ def _fit_windows(
     )
     expression = np.concatenate([part.expression for part in parts])
     return ClipFit(
-        pose, shared.identity, expression, shared.focal, shared.log_focal_deviation, np.concatenate(points), iterations, cost
+        pose,
+        shared.identity,
+        expression,
+        shared.focal,
+        shared.log_focal_deviation,
+        np.concatenate(points),
+        iterations,
+        cost,
     )
 
 
@@ -221,7 +236,7 @@ class _Problem:
             state.pose, state.identity, state.expression, focal, deviation, points, iterations, equations.cost
         )
 
-    def _project(self, state: _State):  # type: ignore[no-untyped-def]
+    def _project(self, state: _State) -> Projection:
         shapes = self.basis.shape(state.identity, state.expression)
         return project_with_jacobian(self.basis, shapes, state.pose, float(np.exp(state.log_focal)), self.centre)
 
@@ -234,7 +249,11 @@ class _Problem:
         """Second differences of pose and expression, (N - 2, block)."""
         turns = Rotation.from_matrix(state.pose.rotation[1:] @ np.swapaxes(state.pose.rotation[:-1], 1, 2)).as_rotvec()
         return np.concatenate(
-            [np.diff(turns, axis=0), np.diff(state.pose.translation, 2, axis=0), np.diff(state.expression, 2, axis=0)],
+            [
+                np.diff(turns, axis=0),
+                np.diff(state.pose.translation, 2, axis=0),
+                np.diff(state.expression, 2, axis=0),
+            ],
             axis=1,
         )
 
@@ -248,7 +267,7 @@ class _Problem:
         cost += 0.5 * ((state.log_focal - np.log(self.priors.focal_pixels)) / self.priors.log_focal) ** 2
         if self.smooth:
             cost += 0.5 * float((self._accelerations(state) ** 2 * self.smoothness).sum())
-        return cost
+        return float(cost)
 
     def _linearise(self, state: _State) -> _NormalEquations:
         projection = self._project(state)
@@ -276,7 +295,10 @@ class _Problem:
             both = np.concatenate([projection.by_identity, projection.by_log_focal[..., None]], axis=-1)
             both = both.reshape(self.count, -1, self.shared_count) / self.sigma
             coupling = (np.swapaxes(weighted, 1, 2) @ both).reshape(-1, self.shared_count)
-            stacked, stacked_weighted = both.reshape(-1, self.shared_count), (both * rows).reshape(-1, self.shared_count)
+            stacked, stacked_weighted = (
+                both.reshape(-1, self.shared_count),
+                (both * rows).reshape(-1, self.shared_count),
+            )
             shared = stacked.T @ stacked_weighted
             shared_gradient = stacked_weighted.T @ flat.reshape(-1)
             known = np.append(np.full(self.shared_count - 1, self.priors.identity**-2.0), self.priors.log_focal**-2.0)
@@ -304,20 +326,26 @@ class _Problem:
         spread = cho_solve_banded(factor, equations.coupling, check_finite=False)
         shared = equations.shared * (1 + damping * np.eye(self.shared_count))
         reduced = shared - equations.coupling.T @ spread
-        step = np.linalg.solve(reduced, equations.shared_gradient - equations.coupling.T @ alone)
-        return (alone - spread @ step).reshape(self.count, -1), step
+        right = equations.shared_gradient - equations.coupling.T @ alone
+        step: Array = np.asarray(np.linalg.solve(reduced, right), np.float64)
+        frames: Array = np.asarray(alone - spread @ step, np.float64)
+        return frames.reshape(self.count, -1), step
 
     def _factor(self, equations: _NormalEquations, damping: float) -> tuple[Array, bool]:
         banded = equations.banded.copy()
         banded[-1] += damping * banded[-1] + 1e-9
-        return cholesky_banded(banded, check_finite=False), False
+        factor: Array = np.asarray(cholesky_banded(banded, check_finite=False), np.float64)
+        return factor, False
 
     def _moved(self, state: _State, frames: Array, shared: Array) -> _State:
         pose = state.pose.moved(frames[:, :3], frames[:, 3:6])
         if not self.shared_count:
             return _State(pose, state.expression + frames[:, 6:], state.identity, state.log_focal)
         return _State(
-            pose, state.expression + frames[:, 6:], state.identity + shared[:-1], state.log_focal + float(shared[-1])
+            pose,
+            state.expression + frames[:, 6:],
+            state.identity + shared[:-1],
+            state.log_focal + float(shared[-1]),
         )
 
     def _log_focal_deviation(self, equations: _NormalEquations) -> float:

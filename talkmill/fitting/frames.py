@@ -113,7 +113,11 @@ def _fit_chunk(
     pose = initial_pose(basis, landmarks, focal, centre)
     identity, expression = np.zeros((count, basis.identity_count)), np.zeros((count, basis.expression_count))
     precision = np.concatenate(
-        [np.zeros(6), np.full(basis.identity_count, priors.identity**-2.0), np.full(basis.expression_count, priors.expression**-2.0)]
+        [
+            np.zeros(6),
+            np.full(basis.identity_count, priors.identity**-2.0),
+            np.full(basis.expression_count, priors.expression**-2.0),
+        ]
     )
     split = 6 + basis.identity_count
     for _ in range(ITERATIONS):
@@ -121,9 +125,12 @@ def _fit_chunk(
         projection = project_with_jacobian(basis, shapes, pose, focal, centre)
         residual = (landmarks - projection.points) / sigma
         weight = trust * huber_weights(residual, priors.huber)
-        jacobian = np.concatenate(
-            [projection.by_pose, projection.by_identity, projection.by_expression], axis=-1
-        ).reshape(count, -1, split + basis.expression_count) / sigma
+        jacobian = (
+            np.concatenate([projection.by_pose, projection.by_identity, projection.by_expression], axis=-1).reshape(
+                count, -1, split + basis.expression_count
+            )
+            / sigma
+        )
         row_weight = np.repeat(weight, 2, axis=1)
         weighted = jacobian * row_weight[..., None]
         unknowns = np.concatenate([np.zeros((count, 6)), identity, expression], axis=1)

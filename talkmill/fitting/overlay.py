@@ -17,7 +17,13 @@ SHIFT = 4
 
 
 def draw_mesh(
-    frame: Frame, model: MorphableModel, vertices: Array, rotation: Array, translation: Array, focal: float, centre: float
+    frame: Frame,
+    model: MorphableModel,
+    vertices: Array,
+    rotation: Array,
+    translation: Array,
+    focal: float,
+    centre: float,
 ) -> Frame:
     """Draw a head over a frame.
 

@@ -26,12 +26,12 @@ class LandmarkBasis:
     @property
     def identity_count(self) -> int:
         """K."""
-        return self.identity.shape[2]
+        return int(self.identity.shape[2])
 
     @property
     def expression_count(self) -> int:
         """E."""
-        return self.expression.shape[2]
+        return int(self.expression.shape[2])
 
     def shape(self, identity: Array, expression: Array) -> Array:
         """Return landmark positions, (N, P, 3), for identity (K,) or (N, K) and expression (N, E)."""

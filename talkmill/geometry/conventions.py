@@ -72,4 +72,4 @@ def coarse_angles_from_rotation(rotation: Array) -> Array:
 
 def coarse_translation(translation: Array) -> Array:
     """Return Deep3DFaceRecon's translation: its camera stands at z = 10; (..., 3) to (..., 3)."""
-    return translation + np.array([0.0, 0.0, COARSE_DISTANCE])
+    return np.asarray(translation + np.array([0.0, 0.0, COARSE_DISTANCE]))

@@ -17,7 +17,14 @@ SIDE = 112
 FIRST_SCALE = 1.1
 SECOND_SCALE = 1.15
 # Crops of the second pass: shift in x and y in sides, scale, each also mirrored.
-JITTER = ((0.0, 0.0, 1.0), (0.03, 0.0, 1.0), (-0.03, 0.0, 1.0), (0.0, 0.03, 1.0), (0.0, -0.03, 1.0), (0.0, 0.0, 1.06))
+JITTER = (
+    (0.0, 0.0, 1.0),
+    (0.03, 0.0, 1.0),
+    (-0.03, 0.0, 1.0),
+    (0.0, 0.03, 1.0),
+    (0.0, -0.03, 1.0),
+    (0.0, 0.0, 1.06),
+)
 # The crops disagree by this share of the face size on a point that deserves half the trust.
 HALF_TRUST_SPREAD = 0.02
 

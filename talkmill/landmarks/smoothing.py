@@ -10,7 +10,10 @@ ORDER = 3
 
 
 def smooth_over_time(
-    values: npt.NDArray[np.floating], weights: npt.NDArray[np.floating], rate: float, cutoff: float = CUTOFF_HERTZ
+    values: npt.NDArray[np.floating],
+    weights: npt.NDArray[np.floating],
+    rate: float,
+    cutoff: float = CUTOFF_HERTZ,
 ) -> npt.NDArray[np.float64]:
     """Smooth trajectories without delay, weighted by trust.
 

@@ -39,9 +39,7 @@ def estimate_foreground(frame: Frame, alpha: FloatArray) -> FloatArray:
     return result
 
 
-def composite_over(
-    foreground: npt.NDArray[np.floating], alpha: FloatArray, background_color: tuple[int, int, int]
-) -> Frame:
+def composite_over(foreground: FloatArray | Frame, alpha: FloatArray, background_color: tuple[int, int, int]) -> Frame:
     """Blend a foreground over a flat colour.
 
     Args:

@@ -82,7 +82,7 @@ class FusionMatter:
 
     def _selfie_matte(self, frame: Frame, face_box: FloatArray, size: tuple[int, int]) -> FloatArray:
         """Average the selfie net over squares around the face, and a little over the whole frame."""
-        height, width = frame.shape[:2]
+        width = frame.shape[1]
         scale = size[0] / width
         side = _side(face_box)
         centre = (face_box[:2] + face_box[2:]) / 2
@@ -101,8 +101,7 @@ class FusionMatter:
             small_from_crop[:, 2] += np.float32(scale / 2 - 0.5)
             total += cv2.warpAffine(values * _FEATHER, small_from_crop, size, flags=cv2.INTER_LINEAR)
             weight += cv2.warpAffine(_FEATHER, small_from_crop, size, flags=cv2.INTER_LINEAR)
-        result: FloatArray = total / weight
-        return result
+        return np.asarray(total / weight, np.float32)
 
     def _run_selfie(self, image: Frame) -> FloatArray:
         blob = image[None].astype(np.float32) * np.float32(1 / 255)
@@ -110,10 +109,11 @@ class FusionMatter:
 
     def _salient_matte(self, frame: Frame) -> FloatArray:
         assert self._salient is not None  # noqa: S101 - only called with a salient net
-        image = cv2.resize(frame, (SALIENT_SIDE, SALIENT_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
-        normalised = (image / max(1.0, float(image.max())) - IMAGENET_MEAN) / IMAGENET_STD
-        blob = normalised.transpose(2, 0, 1)[None].astype(np.float32)
-        return self._salient.run({self._salient.input_names[0]: blob})[0][0, 0]
+        image = np.asarray(cv2.resize(frame, (SALIENT_SIDE, SALIENT_SIDE), interpolation=cv2.INTER_AREA))
+        scaled = image.astype(np.float32) / max(1.0, float(image.max()))
+        blob = ((scaled - IMAGENET_MEAN) / IMAGENET_STD).transpose(2, 0, 1)[None].astype(np.float32)
+        output: FloatArray = self._salient.run({self._salient.input_names[0]: blob})[0]
+        return np.asarray(output[0, 0], np.float32)
 
     def _smooth(self, raw: FloatArray, guide: FloatArray) -> FloatArray:
         """Average over time where the frame stands still."""

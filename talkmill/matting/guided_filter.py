@@ -34,7 +34,7 @@ class LocalLinearModel:
 
 def grey(frame: npt.NDArray[np.uint8]) -> FloatArray:
     """Return the luma of an RGB frame in [0, 1], (H, W) float32."""
-    return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32) * np.float32(1 / 255)
+    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)).astype(np.float32) * np.float32(1 / 255)
 
 
 def fit_guided_filter(guide: FloatArray, matte: FloatArray, radius: int, epsilon: float) -> LocalLinearModel:
@@ -60,6 +60,6 @@ def fit_guided_filter(guide: FloatArray, matte: FloatArray, radius: int, epsilon
     mean_guide, mean_matte = mean(guide), mean(matte)
     covariance = mean(guide * matte) - mean_guide * mean_matte
     variance = mean(guide * guide) - mean_guide * mean_guide
-    slope = covariance / (variance + np.float32(epsilon))
-    offset = mean_matte - slope * mean_guide
+    slope = np.asarray(covariance / (variance + np.float32(epsilon)), np.float32)
+    offset = np.asarray(mean_matte - slope * mean_guide, np.float32)
     return LocalLinearModel(mean(slope), mean(offset))

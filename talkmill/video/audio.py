@@ -16,6 +16,7 @@ SAMPLE_RATE = 16_000
 
 Samples = npt.NDArray[np.int16]
 
+
 def read_audio(path: Path) -> tuple[Samples, float] | None:
     """Decode the first audio stream to 16 kHz mono.
 
@@ -46,15 +47,20 @@ def read_audio(path: Path) -> tuple[Samples, float] | None:
                         chunks.append(np.zeros(missing, np.int16))
                         count += missing
                 for resampled in resampler.resample(frame):
-                    chunks.append(resampled.to_ndarray().reshape(-1))
+                    chunks.append(_samples(resampled))
                     count += chunks[-1].size
         except av.FFmpegError:
             pass  # what decoded is kept; the caller pads with silence and says so
         else:
-            chunks.extend(frame.to_ndarray().reshape(-1) for frame in resampler.resample(None))
+            chunks.extend(_samples(frame) for frame in resampler.resample(None))
     if start is None:
         return None
     return np.concatenate(chunks) if chunks else np.zeros(0, np.int16), start
+
+
+def _samples(frame: av.AudioFrame) -> Samples:
+    return np.asarray(frame.to_ndarray().reshape(-1), np.int16)
+
 
 def cut_audio(
     samples: Samples, first_seconds: float, start_seconds: float, frame_count: int, rate: Fraction
@@ -80,6 +86,7 @@ def cut_audio(
     source = source[: max(0, length - offset)]
     cut[offset : offset + source.size] = source
     return cut, length - int(source.size)
+
 
 def write_wav(path: Path, samples: Samples) -> None:
     """Write 16 kHz mono PCM.

@@ -13,7 +13,30 @@ from av.video.stream import VideoStream
 
 # Single-file formats. Playlists and scripts (hls, concat, ffmetadata, ...) could name other files.
 ALLOWED_FORMATS = frozenset(
-    "mov mp4 m4a 3gp 3g2 mj2 matroska webm avi flv mpeg mpegts mpegvideo asf ogg h264 hevc ivf nut wav mp3 flac".split()
+    [
+        "mov",
+        "mp4",
+        "m4a",
+        "3gp",
+        "3g2",
+        "mj2",
+        "matroska",
+        "webm",
+        "avi",
+        "flv",
+        "mpeg",
+        "mpegts",
+        "mpegvideo",
+        "asf",
+        "ogg",
+        "h264",
+        "hevc",
+        "ivf",
+        "nut",
+        "wav",
+        "mp3",
+        "flac",
+    ]
 )
 
 
@@ -66,7 +89,7 @@ def open_video(path: Path) -> InputContainer:
     if not head:
         raise UnreadableVideoError(f"{path.name} is empty")
     try:
-        container = av.open(str(path.resolve()), options={"protocol_whitelist": "file"})
+        container: InputContainer = av.open(str(path.resolve()), options={"protocol_whitelist": "file"})
     except (av.FFmpegError, ValueError) as error:
         kind = "an HTML page" if head.lstrip()[:1] == b"<" else f"bytes that begin with {head[:8]!r}"
         raise UnreadableVideoError(f"{path.name} is not a video: it holds {kind} ({_reason(error)})") from error
@@ -117,7 +140,7 @@ def describe(path: Path) -> VideoDescription:
         return VideoDescription(
             width=first.width,
             height=first.height,
-            rotation_degrees=int(round(first.rotation / 90) * 90) % 360,
+            rotation_degrees=round(first.rotation / 90) * 90 % 360,
             average_rate=stream.average_rate,
             frame_count=stream.frames,
             duration_seconds=duration,

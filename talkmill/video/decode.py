@@ -81,7 +81,7 @@ def read_grey_frames(path: Path) -> Iterator[Frame]:
     """Decode a grey video of ours, such as an alpha matte, to (H, W) uint8 frames without conversion."""
     with open_video(path) as container:
         for frame in container.decode(video_stream(container)):
-            yield frame.to_ndarray(format="gray")
+            yield np.asarray(frame.to_ndarray(format="gray"), np.uint8)
 
 
 class _RgbConverter:
@@ -92,7 +92,7 @@ class _RgbConverter:
 
     def __call__(self, frame: av.VideoFrame) -> Frame:
         image = self._rgb(frame)
-        turns = int(round(frame.rotation / 90)) % 4
+        turns = round(frame.rotation / 90) % 4
         return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
     def _rgb(self, frame: av.VideoFrame) -> Frame:

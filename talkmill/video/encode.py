@@ -54,7 +54,9 @@ class VideoWriter:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=self._source_format)
         if self._pixel_format == "yuv420p":
             frame = frame.reformat(
-                format="yuv420p", dst_colorspace=Colorspace.ITU709, src_color_range=ColorRange.JPEG,
+                format="yuv420p",
+                dst_colorspace=Colorspace.ITU709,
+                src_color_range=ColorRange.JPEG,
                 dst_color_range=ColorRange.MPEG,
             )
         frame.pts, frame.time_base = self.frame_count, 1 / self._rate

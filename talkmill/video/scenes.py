@@ -1,5 +1,7 @@
 """Scene cuts, found while frames stream by."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -35,4 +37,4 @@ class SceneCutFinder:
     def shots(self) -> list[tuple[int, int]]:
         """Return the shots so far: first frame and the frame after the last."""
         edges = [0, *sorted(set(self._cuts) - {0}), self._count]
-        return [(first, end) for first, end in zip(edges, edges[1:], strict=False) if end > first]
+        return [(first, end) for first, end in pairwise(edges) if end > first]

@@ -31,7 +31,7 @@ def landmark_net_to_onnx(manifest_path: Path) -> onnx.ModelProto:
     """
     builder = _Builder(read_weights(json.loads(manifest_path.read_text()), manifest_path.parent))
     mean = builder.constant("mean", np.array(MEAN_RGB, np.float32).reshape(1, 3, 1, 1))
-    scale = builder.constant("scale", np.float32(1 / 255).reshape(()))
+    scale = builder.constant("scale", np.full((), 1 / 255, np.float32))
     value = builder.emit("Mul", [builder.emit("Sub", ["image", mean]), scale])
     for index in range(4):
         value = _dense_block(builder, value, f"dense{index}", first=index == 0)
@@ -79,14 +79,13 @@ class _Builder:
     def convolution(self, value: str, name: str, stride: int) -> str:
         kernel = self.constant(f"{name}/filters", self.weights[f"{name}/filters"].transpose(3, 2, 0, 1))
         bias = self.constant(f"{name}/bias", self.weights[f"{name}/bias"])
-        attributes = {"strides": [stride, stride], "auto_pad": "SAME_UPPER"}
-        return self.emit("Conv", [value, kernel, bias], **attributes)
+        return self.emit("Conv", [value, kernel, bias], strides=[stride, stride], auto_pad="SAME_UPPER")
 
     def separable(self, value: str, name: str, stride: int) -> str:
         depthwise = self.weights[f"{name}/depthwise_filter"]
         kernel = self.constant(f"{name}/depthwise_filter", depthwise.transpose(2, 3, 0, 1))
-        attributes = {"strides": [stride, stride], "auto_pad": "SAME_UPPER", "group": depthwise.shape[2]}
-        value = self.emit("Conv", [value, kernel], **attributes)
+        group = depthwise.shape[2]
+        value = self.emit("Conv", [value, kernel], strides=[stride, stride], auto_pad="SAME_UPPER", group=group)
         pointwise = self.weights[f"{name}/pointwise_filter"].transpose(3, 2, 0, 1)
         bias = self.constant(f"{name}/bias", self.weights[f"{name}/bias"])
         return self.emit("Conv", [value, self.constant(f"{name}/pointwise_filter", pointwise), bias])

@@ -171,7 +171,11 @@ def _sample_macro_details(random: np.random.Generator) -> tuple[list[str], Float
 
 
 def _hats(value: npt.NDArray[np.float64], name: str) -> dict[str, npt.NDArray[np.float64]]:
-    return {f"min{name}": np.maximum(-value, 0), f"average{name}": 1 - np.abs(value), f"max{name}": np.maximum(value, 0)}
+    return {
+        f"min{name}": np.maximum(-value, 0),
+        f"average{name}": 1 - np.abs(value),
+        f"max{name}": np.maximum(value, 0),
+    }
 
 
 def _sliders(archive: zipfile.ZipFile) -> list[dict[int, list[str]]]:

@@ -146,14 +146,16 @@ class _GraphTranslator:
             if name in self.weights:
                 array = self.weights[name].astype(np.float32)
                 if array.ndim > 1:
-                    raise ValueError(f"node {node['name']!r} has a constant of shape {array.shape}; a vector was expected")
+                    raise ValueError(
+                        f"node {node['name']!r} has a constant of shape {array.shape}; a vector was expected"
+                    )
                 name = self._constant(f"{node['name']}/{name}", array.reshape((1, -1, 1, 1)))
             names.append(name)
         self._emit(op, names, node["name"])
 
     def _relu6(self, node: Node) -> None:
-        low = self._constant(node["name"] + "/min", np.float32(0).reshape(()))
-        high = self._constant(node["name"] + "/max", np.float32(6).reshape(()))
+        low = self._constant(node["name"] + "/min", np.zeros((), np.float32))
+        high = self._constant(node["name"] + "/max", np.full((), 6, np.float32))
         self._emit("Clip", [node["input"][0], low, high], node["name"])
 
     def _convolution(self, node: Node) -> None:
