@@ -70,13 +70,15 @@ def run_dataset(
     """
     scratch = folder / "work" / "scratch"
     shutil.rmtree(scratch, ignore_errors=True)
-    runner = InProcessRunner(stages, store, scratch, parameters, emit, cancelled)
+
+    def show(clip: ClipResult) -> None:
+        _show(store, clip.progress.clip.audio, folder / "audio" / f"{clip.name}.wav")
+        _show(store, clip.progress.outputs["fine_fit"].preview, folder / "preview" / f"{clip.name}.jpg")
+
+    runner = InProcessRunner(stages, store, scratch, parameters, emit, cancelled, show)
     result = runner.run(sources, jobs)
     rejected = _rejected_rows(result)
     ready = [clip for clip in result.clips if clip.rejected is None]
-    for clip in ready:
-        _show(store, clip.progress.clip.audio, folder / "audio" / f"{clip.name}.wav")
-        _show(store, clip.progress.outputs["fine_fit"].preview, folder / "preview" / f"{clip.name}.jpg")
     size = parameters.crop.size
     packed = tuple(_packed_clip(clip) for clip in ready)
     removed = _stale_names(folder / "lmdb" / str(size), sources, {clip.name for clip in ready})

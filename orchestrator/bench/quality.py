@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy.signal import find_peaks
@@ -162,11 +163,13 @@ def _difference_to(yardstick: RecurrentMatter, clip: FinishedClip) -> float:
 
 
 def _detectors(models: ModelRepository, threads: int) -> tuple[FaceBoxesDetector, LandmarkDetector]:
-    networks = [
-        OnnxNetwork(models.ensure(name, role).path, name, ["CPUExecutionProvider"], threads)
-        for name, role in (("faceboxes-v2", "face_detection"), ("face-api-68", "landmarks"))
-    ]
-    return FaceBoxesDetector(networks[0]), LandmarkDetector(networks[1])
+    providers = ["CPUExecutionProvider"]
+    detector = models.ensure("faceboxes-v2", "face_detection")
+    landmarks = models.ensure("face-api-68", "landmarks")
+    return (
+        FaceBoxesDetector(OnnxNetwork(detector.path, detector.version.id, providers, threads)),
+        LandmarkDetector(OnnxNetwork(landmarks.path, landmarks.version.id, providers, threads)),
+    )
 
 
 def read_pts(path: Path) -> npt.NDArray[np.float64]:
@@ -176,14 +179,12 @@ def read_pts(path: Path) -> npt.NDArray[np.float64]:
 
 
 def _measure_images(folder: Path, models: ModelRepository, threads: int) -> list[Bar]:
-    import cv2
-
     faces, landmarks = _detectors(models, threads)
     errors = []
     for label in sorted(folder.glob("*.pts")):
         truth = read_pts(label)
         image_path = next(path for path in folder.glob(f"{label.stem}.*") if path.suffix != ".pts")
-        image = np.ascontiguousarray(cv2.imread(str(image_path))[:, :, ::-1])
+        image = np.asarray(cv2.cvtColor(cv2.imread(str(image_path)), cv2.COLOR_BGR2RGB))
         centre = truth.mean(0)
         boxes = faces.detect(image).boxes
         inside = [box for box in boxes if (box[:2] < centre).all() and (centre < box[2:]).all()]

@@ -86,6 +86,7 @@ class InProcessRunner:
         parameters: RunParameters,
         emit: Callable[[Event], None],
         cancelled: threading.Event,
+        on_ready: Callable[[ClipResult], None],
     ) -> None:
         """Create a runner.
 
@@ -96,7 +97,9 @@ class InProcessRunner:
             parameters: Of the run.
             emit: Called with every event, from several threads, one at a time.
             cancelled: Set to stop.
+            on_ready: Called with each clip that is ready to be packed, from the thread that made it.
         """
+        self._on_ready = on_ready
         self._stages, self._store, self._scratch, self._parameters = stages, store, scratch, parameters
         self._cancelled = cancelled
         self._emit_lock = threading.Lock()
@@ -211,6 +214,7 @@ class InProcessRunner:
                 clip.rejected = (stage, error.rejection())
                 self._emit(Rejected(clip.name, stage, clip.rejected[1]))
                 return
+        self._on_ready(clip)
         self._emit(ClipFinished(clip.name, clip.progress.clip.frame_count))
 
     def _refuse(self, result: RunResult, subject: str, source: NamedSource, stage: str, rejection: Rejection) -> None:

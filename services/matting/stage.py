@@ -15,7 +15,7 @@ from talkmill.matting.matter import Matter
 from talkmill.matting.recurrent import RecurrentMatter
 from talkmill.models.repository import InstalledModel
 from talkmill.stage.contract import Measurement, StageContext
-from talkmill.stage.errors import FrameContractError
+from talkmill.stage.errors import FrameContractError, MatteLostError
 from talkmill.video.decode import read_images
 from talkmill.video.encode import alpha_writer
 
@@ -27,6 +27,8 @@ MATTING_METHODS: dict[str, tuple[str, ...]] = {
 }
 # Pixels whose neighbourhood of this size changed by no more than this stand still (8-bit levels).
 STILL_WINDOW, STILL_LEVELS = 5, 2
+# A mean alpha below this, in the middle half of the face box, means that the matte misses the face.
+LOST_FACE_ALPHA = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,11 @@ class MattingParameters:
 
     Attributes:
         method: `fusion` (default), `draft` (quick look) or `rvm-mobilenetv3` (GPL weights).
+        max_lost_fraction: A clip is rejected when the matte misses the face in a larger share of its frames.
     """
 
     method: str = "fusion"
+    max_lost_fraction: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,13 @@ class MattingOutputs:
     Attributes:
         alpha: Grey FFV1 video, 0..255, one frame for each of the clip's.
         measurements: `flicker`: mean change of alpha between neighbours where the frame stands still;
-            `foreground_fraction`: mean alpha.
+            `foreground_fraction`: mean alpha; `face_alpha`: mean alpha inside the face.
+        notes: What the user should know.
     """
 
     alpha: Artifact
     measurements: dict[str, Measurement] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class MattingStage:
@@ -90,6 +96,7 @@ class MattingStage:
         """Matte a clip.
 
         Raises:
+            MatteLostError: The matte misses the face in too many frames.
             FrameContractError: The clip and its face track differ in length.
         """
         matter = self._matter(inputs.parameters.method)
@@ -98,6 +105,7 @@ class MattingStage:
         path = context.scratch / "alpha.mkv"
         flicker = FlickerMeter()
         coverage = 0.0
+        face_alphas: list[float] = []
         with alpha_writer(path, Fraction(inputs.rate)) as writer:
             for index, frame in enumerate(read_images(context.path(inputs.video))):
                 if index >= len(boxes):
@@ -106,19 +114,37 @@ class MattingStage:
                 writer.write(alpha)
                 flicker.add(frame, alpha)
                 coverage += float(alpha.mean()) / 255
+                face_alphas.append(_face_alpha(alpha, boxes[index]))
                 context.advance(writer.frame_count, len(boxes))
         if writer.frame_count != len(boxes):
             raise FrameContractError(f"the clip has {writer.frame_count} frames, its face track has {len(boxes)}")
+        lost = int(sum(value < LOST_FACE_ALPHA for value in face_alphas))
+        limit = inputs.parameters.max_lost_fraction
+        if lost > limit * len(boxes):
+            message = f"the matte misses the face in {lost} of {len(boxes)} frames"
+            raise MatteLostError(message, measure=round(lost / len(boxes), 4), threshold=limit)
         measurements: dict[str, Measurement] = {
+            "face_alpha": round(float(np.mean(face_alphas)), 4),
             "flicker": flicker.value,
             "foreground_fraction": round(coverage / len(boxes), 4),
         }
-        return MattingOutputs(context.publish(path, "alpha.mkv", "video/x-matroska"), measurements)
+        notes = (f"the matte misses the face in {lost} of {len(boxes)} frames",) if lost else ()
+        return MattingOutputs(context.publish(path, "alpha.mkv", "video/x-matroska"), measurements, notes)
 
     def _matter(self, method: str) -> Matter:
         if method == "rvm-mobilenetv3":
             return RecurrentMatter(self._networks["rvm-mobilenetv3"])
         return FusionMatter(self._networks["selfie-256"], self._networks["u2netp"] if method == "fusion" else None)
+
+
+def _face_alpha(alpha: npt.NDArray[np.uint8], box: npt.NDArray[np.float32]) -> float:
+    """Mean alpha in the middle half of a face box, as far as it lies in the frame; 1 where none of it does."""
+    x0, y0, x1, y1 = (float(value) for value in box)
+    margin_x, margin_y = (x1 - x0) / 4, (y1 - y0) / 4
+    rows = slice(max(0, int(y0 + margin_y)), max(0, int(y1 - margin_y)))
+    columns = slice(max(0, int(x0 + margin_x)), max(0, int(x1 - margin_x)))
+    middle = alpha[rows, columns]
+    return float(middle.mean()) / 255 if middle.size else 1.0
 
 
 class FlickerMeter:

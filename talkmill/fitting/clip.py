@@ -204,6 +204,8 @@ class _Problem:
         self.block = 6 + basis.expression_count
         self.shared_count = 0 if fixed else basis.identity_count + 1
         self.smooth = smooth and self.count > 2
+        measured = float((weights.max(1) > 0).sum())
+        self.shared_scale = max(1.0, measured / priors.independent_frames)
         # A second difference over a shorter step is smaller by the square of the step.
         step = (rate / 25.0) ** 2
         spread = [priors.turn_acceleration] * 3 + [priors.shift_acceleration] * 3
@@ -263,8 +265,9 @@ class _Problem:
         robust = np.where(length <= limit, 0.5 * length**2, limit * (length - 0.5 * limit))
         cost = float((self.trust * robust).sum())
         cost += 0.5 * float((state.expression**2).sum()) / self.priors.expression**2
-        cost += 0.5 * float((state.identity**2).sum()) / self.priors.identity**2
-        cost += 0.5 * ((state.log_focal - np.log(self.priors.focal_pixels)) / self.priors.log_focal) ** 2
+        shared = 0.5 * float((state.identity**2).sum()) / self.priors.identity**2
+        shared += 0.5 * ((state.log_focal - np.log(self.priors.focal_pixels)) / self.priors.log_focal) ** 2
+        cost += self.shared_scale * shared
         if self.smooth:
             cost += 0.5 * float((self._accelerations(state) ** 2 * self.smoothness).sum())
         return float(cost)
@@ -301,7 +304,9 @@ class _Problem:
             )
             shared = stacked.T @ stacked_weighted
             shared_gradient = stacked_weighted.T @ flat.reshape(-1)
-            known = np.append(np.full(self.shared_count - 1, self.priors.identity**-2.0), self.priors.log_focal**-2.0)
+            known = self.shared_scale * np.append(
+                np.full(self.shared_count - 1, self.priors.identity**-2.0), self.priors.log_focal**-2.0
+            )
             offset = np.append(state.identity, state.log_focal - np.log(self.priors.focal_pixels))
             shared[np.diag_indices(self.shared_count)] += known
             shared_gradient -= known * offset
@@ -349,12 +354,12 @@ class _Problem:
         )
 
     def _log_focal_deviation(self, equations: _NormalEquations) -> float:
-        """Laplace approximation: the posterior variance is the inverse of the reduced Hessian."""
+        """Laplace approximation: the inverse of the reduced Hessian of as many frames as are independent."""
         if not self.shared_count:
             return 0.0
         spread = cho_solve_banded(self._factor(equations, 0.0), equations.coupling, check_finite=False)
         reduced = equations.shared - equations.coupling.T @ spread
-        return float(np.sqrt(np.linalg.inv(reduced)[-1, -1]))
+        return float(np.sqrt(self.shared_scale * np.linalg.inv(reduced)[-1, -1]))
 
 
 def _add_blocks(banded: Array, blocks: Array) -> None:

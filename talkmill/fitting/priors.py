@@ -19,6 +19,8 @@ class FitPriors:
         huber: Residuals beyond this many standard deviations count linearly.
         identity: Of an identity coefficient, in its own standard deviations.
         expression: Of an expression coefficient, as a fraction of the unit.
+        independent_frames: A detector errs in the same way on every frame of a face, so that frames beyond this many
+            tell nothing new of what they share: the priors of identity and focal grow with the frames instead.
         focal_pixels: Mean of the focal length in pixels of a 512 crop.
         log_focal: Of its logarithm.
         turn_acceleration: Of the second difference of the rotation, radians, at 25 frames a second.
@@ -31,6 +33,7 @@ class FitPriors:
     huber: float = 3.0
     identity: float = 1.0
     expression: float = 0.3
+    independent_frames: float = 8.0
     focal_pixels: float = 1100.0
     log_focal: float = 0.15
     turn_acceleration: float = 0.03

@@ -76,6 +76,12 @@ class FaceTooSmallError(RejectionError):
     reason, remedy = "FACE_TOO_SMALL", "take the video at a higher resolution, or lower --min-face"
 
 
+class MatteLostError(RejectionError):
+    """The matte misses the face in too many frames."""
+
+    reason, remedy = "MATTE_LOST", "the face is in profile, dark or cut off; try --matting rvm-mobilenetv3"
+
+
 class LandmarksInvalidError(RejectionError):
     """Landmarks could not be measured in too many frames."""
 
