@@ -134,14 +134,15 @@ def _fit_windows(
 ) -> ClipFit:
     """Solve the frames with known identity and focal, window by window; only the middle of each is kept."""
     count = len(landmarks)
+    whole = _start(basis, landmarks, weights, centre, priors)
     parts: list[_State] = []
     points, cost, iterations = [], 0.0, shared.iterations
     for begin in range(0, count, WINDOW - 2 * MARGIN):
         end = min(count, begin + WINDOW - 2 * MARGIN)
         low, high = max(0, begin - MARGIN), min(count, end + MARGIN)
         part = slice(low, high)
-        start = _start(basis, landmarks[part], weights[part], centre, priors)
-        start = _State(start.pose, start.expression, shared.identity, float(np.log(shared.focal)))
+        pose = Pose(whole.pose.rotation[part], whole.pose.translation[part])
+        start = _State(pose, whole.expression[part], shared.identity, float(np.log(shared.focal)))
         problem = _Problem(basis, landmarks[part], weights[part], rate, centre, priors, smooth=True, fixed=True)
         fit = problem.solve(start)
         kept = slice(begin - low, end - low)
@@ -174,12 +175,15 @@ def _fit_windows(
 
 
 def _start(basis: LandmarkBasis, landmarks: Array, weights: Array, centre: float, priors: FitPriors) -> _State:
-    """Fit each frame on its own at the prior's focal length, and average the identity."""
-    seen = weights.max(1) > 0
-    trusted = np.where(seen[:, None], weights, 1e-3)
-    frames = fit_frames(basis, landmarks, trusted, priors.focal_pixels, centre, priors)
-    identity = frames.identity[seen].mean(0) if seen.any() else np.zeros(basis.identity_count)
-    return _State(frames.pose, frames.expression, identity, float(np.log(priors.focal_pixels)))
+    """Fit each measured frame on its own at the prior's focal length; the others begin like the nearest of them."""
+    seen = np.flatnonzero(weights.max(1) > 0)
+    frames = fit_frames(basis, landmarks[seen], weights[seen], priors.focal_pixels, centre, priors)
+    later = np.clip(np.searchsorted(seen, np.arange(len(landmarks))), 0, len(seen) - 1)
+    earlier = np.maximum(later - 1, 0)
+    index = np.arange(len(landmarks))
+    nearest = np.where(np.abs(seen[later] - index) <= np.abs(index - seen[earlier]), later, earlier)
+    pose = Pose(frames.pose.rotation[nearest], frames.pose.translation[nearest])
+    return _State(pose, frames.expression[nearest], frames.identity.mean(0), float(np.log(priors.focal_pixels)))
 
 
 class _Problem:
@@ -198,13 +202,14 @@ class _Problem:
     ) -> None:
         self.basis, self.landmarks, self.centre, self.priors = basis, landmarks, centre, priors
         self.trust = weights * priors.point_weights()
-        eyes = float(np.median(outer_eye_distance(landmarks)))
+        seen = weights.max(1) > 0
+        eyes = float(np.median(outer_eye_distance(landmarks[seen] if seen.any() else landmarks)))
         self.sigma = priors.landmark_fraction * eyes
         self.count = len(landmarks)
         self.block = 6 + basis.expression_count
         self.shared_count = 0 if fixed else basis.identity_count + 1
         self.smooth = smooth and self.count > 2
-        measured = float((weights.max(1) > 0).sum())
+        measured = float(seen.sum())
         self.shared_scale = max(1.0, measured / priors.independent_frames)
         # A second difference over a shorter step is smaller by the square of the step.
         step = (rate / 25.0) ** 2

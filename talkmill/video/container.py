@@ -85,7 +85,8 @@ def open_video(path: Path) -> InputContainer:
     Raises:
         UnreadableVideoError: Not a video, a format that is not allowed, or a file without a video stream.
     """
-    head = path.open("rb").read(64)
+    with path.open("rb") as file:
+        head = file.read(64)
     if not head:
         raise UnreadableVideoError(f"{path.name} is empty")
     try:

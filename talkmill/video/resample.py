@@ -76,7 +76,7 @@ def constant_rate(times: npt.NDArray[np.float64], rate: Fraction) -> bool:
 
 
 def native_rate(times: npt.NDArray[np.float64]) -> Fraction:
-    """Return the frame rate of a source from its times: the median gap, snapped to a common rate.
+    """Return the frame rate of a source from its times, missing frames counted, snapped to a common rate.
 
     Args:
         times: (M,) rising presentation times in seconds, M >= 2.
@@ -84,7 +84,9 @@ def native_rate(times: npt.NDArray[np.float64]) -> Fraction:
     Returns:
         Frames a second; n or n * 1000 / 1001 where one lies within 0.1 %.
     """
-    rate = 1 / float(np.median(np.diff(times)))
+    gaps = np.diff(times)
+    steps = np.rint(gaps / np.median(gaps))
+    rate = float(steps.sum() / gaps.sum())
     for candidate in (Fraction(round(rate)), Fraction(round(rate * 1.001) * 1000, 1001)):
         if candidate > 0 and abs(float(candidate) / rate - 1) < 1e-3:
             return candidate

@@ -1,0 +1,86 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from talkmill.faces.crop_box import box_of_clip
+from talkmill.faces.detection import Detections
+from talkmill.faces.tracking import box_overlap, choose_people, track_faces
+
+
+def box(x: float, y: float = 100, side: float = 80) -> list[float]:
+    return [x, y, x + side, y + side]
+
+
+def seen(*boxes: list[float], score: float = 0.99) -> Detections:
+    return Detections(np.array(boxes, np.float32).reshape(-1, 4), np.full(len(boxes), score, np.float32))
+
+
+def test_a_moving_face_is_one_track() -> None:
+    tracks = track_faces([seen(box(5.0 * index)) for index in range(30)], first_frame=10, max_gap=3)
+    assert [(track.first_frame, track.end_frame) for track in tracks] == [(10, 40)]
+
+
+def test_two_faces_stay_apart_when_their_order_changes() -> None:
+    frames = [seen(*([box(0), box(300)] if index % 2 else [box(300), box(0)])) for index in range(10)]
+    tracks = track_faces(frames, 0, 2)
+    assert sorted(float(track.boxes[:, 0].mean()) for track in tracks) == [0.0, 300.0]
+
+
+def test_a_short_gap_is_bridged_and_marked() -> None:
+    frames = [seen(box(0)), seen(), seen(), seen(box(30))]
+    (track,) = track_faces(frames, 0, 2)
+    assert track.boxes[:, 0].tolist() == [0, 10, 20, 30]
+    assert (track.scores > 0).tolist() == [True, False, False, True]
+
+
+def test_a_long_gap_ends_the_track() -> None:
+    frames = [seen(box(0)), *[seen()] * 5, seen(box(0))]
+    assert len(track_faces(frames, 0, 2)) == 2
+
+
+def test_an_unsure_detection_begins_no_track_but_keeps_one() -> None:
+    assert track_faces([seen(box(0), score=0.5)] * 5, 0, 2) == []
+    frames = [seen(box(0)), *[seen(box(0), score=0.5)] * 4]
+    (track,) = track_faces(frames, 0, 2)
+    assert len(track.boxes) == 5
+
+
+def test_the_face_that_lasts_and_is_largest_is_followed() -> None:
+    frames = [seen(box(0, side=60), box(300, side=120)) for _ in range(10)]
+    (person,) = choose_people(track_faces(frames, 0, 2))
+    assert person.boxes[0, 0] == 300
+
+
+def test_people_who_follow_each_other_are_each_chosen() -> None:
+    frames = [seen(box(0))] * 10 + [seen(box(300))] * 10
+    assert [track.first_frame for track in choose_people(track_faces(frames, 0, 2))] == [0, 10]
+
+
+def test_overlap_of_known_boxes() -> None:
+    first = np.array([[0, 0, 2, 2]], np.float32)
+    second = np.array([[1, 1, 3, 3], [0, 0, 2, 2], [5, 5, 6, 6]], np.float32)
+    assert np.allclose(box_overlap(first, second), [[1 / 7, 1, 0]])
+
+
+@given(st.integers(0, 100), st.integers(5, 60))
+def test_the_crop_holds_every_face(seed: int, count: int) -> None:
+    random = np.random.default_rng(seed)
+    corner = np.cumsum(random.normal(0, 3, (count, 2)), 0) + 200
+    boxes = np.concatenate([corner, corner + [80, 110]], axis=1).astype(np.float32)
+    crop = box_of_clip(boxes, 0.2)
+    middle = slice(2, -2)
+    assert (boxes[middle, 0] >= crop.x0 - 8).all() and (boxes[middle, 2] <= crop.x0 + crop.side + 8).all()
+    assert (boxes[middle, 1] >= crop.y0 - 8).all() and (boxes[middle, 3] <= crop.y0 + crop.side + 8).all()
+
+
+def test_one_wild_box_does_not_widen_the_crop() -> None:
+    boxes = np.tile(np.array([100, 100, 180, 200], np.float32), (50, 1))
+    calm = box_of_clip(boxes, 0.2)
+    boxes[20] = [0, 0, 900, 900]
+    assert box_of_clip(boxes, 0.2) == calm
+
+
+def test_padding_is_the_share_outside_the_frame() -> None:
+    crop = box_of_clip(np.array([[-50, 0, 50, 100]], np.float32), 0.0)
+    assert crop.side == 100
+    assert crop.padded_fraction(1000, 1000) == 0.5

@@ -1,0 +1,186 @@
+"""Scenes are projected with cv2.projectPoints, not with the code under test."""
+
+import cv2
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from talkmill.fitting import clip as clip_module
+from talkmill.fitting.alignment import align, five_points, warping_matrix
+from talkmill.fitting.clip import fit_clip
+from talkmill.fitting.coefficients import COARSE_SLICES, CoarseCoefficients, padded
+from talkmill.fitting.frames import fit_frames
+from talkmill.fitting.priors import FitPriors, huber_weights
+from talkmill.fitting.projection import LandmarkBasis, Pose, project_with_jacobian
+
+CENTRE, FOCAL = 255.5, 1100.0
+
+
+@pytest.fixture(scope="module")
+def basis() -> LandmarkBasis:
+    """A made-up head: 68 points on a half ellipsoid, smooth random modes."""
+    random = np.random.default_rng(5)
+    angle = np.linspace(0, 12 * np.pi, 68)
+    radius = np.linspace(0.1, 1, 68)
+    mean = np.stack([0.7 * radius * np.cos(angle), radius * np.sin(angle), 0.6 * np.sqrt(1 - 0.9 * radius**2)], 1)
+    mean[36], mean[45] = [-0.42, 0.3, 0.3], [0.42, 0.3, 0.3]
+    return LandmarkBasis(mean, random.normal(0, 0.02, (68, 3, 6)), random.normal(0, 0.05, (68, 3, 5)))
+
+
+def motion(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    time = np.arange(count) / 25
+    turns = np.stack([0.15 * np.sin(3 * time), 0.3 * np.sin(2 * time), 0.1 * np.sin(time)], axis=1)
+    rotation = Rotation.from_euler("xyz", turns).as_matrix()
+    translation = np.stack([0.1 * np.sin(time), 0.1 * np.cos(time), -7 + 0.2 * np.sin(time)], axis=1)
+    expression = 0.4 * np.sin(time[:, None] * np.arange(2, 7) + np.arange(5))
+    return rotation, translation, expression
+
+
+def scene(basis: LandmarkBasis, count: int, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Landmarks (N, 68, 2) with the true rotations and translations."""
+    rotation, translation, expression = motion(count)
+    identity = np.linspace(-1, 1, basis.identity_count)
+    matrix = np.array([[FOCAL, 0, CENTRE], [0, FOCAL, CENTRE], [0, 0, 1]])
+    flip = np.diag([1.0, -1.0, -1.0])
+    frames = []
+    for index in range(count):
+        shape = basis.mean + basis.identity @ identity + basis.expression @ expression[index]
+        turn, _ = cv2.Rodrigues(flip @ rotation[index])
+        points, _ = cv2.projectPoints(shape, turn, flip @ translation[index], matrix, None)
+        frames.append(points[:, 0])
+    landmarks = np.array(frames) + np.random.default_rng(1).normal(0, noise, (count, 68, 2))
+    return landmarks, rotation, translation
+
+
+def degrees_between(first: np.ndarray, second: np.ndarray) -> float:
+    return float(np.degrees(Rotation.from_matrix(first @ np.swapaxes(second, 1, 2)).magnitude()).mean())
+
+
+def fit(basis: LandmarkBasis, landmarks: np.ndarray, **options: object) -> clip_module.ClipFit:
+    weights = np.ones(landmarks.shape[:2])
+    return fit_clip(basis, landmarks, options.pop("weights", weights), 25.0, CENTRE, FitPriors())
+
+
+def test_projection_and_jacobian_agree_with_finite_differences(basis: LandmarkBasis) -> None:
+    rotation, translation, expression = motion(3)
+    pose, identity = Pose(rotation, translation), np.full(basis.identity_count, 0.3)
+
+    def points(turn: np.ndarray, shift: np.ndarray, who: np.ndarray, log_focal: float) -> np.ndarray:
+        shapes = basis.shape(who, expression)
+        return project_with_jacobian(basis, shapes, pose.moved(turn, shift), float(np.exp(log_focal)), CENTRE).points
+
+    zero, step = np.zeros((3, 3)), 1e-6
+    found = project_with_jacobian(basis, basis.shape(identity, expression), pose, FOCAL, CENTRE)
+    for axis in range(3):
+        small = zero.copy()
+        small[:, axis] = step
+        by_turn = (points(small, zero, identity, np.log(FOCAL)) - found.points) / step
+        by_shift = (points(zero, small, identity, np.log(FOCAL)) - found.points) / step
+        assert np.allclose(by_turn, found.by_pose[..., axis], atol=2e-2)
+        assert np.allclose(by_shift, found.by_pose[..., 3 + axis], atol=2e-2)
+    who = identity.copy()
+    who[2] += step
+    assert np.allclose(
+        (points(zero, zero, who, np.log(FOCAL)) - found.points) / step, found.by_identity[..., 2], atol=2e-2
+    )
+    by_focal = (points(zero, zero, identity, np.log(FOCAL) + step) - found.points) / step
+    assert np.allclose(by_focal, found.by_log_focal, atol=2e-2)
+
+
+def test_a_clip_without_noise_is_recovered(basis: LandmarkBasis) -> None:
+    landmarks, rotation, translation = scene(basis, 60)
+    found = fit(basis, landmarks)
+    assert degrees_between(found.pose.rotation, rotation) < 1.0
+    assert np.abs(found.pose.translation[:, 2] / found.focal - translation[:, 2] / FOCAL).max() < 0.02 * 7 / FOCAL
+    assert np.sqrt(((found.points - landmarks) ** 2).sum(-1).mean()) < 1.0
+    low, high = found.focal_interval()
+    assert low < FOCAL < high
+
+
+def test_noise_is_taken_out_of_the_pose(basis: LandmarkBasis) -> None:
+    landmarks, rotation, _ = scene(basis, 80, noise=1.0)
+    assert degrees_between(fit(basis, landmarks).pose.rotation, rotation) < 1.2
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_any_length_can_be_fitted(basis: LandmarkBasis, count: int) -> None:
+    found = fit(basis, scene(basis, count)[0])
+    assert found.pose.rotation.shape == (count, 3, 3)
+    assert np.isfinite(found.points).all()
+
+
+def test_frames_that_were_not_measured_follow_their_neighbours(basis: LandmarkBasis) -> None:
+    landmarks, rotation, _ = scene(basis, 40)
+    weights = np.ones((40, 68))
+    weights[18:22] = 0
+    landmarks[18:22] = 0.5
+    found = fit(basis, landmarks, weights=weights)
+    assert degrees_between(found.pose.rotation[18:22], rotation[18:22]) < 3.0
+
+
+def test_one_wild_point_does_not_pull(basis: LandmarkBasis) -> None:
+    landmarks, rotation, _ = scene(basis, 40)
+    landmarks[:, 40] += 150
+    assert degrees_between(fit(basis, landmarks).pose.rotation, rotation) < 1.5
+
+
+def test_windows_give_the_same_answer(basis: LandmarkBasis, monkeypatch: pytest.MonkeyPatch) -> None:
+    landmarks, *_ = scene(basis, 150, noise=0.5)
+    whole = fit(basis, landmarks)
+    monkeypatch.setattr(clip_module, "WINDOW", 100)
+    monkeypatch.setattr(clip_module, "MARGIN", 20)
+    parts = fit(basis, landmarks)
+    assert degrees_between(parts.pose.rotation, whole.pose.rotation) < 0.15
+    assert parts.focal == pytest.approx(whole.focal, rel=0.03)
+
+
+def test_what_is_not_finite_is_refused(basis: LandmarkBasis) -> None:
+    landmarks, *_ = scene(basis, 5)
+    landmarks[2, 3] = np.nan
+    with pytest.raises(ValueError, match="not finite"):
+        fit(basis, landmarks)
+    with pytest.raises(ValueError, match="no landmark has a weight"):
+        fit(basis, scene(basis, 5)[0], weights=np.zeros((5, 68)))
+
+
+def test_frames_on_their_own_find_the_pose(basis: LandmarkBasis) -> None:
+    landmarks, rotation, _ = scene(basis, 20)
+    found = fit_frames(basis, landmarks, np.ones((20, 68)), FOCAL, CENTRE, FitPriors())
+    assert degrees_between(found.pose.rotation, rotation) < 1.5
+
+
+def test_huber_is_quadratic_near_and_linear_far() -> None:
+    residuals = np.array([[0.0, 0.5], [3.0, 4.0]])
+    assert huber_weights(residuals, 2.0).tolist() == [1.0, 0.4]
+
+
+def test_the_alignment_takes_a_unit_to_102_pixels(basis: LandmarkBasis) -> None:
+    # A frontal face under weak perspective: 50 pixels a unit around (200, 180) of a 400 pixel image.
+    points = basis.mean[:, :2] * [50, -50] + [200, 180]
+    alignment = align(points, basis.mean, 400)
+    width, height, scale, t0, t1 = alignment.parameters
+    assert (width, height) == (400, 400)
+    assert scale == pytest.approx(102 / 50)
+    assert (t0, t1) == pytest.approx((200, 399 - 180))
+    assert (warping_matrix(alignment) @ [200, 180, 0, 1])[:2] == pytest.approx([112, 112])
+
+
+def test_five_points_are_eyes_nose_and_mouth() -> None:
+    points = np.repeat(np.arange(68.0)[:, None], 2, 1)
+    assert five_points(points)[:, 0].tolist() == [37.5, 43.5, 30, 48, 54]
+
+
+def test_the_257_layout() -> None:
+    rows = CoarseCoefficients.assemble(
+        np.full((2, 40), 1.0), np.full((2, 43), 2.0), np.full((2, 3), 3.0), np.full((2, 3), 4.0)
+    )
+    values = rows.values
+    assert values.shape == (2, 257)
+    assert (values[:, :40] == 1).all() and (values[:, 40:80] == 0).all()
+    assert (values[:, 80:123] == 2).all() and (values[:, 123:144] == 0).all()
+    assert (values[:, 224:227] == 3).all() and (values[:, 254:257] == 4).all()
+    assert sum(part.stop - part.start for part in COARSE_SLICES.values()) == 257
+    with pytest.raises(ValueError, match="identity has 90"):
+        CoarseCoefficients.assemble(np.zeros((1, 90)), np.zeros((1, 1)), np.zeros((1, 3)), np.zeros((1, 3)))
+    with pytest.raises(ValueError, match="do not fit"):
+        padded(np.zeros(5), 4)

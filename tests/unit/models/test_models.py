@@ -1,0 +1,188 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+from talkmill.models import repository as repository_module
+from talkmill.models.catalogue import ModelEntry, ModelFile, UnknownModelError, catalogue, find
+from talkmill.models.export.builders import BUILDERS
+from talkmill.models.export.tfjs import graph_to_onnx, read_weights
+from talkmill.models.repository import ModelError, ModelRepository
+from talkmill.models.sources import SourceError, obtain
+
+CONTENT = b"weights"
+
+
+def entry(**changes: object) -> ModelEntry:
+    import hashlib
+
+    file = ModelFile("m.bin", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), ("mirror:models/m.bin",))
+    values = {
+        "id": "m", "role": "matting", "title": "t", "licence": "MIT", "permissive": True, "training_data": "none",
+        "paper": "p", "files": (file,), "loads": "m.bin", "tensors": "none",
+    }  # fmt: skip
+    return ModelEntry(**(values | changes))
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Path:
+    (tmp_path / "mirror/models").mkdir(parents=True)
+    (tmp_path / "mirror/models/m.bin").write_bytes(CONTENT)
+    return tmp_path / "mirror"
+
+
+@pytest.fixture
+def use_entry(monkeypatch: pytest.MonkeyPatch) -> object:
+    def use(value: ModelEntry) -> None:
+        monkeypatch.setattr(repository_module, "find", lambda model_id, role=None: value)
+
+    return use
+
+
+def test_a_model_is_fetched_checked_and_found(tmp_path: Path, mirror: Path, use_entry: object) -> None:
+    use_entry(entry())
+    lines: list[str] = []
+    models = ModelRepository(tmp_path / "models", mirror, lines.append)
+    assert models.installed("m") is None
+    model = models.ensure("m", "matting")
+    assert model.path.read_bytes() == CONTENT
+    assert "Licence MIT" in lines[0]
+    assert models.ensure("m", "matting") == model
+    assert len(lines) == 1
+    models.verify("m")
+
+
+def test_a_wrong_hash_is_refused(tmp_path: Path, mirror: Path, use_entry: object) -> None:
+    use_entry(entry())
+    (mirror / "models/m.bin").write_bytes(b"WEIGHTS")
+    with pytest.raises(ModelError, match=r"m\.bin could not be had\. mirror.*is not"):
+        ModelRepository(tmp_path / "models", mirror).fetch("m")
+    assert not list((tmp_path / "models").iterdir())
+
+
+def test_a_model_that_changed_is_found(tmp_path: Path, mirror: Path, use_entry: object) -> None:
+    use_entry(entry())
+    models = ModelRepository(tmp_path / "models", mirror)
+    models.fetch("m").path.write_bytes(b"changed")
+    with pytest.raises(ModelError, match="was expected"):
+        models.verify("m")
+
+
+def test_other_terms_need_consent(tmp_path: Path, mirror: Path, use_entry: object) -> None:
+    use_entry(entry(permissive=False, licence="GPL-3.0"))
+    models = ModelRepository(tmp_path / "models", mirror)
+    with pytest.raises(ModelError, match="--accept-licence"):
+        models.ensure("m", "matting")
+    models.fetch("m")
+    models.ensure("m", "matting")
+
+
+def test_every_source_that_failed_is_named(tmp_path: Path, use_entry: object) -> None:
+    file = ModelFile("m.bin", "0" * 64, 7, ("mirror:models/m.bin", "url:http://127.0.0.1:9/m.bin"))
+    use_entry(entry(files=(file,)))
+    with pytest.raises(ModelError, match=r"mirror:models/m\.bin: no mirror is set.*is not https"):
+        ModelRepository(tmp_path / "models", None).fetch("m")
+
+
+def test_a_registry_that_cannot_be_reached_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    with pytest.raises(SourceError, match="pip could not fetch no-such-package-of-talkmill==1"):
+        obtain("pypi:no-such-package-of-talkmill==1!x", 1, tmp_path / "x", None, tmp_path / "archives")
+
+
+def test_unknown_models_show_the_choice() -> None:
+    with pytest.raises(UnknownModelError, match="choose one of face-api-68"):
+        find("selfie-256", "landmarks")
+
+
+def test_the_catalogue_is_whole() -> None:
+    for model in catalogue().values():
+        assert model.build is None or model.build in BUILDERS
+        assert model.build is not None or model.loads in [file.name for file in model.files]
+        assert all(len(file.sha256) == 64 and file.size_bytes > 0 for file in model.files)
+        if model.default:
+            assert model.permissive
+            schemes = {source.split(":")[0] for file in model.files for source in file.sources}
+            assert schemes & {"pypi", "npm"}, f"{model.id} must be obtainable from a package"
+
+
+def tfjs_model(folder: Path) -> Path:
+    """A graph of one strided convolution with bias and relu6, float16 weights."""
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 4)).astype(np.float16)
+    bias = np.array([1, -1, 2, 0.5], np.float16)
+    (folder / "w.bin").write_bytes(kernel.tobytes() + bias.tobytes())
+    half = {"dtype": "float16"}
+
+    def shape(side: int, channels: int) -> dict[str, object]:
+        return {"dim": [{"size": str(size)} for size in (1, side, side, channels)]}
+
+    attributes = {
+        "strides": {"list": {"i": ["1", "2", "2", "1"]}},
+        "dilations": {"list": {"i": ["1", "1", "1", "1"]}},
+        "padding": {"s": "U0FNRQ=="},
+    }
+    model = {
+        "signature": {
+            "inputs": {"x:0": {"tensorShape": shape(8, 3)}}, "outputs": {"y:0": {"tensorShape": shape(4, 4)}},
+        },
+        "modelTopology": {"node": [
+            {"name": "y", "op": "Relu6", "input": ["sum"]},
+            {"name": "sum", "op": "AddV2", "input": ["conv", "bias"]},
+            {"name": "conv", "op": "Conv2D", "input": ["x", "kernel"], "attr": attributes},
+            {"name": "x", "op": "Placeholder"}, {"name": "kernel", "op": "Const"}, {"name": "bias", "op": "Const"},
+        ]},
+        "weightsManifest": [{"paths": ["w.bin"], "weights": [
+            {"name": "kernel", "shape": [3, 3, 3, 4], "dtype": "float32", "quantization": half},
+            {"name": "bias", "shape": [4], "dtype": "float32", "quantization": half},
+        ]}],
+    }  # fmt: skip
+    (folder / "model.json").write_text(json.dumps(model))
+    return folder / "model.json"
+
+
+def test_a_tfjs_graph_computes_what_tensorflow_defines(tmp_path: Path) -> None:
+    model = graph_to_onnx(tfjs_model(tmp_path))
+    image = np.random.default_rng(1).normal(size=(1, 8, 8, 3)).astype(np.float32)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {session.get_inputs()[0].name: image})
+    content = (tmp_path / "w.bin").read_bytes()
+    kernel = np.frombuffer(content, np.float16, 108).reshape(3, 3, 3, 4).astype(np.float32)
+    bias = np.frombuffer(content, np.float16, 4, 216).astype(np.float32)
+    # TensorFlow's SAME with stride 2 on 8 pixels pads nothing before and one after.
+    padded = np.pad(image[0], ((0, 1), (0, 1), (0, 0)))
+    expected = np.zeros((4, 4, 4), np.float32)
+    for row in range(4):
+        for column in range(4):
+            window = padded[2 * row : 2 * row + 3, 2 * column : 2 * column + 3]
+            expected[row, column] = np.clip((window[..., None] * kernel).sum((0, 1, 2)) + bias, 0, 6)
+    assert np.allclose(found[0], expected, atol=1e-5)
+    assert isinstance(model, onnx.ModelProto)
+
+
+def test_an_op_that_is_not_known_is_named(tmp_path: Path) -> None:
+    path = tfjs_model(tmp_path)
+    path.write_text(path.read_text().replace("Relu6", "Erf"))
+    with pytest.raises(ValueError, match="'y' has op 'Erf'"):
+        graph_to_onnx(path)
+
+
+def test_short_shards_are_refused(tmp_path: Path) -> None:
+    manifest = json.loads(tfjs_model(tmp_path).read_text())["weightsManifest"]
+    (tmp_path / "w.bin").write_bytes((tmp_path / "w.bin").read_bytes()[:-2])
+    with pytest.raises(ValueError, match="'bias' ends at byte 224, the shards hold 222"):
+        read_weights(manifest, tmp_path)
+
+
+def test_quantised_weights_are_scaled(tmp_path: Path) -> None:
+    (tmp_path / "w.bin").write_bytes(bytes([0, 128, 255]))
+    quantization = {"dtype": "uint8", "scale": 0.5, "min": -10.0}
+    entries = [{"name": "w", "shape": [3], "dtype": "float32", "quantization": quantization}]
+    weights = read_weights([{"paths": ["w.bin"], "weights": entries}], tmp_path)
+    assert weights["w"].tolist() == [-10.0, 54.0, 117.5]

@@ -1,0 +1,180 @@
+import errno
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.manifest import ModelVersion
+from talkmill.stage.contract import StageContext
+from talkmill.stage.digest import action_digest
+from talkmill.stage.errors import (
+    CancelledError,
+    CorruptInputError,
+    InternalError,
+    NoFaceError,
+    StageError,
+    StorageFullError,
+    error_kinds,
+    from_rejection,
+)
+from talkmill.stage.harness import StageHarness
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    file: Artifact
+    scale: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    file: Artifact
+
+
+class Doubler:
+    """Writes its input twice; may fail on demand."""
+
+    name = "doubler"
+    version = "1"
+    outputs_type = Outputs
+    models: tuple[ModelVersion, ...] = ()
+    execution_provider = ""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.runs = self.loads = 0
+        self.error = error
+
+    def load(self) -> None:
+        self.loads += 1
+
+    def run(self, inputs: Inputs, context: StageContext) -> Outputs:
+        self.runs += 1
+        context.advance(0, 1)
+        if self.error:
+            raise self.error
+        path = context.scratch / "out"
+        path.write_bytes(context.path(inputs.file).read_bytes() * 2)
+        return Outputs(context.publish(path, "out.bin", "application/octet-stream"))
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> StageHarness:
+    return StageHarness(tmp_path)
+
+
+@pytest.fixture
+def inputs(harness: StageHarness, tmp_path: Path) -> Inputs:
+    file = tmp_path / "in.bin"
+    file.write_bytes(b"ab")
+    return Inputs(harness.put(file, "application/octet-stream"))
+
+
+def test_a_result_is_published_and_found_again(harness: StageHarness, inputs: Inputs) -> None:
+    stage = Doubler()
+    first, second = harness.run(stage, inputs), harness.run(stage, inputs)
+    assert harness.store.fetch(first.outputs.file).read_bytes() == b"abab"
+    assert (first.cached, second.cached) == (False, True)
+    assert (stage.runs, stage.loads) == (1, 1)
+    assert second.outputs == first.outputs
+
+
+def test_models_are_not_loaded_for_what_is_found(harness: StageHarness, inputs: Inputs) -> None:
+    harness.run(Doubler(), inputs)
+    fresh = Doubler()
+    harness.run(fresh, inputs)
+    assert fresh.loads == 0
+
+
+def test_other_parameters_are_another_action(harness: StageHarness, inputs: Inputs) -> None:
+    stage = Doubler()
+    harness.run(stage, inputs)
+    assert not harness.run(stage, Inputs(inputs.file, 3.0)).cached
+
+
+def test_the_digest_knows_content_not_place() -> None:
+    here = Inputs(Artifact("a", "x", "00", 1, "t"))
+    there = Inputs(Artifact("b", "y", "00", 1, "u"))
+    other = Inputs(Artifact("a", "x", "01", 1, "t"))
+    model = ModelVersion("m", "1")
+    assert action_digest("s", "1", (), here) == action_digest("s", "1", (), there)
+    digests = {
+        action_digest("s", "1", (), here),
+        action_digest("s", "1", (), other),
+        action_digest("s", "2", (), here),
+        action_digest("t", "1", (), here),
+        action_digest("s", "1", (model,), here),
+    }
+    assert len(digests) == 5
+
+
+def test_a_verdict_is_kept(harness: StageHarness, inputs: Inputs) -> None:
+    stage = Doubler(NoFaceError("no face in 5 frames", measure=0.0, threshold=1.0))
+    for _ in range(2):
+        with pytest.raises(NoFaceError) as caught:
+            harness.run(stage, inputs)
+        assert caught.value.rejection().message == "no face in 5 frames; " + NoFaceError.remedy
+        assert (caught.value.measure, caught.value.threshold) == (0.0, 1.0)
+    assert stage.runs == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "x"), StorageFullError),
+        (ZeroDivisionError("oops"), InternalError),
+        (CancelledError("stop"), CancelledError),
+    ],
+)
+def test_a_failure_is_named_and_tried_again(
+    harness: StageHarness, inputs: Inputs, error: Exception, kind: type[StageError], tmp_path: Path
+) -> None:
+    stage = Doubler(error)
+    with pytest.raises(kind):
+        harness.run(stage, inputs)
+    stage.error = None
+    assert not harness.run(stage, inputs).cached
+    assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_outputs_that_are_gone_are_made_again(harness: StageHarness, inputs: Inputs) -> None:
+    stage = Doubler()
+    harness.store.fetch(harness.run(stage, inputs).outputs.file).unlink()
+    assert not harness.run(stage, inputs).cached
+
+
+def test_a_manifest_that_does_not_read_is_made_again(harness: StageHarness, inputs: Inputs, tmp_path: Path) -> None:
+    stage = Doubler()
+    harness.run(stage, inputs)
+    (manifest,) = (tmp_path / "work" / "doubler").glob("*/manifest.json")
+    manifest.write_text("{")
+    assert not harness.run(stage, inputs).cached
+
+
+def test_a_changed_input_is_refused(harness: StageHarness, inputs: Inputs) -> None:
+    harness.store.fetch(inputs.file).write_bytes(b"xy!")
+    with pytest.raises(CorruptInputError, match="not what its manifest says"):
+        harness.run(Doubler(), inputs)
+
+
+def test_cancelled_work_does_not_begin(harness: StageHarness, inputs: Inputs) -> None:
+    stage = Doubler()
+    with pytest.raises(CancelledError):
+        harness.run(stage, inputs, cancelled=lambda: True)
+    assert stage.runs == 0
+
+
+def test_every_error_has_a_reason_of_its_own() -> None:
+    kinds = error_kinds()
+    assert all(reason == reason.upper() and kind.remedy for reason, kind in kinds.items())
+    concrete = [kind for kind in kinds.values() if not kind.__subclasses__()]
+    assert len({kind.reason for kind in concrete}) == len(concrete)
+    for kind in concrete:
+        assert "\n" not in str(kind("two\nlines"))
+
+
+def test_a_kept_verdict_is_the_same_error_again() -> None:
+    original = NoFaceError("nothing here", measure=1.0)
+    again = from_rejection(original.rejection())
+    assert type(again) is NoFaceError
+    assert again.rejection() == original.rejection()

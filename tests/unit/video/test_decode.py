@@ -1,0 +1,131 @@
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from talkmill.video.container import UnreadableVideoError, describe, open_video
+from talkmill.video.decode import DecodeReport, read_frames, read_grey_frames, read_images
+from talkmill.video.encode import alpha_writer, clip_writer, copy_video, lossless_writer
+
+COLOURS = np.array([[200, 30, 40], [30, 180, 60], [40, 50, 190], [128, 128, 128], [230, 230, 230], [20, 20, 20]])
+
+
+def patches(height: int, width: int) -> np.ndarray:
+    return np.repeat(np.repeat(COLOURS[None], height, 0), width // len(COLOURS), 1).astype(np.uint8)
+
+
+@pytest.mark.parametrize("content", [b"", b"<!DOCTYPE html><html></html>", b"not a video at all" * 100])
+def test_what_is_no_video_says_what_it_is(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file.mp4"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableVideoError, match=r"file\.mp4 (is empty|is not a video: it holds)"):
+        describe(path)
+
+
+def test_a_playlist_is_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "list.m3u8"
+    path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n/etc/passwd\n#EXT-X-ENDLIST\n")
+    with pytest.raises(UnreadableVideoError):
+        open_video(path)
+
+
+def test_sound_alone_is_not_a_video(tmp_path: Path) -> None:
+    path = tmp_path / "sound.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1600), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+    with pytest.raises(UnreadableVideoError, match="no video stream"):
+        describe(path)
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixel_format"), [("mpeg4", "yuv420p"), ("libx265", "yuv420p10le"), ("libx264", "yuv444p")]
+)
+def test_colours_survive_any_pixel_format(make_video: Callable[..., Path], codec: str, pixel_format: str) -> None:
+    image = patches(96, 96)
+    path = make_video("clip.mkv", [image] * 3, codec, pixel_format)
+    decoded = next(iter(read_images(path)))
+    middles = decoded[48, 8::16].astype(int)
+    assert np.abs(middles - COLOURS).max() <= 6
+
+
+@pytest.mark.parametrize("height", [480, 720])
+def test_the_clip_codec_keeps_colours(tmp_path: Path, height: int) -> None:
+    path = tmp_path / "clip.mp4"
+    with clip_writer(path, Fraction(25)) as writer:
+        for _ in range(3):
+            writer.write(patches(height, 960))
+    decoded = next(iter(read_images(path)))
+    assert np.abs(decoded[height // 2, 80::160].astype(int) - COLOURS).max() <= 3
+
+
+def test_lossless_is_lossless(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    colour, grey = random.integers(0, 256, (3, 33, 47, 3), np.uint8), random.integers(0, 256, (3, 33, 47), np.uint8)
+    with lossless_writer(tmp_path / "a.mkv", Fraction(25)) as writer:
+        for image in colour:
+            writer.write(image)
+    with alpha_writer(tmp_path / "b.mkv", Fraction(25)) as writer:
+        for image in grey:
+            writer.write(image)
+    assert np.array_equal(np.stack(list(read_images(tmp_path / "a.mkv"))), colour)
+    assert np.array_equal(np.stack(list(read_grey_frames(tmp_path / "b.mkv"))), grey)
+
+
+def test_a_frame_of_another_size_is_refused(tmp_path: Path) -> None:
+    with lossless_writer(tmp_path / "a.mkv", Fraction(25)) as writer:
+        writer.write(np.zeros((8, 8, 3), np.uint8))
+        with pytest.raises(ValueError, match="the first had"):
+            writer.write(np.zeros((8, 10, 3), np.uint8))
+
+
+def test_a_damaged_file_gives_what_decodes(
+    make_video: Callable[..., Path], noise_frames: Callable[..., list[np.ndarray]], tmp_path: Path
+) -> None:
+    path = make_video("whole.mkv", noise_frames(50))
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    frames = list(read_frames(cut, DecodeReport()))
+    assert 5 < len(frames) < 50
+
+
+def test_times_are_those_of_the_container(
+    make_video: Callable[..., Path], noise_frames: Callable[..., list[np.ndarray]]
+) -> None:
+    times = [0, 1, 2, 5, 6, 10]
+    path = make_video("vfr.mkv", noise_frames(6), rate=25, times=times)
+    found = [frame.time_seconds for frame in read_frames(path)]
+    assert np.allclose(found, np.array(times) / 25, atol=1e-3)
+
+
+def test_a_stream_copy_holds_the_same_frames(
+    make_video: Callable[..., Path], noise_frames: Callable[..., list[np.ndarray]], tmp_path: Path
+) -> None:
+    path = make_video("source.mp4", noise_frames(12))
+    copy_video(path, tmp_path / "copy.mp4")
+    for one, other in zip(read_images(path), read_images(tmp_path / "copy.mp4"), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_rotation_metadata_is_applied(
+    make_video: Callable[..., Path], noise_frames: Callable[..., list[np.ndarray]]
+) -> None:
+    path = make_video("turned.mp4", noise_frames(3))
+    upright = next(iter(read_images(path)))
+    content = bytearray(path.read_bytes())
+    # The display matrix of the track header: identity to a quarter turn.
+    track = content.index(b"tkhd")
+    matrix = content.index((0x10000).to_bytes(4, "big") + bytes(12) + (0x10000).to_bytes(4, "big"), track)
+    quarter = [0, 0x10000, 0, -0x10000 & 0xFFFFFFFF, 0, 0, 0, 0, 0x40000000]
+    content[matrix : matrix + 36] = b"".join(value.to_bytes(4, "big") for value in quarter)
+    path.write_bytes(content)
+    assert describe(path).rotation_degrees in (90, 270)
+    turned = next(iter(read_images(path)))
+    assert turned.shape == (upright.shape[1], upright.shape[0], 3)
+    # A quarter turn clockwise, as players show it.
+    assert np.abs(turned.astype(int) - np.rot90(upright, -1)).mean() < 2
