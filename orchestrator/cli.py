@@ -10,9 +10,8 @@ from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 from pydantic import ValidationError
 from rich.console import Console
@@ -77,13 +76,24 @@ class Layout(StrEnum):
     OTAVATAR = "otavatar"
 
 
+class CommandError(Exception):
+    """A command cannot go on; the message says what was found and what to do."""
+
+
+# Typer carries a click of its own and shows of it only this class; its root is what every usage error derives from.
+_UsageError: Any = typer.BadParameter.__mro__[2]
+
+
 def main() -> None:
     """Run the command line; the console script."""
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         code = EXIT_INTERRUPTED
-    except click.ClickException as error:
+    except CommandError as error:
+        Console(stderr=True).print(f"Error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        code = EXIT_FAILED
+    except _UsageError as error:
         error.show()
         code = EXIT_FAILED
     sys.exit(code if isinstance(code, int) else EXIT_OK)
@@ -126,7 +136,7 @@ def run(
         crop=CropParameters(size, increase_area),
     )
     if link_persons and person is None:
-        raise click.UsageError("--link-persons needs --person")
+        raise CommandError("--link-persons needs --person")
     with _cancellation() as cancelled:
         try:
             sources = collect_sources(inputs, person, link_persons, split.value)
@@ -147,11 +157,11 @@ def run(
             console.print("interrupted; run the same command again to go on", markup=False)
             return EXIT_INTERRUPTED
         except StageError as error:
-            raise click.ClickException(f"{error.reason}: {error}; {error.remedy}") from error
+            raise CommandError(f"{error.reason}: {error}; {error.remedy}") from error
         except (InputError, UnknownModelError, ModelError, ValueError) as error:
-            raise click.ClickException(str(error)) from error
+            raise CommandError(str(error)) from error
         except OSError as error:
-            raise click.ClickException(f"{error.filename or out}: {error.strerror or error}") from error
+            raise CommandError(f"{error.filename or out}: {error.strerror or error}") from error
     return _tell(console, out, size, summary)
 
 
@@ -191,7 +201,7 @@ def fetch_models(
             model = repository.fetch(model_id)
             console.print(f"{model_id}: {model.path} sha256 {model.version.sha256}", markup=False, soft_wrap=True)
     except (UnknownModelError, ModelError) as error:
-        raise click.ClickException(str(error)) from error
+        raise CommandError(str(error)) from error
     return EXIT_OK
 
 
@@ -318,7 +328,7 @@ def _settings() -> Settings:
         return Settings()
     except ValidationError as error:
         lines = [f"TALKMILL_{'__'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]
-        raise click.ClickException("; ".join(lines)) from error
+        raise CommandError("; ".join(lines)) from error
 
 
 def _repository(settings: Settings, console: Console) -> ModelRepository:
@@ -340,7 +350,7 @@ def _rate(text: str) -> str:
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
     if not 1 <= rate <= 240:
-        raise click.UsageError(f"--fps {text!r} is neither `source` nor a rate from 1 to 240, such as 25 or 30000/1001")
+        raise CommandError(f"--fps {text!r} is neither `source` nor a rate from 1 to 240, such as 25 or 30000/1001")
     return str(rate)
 
 
@@ -350,9 +360,9 @@ def _time_ranges(texts: list[str]) -> tuple[tuple[float, float], ...]:
         try:
             start, end = (_seconds(part) for part in text.split("-"))
         except ValueError:
-            raise click.UsageError(f"--range {text!r} is not START-END in seconds or mm:ss") from None
+            raise CommandError(f"--range {text!r} is not START-END in seconds or mm:ss") from None
         if end <= start:
-            raise click.UsageError(f"--range {text!r} ends before it starts")
+            raise CommandError(f"--range {text!r} ends before it starts")
         found.append((start, end))
     return tuple(found)
 
@@ -371,7 +381,7 @@ def _check_writable(folder: Path) -> None:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        raise click.ClickException(
+        raise CommandError(
             f"--out {folder} cannot be written ({error.strerror}); give a folder that you may write to"
         ) from error
 
@@ -399,7 +409,7 @@ def _dataset_errors() -> Iterator[None]:
     try:
         yield
     except (DatasetError, ModelError, ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+        raise CommandError(str(error)) from error
 
 
 def _tell(console: Console, out: Path, size: int, summary: RunSummary) -> int:

@@ -1,0 +1,11 @@
+"""What the fixtures of this folder are."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from orchestrator.sample import SampleTruth
+
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+Contents = Callable[[Path], dict[bytes, bytes]]
+Sample = tuple[Path, SampleTruth]
