@@ -164,9 +164,14 @@ def crop_frame(
 
 
 def _sharpness_ratio(cropped: Frame, source: Frame, face_box: npt.NDArray[np.float32], box: CropBox) -> float:
-    """Return the variance of the Laplacian in the face, over that of the same crop of the frame."""
+    """Return the variance of the Laplacian in the middle half of the face, over that of the same crop of the frame.
+
+    The outline of the person over the flat background is sharper than any picture: it must not count.
+    """
     scale = cropped.shape[0] / box.side
-    x0, y0, x1, y1 = ((face_box - np.array([box.x0, box.y0] * 2)) * scale).astype(int)
+    margin = (face_box[2:] - face_box[:2]) / 4
+    middle = np.concatenate([face_box[:2] + margin, face_box[2:] - margin])
+    x0, y0, x1, y1 = ((middle - np.array([box.x0, box.y0] * 2)) * scale).astype(int)
     limit = cropped.shape[0]
     face = np.s_[max(0, y0) : min(limit, y1), max(0, x0) : min(limit, x1)]
     variances = [

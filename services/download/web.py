@@ -110,7 +110,7 @@ def _from_page(address: str, max_height: int, context: StageContext) -> tuple[Pa
 
 def _join(files: list[Path], target: Path) -> Path:
     """Copy the picture of one file and the sound of another into one file, without decoding."""
-    with av.open(str(target), "w") as output:
+    with av.open(str(target), "w", container_options={"fflags": "+bitexact"}) as output:
         taken: set[str] = set()
         for path in files:
             try:

@@ -24,7 +24,8 @@ class VideoWriter:
     """Writes frames of one size to one file; a context manager. The frames are RGB or, for alpha, grey."""
 
     def __init__(self, path: Path, codec: str, pixel_format: str, rate: Fraction, options: dict[str, str]) -> None:
-        self._container = av.open(str(path), "w")
+        # Without bitexact, Matroska writes a random id: the same frames would give another artifact each time.
+        self._container = av.open(str(path), "w", container_options={"fflags": "+bitexact"})
         self._stream = self._container.add_stream(codec, rate=rate, options=options)
         self._stream.pix_fmt = pixel_format
         self._source_format = "gray" if pixel_format.startswith("gray") else "rgb24"

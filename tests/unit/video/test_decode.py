@@ -129,3 +129,15 @@ def test_rotation_metadata_is_applied(
     assert turned.shape == (upright.shape[1], upright.shape[0], 3)
     # A quarter turn clockwise, as players show it.
     assert np.abs(turned.astype(int) - np.rot90(upright, -1)).mean() < 2
+
+
+@pytest.mark.parametrize("writer", [clip_writer, lossless_writer])
+def test_the_same_frames_are_the_same_file(tmp_path: Path, writer: Callable[..., object]) -> None:
+    contents = []
+    for name in ("a", "b"):
+        path = tmp_path / f"{name}.mkv"
+        with writer(path, Fraction(25)) as video:
+            for level in range(5):
+                video.write(np.full((64, 64, 3), level * 40, np.uint8))
+        contents.append(path.read_bytes())
+    assert contents[0] == contents[1]
