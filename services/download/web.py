@@ -1,8 +1,11 @@
 """Getting a video from the web: a file as it is, a page through yt-dlp."""
 
+import heapq
 import http.client
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +15,6 @@ import yt_dlp
 
 from talkmill.stage.contract import StageContext
 from talkmill.stage.errors import DownloadFailedError, DownloadRefusedError
-from talkmill.video.container import UnreadableVideoError, open_video
 
 TIMEOUT_SECONDS = 60
 CHUNK_BYTES = 1 << 20
@@ -45,6 +47,7 @@ def fetch_url(address: str, max_height: int, context: StageContext) -> tuple[Pat
                 return _save(response, context.scratch / f"source{suffix}", context), {"uri": address}
     except urllib.error.HTTPError as error:
         message = f"{address} answers {error.code} {error.reason}"
+        error.close()
         if error.code in TRY_AGAIN or error.code >= 500:
             raise DownloadFailedError(message) from error
         raise DownloadRefusedError(message) from error
@@ -110,25 +113,31 @@ def _from_page(address: str, max_height: int, context: StageContext) -> tuple[Pa
 
 def _join(files: list[Path], target: Path) -> Path:
     """Copy the picture of one file and the sound of another into one file, without decoding."""
-    with av.open(str(target), "w", container_options={"fflags": "+bitexact"}) as output:
-        taken: set[str] = set()
-        for path in files:
-            try:
-                container = open_video(path)
-            except UnreadableVideoError:
-                container = av.open(str(path.resolve()), options={"protocol_whitelist": "file"})
-            with container:
-                for stream in (*container.streams.video[:1], *container.streams.audio[:1]):
-                    if stream.type in taken:
-                        continue
-                    taken.add(stream.type)
-                    copied = output.add_stream_from_template(stream)
-                    for packet in container.demux(stream):
-                        if packet.dts is not None:
-                            packet.stream = copied
-                            output.mux(packet)
-                    container.seek(0)
+    with ExitStack() as stack:
+        sources = [stack.enter_context(_open(path)) for path in files]
+        pictures = [stream for source in sources for stream in source.streams.video[:1]]
+        sounds = [stream for source in sources for stream in source.streams.audio[:1]]
+        output = stack.enter_context(av.open(str(target), "w", container_options={"fflags": "+bitexact"}))
+        streams = [*pictures[:1], *sounds[:1]]
+        # A container takes its streams before its first packet.
+        copies = {id(stream): output.add_stream_from_template(stream) for stream in streams}
+        packets = [_packets(stream, copies[id(stream)]) for stream in streams]
+        for _, packet in heapq.merge(*packets, key=lambda item: item[0]):
+            output.mux(packet)
     return target
+
+
+def _open(path: Path) -> Any:
+    return av.open(str(path.resolve()), options={"protocol_whitelist": "file"})
+
+
+def _packets(stream: Any, copied: Any) -> Iterator[tuple[float, Any]]:
+    """Yield a stream's packets with their times, on their way into another file."""
+    for packet in stream.container.demux(stream):
+        if packet.dts is not None:
+            time = float(packet.dts * packet.time_base)
+            packet.stream = copied
+            yield time, packet
 
 
 class _Silent:

@@ -1,0 +1,304 @@
+"""Stages through the harness, on short clips: what they read, write and refuse."""
+
+import functools
+import http.server
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from orchestrator.sample import SampleTruth
+from services.download.stage import DownloadInputs, DownloadStage
+from services.landmarks.stage import LandmarksInputs, LandmarksStage
+from services.matting.stage import MattingInputs, MattingStage
+from services.split.stage import SplitInputs, SplitParameters, SplitStage
+from talkmill.models.repository import ModelRepository
+from talkmill.stage.errors import (
+    CancelledError,
+    ClipTooShortError,
+    DownloadFailedError,
+    DownloadRefusedError,
+    FaceTooSmallError,
+    FrameContractError,
+    LandmarksInvalidError,
+    NoFaceError,
+    NotAVideoError,
+)
+from talkmill.stage.harness import StageHarness
+from talkmill.video.decode import read_images
+
+CPU = ["CPUExecutionProvider"]
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> StageHarness:
+    return StageHarness(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def split(models: ModelRepository) -> SplitStage:
+    return SplitStage(models.ensure("faceboxes-v2", "face_detection"), CPU, 2)
+
+
+@pytest.fixture(scope="module")
+def sample_frames(sample: tuple[Path, SampleTruth]) -> list[np.ndarray]:
+    return [frame for _, frame in zip(range(40), read_images(sample[0]), strict=False)]
+
+
+def run_split(harness: StageHarness, split: SplitStage, path: Path, **parameters: object) -> object:
+    return harness.run(split, SplitInputs(harness.put(path, "video/mp4"), SplitParameters(**parameters))).outputs
+
+
+def frames_of(harness: StageHarness, clip: object) -> list[np.ndarray]:
+    return list(read_images(harness.store.fetch(clip.video)))
+
+
+def test_a_constant_source_is_copied(
+    harness: StageHarness, split: SplitStage, sample: tuple[Path, SampleTruth]
+) -> None:
+    (clip,) = run_split(harness, split, sample[0]).clips
+    assert clip.measurements["stream_copy"] is True
+    assert clip.frame_count == len(frames_of(harness, clip)) == 100
+
+
+def test_a_range_is_cut_at_its_frames(
+    harness: StageHarness, split: SplitStage, sample: tuple[Path, SampleTruth]
+) -> None:
+    (clip,) = run_split(harness, split, sample[0], ranges=((1.0, 2.4),)).clips
+    assert clip.start_seconds == 1.0
+    assert clip.frame_count == 35
+    source = [frame for index, frame in enumerate(read_images(sample[0])) if index == 25]
+    error = np.abs(frames_of(harness, clip)[0].astype(int) - source[0]).mean()
+    assert error < 2
+
+
+def test_a_variable_rate_becomes_constant(
+    harness: StageHarness, split: SplitStage, sample_frames: list[np.ndarray], make_video: Callable[..., Path]
+) -> None:
+    times = [index for index in range(60) if index % 3 != 1][:40]
+    path = make_video("vfr.mkv", sample_frames, times=times)
+    (clip,) = run_split(harness, split, path).clips
+    assert clip.frame_count == times[-1] + 1
+    assert clip.measurements["repeated_frame_count"] == times[-1] + 1 - 40
+    assert len(frames_of(harness, clip)) == clip.frame_count
+
+
+@pytest.mark.parametrize(("fps", "count"), [("25", 33), ("source", 40), ("15", 20)])
+def test_thirty_frames_a_second(
+    harness: StageHarness,
+    split: SplitStage,
+    sample_frames: list[np.ndarray],
+    make_video: Callable[..., Path],
+    fps: str,
+    count: int,
+) -> None:
+    (clip,) = run_split(harness, split, make_video("a.mp4", sample_frames, rate=30), fps=fps).clips
+    assert clip.frame_count == count
+
+
+def test_odd_sizes_lose_their_last_row_and_column(
+    harness: StageHarness, split: SplitStage, sample_frames: list[np.ndarray], make_video: Callable[..., Path]
+) -> None:
+    odd = [frame[:511, 200:999] for frame in sample_frames]
+    (clip,) = run_split(harness, split, make_video("odd.mkv", odd, "ffv1", "bgr0", rate=30)).clips
+    assert (clip.width, clip.height) == (798, 510)
+    assert frames_of(harness, clip)[0].shape == (510, 798, 3)
+
+
+def test_ten_bits_are_read(
+    harness: StageHarness, split: SplitStage, sample_frames: list[np.ndarray], make_video: Callable[..., Path]
+) -> None:
+    path = make_video("ten.mp4", sample_frames, "libx265", "yuv420p10le")
+    (clip,) = run_split(harness, split, path).clips
+    assert clip.frame_count == 40
+
+
+def test_a_cut_makes_two_clips(
+    harness: StageHarness, split: SplitStage, sample_frames: list[np.ndarray], make_video: Callable[..., Path]
+) -> None:
+    mirrored = [255 - frame[:, ::-1] // 2 for frame in sample_frames]
+    outputs = run_split(harness, split, make_video("cut.mp4", sample_frames + mirrored), min_seconds=0.5)
+    assert outputs.clips[0].frame_count == 40
+    assert any("scene cut" in note for note in outputs.notes)
+
+
+def test_a_face_that_leaves_ends_its_clip(
+    harness: StageHarness, split: SplitStage, sample_frames: list[np.ndarray], make_video: Callable[..., Path]
+) -> None:
+    empty = np.full_like(sample_frames[0], 90)
+    path = make_video("leaves.mp4", sample_frames + [empty] * 30)
+    (clip,) = run_split(harness, split, path).clips
+    assert 38 <= clip.frame_count <= 41
+
+
+def test_what_breaks_a_rule_is_rejected_with_its_measure(
+    harness: StageHarness, split: SplitStage, sample_frames: list[np.ndarray], make_video: Callable[..., Path]
+) -> None:
+    path = make_video("a.mp4", sample_frames)
+    with pytest.raises(ClipTooShortError) as short:
+        run_split(harness, split, path, min_seconds=3.0)
+    assert (short.value.measure, short.value.threshold) == (pytest.approx(1.6), 3.0)
+    with pytest.raises(FaceTooSmallError) as small:
+        run_split(harness, split, path, min_face_pixels=400.0)
+    assert 100 < small.value.measure < 300
+    with pytest.raises(NoFaceError, match="no face"):
+        run_split(harness, split, make_video("grey.mp4", [np.full((128, 128, 3), 90, np.uint8)] * 30))
+
+
+def test_two_faces_the_larger_is_followed(
+    harness: StageHarness, split: SplitStage, sample_frames: list[np.ndarray], make_video: Callable[..., Path]
+) -> None:
+    import cv2
+
+    both = []
+    for frame in sample_frames:
+        image = frame.copy()
+        image[360:720, :640] = cv2.resize(frame, (640, 360), interpolation=cv2.INTER_AREA)
+        both.append(image)
+    (clip,) = run_split(harness, split, make_video("two.mp4", both)).clips
+    assert clip.measurements["other_face_count"] == 1
+    assert "1 other faces" in clip.notes[0]
+    with np.load(harness.store.fetch(clip.face_track)) as track:
+        assert track["boxes"][:, 1].max() < 360
+
+
+def test_cancelled_work_stops_and_leaves_nothing(
+    harness: StageHarness, split: SplitStage, sample: tuple[Path, SampleTruth], tmp_path: Path
+) -> None:
+    calls = iter([False] * 10 + [True] * 1000)
+    inputs = SplitInputs(harness.put(sample[0], "video/mp4"))
+    with pytest.raises(CancelledError, match="cancelled after"):
+        harness.run(split, inputs, cancelled=lambda: next(calls))
+    assert not (tmp_path / "work/split").exists()
+
+
+def test_a_track_of_another_length_breaks_the_contract(
+    harness: StageHarness,
+    models: ModelRepository,
+    make_video: Callable[..., Path],
+    sample_frames: list[np.ndarray],
+    tmp_path: Path,
+) -> None:
+    stage = MattingStage({"selfie-256": models.ensure("selfie-256", "matting_part")}, CPU, 2)
+    np.savez(tmp_path / "track.npz", boxes=np.tile(np.array([560, 200, 700, 380], np.float32), (5, 1)))
+    video = harness.put(make_video("a.mp4", sample_frames[:3]), "video/mp4")
+    track = harness.put(tmp_path / "track.npz", "application/x-npz")
+    from services.matting.stage import MattingParameters
+
+    with pytest.raises(FrameContractError, match="the clip has 3 frames, its face track has 5"):
+        harness.run(stage, MattingInputs(video, track, "25", MattingParameters("draft")))
+
+
+def test_landmarks_on_nothing_are_invalid(
+    harness: StageHarness, models: ModelRepository, make_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    stage = LandmarksStage(models.ensure("face-api-68", "landmarks"), CPU, 2)
+    frames = harness.put(make_video("w.mkv", [np.full((128, 128, 3), 255, np.uint8)] * 4, "ffv1", "bgr0"), "video")
+    boxes = np.tile(np.array([30, 30, 100, 100], np.float32), (4, 1))
+    np.savez(tmp_path / "g.npz", image_from_crop=np.eye(3), face_boxes=boxes, valid=np.zeros(4, bool))
+    with pytest.raises(LandmarksInvalidError, match="100% of 4 frames"):
+        harness.run(stage, LandmarksInputs(frames, harness.put(tmp_path / "g.npz", "npz"), "25"))
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, and misbehaves under some names."""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/refused"):
+            self.send_error(403)
+        elif self.path.startswith("/busy"):
+            self.send_error(503)
+        elif self.path.startswith("/short"):
+            self.send_response(200)
+            self.send_header("Content-Type", "video/mp4")
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"x" * 10)
+        else:
+            super().do_GET()
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    folder = tmp_path / "www"
+    folder.mkdir()
+    handler = functools.partial(_Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as web:
+        thread = threading.Thread(target=web.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{web.server_port}", folder
+        web.shutdown()
+        thread.join()
+
+
+def test_a_file_on_the_web_is_downloaded(
+    harness: StageHarness, server: tuple[str, Path], sample: tuple[Path, SampleTruth]
+) -> None:
+    (server[1] / "talk one.mp4").write_bytes(sample[0].read_bytes())
+    outputs = harness.run(DownloadStage(), DownloadInputs(f"{server[0]}/talk%20one.mp4")).outputs
+    assert harness.store.fetch(outputs.source).read_bytes() == sample[0].read_bytes()
+    assert outputs.provenance["uri"].startswith("http://127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("missing.mp4", DownloadRefusedError, "answers 404"),
+        ("refused.mp4", DownloadRefusedError, "answers 403"),
+        ("busy.mp4", DownloadFailedError, "answers 503"),
+        ("short.mp4", DownloadFailedError, "broke after 10 of 1000 bytes"),
+        ("page.html", DownloadRefusedError, "a page without a video"),
+    ],
+)
+def test_what_the_web_refuses_has_a_reason(
+    harness: StageHarness, server: tuple[str, Path], name: str, kind: type[Exception], words: str
+) -> None:
+    (server[1] / "page.html").write_text("<html><body>nothing here</body></html>")
+    with pytest.raises(kind, match=words):
+        harness.run(DownloadStage(), DownloadInputs(f"{server[0]}/{name}"))
+
+
+def test_a_page_with_a_video_goes_through_yt_dlp(
+    harness: StageHarness, server: tuple[str, Path], sample: tuple[Path, SampleTruth]
+) -> None:
+    (server[1] / "talk.mp4").write_bytes(sample[0].read_bytes())
+    page = '<html><head><title>A talk</title></head><body><video src="talk.mp4"></video></body></html>'
+    (server[1] / "page.html").write_text(page)
+    outputs = harness.run(DownloadStage(), DownloadInputs(f"{server[0]}/page.html")).outputs
+    assert outputs.source.size_bytes == sample[0].stat().st_size
+    assert outputs.provenance["title"]
+
+
+def test_nobody_answers(harness: StageHarness) -> None:
+    with pytest.raises(DownloadFailedError, match="cannot be read"):
+        harness.run(DownloadStage(), DownloadInputs("http://127.0.0.1:9/a.mp4"))
+
+
+def test_a_missing_file_is_named(harness: StageHarness, tmp_path: Path) -> None:
+    with pytest.raises(NotAVideoError, match="is not there"):
+        harness.run(DownloadStage(), DownloadInputs(str(tmp_path / "none.mp4"), "0" * 64, 1))
+
+
+def test_picture_and_sound_are_joined(sample: tuple[Path, SampleTruth], tmp_path: Path) -> None:
+    from services.download.web import _join
+
+    paths = []
+    for kind in ("video", "audio"):
+        paths.append(tmp_path / f"{kind}.mp4")
+        with av.open(str(sample[0])) as source, av.open(str(paths[-1]), "w") as target:
+            stream = source.streams.get(**{kind: 0})[0]
+            copied = target.add_stream_from_template(stream)
+            for packet in source.demux(stream):
+                if packet.dts is not None:
+                    packet.stream = copied
+                    target.mux(packet)
+    joined = _join(paths, tmp_path / "joined.mkv")
+    with av.open(str(joined)) as container:
+        assert (len(container.streams.video), len(container.streams.audio)) == (1, 1)
+    assert sum(1 for _ in read_images(joined)) == 100
