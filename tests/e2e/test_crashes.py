@@ -18,7 +18,7 @@ import services.pack.stage as pack
 stage, advance, encode, calls = {stage!r}, contract.StageContext.advance, pack.encode_frame, []
 def die_if(due):
     calls.append(1)
-    if due and len(calls) >= {calls}:
+    if due and len(calls) == {calls}:
         os.kill(os.getpid(), signal.SIGKILL)
 def killing_advance(self, *arguments):
     if stage != "pack":
