@@ -1,7 +1,9 @@
 """Writing the LMDB: a clip appears whole or not at all, the set can be continued, a clip can be removed."""
 
+import errno
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -33,6 +35,8 @@ SCHEMA_VERSION = 1
 JPEG_QUALITY = 95
 # The map is only address space; it doubles when it is full.
 FIRST_MAP_BYTES = 1 << 28
+# LMDB writes tree pages beside the values.
+SPARE_BYTES = 1 << 20
 # Frames of one transaction: bounds the dirty pages that LMDB holds in memory.
 FRAMES_PER_TRANSACTION = 200
 
@@ -159,6 +163,7 @@ class DatasetWriter:
             ValueError: The folder holds a set of another size or schema.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
         existing = folder / "data.mdb"
         map_size = max(FIRST_MAP_BYTES, 2 * existing.stat().st_size if existing.exists() else 0)
         self._environment = lmdb.open(str(folder), map_size=map_size, subdir=True, max_dbs=0)
@@ -254,6 +259,13 @@ class DatasetWriter:
                 return
             except lmdb.MapFullError:
                 self._environment.set_mapsize(2 * self._environment.info()["map_size"])
+            except lmdb.Error as error:
+                raise self._as_os_error(error, sum(map(len, values.values()))) from error
+
+    def _as_os_error(self, error: lmdb.Error, size_bytes: int) -> OSError:
+        """Say of a write that failed whether the disk is full: LMDB calls a short write an input/output error."""
+        full = shutil.disk_usage(self._folder).free < size_bytes + SPARE_BYTES
+        return OSError(errno.ENOSPC if full else errno.EIO, str(error), str(self._folder))
 
     def _remove_pending(self) -> None:
         """Delete every key of the clip that was being written or removed."""

@@ -207,7 +207,7 @@ def _as_stage_error(error: Exception, stage: str) -> StageError:
     if isinstance(error, CorruptArtifactError):
         return CorruptInputError(str(error))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFullError(f"no space left for {error.filename or 'the work folder'}")
+        return StorageFullError(f"no space left for {error.filename2 or error.filename or 'the work folder'}")
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         return NotWritableError(f"{error.filename or 'the work folder'} cannot be written: {error.strerror}")
     log.error("unexpected error in a stage", stage=stage, exc_info=error)

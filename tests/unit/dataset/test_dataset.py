@@ -1,6 +1,9 @@
 """The set as its readers see it: OTAvatar's and PIRender's key scheme is written out here, as their loaders use it."""
 
+import errno
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import lmdb
@@ -158,6 +161,23 @@ def test_another_size_or_another_tool_is_refused(tmp_path: Path) -> None:
         transaction.put(b"length", b"0000001")
     with pytest.raises(ValueError, match="another tool"):
         DatasetWriter(tmp_path / "b", SIZE)
+
+
+@pytest.mark.parametrize(("free", "number"), [(0, errno.ENOSPC), (1 << 40, errno.EIO)])
+def test_a_full_disk_is_told_from_a_broken_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, number: int
+) -> None:
+    def breaks(*arguments: object, **options: object) -> None:
+        raise lmdb.Error("mdb_txn_commit: Input/output error")
+
+    with DatasetWriter(tmp_path, SIZE) as writer:
+        monkeypatch.setattr("shutil.disk_usage", lambda path: shutil._ntuple_diskusage(1 << 40, 0, free))
+        monkeypatch.setattr(
+            writer, "_environment", SimpleNamespace(begin=breaks, sync=bool, close=writer._environment.close)
+        )
+        with pytest.raises(OSError) as caught:
+            add(writer, "a_000")
+    assert caught.value.errno == number
 
 
 @pytest.mark.parametrize("damage", ["frame", "value", "missing", "length"])
