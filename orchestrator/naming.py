@@ -1,7 +1,7 @@
 """Inputs of the command line to named sources."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -61,6 +61,11 @@ class NamedSource:
     split: str
 
     @property
+    def identity(self) -> str:
+        """What the source holds: the hash of a file, the address of anything else."""
+        return self.sha256 or self.uri
+
+    @property
     def linked_person(self) -> str | None:
         """The person, where it stands in the clips' names."""
         return self.person if self.link else None
@@ -112,16 +117,29 @@ def _expand(inputs: Iterable[str]) -> list[str]:
     return list(found)
 
 
+def avoid_names(sources: Iterable[NamedSource], taken: Mapping[str, str]) -> list[NamedSource]:
+    """Tell sources apart from others of the same name that a data set already holds.
+
+    Args:
+        sources: What is to be run.
+        taken: Name of a source in the set to its identity.
+
+    Returns:
+        The sources; one whose name stands for something else gets the beginning of its hash.
+    """
+    return [
+        source if taken.get(source.name, source.identity) == source.identity else _marked(source) for source in sources
+    ]
+
+
 def _with_unique_names(sources: list[NamedSource]) -> list[NamedSource]:
     """Tell same-named sources apart by what they hold; the same content twice is one source."""
-    unique: dict[tuple[str, str], NamedSource] = {}
-    for source in sources:
-        unique.setdefault((source.name, source.sha256 or source.uri), source)
-    names = [name for name, _ in unique]
-    result = []
-    for (name, identity), source in unique.items():
-        if names.count(name) > 1:
-            digest = source.sha256 or hashlib.sha256(identity.encode()).hexdigest()
-            source = replace(source, name=f"{name}.{digest[:8]}")
-        result.append(source)
-    return result
+    unique = {(source.name, source.identity): source for source in reversed(sources)}
+    kept = [source for source in sources if unique[source.name, source.identity] is source]
+    names = [source.name for source in kept]
+    return [_marked(source) if names.count(source.name) > 1 else source for source in kept]
+
+
+def _marked(source: NamedSource) -> NamedSource:
+    digest = source.sha256 or hashlib.sha256(source.uri.encode()).hexdigest()
+    return replace(source, name=f"{source.name}.{digest[:8]}")

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.events import Event
-from orchestrator.naming import NamedSource
+from orchestrator.naming import NamedSource, avoid_names
 from orchestrator.pipeline import CLIP_STAGES, RunParameters, packed_artifacts
 from orchestrator.runners.in_process import ClipResult, InProcessRunner, RunResult, StageRecord
 from services.pack.stage import PackedClip, PackInputs, PackParameters
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
 from talkmill.artifacts.manifest import Rejection
-from talkmill.dataset.reader import DatasetError, read_manifest
+from talkmill.dataset.reader import DatasetError, read_clip, read_manifest
 from talkmill.stage.contract import Stage
 from talkmill.stage.digest import to_json
 
@@ -68,6 +68,9 @@ def run_dataset(
     Raises:
         StageError: The run had to stop; finished stages are kept.
     """
+    size = parameters.crop.size
+    database = folder / "lmdb" / str(size)
+    sources = avoid_names(sources, _known_sources(database))
     scratch = folder / "work" / "scratch"
     shutil.rmtree(scratch, ignore_errors=True)
 
@@ -79,9 +82,8 @@ def run_dataset(
     result = runner.run(sources, jobs)
     rejected = _rejected_rows(result)
     ready = [clip for clip in result.clips if clip.rejected is None]
-    size = parameters.crop.size
     packed = tuple(_packed_clip(clip) for clip in ready)
-    removed = _stale_names(folder / "lmdb" / str(size), sources, {clip.name for clip in ready})
+    removed = _stale_names(database, sources, {clip.name for clip in ready})
     pack: StageRecord | None = None
     if packed or removed:
         _, pack = runner.run_stage("data set", "pack", PackInputs(packed, removed, PackParameters(size)))
@@ -99,6 +101,21 @@ def run_dataset(
     return RunSummary(tuple(clip.name for clip in packed), tuple(rejected), executed)
 
 
+def _base(clip_name: str) -> str:
+    """Return the name of the source that a clip was cut from."""
+    return clip_name.split("#")[-1].rpartition("_")[0]
+
+
+def _known_sources(database: Path) -> dict[str, str]:
+    """Return what an earlier run packed: names of sources and what they held."""
+    try:
+        clips = read_manifest(database).clips if (database / "data.mdb").is_file() else {}
+        sources = {_base(name): read_clip(database, name).meta["source"] for name in clips}
+    except (DatasetError, ValueError):
+        return {}
+    return {name: source["sha256"] or source["uri"] for name, source in sources.items()}
+
+
 def _stale_names(folder: Path, sources: Sequence[NamedSource], ready: set[str]) -> tuple[str, ...]:
     """Clips of this run's sources that an earlier run packed and this one did not make."""
     try:
@@ -106,7 +123,7 @@ def _stale_names(folder: Path, sources: Sequence[NamedSource], ready: set[str]) 
     except (DatasetError, ValueError):
         return ()
     bases = {source.name for source in sources}
-    return tuple(name for name in known if name not in ready and name.split("#")[-1].rpartition("_")[0] in bases)
+    return tuple(name for name in known if name not in ready and _base(name) in bases)
 
 
 def _packed_clip(clip: ClipResult) -> PackedClip:

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from orchestrator.naming import InputError, avoid_names, collect_sources
+
+
+def write(path: Path, content: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+def names(*inputs: object, **options: object) -> list[str]:
+    values = {"person": None, "link": False, "split": "train"} | options
+    return [source.name for source in collect_sources(map(str, inputs), **values)]
+
+
+def test_a_folder_gives_its_videos_in_order(tmp_path: Path) -> None:
+    write(tmp_path / "b.mp4", "b")
+    write(tmp_path / "a/c.MKV", "c")
+    write(tmp_path / "readme.txt", "no")
+    assert names(tmp_path) == ["c", "b"]
+
+
+def test_a_named_file_is_taken_whatever_it_is_called(tmp_path: Path) -> None:
+    assert names(write(tmp_path / "video.bin", "x")) == ["video"]
+
+
+def test_the_same_file_twice_is_one_source(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mp4", "a")
+    assert names(path, path, tmp_path) == ["a"]
+    assert names(path, write(tmp_path / "copy/a.mp4", "a")) == ["a"]
+
+
+def test_other_content_under_one_name_is_told_apart(tmp_path: Path) -> None:
+    found = names(write(tmp_path / "x/a.mp4", "1"), write(tmp_path / "y/a.mp4", "2"), write(tmp_path / "b.mp4", "3"))
+    assert len(set(found)) == 3
+    assert found[0].startswith("a.") and found[1].startswith("a.") and found[2] == "b"
+
+
+def test_a_name_that_the_set_holds_for_something_else_is_avoided(tmp_path: Path) -> None:
+    (source,) = collect_sources([str(write(tmp_path / "a.mp4", "1"))], None, False, "train")
+    assert avoid_names([source], {})[0].name == "a"
+    assert avoid_names([source], {"a": source.sha256})[0].name == "a"
+    assert avoid_names([source], {"a": "other"})[0].name == f"a.{source.sha256[:8]}"
+
+
+def test_addresses_are_sources() -> None:
+    (source,) = collect_sources(["https://example.org/talks/my%20talk.mp4?x=1"], "P", True, "test")
+    assert (source.name, source.sha256, source.linked_person, source.split) == ("my_20talk", "", "P", "test")
+
+
+@pytest.mark.parametrize("text", ["nothing.mp4", "ftp://example.org/a.mp4", "file:///etc/passwd"])
+def test_what_cannot_be_run_is_named(text: str) -> None:
+    with pytest.raises(InputError, match="neither a file, a folder nor"):
+        collect_sources([text], None, False, "train")
+
+
+def test_splits_by_person_do_not_depend_on_the_clip(tmp_path: Path) -> None:
+    paths = [str(write(tmp_path / f"{name}.mp4", name)) for name in "abcdef"]
+    found = collect_sources(paths, "OnePerson", False, "by-person")
+    assert len({source.split for source in found}) == 1
