@@ -127,9 +127,11 @@ def avoid_names(sources: Iterable[NamedSource], taken: Mapping[str, str]) -> lis
     Returns:
         The sources; one whose name stands for something else gets the beginning of its hash.
     """
-    return [
-        source if taken.get(source.name, source.identity) == source.identity else _marked(source) for source in sources
-    ]
+
+    def is_free(source: NamedSource) -> bool:
+        return taken.get(source.name, source.identity) == source.identity
+
+    return [source if is_free(source) else _marked(source) for source in sources]
 
 
 def _with_unique_names(sources: list[NamedSource]) -> list[NamedSource]:

@@ -63,7 +63,10 @@ def size_folder(folder: Path) -> Path:
 
 @contextmanager
 def _transaction(folder: Path) -> Iterator[lmdb.Transaction]:
-    environment = lmdb.open(str(folder), readonly=True, lock=False, subdir=True)
+    try:
+        environment = lmdb.open(str(folder), readonly=True, lock=False, subdir=True)
+    except lmdb.Error as error:
+        raise DatasetError(f"{folder} holds no LMDB that can be read: {error}") from error
     try:
         with environment.begin() as transaction:
             yield transaction

@@ -160,13 +160,16 @@ class DatasetWriter:
             size: Side of the stored images.
 
         Raises:
-            ValueError: The folder holds a set of another size or schema.
+            ValueError: The folder holds a set of another size or schema, or no LMDB that can be opened.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         existing = folder / "data.mdb"
         map_size = max(FIRST_MAP_BYTES, 2 * existing.stat().st_size if existing.exists() else 0)
-        self._environment = lmdb.open(str(folder), map_size=map_size, subdir=True, max_dbs=0)
+        try:
+            self._environment = lmdb.open(str(folder), map_size=map_size, subdir=True, max_dbs=0)
+        except lmdb.Error as error:
+            raise ValueError(f"no LMDB that can be opened: {error}; move it away and run again") from error
         try:
             self.manifest = self._read_manifest(size)
             self._remove_pending()

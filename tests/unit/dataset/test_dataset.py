@@ -180,6 +180,14 @@ def test_a_full_disk_is_told_from_a_broken_one(
     assert caught.value.errno == number
 
 
+def test_what_is_no_lmdb_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data.mdb").write_bytes(b"x" * 10_000)
+    with pytest.raises(ValueError, match="move it away"):
+        DatasetWriter(tmp_path, SIZE)
+    with pytest.raises(DatasetError, match="no LMDB that can be read"):
+        read_manifest(tmp_path)
+
+
 @pytest.mark.parametrize("damage", ["frame", "value", "missing", "length"])
 def test_damage_is_found(tmp_path: Path, damage: str) -> None:
     with DatasetWriter(tmp_path, SIZE) as writer:
