@@ -13,6 +13,7 @@ from talkmill.stage.errors import (
     CorruptInputError,
     InternalError,
     NoFaceError,
+    NotWritableError,
     StageError,
     StorageFullError,
     error_kinds,
@@ -122,6 +123,7 @@ def test_a_verdict_is_kept(harness: StageHarness, inputs: Inputs) -> None:
     ("error", "kind"),
     [
         (OSError(errno.ENOSPC, "No space left on device", "x"), StorageFullError),
+        (PermissionError(errno.EACCES, "Permission denied", "x"), NotWritableError),
         (ZeroDivisionError("oops"), InternalError),
         (CancelledError("stop"), CancelledError),
     ],
