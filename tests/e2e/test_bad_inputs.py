@@ -124,7 +124,7 @@ def test_two_files_of_one_name_are_two_clips(talkmill: Cli, sample: Sample, tmp_
                 packet.stream = stream
                 target.mux(packet)
     out = tmp_path / "out"
-    result = talkmill("run", tmp_path / "a", tmp_path / "b", tmp_path / "c", "--out", out, *OPTIONS)
+    result = talkmill("run", tmp_path / "a", tmp_path / "b", tmp_path / "c", "--out", out, "--jobs", 2, *OPTIONS)
     assert result.returncode == 0, result.stderr
     names = (out / "lmdb/train_list.txt").read_text().split()
     assert len(names) == 2
