@@ -31,9 +31,12 @@ class FineFitParameters:
 
     Attributes:
         priors: Spreads of the unknowns and of the landmarks.
+        max_reprojection_pixels: A clip whose RMS reprojection error over all 68 points, in pixels at 512, is larger is
+            rejected: its landmarks are not those of a head (full profile, occlusion). Good clips have 2 to 4.5.
     """
 
     priors: FitPriors = FitPriors()
+    max_reprojection_pixels: float = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class FineFitStage:
         """Fit a clip.
 
         Raises:
-            FitFailedError: The fit is not finite, or the head lies behind the camera.
+            FitFailedError: The fit is not finite, the head lies behind the camera, or the landmarks are not a head's.
         """
         with np.load(context.path(inputs.landmarks), allow_pickle=False) as arrays:
             points, confidence, valid = arrays["points"], arrays["confidence"], arrays["valid"]
@@ -110,6 +113,10 @@ class FineFitStage:
         )
         self._check(fit, count)
         error = np.linalg.norm(fit.points - landmarks, axis=-1)
+        rms, limit = float(np.sqrt((error[valid] ** 2).mean())), inputs.parameters.max_reprojection_pixels
+        if rms > limit:
+            message = f"the morphable head misses the landmarks by {rms:.1f} pixels at 512, {limit:g} are allowed"
+            raise FitFailedError(message, measure=round(rms, 3), threshold=limit)
         path = context.scratch / "fit.npz"
         np.savez(
             path,
@@ -127,7 +134,7 @@ class FineFitStage:
         low, high = fit.focal_interval()
         measurements: dict[str, Measurement] = {
             "reprojection_rms_inner_pixels": round(float(np.sqrt((error[valid][:, INNER] ** 2).mean())), 3),
-            "reprojection_rms_pixels": round(float(np.sqrt((error[valid] ** 2).mean())), 3),
+            "reprojection_rms_pixels": round(rms, 3),
             "jitter_pixels": self._rigid_jitter(fit, centre),
             "focal_pixels": round(fit.focal, 1),
             "focal_interval_low": round(low, 1),

@@ -85,13 +85,13 @@ class MatteLostError(RejectionError):
 class LandmarksInvalidError(RejectionError):
     """Landmarks could not be measured in too many frames."""
 
-    reason, remedy = "LANDMARKS_INVALID", "look at the preview: the face is hidden, cut off or turned away"
+    reason, remedy = "LANDMARKS_INVALID", "look at the clip: the face is hidden, cut off or turned away"
 
 
 class FitFailedError(RejectionError):
     """The morphable model could not be fitted."""
 
-    reason, remedy = "FIT_FAILED", "look at the preview: the landmarks do not look like a face"
+    reason, remedy = "FIT_FAILED", "the landmarks do not look like a head: the face is in profile or hidden"
 
 
 class DownloadRefusedError(RejectionError):
