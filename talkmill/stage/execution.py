@@ -10,6 +10,7 @@ import shutil
 import socket
 import threading
 import time
+import uuid
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -105,8 +106,8 @@ def execute(
     if cancelled():
         raise CancelledError("cancelled before it began")
 
-    scratch = scratch_root / f"{stage.name}-{digest[:16]}-{os.getpid()}"
-    shutil.rmtree(scratch, ignore_errors=True)
+    # Two clips of the same content ask for the same action at the same time: each gets a folder of its own.
+    scratch = scratch_root / f"{stage.name}-{digest[:16]}-{uuid.uuid4().hex}"
     uploads: list[float] = []
 
     def publish(path: Path, name: str, media_type: str) -> Artifact:

@@ -1,4 +1,6 @@
 import errno
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,6 +159,22 @@ def test_a_changed_input_is_refused(harness: StageHarness, inputs: Inputs) -> No
     harness.store.fetch(inputs.file).write_bytes(b"xy!")
     with pytest.raises(CorruptInputError, match="not what its manifest says"):
         harness.run(Doubler(), inputs)
+
+
+def test_the_same_action_twice_at_once_does_no_harm(harness: StageHarness, inputs: Inputs) -> None:
+    together = threading.Barrier(2, timeout=20)
+
+    class Slow(Doubler):
+        def run(self, inputs: Inputs, context: StageContext) -> Outputs:
+            (context.scratch / "mine").touch(exist_ok=False)
+            together.wait()
+            return super().run(inputs, context)
+
+    with ThreadPoolExecutor(2) as pool:
+        stage = Slow()
+        first, second = pool.map(lambda _: harness.run(stage, inputs), range(2))
+    assert first.outputs == second.outputs
+    assert harness.store.fetch(first.outputs.file).read_bytes() == b"abab"
 
 
 def test_cancelled_work_does_not_begin(harness: StageHarness, inputs: Inputs) -> None:
