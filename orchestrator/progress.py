@@ -22,8 +22,8 @@ from orchestrator.pipeline import CLIP_STAGES
 
 # A plain line for a stage that takes long, at most this often.
 PLAIN_INTERVAL_SECONDS = 30.0
-# Shares of the work of a clip on a CPU (docs/stages/*.md); only the estimate of the time left uses them.
-STAGE_SHARES = {"matting": 0.84, "crop": 0.06, "landmarks": 0.06, "coarse_fit": 0.01, "fine_fit": 0.03}
+# Shares of the work of a clip on a CPU (docs/measurements.md); only the estimate of the time left uses them.
+STAGE_SHARES = {"matting": 0.62, "crop": 0.16, "landmarks": 0.11, "coarse_fit": 0.01, "fine_fit": 0.1}
 
 
 class ProgressDisplay:
