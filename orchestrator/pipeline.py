@@ -11,9 +11,7 @@ from services.landmarks.stage import LandmarksInputs, LandmarksOutputs, Landmark
 from services.matting.stage import MattingInputs, MattingOutputs, MattingParameters
 from services.split.stage import Clip, SplitParameters
 
-SOURCE_STAGES = ("download", "split")
 CLIP_STAGES = ("matting", "crop", "landmarks", "coarse_fit", "fine_fit")
-RUN_STAGES = ("pack",)
 
 
 @dataclass(frozen=True, slots=True)

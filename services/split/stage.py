@@ -24,7 +24,7 @@ from talkmill.stage.errors import (
     RejectionError,
     from_rejection,
 )
-from talkmill.video.audio import cut_audio, read_audio, write_wav
+from talkmill.video.audio import SAMPLE_RATE, cut_audio, read_audio, write_wav
 from talkmill.video.container import UnreadableVideoError, VideoDescription, describe
 from talkmill.video.decode import DecodeReport, Frame, read_frames
 from talkmill.video.encode import SMALLEST_CLIP_SIDE, clip_writer, copy_video
@@ -236,8 +236,8 @@ class SplitStage:
         samples, padded = cut_audio(*(audio or (np.zeros(0, np.int16), 0.0)), schedule.start_seconds, count, rate)
         if audio is None:
             notes.append("the source has no sound: the WAV is silent")
-        elif padded > rate.denominator * 16_000 // rate.numerator:
-            notes.append(f"{padded / 16_000:.2f} s without sound in the source are silent in the WAV")
+        elif padded > rate.denominator * SAMPLE_RATE // rate.numerator:
+            notes.append(f"{padded / SAMPLE_RATE:.2f} s without sound in the source are silent in the WAV")
         wav = context.scratch / f"clip_{index:03}.wav"
         write_wav(wav, samples)
         track = context.scratch / f"clip_{index:03}.face_track.npz"
@@ -259,7 +259,7 @@ class SplitStage:
             "median_face_pixels": round(float(np.median(plan.track.sides[rows])), 1),
             "other_face_count": plan.other_face_count,
             "has_audio": audio is not None,
-            "silent_padding_seconds": round(padded / 16_000, 4),
+            "silent_padding_seconds": round(padded / SAMPLE_RATE, 4),
         }
         size = survey.size if copied else tuple(side - side % 2 for side in survey.size)
         return Clip(

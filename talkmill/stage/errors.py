@@ -134,12 +134,6 @@ class NotWritableError(FailureError):
     remedy = "give --out a folder that you may write to"
 
 
-class ModelUnavailableError(FailureError):
-    """A model could not be fetched or is not what the catalogue says."""
-
-    reason, code, stops_run, remedy = "MODEL_UNAVAILABLE", "UNAVAILABLE", True, "see `talkmill doctor`"
-
-
 class CorruptInputError(FailureError):
     """A stored input is not what its manifest says."""
 
