@@ -30,9 +30,9 @@ from orchestrator.naming import InputError, collect_sources  # noqa: E402
 from orchestrator.pipeline import RunParameters  # noqa: E402
 from orchestrator.progress import ProgressDisplay  # noqa: E402
 from orchestrator.run import RunSummary, run_dataset  # noqa: E402
-from services.crop.stage import CropParameters  # noqa: E402
-from services.matting.stage import MATTING_METHODS, MattingParameters  # noqa: E402
-from services.split.stage import SplitParameters  # noqa: E402
+from services.crop.messages import CropParameters  # noqa: E402
+from services.matting.messages import MATTING_METHODS, MattingParameters  # noqa: E402
+from services.split.messages import SplitParameters  # noqa: E402
 from talkmill.dataset.reader import DatasetError, read_clip, read_manifest, size_folder, verify  # noqa: E402
 from talkmill.models.catalogue import UnknownModelError, catalogue, find  # noqa: E402
 from talkmill.models.repository import ModelError, ModelRepository  # noqa: E402

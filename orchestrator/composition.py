@@ -9,7 +9,8 @@ from services.crop.stage import CropStage
 from services.download.stage import DownloadStage
 from services.fine_fit.stage import FineFitStage
 from services.landmarks.stage import LandmarksStage
-from services.matting.stage import MATTING_METHODS, MattingStage
+from services.matting.messages import MATTING_METHODS
+from services.matting.stage import MattingStage
 from services.pack.stage import PackStage
 from services.split.stage import SplitStage
 from talkmill.artifacts.artifact import Artifact

@@ -14,12 +14,12 @@ from pydantic import TypeAdapter
 from scipy.io import savemat
 
 from orchestrator.composition import WORK_BUCKET, open_store
-from services.coarse_fit.stage import CoarseFitOutputs
-from services.crop.stage import CropOutputs
-from services.fine_fit.stage import FineFitOutputs
-from services.landmarks.stage import LandmarksOutputs
-from services.matting.stage import MattingOutputs
-from services.split.stage import SplitOutputs
+from services.coarse_fit.messages import CoarseFitOutputs
+from services.crop.messages import CropOutputs
+from services.fine_fit.messages import FineFitOutputs
+from services.landmarks.messages import LandmarksOutputs
+from services.matting.messages import MattingOutputs
+from services.split.messages import SplitOutputs
 from talkmill.artifacts.local import LocalStore
 from talkmill.artifacts.manifest import MANIFEST_NAME, decode_manifest
 from talkmill.fitting.overlay import draw_mesh

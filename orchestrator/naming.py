@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from services.download.stage import is_address
+from services.download.messages import is_address
 from talkmill.artifacts.artifact import sha256_of
 from talkmill.dataset.names import slug, split_of_person
 

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.coarse_fit.stage import CoarseFitInputs, CoarseFitOutputs, CoarseFitParameters
-from services.crop.stage import CropInputs, CropOutputs, CropParameters
-from services.download.stage import DownloadParameters
-from services.fine_fit.stage import FineFitInputs, FineFitOutputs, FineFitParameters
-from services.landmarks.stage import LandmarksInputs, LandmarksOutputs, LandmarksParameters
-from services.matting.stage import MattingInputs, MattingOutputs, MattingParameters
-from services.split.stage import Clip, SplitParameters
+from services.coarse_fit.messages import CoarseFitInputs, CoarseFitOutputs, CoarseFitParameters
+from services.crop.messages import CropInputs, CropOutputs, CropParameters
+from services.download.messages import DownloadParameters
+from services.fine_fit.messages import FineFitInputs, FineFitOutputs, FineFitParameters
+from services.landmarks.messages import LandmarksInputs, LandmarksOutputs, LandmarksParameters
+from services.matting.messages import MattingInputs, MattingOutputs, MattingParameters
+from services.split.messages import Clip, SplitParameters
 
 CLIP_STAGES = ("matting", "crop", "landmarks", "coarse_fit", "fine_fit")
 

@@ -14,7 +14,7 @@ from orchestrator.events import Event
 from orchestrator.naming import NamedSource, avoid_names
 from orchestrator.pipeline import CLIP_STAGES, RunParameters, packed_artifacts
 from orchestrator.runners.in_process import ClipResult, InProcessRunner, RunResult, StageRecord
-from services.pack.stage import PackedClip, PackInputs, PackParameters
+from services.pack.messages import PackedClip, PackInputs, PackParameters
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
 from talkmill.artifacts.manifest import Rejection

@@ -21,8 +21,8 @@ from orchestrator.events import (
 )
 from orchestrator.naming import NamedSource
 from orchestrator.pipeline import CLIP_STAGES, ClipProgress, RunParameters, clip_inputs
-from services.download.stage import DownloadInputs, DownloadOutputs
-from services.split.stage import SplitInputs, SplitOutputs
+from services.download.messages import DownloadInputs, DownloadOutputs
+from services.split.messages import SplitInputs, SplitOutputs
 from talkmill.artifacts.local import LocalStore
 from talkmill.artifacts.manifest import Manifest, Rejection
 from talkmill.dataset.names import clip_name

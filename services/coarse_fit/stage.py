@@ -1,10 +1,8 @@
 """Coarse fit: coefficients of each frame on its own, in Deep3DFaceRecon's 257 layout."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
-from talkmill.artifacts.artifact import Artifact
+from services.coarse_fit.messages import CoarseFitInputs, CoarseFitOutputs
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.fitting.alignment import align, warping_matrix
 from talkmill.fitting.coefficients import CoarseCoefficients
@@ -27,42 +25,6 @@ from talkmill.stage.errors import FitFailedError
 
 # A confidence of 0 would drop a point; an interpolated frame keeps a little of each.
 LEAST_WEIGHT = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class CoarseFitParameters:
-    """What decides the coefficients.
-
-    Attributes:
-        method: `landmark-fit`.
-        landmark_fraction: Noise of a landmark as a fraction of the outer-eye distance.
-    """
-
-    method: str = "landmark-fit"
-    landmark_fraction: float = FitPriors().landmark_fraction
-
-
-@dataclass(frozen=True, slots=True)
-class CoarseFitInputs:
-    """Landmarks and the side of the image that they are in."""
-
-    landmarks: Artifact
-    size: int
-    parameters: CoarseFitParameters = CoarseFitParameters()
-
-
-@dataclass(frozen=True, slots=True)
-class CoarseFitOutputs:
-    """The coefficients.
-
-    Attributes:
-        coefficients: .npz: `coeff` (N, 257) float32, `transform_params` (N, 5) float32, `warping_params` (N, 4, 4)
-            float32, `valid` (N,) bool.
-        measurements: What was seen.
-    """
-
-    coefficients: Artifact
-    measurements: dict[str, Measurement] = field(default_factory=dict)
 
 
 class CoarseFitStage:

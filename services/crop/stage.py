@@ -1,13 +1,12 @@
 """Crop: one square for the whole clip, over a flat background, resized once."""
 
-from dataclasses import dataclass, field
 from fractions import Fraction
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.artifacts.artifact import Artifact
+from services.crop.messages import CropInputs, CropOutputs, CropParameters
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.faces.crop_box import CropBox, box_of_clip
 from talkmill.geometry.transforms import apply, image_from_square
@@ -19,50 +18,6 @@ from talkmill.video.encode import lossless_writer
 
 # Above this share of padding the user should know.
 PADDING_NOTE = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class CropParameters:
-    """What decides the crop.
-
-    Attributes:
-        size: Side of the output in pixels.
-        increase_area: Fraction of the face union's width and height that is added on each side.
-        background_color: RGB behind the person.
-    """
-
-    size: int = 512
-    increase_area: float = 0.2
-    background_color: tuple[int, int, int] = (255, 255, 255)
-
-
-@dataclass(frozen=True, slots=True)
-class CropInputs:
-    """A clip, its matte, its face track and its rate."""
-
-    video: Artifact
-    alpha: Artifact
-    face_track: Artifact
-    rate: str
-    parameters: CropParameters = CropParameters()
-
-
-@dataclass(frozen=True, slots=True)
-class CropOutputs:
-    """The crop.
-
-    Attributes:
-        frames: RGB FFV1 video, size x size, one frame for each of the clip's.
-        geometry: .npz: `image_from_crop` (3, 3) float64, pixel centres at integers; `face_boxes` (N, 4) float32 in
-            pixels of the crop; `valid` (N,) bool, true where the detector saw the face.
-        measurements: What was seen.
-        notes: What the user should know.
-    """
-
-    frames: Artifact
-    geometry: Artifact
-    measurements: dict[str, Measurement] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
 
 class CropStage:

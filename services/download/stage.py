@@ -2,63 +2,14 @@
 
 import os
 import shutil
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from services.download.messages import DownloadInputs, DownloadOutputs, is_address
 from services.download.web import fetch_url
-from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import ModelVersion
-from talkmill.stage.contract import Measurement, StageContext
+from talkmill.stage.contract import StageContext
 from talkmill.stage.errors import NotAVideoError
-
-
-@dataclass(frozen=True, slots=True)
-class DownloadParameters:
-    """What decides the download.
-
-    Attributes:
-        max_height: The best video up to this height is taken, in pixels.
-    """
-
-    max_height: int = 1080
-
-
-@dataclass(frozen=True, slots=True)
-class DownloadInputs:
-    """A source.
-
-    Attributes:
-        uri: Path of a local file, or an http(s) address.
-        sha256: Content of a local file; empty for an address.
-        size_bytes: Length of a local file; 0 for an address.
-        parameters: What decides the download.
-    """
-
-    uri: str
-    sha256: str = ""
-    size_bytes: int = 0
-    parameters: DownloadParameters = DownloadParameters()
-
-
-@dataclass(frozen=True, slots=True)
-class DownloadOutputs:
-    """A source file.
-
-    Attributes:
-        source: The bytes as they came.
-        provenance: `uri`, and where known `title`, `uploader`, `licence`, `page`, `format`, `extractor`.
-        measurements: What was seen.
-    """
-
-    source: Artifact
-    provenance: dict[str, str] = field(default_factory=dict)
-    measurements: dict[str, Measurement] = field(default_factory=dict)
-
-
-def is_address(uri: str) -> bool:
-    """Say whether a source is an http(s) address."""
-    return urlsplit(uri).scheme in ("http", "https")
 
 
 class DownloadStage:

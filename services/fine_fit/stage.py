@@ -1,19 +1,17 @@
 """Fine fit: one identity and focal length a clip, smooth pose and expression, and the preview."""
 
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from services.fine_fit.messages import FineFitInputs, FineFitOutputs
 from services.fine_fit.preview import pick, preview_indices, write_preview
-from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.fitting.clip import ClipFit, fit_clip
 from talkmill.fitting.coefficients import FINE_EXPRESSION_COUNT, FINE_IDENTITY_COUNT, padded
 from talkmill.fitting.overlay import draw_mesh, draw_points
-from talkmill.fitting.priors import FitPriors
 from talkmill.fitting.projection import LandmarkBasis
 from talkmill.geometry.conventions import REFERENCE_SIZE, euler_from_rotation, principal_point, project
 from talkmill.landmarks.points import INNER
@@ -23,52 +21,6 @@ from talkmill.morphable.model import MorphableModel
 from talkmill.stage.contract import Measurement, StageContext
 from talkmill.stage.errors import FitFailedError
 from talkmill.video.decode import Frame, read_grey_frames, read_images
-
-
-@dataclass(frozen=True, slots=True)
-class FineFitParameters:
-    """What decides the fit.
-
-    Attributes:
-        priors: Spreads of the unknowns and of the landmarks.
-        max_reprojection_pixels: A clip whose RMS reprojection error over all 68 points, in pixels at 512, is larger is
-            rejected: its landmarks are not those of a head (full profile, occlusion). Good clips have 2 to 4.5.
-    """
-
-    priors: FitPriors = FitPriors()
-    max_reprojection_pixels: float = 8.0
-
-
-@dataclass(frozen=True, slots=True)
-class FineFitInputs:
-    """Landmarks to fit, and the frames for the preview."""
-
-    landmarks: Artifact
-    frames: Artifact
-    video: Artifact
-    alpha: Artifact
-    size: int
-    rate: str
-    parameters: FineFitParameters = FineFitParameters()
-
-
-@dataclass(frozen=True, slots=True)
-class FineFitOutputs:
-    """The fit.
-
-    Attributes:
-        fit: .npz: `euler` (N, 3) radians, `trans` (N, 3) units of 10 cm, `focal` (1,) and `focal_interval` (2,)
-            pixels of a 512 crop, `id` (100,), `exp` (N, 79), `reprojection_error` (N,) RMS pixels at 512, `valid`
-            (N,) bool; float32. Camera: docs/coordinates.md.
-        preview: JPEG strip.
-        measurements: What was seen.
-        notes: What the user should know.
-    """
-
-    fit: Artifact
-    preview: Artifact
-    measurements: dict[str, Measurement] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
 
 class FineFitStage:

@@ -1,17 +1,16 @@
 """Landmarks: 68 points a frame in pixels of the crop, with confidence and validity, smoothed in time."""
 
-from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.artifacts.artifact import Artifact
+from services.landmarks.messages import LandmarksInputs, LandmarksOutputs
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.inference.onnx_backend import OnnxNetwork
 from talkmill.landmarks.detection import LandmarkDetector
 from talkmill.landmarks.points import INNER, outer_eye_distance
-from talkmill.landmarks.smoothing import CUTOFF_HERTZ, fill_gaps, jitter, smooth_over_time
+from talkmill.landmarks.smoothing import fill_gaps, jitter, smooth_over_time
 from talkmill.landmarks.validity import plausible
 from talkmill.models.repository import InstalledModel
 from talkmill.stage.contract import Measurement, StageContext
@@ -20,45 +19,6 @@ from talkmill.video.decode import read_images
 
 # Trust in a frame that was filled in, against 0.5 to 1 of a measured one.
 FILLED_WEIGHT = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class LandmarksParameters:
-    """What decides the landmarks.
-
-    Attributes:
-        cutoff_hertz: Half the amplitude of a motion at this frequency passes the smoothing.
-        max_invalid_fraction: A clip with a larger share of invalid frames is rejected.
-    """
-
-    cutoff_hertz: float = CUTOFF_HERTZ
-    max_invalid_fraction: float = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class LandmarksInputs:
-    """A crop, its geometry and its rate."""
-
-    frames: Artifact
-    geometry: Artifact
-    rate: str
-    parameters: LandmarksParameters = LandmarksParameters()
-
-
-@dataclass(frozen=True, slots=True)
-class LandmarksOutputs:
-    """The landmarks.
-
-    Attributes:
-        landmarks: .npz: `points` (N, 68, 2) float32 smoothed, `raw_points` (N, 68, 2) float32 as measured,
-            `confidence` (N, 68) float32, `valid` (N,) bool. Pixels of the crop, centres at integers, iBUG order.
-        measurements: What was seen.
-        notes: What the user should know.
-    """
-
-    landmarks: Artifact
-    measurements: dict[str, Measurement] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
 
 class LandmarksStage:

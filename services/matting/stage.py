@@ -1,13 +1,12 @@
 """Matting: an alpha for every frame of a clip, at the clip's resolution, stable in time."""
 
-from dataclasses import dataclass, field
 from fractions import Fraction
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.artifacts.artifact import Artifact
+from services.matting.messages import MattingInputs, MattingOutputs
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.inference.onnx_backend import OnnxNetwork
 from talkmill.matting.fusion import FusionMatter
@@ -19,55 +18,10 @@ from talkmill.stage.errors import FrameContractError, MatteLostError
 from talkmill.video.decode import read_images
 from talkmill.video.encode import alpha_writer
 
-# Methods and the catalogue models that each of them needs.
-MATTING_METHODS: dict[str, tuple[str, ...]] = {
-    "fusion": ("selfie-256", "u2netp"),
-    "draft": ("selfie-256",),
-    "rvm-mobilenetv3": ("rvm-mobilenetv3",),
-}
 # Pixels whose neighbourhood of this size changed by no more than this stand still (8-bit levels).
 STILL_WINDOW, STILL_LEVELS = 5, 2
 # A mean alpha below this, in the middle half of the face box, means that the matte misses the face.
 LOST_FACE_ALPHA = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class MattingParameters:
-    """What decides the matte.
-
-    Attributes:
-        method: `fusion` (default), `draft` (quick look) or `rvm-mobilenetv3` (GPL weights).
-        max_lost_fraction: A clip is rejected when the matte misses the face in a larger share of its frames.
-    """
-
-    method: str = "fusion"
-    max_lost_fraction: float = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class MattingInputs:
-    """A clip, its face track and its rate."""
-
-    video: Artifact
-    face_track: Artifact
-    rate: str
-    parameters: MattingParameters = MattingParameters()
-
-
-@dataclass(frozen=True, slots=True)
-class MattingOutputs:
-    """The matte.
-
-    Attributes:
-        alpha: Grey FFV1 video, 0..255, one frame for each of the clip's.
-        measurements: `flicker`: mean change of alpha between neighbours where the frame stands still;
-            `foreground_fraction`: mean alpha; `face_alpha`: mean alpha inside the face.
-        notes: What the user should know.
-    """
-
-    alpha: Artifact
-    measurements: dict[str, Measurement] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
 
 class MattingStage:

@@ -1,12 +1,11 @@
 """Pack: the clips of a run into one LMDB, checked after writing."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from services.pack.messages import PackedClip, PackInputs, PackOutputs
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.dataset.reader import verify_clip
@@ -15,66 +14,6 @@ from talkmill.stage.contract import Measurement, StageContext
 from talkmill.stage.digest import action_digest
 from talkmill.stage.errors import FrameContractError, InternalError, NotWritableError
 from talkmill.video.decode import read_images
-
-
-@dataclass(frozen=True, slots=True)
-class PackedClip:
-    """One clip and all that goes with it.
-
-    Attributes:
-        name: Its name in the set.
-        split: `train` or `test`.
-        frames: The crop.
-        landmarks: 68 points.
-        coefficients: Coarse coefficients.
-        fit: Fine fit.
-        meta: JSON values for `-meta`.
-    """
-
-    name: str
-    split: str
-    frames: Artifact
-    landmarks: Artifact
-    coefficients: Artifact
-    fit: Artifact
-    meta: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class PackParameters:
-    """What decides the set.
-
-    Attributes:
-        size: Side of the stored images in pixels.
-    """
-
-    size: int = 512
-
-
-@dataclass(frozen=True, slots=True)
-class PackInputs:
-    """The clips of a run, and the names that must not be in the set any more."""
-
-    clips: tuple[PackedClip, ...]
-    removed: tuple[str, ...] = ()
-    parameters: PackParameters = PackParameters()
-
-
-@dataclass(frozen=True, slots=True)
-class PackOutputs:
-    """The set.
-
-    Attributes:
-        database: `data.mdb`.
-        index: The set's manifest, JSON.
-        lists: `train_list.txt` and `test_list.txt`.
-        measurements: What was written.
-    """
-
-    database: Artifact
-    index: Artifact
-    lists: tuple[Artifact, ...]
-    measurements: dict[str, Measurement] = field(default_factory=dict)
 
 
 class PackStage:

@@ -14,7 +14,7 @@ from talkmill.faces.tracking import FaceTrack, choose_people, track_faces
 from talkmill.stage.errors import ClipTooShortError, FaceTooSmallError, NoFaceError, StageError
 
 if TYPE_CHECKING:
-    from services.split.stage import SplitParameters
+    from services.split.messages import SplitParameters
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Split: one source to clips of one person each, at a constant frame rate, with their sound and face track."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.split.clips import ClipPlan, plan_clips
-from talkmill.artifacts.artifact import Artifact
+from services.split.messages import Clip, SplitInputs, SplitOutputs
 from talkmill.artifacts.manifest import ModelVersion, Rejection
 from talkmill.faces.detection import DETECTORS, Detections
 from talkmill.inference.onnx_backend import OnnxNetwork
@@ -35,82 +35,6 @@ from talkmill.video.scenes import SceneCutFinder
 COUNT_TOLERANCE = 2
 # Codecs that an .mp4 holds and every later stage decodes.
 COPIED_CODECS = ("h264", "hevc", "av1", "mpeg4")
-
-
-@dataclass(frozen=True, slots=True)
-class SplitParameters:
-    """What decides the clips.
-
-    Attributes:
-        fps: Frames a second of the clips, as `25` or `30000/1001`; `source` keeps a constant native rate.
-        ranges: Pairs of start and end in seconds of the source; empty for the whole source.
-        min_seconds: Shorter clips are rejected.
-        min_face_pixels: Clips with a smaller median face (geometric mean of width and height) are rejected.
-        max_gap_seconds: A face that is not seen for longer ends its clip.
-    """
-
-    fps: str = "25"
-    ranges: tuple[tuple[float, float], ...] = ()
-    min_seconds: float = 1.0
-    min_face_pixels: float = 64.0
-    max_gap_seconds: float = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class SplitInputs:
-    """A source and how to cut it."""
-
-    source: Artifact
-    parameters: SplitParameters = SplitParameters()
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """One person, one shot.
-
-    Attributes:
-        index: Number of the clip in its source.
-        video: Frames at a constant rate.
-        audio: 16 kHz mono WAV, as long as the frames to a sample.
-        face_track: .npz: `boxes` (N, 4) float32 pixels, `scores` (N,) float32 (0 where interpolated),
-            `repeated` (N,) bool, `source_indices` (N,) int64, `source_times` (N,) float64 seconds.
-        frame_count: Frames.
-        rate: Frames a second, as a fraction.
-        width: Pixels.
-        height: Pixels.
-        start_seconds: Time of the first frame in the source.
-        measurements: What was seen.
-        notes: What the user should know.
-    """
-
-    index: int
-    video: Artifact
-    audio: Artifact
-    face_track: Artifact
-    frame_count: int
-    rate: str
-    width: int
-    height: int
-    start_seconds: float
-    measurements: dict[str, Measurement] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SplitOutputs:
-    """Clips, and what was not good enough to be one.
-
-    Attributes:
-        clips: In order of time.
-        rejections: One for each candidate that was refused; its message says where it lies in the source.
-        measurements: Of the source.
-        notes: Of the source.
-    """
-
-    clips: tuple[Clip, ...]
-    rejections: tuple[Rejection, ...]
-    measurements: dict[str, Measurement] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 
 from orchestrator.sample import SampleTruth
-from services.download.stage import DownloadInputs, DownloadStage
-from services.landmarks.stage import LandmarksInputs, LandmarksStage
-from services.matting.stage import MattingInputs, MattingStage
-from services.split.stage import SplitInputs, SplitParameters, SplitStage
+from services.download.messages import DownloadInputs
+from services.download.stage import DownloadStage
+from services.landmarks.messages import LandmarksInputs
+from services.landmarks.stage import LandmarksStage
+from services.matting.messages import MattingInputs
+from services.matting.stage import MattingStage
+from services.split.messages import SplitInputs, SplitParameters
+from services.split.stage import SplitStage
 from talkmill.models.repository import ModelRepository
 from talkmill.stage.errors import (
     CancelledError,
@@ -186,7 +190,7 @@ def test_a_track_of_another_length_breaks_the_contract(
     np.savez(tmp_path / "track.npz", boxes=np.tile(np.array([560, 200, 700, 380], np.float32), (5, 1)))
     video = harness.put(make_video("a.mp4", sample_frames[:3]), "video/mp4")
     track = harness.put(tmp_path / "track.npz", "application/x-npz")
-    from services.matting.stage import MattingParameters
+    from services.matting.messages import MattingParameters
 
     with pytest.raises(FrameContractError, match="the clip has 3 frames, its face track has 5"):
         harness.run(stage, MattingInputs(video, track, "25", MattingParameters("draft")))

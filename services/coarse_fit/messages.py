@@ -1,0 +1,43 @@
+"""What the coarse_fit stage is asked for and what it answers; light enough for the orchestrator to import."""
+
+from dataclasses import dataclass, field
+
+from talkmill.artifacts.artifact import Artifact
+from talkmill.fitting.priors import FitPriors
+from talkmill.stage.contract import Measurement
+
+
+@dataclass(frozen=True, slots=True)
+class CoarseFitParameters:
+    """What decides the coefficients.
+
+    Attributes:
+        method: `landmark-fit`.
+        landmark_fraction: Noise of a landmark as a fraction of the outer-eye distance.
+    """
+
+    method: str = "landmark-fit"
+    landmark_fraction: float = FitPriors().landmark_fraction
+
+
+@dataclass(frozen=True, slots=True)
+class CoarseFitInputs:
+    """Landmarks and the side of the image that they are in."""
+
+    landmarks: Artifact
+    size: int
+    parameters: CoarseFitParameters = CoarseFitParameters()
+
+
+@dataclass(frozen=True, slots=True)
+class CoarseFitOutputs:
+    """The coefficients.
+
+    Attributes:
+        coefficients: .npz: `coeff` (N, 257) float32, `transform_params` (N, 5) float32, `warping_params` (N, 4, 4)
+            float32, `valid` (N,) bool.
+        measurements: What was seen.
+    """
+
+    coefficients: Artifact
+    measurements: dict[str, Measurement] = field(default_factory=dict)

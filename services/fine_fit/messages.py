@@ -1,0 +1,53 @@
+"""What the fine_fit stage is asked for and what it answers; light enough for the orchestrator to import."""
+
+from dataclasses import dataclass, field
+
+from talkmill.artifacts.artifact import Artifact
+from talkmill.fitting.priors import FitPriors
+from talkmill.stage.contract import Measurement
+
+
+@dataclass(frozen=True, slots=True)
+class FineFitParameters:
+    """What decides the fit.
+
+    Attributes:
+        priors: Spreads of the unknowns and of the landmarks.
+        max_reprojection_pixels: A clip whose RMS reprojection error over all 68 points, in pixels at 512, is larger is
+            rejected: its landmarks are not those of a head (full profile, occlusion). Good clips have 2 to 4.5.
+    """
+
+    priors: FitPriors = FitPriors()
+    max_reprojection_pixels: float = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class FineFitInputs:
+    """Landmarks to fit, and the frames for the preview."""
+
+    landmarks: Artifact
+    frames: Artifact
+    video: Artifact
+    alpha: Artifact
+    size: int
+    rate: str
+    parameters: FineFitParameters = FineFitParameters()
+
+
+@dataclass(frozen=True, slots=True)
+class FineFitOutputs:
+    """The fit.
+
+    Attributes:
+        fit: .npz: `euler` (N, 3) radians, `trans` (N, 3) units of 10 cm, `focal` (1,) and `focal_interval` (2,)
+            pixels of a 512 crop, `id` (100,), `exp` (N, 79), `reprojection_error` (N,) RMS pixels at 512, `valid`
+            (N,) bool; float32. Camera: docs/coordinates.md.
+        preview: JPEG strip.
+        measurements: What was seen.
+        notes: What the user should know.
+    """
+
+    fit: Artifact
+    preview: Artifact
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
