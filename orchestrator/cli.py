@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.settings import Settings, quiet_libraries
+from orchestrator.settings import Settings
+from talkmill.serving.settings import quiet_libraries
 
 quiet_libraries()
 
@@ -31,8 +32,8 @@ from orchestrator.pipeline import RunParameters  # noqa: E402
 from orchestrator.progress import ProgressDisplay  # noqa: E402
 from orchestrator.run import RunSummary, run_dataset  # noqa: E402
 from services.crop.messages import CropParameters  # noqa: E402
-from services.matting.messages import MATTING_METHODS, MattingParameters  # noqa: E402
-from services.split.messages import SplitParameters  # noqa: E402
+from services.matting.messages import MattingMethod, MattingParameters  # noqa: E402
+from services.split.messages import SplitParameters, TimeRange  # noqa: E402
 from talkmill.dataset.reader import DatasetError, read_clip, read_manifest, size_folder, verify  # noqa: E402
 from talkmill.models.catalogue import UnknownModelError, catalogue, find  # noqa: E402
 from talkmill.models.repository import ModelError, ModelRepository  # noqa: E402
@@ -56,10 +57,6 @@ app.add_typer(models_app, name="models")
 app.add_typer(dataset_app, name="dataset")
 bench_app = typer.Typer(help="Measurements.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(bench_app, name="bench")
-
-MattingMethod = StrEnum("MattingMethod", {name: name for name in MATTING_METHODS})  # type: ignore[misc]
-
-DEFAULT_MATTING = MattingMethod("fusion")
 
 
 class SplitChoice(StrEnum):
@@ -109,7 +106,7 @@ def run(
         list[str] | None,
         typer.Option("--range", metavar="START-END", help="Seconds or mm:ss of the source; repeatable."),
     ] = None,
-    matting: Annotated[MattingMethod, typer.Option(help="Matting method; `draft` for a quick look.")] = DEFAULT_MATTING,
+    matting: Annotated[MattingMethod, typer.Option(help="Matting method; `draft` for a quick look.")] = "fusion",
     landmarks: Annotated[str, typer.Option(metavar="ID", help="Landmark model.")] = "face-api-68",
     morphable: Annotated[str, typer.Option(metavar="ID", help="Morphable model.")] = "makehuman-head",
     detector: Annotated[str, typer.Option(metavar="ID", help="Face detector.")] = "faceboxes-v2",
@@ -127,12 +124,12 @@ def run(
 
     Exit code: 0 all clips are in the set, 2 some were rejected, 1 none is or the run failed, 130 interrupted.
     """
-    configure_logs(verbose)
+    configure_logs("debug" if verbose else "warning")
     console = Console(stderr=True)
     settings = _settings()
     parameters = RunParameters(
         split=SplitParameters(_rate(fps), _time_ranges(ranges or []), min_seconds, min_face),
-        matting=MattingParameters(matting.value),
+        matting=MattingParameters(matting),
         crop=CropParameters(size, increase_area),
     )
     if link_persons and person is None:
@@ -147,7 +144,7 @@ def run(
                 out,
                 store,
                 _repository(settings, console),
-                ModelChoice(matting.value, landmarks, morphable, detector),
+                ModelChoice(matting, landmarks, morphable, detector),
                 provider or settings.execution_provider,
                 threads,
             )
@@ -354,7 +351,7 @@ def _rate(text: str) -> str:
     return str(rate)
 
 
-def _time_ranges(texts: list[str]) -> tuple[tuple[float, float], ...]:
+def _time_ranges(texts: list[str]) -> tuple[TimeRange, ...]:
     found = []
     for text in texts:
         try:
@@ -363,7 +360,7 @@ def _time_ranges(texts: list[str]) -> tuple[tuple[float, float], ...]:
             raise CommandError(f"--range {text!r} is not START-END in seconds or mm:ss") from None
         if end <= start:
             raise CommandError(f"--range {text!r} ends before it starts")
-        found.append((start, end))
+        found.append(TimeRange(start, end))
     return tuple(found)
 
 

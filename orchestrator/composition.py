@@ -9,9 +9,9 @@ from services.crop.stage import CropStage
 from services.download.stage import DownloadStage
 from services.fine_fit.stage import FineFitStage
 from services.landmarks.stage import LandmarksStage
-from services.matting.messages import MATTING_METHODS
+from services.matting.messages import MATTING_METHODS, MattingMethod
 from services.matting.stage import MattingStage
-from services.pack.stage import PackStage
+from services.pack.stage import InPlace, PackStage
 from services.split.stage import SplitStage
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
@@ -34,7 +34,7 @@ class ModelChoice:
         detector: A face detector.
     """
 
-    matting: str = "fusion"
+    matting: MattingMethod = "fusion"
     landmarks: str = "face-api-68"
     morphable: str = "makehuman-head"
     detector: str = "faceboxes-v2"
@@ -85,6 +85,6 @@ def build_stages(
         LandmarksStage(landmarks, providers, threads),
         CoarseFitStage(morphable),
         FineFitStage(morphable),
-        PackStage(folder / "lmdb", adopt),
+        PackStage(InPlace(folder / "lmdb", adopt)),
     )
     return {stage.name: stage for stage in stages}

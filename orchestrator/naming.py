@@ -1,13 +1,15 @@
 """Inputs of the command line to named sources."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from services.download.messages import is_address
-from talkmill.artifacts.artifact import sha256_of
+from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.dataset.names import slug, split_of_person
 
 # What a folder is searched for. A file that is named is tried whatever it is called.
@@ -49,6 +51,7 @@ class NamedSource:
         person: Who is seen; None when unknown.
         link: Whether the person stands in the clips' names.
         split: `train` or `test`.
+        upload: The file in the store, where it was uploaded.
     """
 
     name: str
@@ -58,7 +61,8 @@ class NamedSource:
     size_bytes: int
     person: str | None
     link: bool
-    split: str
+    split: Literal["train", "test"]
+    upload: Artifact | None = None
 
     @property
     def identity(self) -> str:
@@ -89,14 +93,42 @@ def collect_sources(inputs: Iterable[str], person: str | None, link: bool, split
     sources: list[NamedSource] = []
     for uri in _expand(inputs):
         if is_address(uri):
-            stem = Path(urlsplit(uri).path).stem or urlsplit(uri).hostname or uri
-            digest, size, original = "", 0, uri
+            sources.append(name_source(uri, uri, "", 0, person, link, split))
         else:
             path = Path(uri)
-            stem, digest, size, original = path.stem, sha256_of(path), path.stat().st_size, path.name
-        chosen = split_of_person(person or stem) if split == "by-person" else split
-        sources.append(NamedSource(slug(stem), original, uri, digest, size, person, link, chosen))
-    return _with_unique_names(sources)
+            sources.append(name_source(uri, path.name, sha256_of(path), path.stat().st_size, person, link, split))
+    return with_unique_names(sources)
+
+
+def name_source(
+    uri: str,
+    original_name: str,
+    sha256: str,
+    size_bytes: int,
+    person: str | None,
+    link: bool,
+    split: str,
+    upload: Artifact | None = None,
+) -> NamedSource:
+    """Name one source after its file or address.
+
+    Args:
+        uri: Path or address.
+        original_name: File name or address.
+        sha256: Content of a file, else empty.
+        size_bytes: Length of a file, else 0.
+        person: Who is seen; None when unknown.
+        link: Whether the person stands in the clips' names.
+        split: `train`, `test` or `by-person`.
+        upload: The file in the store, where it was uploaded.
+    """
+    if is_address(uri):
+        stem = Path(urlsplit(uri).path).stem or urlsplit(uri).hostname or uri
+    else:
+        stem = Path(original_name).stem
+    fixed: Literal["train", "test"] = "test" if split == "test" else "train"
+    chosen = split_of_person(person or stem) if split == "by-person" else fixed
+    return NamedSource(slug(stem), original_name, uri, sha256, size_bytes, person, link, chosen, upload)
 
 
 def _expand(inputs: Iterable[str]) -> list[str]:
@@ -134,12 +166,12 @@ def avoid_names(sources: Iterable[NamedSource], taken: Mapping[str, str]) -> lis
     return [source if is_free(source) else _marked(source) for source in sources]
 
 
-def _with_unique_names(sources: list[NamedSource]) -> list[NamedSource]:
+def with_unique_names(sources: Sequence[NamedSource]) -> list[NamedSource]:
     """Tell same-named sources apart by what they hold; the same content twice is one source."""
     unique = {(source.name, source.identity): source for source in reversed(sources)}
     kept = [source for source in sources if unique[source.name, source.identity] is source]
-    names = [source.name for source in kept]
-    return [_marked(source) if names.count(source.name) > 1 else source for source in kept]
+    names = Counter(source.name for source in kept)
+    return [_marked(source) if names[source.name] > 1 else source for source in kept]
 
 
 def _marked(source: NamedSource) -> NamedSource:

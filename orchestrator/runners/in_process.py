@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,58 +20,15 @@ from orchestrator.events import (
 )
 from orchestrator.naming import NamedSource
 from orchestrator.pipeline import CLIP_STAGES, ClipProgress, RunParameters, clip_inputs
+from orchestrator.report import ClipResult, RunResult, StageRecord, record_of
 from services.download.messages import DownloadInputs, DownloadOutputs
 from services.split.messages import SplitInputs, SplitOutputs
 from talkmill.artifacts.local import LocalStore
-from talkmill.artifacts.manifest import Manifest, Rejection
+from talkmill.artifacts.manifest import Rejection
 from talkmill.dataset.names import clip_name
 from talkmill.stage.contract import Stage
 from talkmill.stage.errors import CancelledError, StageError
 from talkmill.stage.execution import execute
-
-
-@dataclass(frozen=True, slots=True)
-class StageRecord:
-    """How one stage of one subject ended."""
-
-    manifest: Manifest
-    cached: bool
-
-
-@dataclass(slots=True)
-class ClipResult:
-    """One clip after the run.
-
-    Attributes:
-        name: Its name in the set.
-        source: Where it comes from.
-        progress: The clip and its outputs.
-        provenance: Of its source.
-        records: Stage name to how it ended; also of the source's stages.
-        rejected: Stage and rejection; None for a clip that goes into the set.
-    """
-
-    name: str
-    source: NamedSource
-    progress: ClipProgress
-    provenance: dict[str, str]
-    records: dict[str, StageRecord]
-    rejected: tuple[str, Rejection] | None = None
-
-
-@dataclass(slots=True)
-class RunResult:
-    """A finished run.
-
-    Attributes:
-        clips: Every clip, in order of sources.
-        refused: Sources and candidates that did not become clips: subject, source, stage, rejection.
-        source_records: Source name to its stages.
-    """
-
-    clips: list[ClipResult] = field(default_factory=list)
-    refused: list[tuple[str, NamedSource, str, Rejection]] = field(default_factory=list)
-    source_records: dict[str, dict[str, StageRecord]] = field(default_factory=dict)
 
 
 class InProcessRunner:
@@ -164,13 +120,13 @@ class InProcessRunner:
         self._emit(StageFinished(subject, stage, execution.manifest, execution.cached))
         for text in getattr(execution.outputs, "notes", ()):
             self._emit(Note(subject, stage, text))
-        return execution.outputs, StageRecord(execution.manifest, execution.cached)
+        return execution.outputs, record_of(execution.manifest, execution.cached)
 
     def _run_source(self, source: NamedSource, result: RunResult) -> list[ClipResult]:
         records: dict[str, StageRecord] = {}
         stage = "download"
         try:
-            request = DownloadInputs(source.uri, source.sha256, source.size_bytes, self._parameters.download)
+            request = DownloadInputs(source.uri, source.sha256, source.size_bytes, parameters=self._parameters.download)
             downloaded: DownloadOutputs
             downloaded, records[stage] = self.run_stage(source.name, stage, request)
             stage = "split"
@@ -190,7 +146,7 @@ class InProcessRunner:
             ClipResult(
                 clip_name(source.name, clip.index, source.linked_person),
                 source,
-                ClipProgress(clip),
+                ClipProgress(clip, {"download": downloaded, "split": split}),
                 downloaded.provenance,
                 dict(records),
             )

@@ -1,10 +1,12 @@
 """What the coarse_fit stage is asked for and what it answers; light enough for the orchestrator to import."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from talkmill.artifacts.artifact import Artifact
 from talkmill.fitting.priors import FitPriors
 from talkmill.stage.contract import Measurement
+from talkmill.stage.fields import Positive, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +18,8 @@ class CoarseFitParameters:
         landmark_fraction: Noise of a landmark as a fraction of the outer-eye distance.
     """
 
-    method: str = "landmark-fit"
-    landmark_fraction: float = FitPriors().landmark_fraction
+    method: Literal["landmark-fit"] = "landmark-fit"
+    landmark_fraction: Positive = FitPriors().landmark_fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class CoarseFitInputs:
     """Landmarks and the side of the image that they are in."""
 
     landmarks: Artifact
-    size: int
+    size: Side
     parameters: CoarseFitParameters = CoarseFitParameters()
 
 

@@ -1,9 +1,13 @@
 """What the crop stage is asked for and what it answers; light enough for the orchestrator to import."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field
 
 from talkmill.artifacts.artifact import Artifact
 from talkmill.stage.contract import Measurement
+from talkmill.stage.fields import Level, Rate, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +20,9 @@ class CropParameters:
         background_color: RGB behind the person.
     """
 
-    size: int = 512
-    increase_area: float = 0.2
-    background_color: tuple[int, int, int] = (255, 255, 255)
+    size: Side = 512
+    increase_area: Annotated[float, Field(ge=0, le=2)] = 0.2
+    background_color: tuple[Level, Level, Level] = (255, 255, 255)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class CropInputs:
     video: Artifact
     alpha: Artifact
     face_track: Artifact
-    rate: str
+    rate: Rate
     parameters: CropParameters = CropParameters()
 
 

@@ -1,7 +1,10 @@
 """What the download stage is asked for and what it answers; light enough for the orchestrator to import."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 from urllib.parse import urlsplit
+
+from pydantic import Field
 
 from talkmill.artifacts.artifact import Artifact
 from talkmill.stage.contract import Measurement
@@ -15,7 +18,7 @@ class DownloadParameters:
         max_height: The best video up to this height is taken, in pixels.
     """
 
-    max_height: int = 1080
+    max_height: Annotated[int, Field(ge=64, le=8640)] = 1080
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +26,17 @@ class DownloadInputs:
     """A source.
 
     Attributes:
-        uri: Path of a local file, or an http(s) address.
+        uri: An http(s) address, the path of a local file, or the file name of an upload.
         sha256: Content of a local file; empty for an address.
         size_bytes: Length of a local file; 0 for an address.
+        upload: A file that is in the store already; None for everything else.
         parameters: What decides the download.
     """
 
-    uri: str
+    uri: Annotated[str, Field(min_length=1, max_length=4096)]
     sha256: str = ""
     size_bytes: int = 0
+    upload: Artifact | None = None
     parameters: DownloadParameters = DownloadParameters()
 
 

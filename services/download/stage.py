@@ -6,10 +6,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from services.download.messages import DownloadInputs, DownloadOutputs, is_address
-from services.download.web import fetch_url
+from services.download.web import Web
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.stage.contract import StageContext
-from talkmill.stage.errors import NotAVideoError
+from talkmill.stage.errors import DownloadRefusedError, NotAVideoError
 
 
 class DownloadStage:
@@ -20,6 +20,16 @@ class DownloadStage:
     outputs_type = DownloadOutputs
     models: tuple[ModelVersion, ...] = ()
     execution_provider = ""
+
+    def __init__(self, web: Web | None = None, files: bool = True) -> None:
+        """Create the stage.
+
+        Args:
+            web: The way to the web.
+            files: Whether paths of local files are taken: on the user's own machine, never for a stranger.
+        """
+        self._web = web or Web()
+        self._files = files
 
     def load(self) -> None:
         """Nothing to load."""
@@ -32,16 +42,30 @@ class DownloadStage:
             DownloadRefusedError: The server does not give the file.
             DownloadFailedError: The network failed.
         """
+        if inputs.upload is not None:
+            return _uploaded(inputs, context)
         if is_address(inputs.uri):
-            path, provenance = fetch_url(inputs.uri, inputs.parameters.max_height, context)
-        else:
+            path, provenance = self._web.fetch(inputs.uri, inputs.parameters.max_height, context)
+        elif self._files:
             path, provenance = _link(Path(inputs.uri), context.scratch), {"uri": Path(inputs.uri).name}
+        else:
+            raise DownloadRefusedError(f"{inputs.uri[:200]} is not an http(s) address; upload files instead")
         size = path.stat().st_size
         if not size:
             raise NotAVideoError(f"{Path(urlsplit(inputs.uri).path).name} is empty")
         context.advance(size, size, "bytes")
         artifact = context.publish(path, f"source{path.suffix.lower()}", "application/octet-stream")
         return DownloadOutputs(artifact, provenance, {"size_bytes": size})
+
+
+def _uploaded(inputs: DownloadInputs, context: StageContext) -> DownloadOutputs:
+    """Take an upload as the source; its bytes were checked when they were fetched."""
+    assert inputs.upload is not None  # noqa: S101 - the caller looked
+    size = context.path(inputs.upload).stat().st_size
+    if not size:
+        raise NotAVideoError(f"{inputs.uri} is empty")
+    context.advance(size, size, "bytes")
+    return DownloadOutputs(inputs.upload, {"uri": inputs.uri}, {"size_bytes": size})
 
 
 def _link(source: Path, scratch: Path) -> Path:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from talkmill.artifacts.artifact import Artifact
 from talkmill.fitting.priors import FitPriors
 from talkmill.stage.contract import Measurement
+from talkmill.stage.fields import Positive, Rate, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class FineFitParameters:
     """
 
     priors: FitPriors = FitPriors()
-    max_reprojection_pixels: float = 8.0
+    max_reprojection_pixels: Positive = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class FineFitInputs:
     frames: Artifact
     video: Artifact
     alpha: Artifact
-    size: int
-    rate: str
+    size: Side
+    rate: Rate
     parameters: FineFitParameters = FineFitParameters()
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from talkmill.artifacts.artifact import Artifact
 from talkmill.landmarks.smoothing import CUTOFF_HERTZ
 from talkmill.stage.contract import Measurement
+from talkmill.stage.fields import Fraction01, Positive, Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +17,8 @@ class LandmarksParameters:
         max_invalid_fraction: A clip with a larger share of invalid frames is rejected.
     """
 
-    cutoff_hertz: float = CUTOFF_HERTZ
-    max_invalid_fraction: float = 0.1
+    cutoff_hertz: Positive = CUTOFF_HERTZ
+    max_invalid_fraction: Fraction01 = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class LandmarksInputs:
 
     frames: Artifact
     geometry: Artifact
-    rate: str
+    rate: Rate
     parameters: LandmarksParameters = LandmarksParameters()
 
 

@@ -1,12 +1,16 @@
 """What the matting stage is asked for and what it answers; light enough for the orchestrator to import."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from talkmill.artifacts.artifact import Artifact
 from talkmill.stage.contract import Measurement
+from talkmill.stage.fields import Fraction01, Rate
+
+MattingMethod = Literal["fusion", "draft", "rvm-mobilenetv3"]
 
 # Methods and the catalogue models that each of them needs.
-MATTING_METHODS: dict[str, tuple[str, ...]] = {
+MATTING_METHODS: dict[MattingMethod, tuple[str, ...]] = {
     "fusion": ("selfie-256", "u2netp"),
     "draft": ("selfie-256",),
     "rvm-mobilenetv3": ("rvm-mobilenetv3",),
@@ -22,8 +26,8 @@ class MattingParameters:
         max_lost_fraction: A clip is rejected when the matte misses the face in a larger share of its frames.
     """
 
-    method: str = "fusion"
-    max_lost_fraction: float = 0.1
+    method: MattingMethod = "fusion"
+    max_lost_fraction: Fraction01 = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class MattingInputs:
 
     video: Artifact
     face_track: Artifact
-    rate: str
+    rate: Rate
     parameters: MattingParameters = MattingParameters()
 
 

@@ -1,10 +1,16 @@
 """What the pack stage is asked for and what it answers; light enough for the orchestrator to import."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from talkmill.artifacts.artifact import Artifact
 from talkmill.stage.contract import Measurement
+from talkmill.stage.errors import InvalidRequestError
+from talkmill.stage.fields import ClipName, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +27,8 @@ class PackedClip:
         meta: JSON values for `-meta`.
     """
 
-    name: str
-    split: str
+    name: ClipName
+    split: Literal["train", "test"]
     frames: Artifact
     landmarks: Artifact
     coefficients: Artifact
@@ -38,15 +44,21 @@ class PackParameters:
         size: Side of the stored images in pixels.
     """
 
-    size: int = 512
+    size: Side = 512
 
 
 @dataclass(frozen=True, slots=True)
 class PackInputs:
-    """The clips of a run, and the names that must not be in the set any more."""
+    """What goes into a set.
 
-    clips: tuple[PackedClip, ...]
-    removed: tuple[str, ...] = ()
+    Attributes:
+        clips: JSON Lines, one `PackedClip` each: a run may have more clips than a message can hold.
+        removed: Names that must not be in the set any more.
+        parameters: What decides the set.
+    """
+
+    clips: Artifact
+    removed: tuple[ClipName, ...] = ()
     parameters: PackParameters = PackParameters()
 
 
@@ -63,5 +75,25 @@ class PackOutputs:
 
     database: Artifact
     index: Artifact
-    lists: tuple[Artifact, ...]
+    lists: tuple[Artifact, ...] = ()
     measurements: dict[str, Measurement] = field(default_factory=dict)
+
+
+_CLIP = TypeAdapter(PackedClip)
+
+
+def encode_clips(clips: Iterable[PackedClip]) -> bytes:
+    """Return clips as the JSON Lines that `PackInputs.clips` holds."""
+    return b"".join(_CLIP.dump_json(clip) + b"\n" for clip in clips)
+
+
+def read_clips(path: Path) -> list[PackedClip]:
+    """Read the JSON Lines of `PackInputs.clips`.
+
+    Raises:
+        InvalidRequestError: A line is not a clip.
+    """
+    try:
+        return [_CLIP.validate_json(line) for line in path.read_bytes().splitlines()]
+    except ValidationError as error:
+        raise InvalidRequestError(f"clips: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from error

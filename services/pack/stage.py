@@ -1,11 +1,13 @@
 """Pack: the clips of a run into one LMDB, checked after writing."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from services.pack.messages import PackedClip, PackInputs, PackOutputs
+from services.pack.messages import PackedClip, PackInputs, PackOutputs, read_clips
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.dataset.reader import verify_clip
@@ -16,8 +18,24 @@ from talkmill.stage.errors import FrameContractError, InternalError, NotWritable
 from talkmill.video.decode import read_images
 
 
+@dataclass(frozen=True, slots=True)
+class InPlace:
+    """A folder of the user's that holds the set.
+
+    Attributes:
+        folder: `<size>/data.mdb` and the lists lie there.
+        adopt: Describes a file of that folder, with its media type, as an artifact.
+    """
+
+    folder: Path
+    adopt: Callable[[Path, str], Artifact]
+
+
 class PackStage:
-    """Continues a set in place: clips that are there already, packed from the same things, are not written again."""
+    """Writes a set: in place where it has a folder of its own, else in scratch, to be published.
+
+    In place, clips that are there already, packed from the same things, are not written again.
+    """
 
     name = "pack"
     version = "1"
@@ -25,15 +43,13 @@ class PackStage:
     models: tuple[ModelVersion, ...] = ()
     execution_provider = ""
 
-    def __init__(self, folder: Path, adopt: Callable[[Path, str], Artifact]) -> None:
+    def __init__(self, in_place: InPlace | None = None) -> None:
         """Create the stage.
 
         Args:
-            folder: Where the set lies: `<size>/data.mdb` and the lists.
-            adopt: Describes a file of that folder, with its media type, as an artifact.
+            in_place: Where the set lies; None to write a new one in scratch and publish it.
         """
-        self._folder = folder
-        self._adopt = adopt
+        self._in_place = in_place
 
     def load(self) -> None:
         """Nothing to load."""
@@ -46,7 +62,8 @@ class PackStage:
             FrameContractError: A clip's frames and values differ in number.
             InternalError: What was read back is not what was written.
         """
-        folder = self._folder / str(inputs.parameters.size)
+        root = self._in_place.folder if self._in_place else context.scratch / "lmdb"
+        folder = root / str(inputs.parameters.size)
         try:
             writer = DatasetWriter(folder, inputs.parameters.size)
         except ValueError as error:
@@ -55,8 +72,9 @@ class PackStage:
         with writer:
             for name in inputs.removed:
                 writer.remove(name)
-            for done, clip in enumerate(inputs.clips):
-                context.advance(done, len(inputs.clips), "clips")
+            clips = read_clips(context.path(inputs.clips))
+            for done, clip in enumerate(clips):
+                context.advance(done, len(clips), "clips")
                 fingerprint = action_digest(self.name, self.version, (), clip)
                 if not writer.has(clip.name, fingerprint):
                     self._write(writer, clip, fingerprint, context)
@@ -67,45 +85,57 @@ class PackStage:
                 verify_clip(folder, name)
             except ValueError as error:
                 raise InternalError(f"the set does not read back as it was written: {error}") from error
-        return self._describe(folder, manifest, len(written))
+        return self._describe(root, manifest, len(written), context)
 
     def _write(self, writer: DatasetWriter, clip: PackedClip, fingerprint: str, context: StageContext) -> None:
-        def frames() -> Iterator[bytes]:
-            for image in read_images(context.path(clip.frames)):
-                if context.cancelled():
-                    context.advance(0, 0)
-                yield encode_frame(image)
+        # A set may be larger than the scratch volume: inputs are fetched clip by clip.
+        with TemporaryDirectory(dir=context.scratch) as folder:
 
-        try:
-            writer.add(clip.name, clip.split, fingerprint, frames(), _clip_arrays(clip, context), clip.meta)
-        except ValueError as error:
-            raise FrameContractError(str(error)) from error
+            def path(artifact: Artifact) -> Path:
+                return context.store.fetch(artifact, Path(folder))
 
-    def _describe(self, folder: Path, manifest: DatasetManifest, written: int) -> PackOutputs:
+            def frames() -> Iterator[bytes]:
+                for count, image in enumerate(read_images(path(clip.frames))):
+                    context.advance(count, 0)
+                    yield encode_frame(image)
+
+            try:
+                writer.add(clip.name, clip.split, fingerprint, frames(), _clip_arrays(clip, path), clip.meta)
+            except ValueError as error:
+                raise FrameContractError(str(error)) from error
+
+    def _describe(self, root: Path, manifest: DatasetManifest, written: int, context: StageContext) -> PackOutputs:
+        def publish(path: Path, media_type: str) -> Artifact:
+            return (
+                self._in_place.adopt(path, media_type)
+                if self._in_place
+                else context.publish(path, path.name, media_type)
+            )
+
         lists = []
         for split in ("train", "test"):
-            path = self._folder / f"{split}_list.txt"
+            path = root / f"{split}_list.txt"
             names = [name for name, entry in manifest.clips.items() if entry.split == split]
             _replace(path, "".join(f"{name}\n" for name in names).encode())
-            lists.append(self._adopt(path, "text/plain"))
-        index = self._folder.parent / "work" / f"dataset_{manifest.size}.json"
+            lists.append(publish(path, "text/plain"))
+        index = (root.parent / "work" if self._in_place else root) / f"dataset_{manifest.size}.json"
         _replace(index, manifest.encode())
         measurements: dict[str, Measurement] = {
             "clip_count": len(manifest.clips),
             "frame_count": sum(entry.frame_count for entry in manifest.clips.values()),
             "written_clip_count": written,
         }
-        database = self._adopt(folder / "data.mdb", "application/x-lmdb")
-        return PackOutputs(database, self._adopt(index, "application/json"), tuple(lists), measurements)
+        database = publish(root / str(manifest.size) / "data.mdb", "application/x-lmdb")
+        return PackOutputs(database, publish(index, "application/json"), tuple(lists), measurements)
 
 
-def _clip_arrays(clip: PackedClip, context: StageContext) -> ClipArrays:
-    with np.load(context.path(clip.landmarks), allow_pickle=False) as landmarks:
+def _clip_arrays(clip: PackedClip, path: Callable[[Artifact], Path]) -> ClipArrays:
+    with np.load(path(clip.landmarks), allow_pickle=False) as landmarks:
         points, valid = landmarks["points"], landmarks["valid"]
         confidence = landmarks["confidence"].mean(1)
-    with np.load(context.path(clip.coefficients), allow_pickle=False) as coarse:
+    with np.load(path(clip.coefficients), allow_pickle=False) as coarse:
         coefficients = np.concatenate([coarse["coeff"], coarse["transform_params"][:, 2:5]], axis=1)
-    with np.load(context.path(clip.fit), allow_pickle=False) as fit:
+    with np.load(path(clip.fit), allow_pickle=False) as fit:
         focal = np.broadcast_to(fit["focal"], (len(points), 1))
         condition = np.concatenate([-fit["euler"], fit["trans"], focal], axis=1)
         identity = fit["id"]

@@ -14,7 +14,7 @@ from talkmill.faces.tracking import FaceTrack, choose_people, track_faces
 from talkmill.stage.errors import ClipTooShortError, FaceTooSmallError, NoFaceError, StageError
 
 if TYPE_CHECKING:
-    from services.split.messages import SplitParameters
+    from services.split.messages import SplitParameters, TimeRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,14 @@ def plan_clips(
 
 
 def _ranged(
-    times: npt.NDArray[np.float64], shots: Sequence[tuple[int, int]], ranges: Sequence[tuple[float, float]]
+    times: npt.NDArray[np.float64], shots: Sequence[tuple[int, int]], ranges: "Sequence[TimeRange]"
 ) -> list[tuple[int, int]]:
     """Cut shots to the wanted time ranges, as frame numbers."""
     if not ranges:
         return list(shots)
     parts = []
-    for start, end in sorted(ranges):
-        low, high = np.searchsorted(times, [start - 1e-6, end - 1e-6])
+    for part in sorted(ranges, key=lambda part: (part.start_seconds, part.end_seconds)):
+        low, high = np.searchsorted(times, [part.start_seconds - 1e-6, part.end_seconds - 1e-6])
         parts += [(max(first, int(low)), min(last, int(high))) for first, last in shots]
     return [(first, end) for first, end in parts if end > first]
 

@@ -1,10 +1,24 @@
 """What the split stage is asked for and what it answers; light enough for the orchestrator to import."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import Rejection
 from talkmill.stage.contract import Measurement
+from talkmill.stage.fields import NonNegative, Positive, Rate
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """Part of a source, in seconds from its first frame."""
+
+    start_seconds: NonNegative
+    end_seconds: Positive
+
+    def __post_init__(self) -> None:
+        if self.end_seconds <= self.start_seconds:
+            raise ValueError(f"the range {self.start_seconds:g}-{self.end_seconds:g} ends before it starts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,17 +27,17 @@ class SplitParameters:
 
     Attributes:
         fps: Frames a second of the clips, as `25` or `30000/1001`; `source` keeps a constant native rate.
-        ranges: Pairs of start and end in seconds of the source; empty for the whole source.
+        ranges: Parts of the source to cut; empty for the whole source.
         min_seconds: Shorter clips are rejected.
         min_face_pixels: Clips with a smaller median face (geometric mean of width and height) are rejected.
         max_gap_seconds: A face that is not seen for longer ends its clip.
     """
 
-    fps: str = "25"
-    ranges: tuple[tuple[float, float], ...] = ()
-    min_seconds: float = 1.0
-    min_face_pixels: float = 64.0
-    max_gap_seconds: float = 0.4
+    fps: Rate | Literal["source"] = "25"
+    ranges: tuple[TimeRange, ...] = ()
+    min_seconds: NonNegative = 1.0
+    min_face_pixels: NonNegative = 64.0
+    max_gap_seconds: NonNegative = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +91,7 @@ class SplitOutputs:
         notes: Of the source.
     """
 
-    clips: tuple[Clip, ...]
-    rejections: tuple[Rejection, ...]
+    clips: tuple[Clip, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
     measurements: dict[str, Measurement] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

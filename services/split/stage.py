@@ -22,12 +22,14 @@ from talkmill.stage.errors import (
     NoFramesError,
     NotAVideoError,
     RejectionError,
+    VideoTooLargeError,
     from_rejection,
 )
 from talkmill.video.audio import SAMPLE_RATE, cut_audio, read_audio, write_wav
 from talkmill.video.container import UnreadableVideoError, VideoDescription, describe
 from talkmill.video.decode import DecodeReport, Frame, read_frames
 from talkmill.video.encode import SMALLEST_CLIP_SIDE, clip_writer, copy_video
+from talkmill.video.limits import DEFAULT_LIMITS, VideoLimitError, VideoLimits
 from talkmill.video.resample import FrameSchedule, constant_rate, native_rate, schedule_frames
 from talkmill.video.scenes import SceneCutFinder
 
@@ -55,9 +57,12 @@ class SplitStage:
     version = "1"
     outputs_type = SplitOutputs
 
-    def __init__(self, detector: InstalledModel, providers: list[str], threads: int) -> None:
+    def __init__(
+        self, detector: InstalledModel, providers: list[str], threads: int, limits: VideoLimits = DEFAULT_LIMITS
+    ) -> None:
         self.models: tuple[ModelVersion, ...] = (detector.version,)
         self._model = detector
+        self._limits = limits
         self._providers = providers
         self._threads = threads
         self.execution_provider = ""
@@ -75,10 +80,13 @@ class SplitStage:
             NotAVideoError: The source is not a video.
             NoFramesError: No frame decodes.
             NoFaceError: Not one clip has a face that lasts.
+            VideoTooLargeError: The source has more pixels, frames or seconds than are taken.
         """
         path, parameters = context.path(inputs.source), inputs.parameters
         try:
-            description = describe(path)
+            description = describe(path, self._limits)
+        except VideoLimitError as error:
+            raise VideoTooLargeError(str(error)) from error
         except UnreadableVideoError as error:
             kind = NoFramesError if "frame" in str(error) else NotAVideoError
             raise kind(str(error)) from error
@@ -88,7 +96,7 @@ class SplitStage:
         if not plans:
             raise _no_clip_error(survey, rejections)
         notes = _source_notes(description, survey)
-        audio = read_audio(path) if description.has_audio else None
+        audio = read_audio(path, self._limits.max_seconds) if description.has_audio else None
         clips = tuple(self._write(path, plans, description, survey, rate, audio, context))
         measurements: dict[str, Measurement] = {
             "source_frame_count": len(survey.times),
@@ -112,6 +120,10 @@ class SplitStage:
                 report.damage = f"the frame size changes after {frame.time_seconds:.2f} s; the rest is left out"
                 break
             times.append(frame.time_seconds)
+            try:
+                self._limits.check_length(len(times), times[-1] - times[0])
+            except VideoLimitError as error:
+                raise VideoTooLargeError(str(error)) from error
             detections.append(self._detector.detect(frame.image))
             cuts.add(frame.image)
             context.advance(len(times), max(len(times), description.frame_count) * 2)

@@ -3,6 +3,21 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+Bucket = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+# No empty part, none of `.` and `..`, nothing but plain characters: a key can be a path everywhere.
+Key = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[A-Za-z0-9_#=+@ -][A-Za-z0-9_.#=+@ -]*(/[A-Za-z0-9_#=+@ -][A-Za-z0-9_.#=+@ -]*)*$", max_length=1024
+    ),
+]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+# The largest object of S3.
+SizeBytes = Annotated[int, Field(ge=0, le=5 * 2**40)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +32,11 @@ class Artifact:
         media_type: Media type, such as `video/mp4`.
     """
 
-    bucket: str
-    key: str
-    sha256: str
-    size_bytes: int
-    media_type: str
+    bucket: Bucket
+    key: Key
+    sha256: Sha256
+    size_bytes: SizeBytes
+    media_type: Annotated[str, StringConstraints(max_length=255)]
 
 
 def sha256_of(path: Path) -> str:

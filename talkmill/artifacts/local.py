@@ -40,8 +40,8 @@ class LocalStore:
         self._remember(artifact, path)
         return artifact
 
-    def fetch(self, artifact: Artifact) -> Path:
-        """Return the path of the verified content; see `Store.fetch`."""
+    def fetch(self, artifact: Artifact, folder: Path | None = None) -> Path:
+        """Return the path of the verified content; see `Store.fetch`. No copy is made, no folder is needed."""
         path = self._path(artifact.bucket, artifact.key)
         size = path.stat().st_size
         if self._mark(artifact, path) in self._verified:
@@ -80,10 +80,16 @@ class LocalStore:
         finally:
             part.unlink(missing_ok=True)
 
+    def remove(self, artifact: Artifact) -> None:
+        """Remove an object; nothing happens where there is none."""
+        self._path(artifact.bucket, artifact.key).unlink(missing_ok=True)
+
     def _path(self, bucket: str, key: str) -> Path:
         parts = PurePosixPath(key).parts
         if not parts or key.startswith("/") or ".." in parts or "\\" in key:
             raise ValueError(f"object key {key!r} is not a plain relative path")
+        if bucket not in self._buckets:
+            raise ValueError(f"bucket {bucket!r} is not one of {', '.join(sorted(self._buckets))}")
         return self._buckets[bucket].joinpath(*parts)
 
     def _mark(self, artifact: Artifact, path: Path) -> tuple[str, str, int]:

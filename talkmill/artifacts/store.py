@@ -6,6 +6,10 @@ from typing import Protocol
 from talkmill.artifacts.artifact import Artifact
 
 
+class StoreUnavailableError(ConnectionError):
+    """The store did not answer, for as long as was waited."""
+
+
 class CorruptArtifactError(RuntimeError):
     """The stored content is not what the artifact says."""
 
@@ -17,8 +21,12 @@ class Store(Protocol):
         """Move a local file into the store; the object appears whole or not at all."""
         ...
 
-    def fetch(self, artifact: Artifact) -> Path:
-        """Return a local path of the verified content.
+    def fetch(self, artifact: Artifact, folder: Path) -> Path:
+        """Return a local path of the verified content: the object itself where it is a file here, else a copy.
+
+        Args:
+            artifact: The object.
+            folder: Where a copy goes; the caller deletes it.
 
         Raises:
             FileNotFoundError: The store has no such object.
@@ -36,4 +44,8 @@ class Store(Protocol):
 
     def write(self, bucket: str, key: str, content: bytes) -> None:
         """Write a small object; it appears whole or not at all."""
+        ...
+
+    def remove(self, artifact: Artifact) -> None:
+        """Remove an object; nothing happens where there is none."""
         ...

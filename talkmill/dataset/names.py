@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from typing import Literal
 
 # LMDB keys end at 511 bytes; the longest suffix is `-coeff_3dmm`.
 LONGEST_NAME = 128
@@ -41,7 +42,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def split_of_person(person: str, test_fraction: float = 0.1) -> str:
+def split_of_person(person: str, test_fraction: float = 0.1) -> Literal["train", "test"]:
     """Return `train` or `test`, the same for every clip of a person, whatever else the set holds."""
     value = int.from_bytes(hashlib.sha256(person.encode()).digest()[:8], "big") / 2**64
     return "test" if value < test_fraction else "train"

@@ -40,6 +40,11 @@ class FitPriors:
     shift_acceleration: float = 0.03
     expression_acceleration: float = 0.1
 
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            if not 0 < getattr(self, name) < np.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}, a finite value above 0 is needed")
+
     def point_weights(self) -> npt.NDArray[np.float64]:
         """Return the weight of each of the 68 points."""
         weights = np.ones(COUNT)

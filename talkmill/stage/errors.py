@@ -140,6 +140,98 @@ class CorruptInputError(FailureError):
     reason, code, remedy = "CORRUPT_INPUT", "DATA_LOSS", "delete the folder that is named and run again"
 
 
+class InputMissingError(FailureError):
+    """A stored input is not there any more."""
+
+    reason, code, remedy = (
+        "INPUT_MISSING",
+        "NOT_FOUND",
+        "it has expired or was deleted: retry from the stage that made it",
+    )
+
+
+class StoreDownError(FailureError):
+    """The object store does not answer."""
+
+    reason, code, retryable, remedy = "STORE_UNAVAILABLE", "UNAVAILABLE", True, "see that the object store runs"
+
+
+class ModelUnavailableError(FailureError):
+    """A model that the request needs is not where the stage runs."""
+
+    reason, code, remedy = "MODEL_UNAVAILABLE", "FAILED_PRECONDITION", "fetch it there, or choose another method"
+
+
+class VideoTooLargeError(FailureError):
+    """A video has more pixels, frames or seconds, or a download more bytes, than this installation takes."""
+
+    reason, code, remedy = "VIDEO_TOO_LARGE", "RESOURCE_EXHAUSTED", "cut it, or raise the limits of the services"
+
+
+class WorkerLostError(FailureError):
+    """The worker died, or fell silent, each time it had this work."""
+
+    reason, code, remedy = "WORKER_LOST", "ABORTED", "look for the clip's request id in the stage's logs and memory"
+
+
+class ServiceFullError(FailureError):
+    """Every slot of the service is taken, or it is draining; nothing was begun."""
+
+    reason, code, retryable, remedy = "SERVICE_FULL", "UNAVAILABLE", True, "call again later"
+
+
+class InvalidRequestError(FailureError):
+    """A field of a request is not what it should be."""
+
+    reason, code, remedy = "INVALID_REQUEST", "INVALID_ARGUMENT", "mend the field that is named"
+
+    def __init__(
+        self, message: str, *, measure: float | None = None, threshold: float | None = None, field: str = ""
+    ) -> None:
+        super().__init__(message, measure=measure, threshold=threshold)
+        self.field = field
+
+
+class UnauthenticatedError(FailureError):
+    """A call without a token, with a wrong one, or with one that has expired."""
+
+    reason, code, remedy = (
+        "UNAUTHENTICATED",
+        "UNAUTHENTICATED",
+        "send `authorization: Bearer TOKEN` with a token that holds",
+    )
+
+
+class ScopeMissingError(FailureError):
+    """The token does not allow this call."""
+
+    reason, code, remedy = "SCOPE_MISSING", "PERMISSION_DENIED", "use a token with the scope that is named"
+
+
+class RunNotFoundError(FailureError):
+    """There is no such run."""
+
+    reason, code, remedy = "RUN_NOT_FOUND", "NOT_FOUND", "`talkmill list` shows the runs"
+
+
+class ClipNotFoundError(FailureError):
+    """The run has no such clip or source."""
+
+    reason, code, remedy = "CLIP_NOT_FOUND", "NOT_FOUND", "`talkmill status RUN --clips` shows the clips"
+
+
+class RunNotEndedError(FailureError):
+    """The run has not ended yet."""
+
+    reason, code, remedy = "RUN_NOT_ENDED", "FAILED_PRECONDITION", "wait for its end, or cancel it"
+
+
+class DatabaseUnavailableError(FailureError):
+    """The orchestrator's database does not answer."""
+
+    reason, code, retryable, remedy = "DATABASE_UNAVAILABLE", "UNAVAILABLE", True, "call again later"
+
+
 class CancelledError(FailureError):
     """The work was cancelled."""
 

@@ -30,17 +30,19 @@ from talkmill.artifacts.manifest import (
     decode_manifest,
     encode_manifest,
 )
-from talkmill.artifacts.store import CorruptArtifactError, Store
+from talkmill.artifacts.store import CorruptArtifactError, Store, StoreUnavailableError
 from talkmill.stage.contract import Stage, StageContext
 from talkmill.stage.digest import action_digest, to_json
 from talkmill.stage.errors import (
     CancelledError,
     CorruptInputError,
+    InputMissingError,
     InternalError,
     NotWritableError,
     RejectionError,
     StageError,
     StorageFullError,
+    StoreDownError,
     from_rejection,
 )
 
@@ -80,6 +82,8 @@ def execute(
     scratch_root: Path,
     report: Callable[[int, int, str], None] = _ignore_progress,
     cancelled: Callable[[], bool] = _never,
+    key_prefix: str = "",
+    skip_cache_lookup: bool = False,
 ) -> Execution[OutputsT]:
     """Execute a stage, or find that it was executed before.
 
@@ -87,10 +91,12 @@ def execute(
         stage: The stage.
         inputs: Its request, a frozen dataclass.
         store: Where inputs come from and outputs go.
-        bucket: Bucket of the outputs; the keys begin with `<stage>/<action digest>/`.
+        bucket: Bucket of the outputs; the keys begin with `<key prefix><stage>/<action digest>/`.
         scratch_root: Folder for the temporary files.
         report: Called with done, total and unit.
         cancelled: Whether the work should stop.
+        key_prefix: What the keys of the outputs begin with; empty or ending in `/`.
+        skip_cache_lookup: Run even where an earlier execution, or its rejection, is kept.
 
     Returns:
         Outputs and record.
@@ -99,8 +105,11 @@ def execute(
         StageError: The work ended without outputs.
     """
     digest = action_digest(stage.name, stage.version, stage.models, inputs)
-    prefix = f"{stage.name}/{digest}"
-    earlier = _lookup(stage, store, bucket, f"{prefix}/{MANIFEST_NAME}")
+    prefix = f"{key_prefix}{stage.name}/{digest}"
+    try:
+        earlier = None if skip_cache_lookup else _lookup(stage, store, bucket, f"{prefix}/{MANIFEST_NAME}")
+    except OSError as failure:
+        raise _as_stage_error(failure, stage.name) from failure
     if earlier is not None:
         return earlier
     if cancelled():
@@ -122,10 +131,11 @@ def execute(
     rejection: Rejection | None = None
     error: RejectionError | None = None
     try:
-        scratch.mkdir(parents=True)
-        paths = {artifact: store.fetch(artifact) for artifact in _artifacts(inputs)}
+        fetched_folder = scratch / "inputs"
+        fetched_folder.mkdir(parents=True)
+        paths = {artifact: store.fetch(artifact, fetched_folder) for artifact in _artifacts(inputs)}
         fetched = time.perf_counter()
-        _ensure_loaded(stage)
+        ensure_loaded(stage)
         context = StageContext(store, scratch, paths.__getitem__, report, cancelled, publish)
         outputs = stage.run(inputs, context)
     except RejectionError as refused:
@@ -164,7 +174,7 @@ _loaded: weakref.WeakSet[Any] = weakref.WeakSet()
 _load_lock = threading.Lock()
 
 
-def _ensure_loaded(stage: Stage[Any, Any]) -> None:
+def ensure_loaded(stage: Stage[Any, Any]) -> None:
     """Load a stage's models before its first real execution in this process."""
     with _load_lock:
         if stage not in _loaded:
@@ -207,6 +217,10 @@ def _as_stage_error(error: Exception, stage: str) -> StageError:
         return error
     if isinstance(error, CorruptArtifactError):
         return CorruptInputError(str(error))
+    if isinstance(error, StoreUnavailableError):
+        return StoreDownError(str(error))
+    if isinstance(error, FileNotFoundError):
+        return InputMissingError(f"{error.filename or error} is not in the store")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageFullError(f"no space left for {error.filename2 or error.filename or 'the work folder'}")
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):

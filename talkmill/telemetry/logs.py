@@ -1,19 +1,21 @@
 """Structured logs: JSON on a pipe, readable lines on a terminal."""
 
+import logging
 import sys
+from typing import TextIO
 
 import structlog
 
 
-def configure_logs(verbose: bool) -> None:
-    """Send structlog's events to standard error.
+def configure_logs(level: str, stream: TextIO = sys.stderr) -> None:
+    """Send structlog's events to a stream.
 
     Args:
-        verbose: Whether debug events are shown.
+        level: `debug`, `info`, `warning` or `error`: what is shown.
+        stream: Standard error for a command, standard output for a server.
     """
-    level = 10 if verbose else 30
     renderer: structlog.types.Processor
-    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    renderer = structlog.dev.ConsoleRenderer() if stream.isatty() else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -22,7 +24,7 @@ def configure_logs(verbose: bool) -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )

@@ -17,7 +17,7 @@ SAMPLE_RATE = 16_000
 Samples = npt.NDArray[np.int16]
 
 
-def read_audio(path: Path) -> tuple[Samples, float] | None:
+def read_audio(path: Path, max_seconds: float = float("inf")) -> tuple[Samples, float] | None:
     """Decode the first audio stream to 16 kHz mono.
 
     A damaged stream gives the samples before the damage. Gaps in the time stamps become silence, so that sample k
@@ -25,6 +25,7 @@ def read_audio(path: Path) -> tuple[Samples, float] | None:
 
     Args:
         path: A video or audio file.
+        max_seconds: Where reading stops.
 
     Returns:
         Samples, (S,) int16, and the time of the first in seconds of the container; None where there is no audio.
@@ -42,13 +43,15 @@ def read_audio(path: Path) -> tuple[Samples, float] | None:
                 if start is None:
                     start = float(frame.time or 0.0)
                 elif frame.time is not None:
-                    missing = round((frame.time - start) * SAMPLE_RATE) - count
+                    missing = round(min(frame.time - start, max_seconds) * SAMPLE_RATE) - count
                     if missing > SAMPLE_RATE // 50:
                         chunks.append(np.zeros(missing, np.int16))
                         count += missing
                 for resampled in resampler.resample(frame):
                     chunks.append(_samples(resampled))
                     count += chunks[-1].size
+                if count > max_seconds * SAMPLE_RATE:
+                    break
         except av.FFmpegError:
             pass  # what decoded is kept; the caller pads with silence and says so
         else:

@@ -11,6 +11,8 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from talkmill.video.limits import DEFAULT_LIMITS, VideoLimits
+
 # Single-file formats. Playlists and scripts (hls, concat, ffmetadata, ...) could name other files.
 ALLOWED_FORMATS = frozenset(
     [
@@ -114,24 +116,30 @@ def video_stream(container: InputContainer) -> VideoStream:
     streams = [stream for stream in container.streams.video if not stream.disposition & 0x400]
     stream = (streams or list(container.streams.video))[0]
     stream.thread_type = "AUTO"
+    # A stream may change its size in the middle: the decoder refuses before it takes the memory.
+    stream.codec_context.options = {"max_pixels": str(DEFAULT_LIMITS.max_pixels)}
     return stream
 
 
-def describe(path: Path) -> VideoDescription:
+def describe(path: Path, limits: VideoLimits = DEFAULT_LIMITS) -> VideoDescription:
     """Say what a file holds, from its headers and its first frame.
 
     Args:
         path: The file.
+        limits: How large it may be.
 
     Returns:
         Its description.
 
     Raises:
         UnreadableVideoError: Not a video, or its first frame does not decode.
+        VideoLimitError: It is larger.
     """
     with open_video(path) as container:
         stream = video_stream(container)
         duration = float(container.duration / av.time_base) if container.duration else None
+        limits.check_size(stream.codec_context.width, stream.codec_context.height)
+        limits.check_length(stream.frames, duration or 0)
         try:
             first = next(iter(container.decode(stream)), None)
         except av.FFmpegError as error:

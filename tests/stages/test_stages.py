@@ -17,7 +17,7 @@ from services.landmarks.messages import LandmarksInputs
 from services.landmarks.stage import LandmarksStage
 from services.matting.messages import MattingInputs
 from services.matting.stage import MattingStage
-from services.split.messages import SplitInputs, SplitParameters
+from services.split.messages import SplitInputs, SplitParameters, TimeRange
 from services.split.stage import SplitStage
 from talkmill.models.repository import ModelRepository
 from talkmill.stage.errors import (
@@ -71,7 +71,7 @@ def test_a_constant_source_is_copied(
 def test_a_range_is_cut_at_its_frames(
     harness: StageHarness, split: SplitStage, sample: tuple[Path, SampleTruth]
 ) -> None:
-    (clip,) = run_split(harness, split, sample[0], ranges=((1.0, 2.4),)).clips
+    (clip,) = run_split(harness, split, sample[0], ranges=(TimeRange(1.0, 2.4),)).clips
     assert clip.start_seconds == 1.0
     assert clip.frame_count == 35
     source = [frame for index, frame in enumerate(read_images(sample[0])) if index == 25]

@@ -1,0 +1,31 @@
+"""Serve the coarse_fit stage: `python -m services.coarse_fit`, configured by the environment."""
+
+from talkmill.serving.settings import quiet_libraries
+
+quiet_libraries()
+
+import sys
+from typing import Any
+
+from services.coarse_fit.service import METHOD
+from services.coarse_fit.settings import CoarseFitSettings
+from services.coarse_fit.stage import CoarseFitStage
+from talkmill.serving.stage_models import installed
+from talkmill.serving.stage_server import StageFor, read_settings, serve_stage
+from talkmill.stage.contract import Stage
+
+
+def main() -> int:
+    """Serve until SIGTERM; returns the exit code."""
+    settings = read_settings(CoarseFitSettings)
+    return serve_stage(METHOD, settings, lambda: build(settings))
+
+
+def build(settings: CoarseFitSettings) -> tuple[StageFor, list[Stage[Any, Any]]]:
+    """Return the stage of a request, and the stages to load before the server is ready."""
+    stage = CoarseFitStage(installed(settings.models, settings.morphable))
+    return (lambda inputs: stage), [stage]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

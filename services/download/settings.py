@@ -1,0 +1,27 @@
+"""Settings of the download stage's server, beside those of every stage."""
+
+import os
+
+from pydantic import Field, IPvAnyNetwork
+
+from talkmill.serving.settings import StageServerSettings
+
+
+class DownloadSettings(StageServerSettings):
+    """Settings of the download stage's server.
+
+    Attributes:
+        allowed_networks: Networks that may be reached although they are not public, such as `10.1.0.0/16`.
+        max_bytes: The largest download.
+        max_seconds: The longest download.
+    """
+
+    allowed_networks: tuple[IPvAnyNetwork, ...] = ()
+    max_bytes: int = Field(default=20 << 30, gt=0)
+    max_seconds: float = Field(default=4 * 3600, gt=0)
+
+
+def forget_proxies() -> None:
+    """Drop proxy variables from the environment: they would lead requests past the proxy that checks addresses."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]

@@ -1,0 +1,1 @@
+"""A stage behind gRPC: messages, executions, errors, health, credentials and the server itself."""

@@ -1,0 +1,118 @@
+"""The bootstrap of every server: port, credentials, health, reflection, metrics, signals, drain."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from talkmill.serving.health import Health
+from talkmill.serving.settings import ServerSettings, TlsSettings
+from talkmill.telemetry import metrics
+
+log = structlog.get_logger()
+
+# Clients ping every 30 s; a server that allows it less often closes their connections.
+MIN_PING_INTERVAL_MS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server that has been started.
+
+    Attributes:
+        port: Of gRPC.
+        health: Its health.
+        stop: Stops it; calls in flight get so many seconds.
+    """
+
+    port: int
+    health: Health
+    stop: Callable[[float], Awaitable[None]]
+
+
+async def start_server(
+    settings: ServerSettings,
+    add_services: Callable[[grpc.aio.Server], Sequence[str]],
+    interceptors: Sequence[Any] = (),
+) -> RunningServer:
+    """Start a server that is alive and not yet ready.
+
+    Args:
+        settings: Where it listens, and its certificates.
+        add_services: Adds services and returns their full names, for reflection.
+        interceptors: Of every call.
+
+    Raises:
+        OSError: The port is taken.
+    """
+    listen, health = settings.listen, Health()
+    server = grpc.aio.server(
+        interceptors=list(interceptors),
+        options=[
+            ("grpc.so_reuseport", 0),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL_MS),
+            # Its grace stays infinite: a stream outlives its connection's age.
+            ("grpc.max_connection_age_ms", round(listen.max_connection_age_seconds * 1000)),
+        ],
+    )
+    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+    names = [*add_services(server), health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
+    reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)
+    port = _bind(server, listen.address, listen.port, settings.tls)
+    servers = [server]
+    if listen.health_port is not None:
+        plain = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        health_pb2_grpc.add_HealthServicer_to_server(health.servicer, plain)
+        _bind(plain, listen.address, listen.health_port, TlsSettings())
+        servers.append(plain)
+    await health.alive()
+    for one in servers:
+        await one.start()
+    metrics_port = metrics.serve(listen.address, listen.metrics_port, version("talkmill"))
+    log.info(
+        "listening", address=listen.address, port=port, metrics_port=metrics_port, tls=bool(settings.tls.certificate)
+    )
+
+    async def stop(grace_seconds: float) -> None:
+        await asyncio.gather(*(one.stop(grace_seconds) for one in servers))
+
+    return RunningServer(port, health, stop)
+
+
+async def wait_for_signal() -> None:
+    """Return at SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+
+
+def print_settings(settings: ServerSettings) -> None:
+    """Log the settings; secrets are masked by their type."""
+    log.info("settings", **settings.model_dump(mode="json"))
+
+
+def _bind(server: grpc.aio.Server, address: str, port: int, tls: TlsSettings) -> int:
+    target = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    try:
+        if tls.certificate and tls.key:
+            credentials = grpc.ssl_server_credentials(
+                [(tls.key.read_bytes(), tls.certificate.read_bytes())],
+                root_certificates=tls.client_ca.read_bytes() if tls.client_ca else None,
+                require_client_auth=tls.client_ca is not None,
+            )
+            return int(server.add_secure_port(target, credentials))
+        return int(server.add_insecure_port(target))
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {target}: {error}") from error

@@ -1,0 +1,170 @@
+"""Settings of a server. They never change the numbers; parameters do. Read once, in `__main__`."""
+
+import os
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder of talkmill."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "talkmill"
+
+
+class ModelSettings(BaseModel):
+    """Where models lie.
+
+    Attributes:
+        directory: Folder of fetched models.
+        mirror: Folder of published files that is tried before any registry.
+    """
+
+    directory: Path = Field(default_factory=lambda: cache_folder() / "models")
+    mirror: Path | None = None
+
+
+class StoreSettings(BaseModel):
+    """The object store.
+
+    Attributes:
+        endpoint: host:port that the services reach.
+        public_endpoint: host:port that clients reach; `endpoint` when empty. Presigned addresses are signed for it.
+        access_key: Name of the credentials.
+        secret_key: Their secret.
+        secure: Whether the endpoint speaks TLS.
+        public_secure: Whether the public endpoint speaks TLS; as `secure` when not set.
+        ca_certificate: PEM file of who signed the endpoint's certificate; the system's list when not set.
+        region: Region that requests are signed for.
+        work_bucket: Bucket of uploads and intermediates, which expire.
+        dataset_bucket: Bucket of data sets, which stay.
+        retention_days: Days after which uploads and intermediates expire; 0 keeps them.
+        retry_seconds: How long a store that does not answer is tried again.
+    """
+
+    endpoint: str = "127.0.0.1:9000"
+    public_endpoint: str = ""
+    access_key: str = ""
+    secret_key: SecretStr = SecretStr("")
+    secure: bool = False
+    public_secure: bool | None = None
+    ca_certificate: Path | None = None
+    region: str = "us-east-1"
+    work_bucket: str = "talkmill-work"
+    dataset_bucket: str = "talkmill-datasets"
+    retention_days: int = Field(default=30, ge=0)
+    retry_seconds: float = Field(default=60, ge=0)
+
+
+class TlsSettings(BaseModel):
+    """Certificates of a server.
+
+    Attributes:
+        certificate: PEM chain of the server; plain text when not set.
+        key: Its PEM key.
+        client_ca: PEM of who signs clients' certificates: clients without one are refused (mTLS).
+    """
+
+    certificate: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+
+    @model_validator(mode="after")
+    def _pair(self) -> "TlsSettings":
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key come together")
+        if self.client_ca and not self.certificate:
+            raise ValueError("client_ca needs certificate and key")
+        return self
+
+
+class ListenSettings(BaseModel):
+    """Where a server listens.
+
+    Attributes:
+        address: Loopback unless told.
+        port: Of gRPC; 0 takes a free one.
+        metrics_port: Of Prometheus, on the same address; 0 takes a free one.
+        health_port: Of health alone in plain text, for probes that speak no TLS; none when not set.
+        plain_text: Allow plain text beyond loopback, where the network itself is trusted.
+        max_connection_age_seconds: Connections are renewed after this time, so that new replicas are found.
+    """
+
+    address: str = "127.0.0.1"
+    port: int = Field(default=50051, ge=0, le=65535)
+    metrics_port: int = Field(default=9090, ge=0, le=65535)
+    health_port: int | None = Field(default=None, ge=0, le=65535)
+    plain_text: bool = False
+    max_connection_age_seconds: float = Field(default=300, gt=0)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        try:
+            return ip_address(self.address).is_loopback
+        except ValueError:
+            return self.address == "localhost"
+
+
+class ServerSettings(BaseSettings):
+    """`TALKMILL_*` in the environment, `__` between levels.
+
+    Attributes:
+        listen: Where the server listens.
+        tls: Its certificates.
+        store: The object store.
+        drain_grace_seconds: After SIGTERM, work in flight may go on for so long.
+        log_level: `debug`, `info`, `warning` or `error`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TALKMILL_", env_nested_delimiter="__", extra="ignore")
+
+    listen: ListenSettings = Field(default_factory=ListenSettings)
+    tls: TlsSettings = Field(default_factory=TlsSettings)
+    store: StoreSettings = Field(default_factory=StoreSettings)
+    drain_grace_seconds: float = Field(default=600, ge=0)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _protected(self) -> "ServerSettings":
+        if not (self.listen.loopback or self.tls.certificate or self.listen.plain_text):
+            raise ValueError(
+                f"listening on {self.listen.address} needs TALKMILL_TLS__CERTIFICATE and TALKMILL_TLS__KEY, or "
+                "TALKMILL_LISTEN__PLAIN_TEXT=true where the network itself is trusted"
+            )
+        return self
+
+
+class StageServerSettings(ServerSettings):
+    """Settings of every stage's server.
+
+    Attributes:
+        models: Where models lie.
+        execution_provider: What runs the networks.
+        threads: Threads of one network; 0 shares the machine's cores among the slots.
+        slots: Executions at a time.
+        scratch: Folder for temporary files; emptied at start.
+        linger_seconds: Work goes on for so long without a caller, and a result is kept for so long.
+    """
+
+    models: ModelSettings = Field(default_factory=ModelSettings)
+    execution_provider: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
+    threads: int = Field(default=0, ge=0)
+    slots: int = Field(default=1, ge=1, le=1024)
+    scratch: Path = Field(default_factory=lambda: cache_folder() / "scratch")
+    linger_seconds: float = Field(default=15, gt=0)
+
+    @property
+    def threads_of_network(self) -> int:
+        """Threads of one network."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return self.threads or max(1, cores // self.slots)
+
+
+def quiet_libraries() -> None:
+    """Keep native libraries to one thread of linear algebra and off the terminal; call before they are loaded."""
+    # The fits solve many small systems: a second BLAS thread makes them slower.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("SVT_LOG", "1")

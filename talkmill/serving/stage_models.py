@@ -1,0 +1,20 @@
+"""Models of a served stage: found in the model folder, never fetched, for stages do not reach out."""
+
+from talkmill.models.repository import InstalledModel, ModelRepository
+from talkmill.serving.settings import ModelSettings
+from talkmill.stage.errors import ModelUnavailableError
+
+
+def installed(settings: ModelSettings, model_id: str) -> InstalledModel:
+    """Return a fetched model.
+
+    Raises:
+        ModelUnavailableError: It is not in the model folder.
+        UnknownModelError: The catalogue has no such model.
+    """
+    model = ModelRepository(settings.directory, settings.mirror).installed(model_id)
+    if model is None:
+        raise ModelUnavailableError(
+            f"model {model_id} is not in the model folder of this service; `talkmill models fetch {model_id}` gets it"
+        )
+    return model
