@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from fractions import Fraction
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -25,23 +24,27 @@ quiet_libraries()
 from orchestrator import doctor as doctor_report  # noqa: E402 - native libraries read the environment when loaded
 from orchestrator.bench.fit import measure_fit  # noqa: E402
 from orchestrator.bench.quality import Bar, measure_quality  # noqa: E402
+from orchestrator.commands import runs, serve  # noqa: E402
+from orchestrator.commands.options import RunOptions, Split  # noqa: E402
+from orchestrator.commands.outcome import (  # noqa: E402
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_SOME_REJECTED,
+    CommandError,
+)
 from orchestrator.composition import ModelChoice, build_stages, open_store  # noqa: E402
 from orchestrator.export import export_otavatar  # noqa: E402
 from orchestrator.naming import InputError, collect_sources  # noqa: E402
-from orchestrator.pipeline import RunParameters  # noqa: E402
 from orchestrator.progress import ProgressDisplay  # noqa: E402
 from orchestrator.run import RunSummary, run_dataset  # noqa: E402
-from services.crop.messages import CropParameters  # noqa: E402
-from services.matting.messages import MattingMethod, MattingParameters  # noqa: E402
-from services.split.messages import SplitParameters, TimeRange  # noqa: E402
+from services.matting.messages import MattingMethod  # noqa: E402
 from talkmill.dataset.reader import DatasetError, read_clip, read_manifest, size_folder, verify  # noqa: E402
 from talkmill.models.catalogue import UnknownModelError, catalogue, find  # noqa: E402
 from talkmill.models.repository import ModelError, ModelRepository  # noqa: E402
 from talkmill.morphable.model import MorphableModel  # noqa: E402
 from talkmill.stage.errors import CancelledError, StageError  # noqa: E402
 from talkmill.telemetry.logs import configure_logs  # noqa: E402
-
-EXIT_OK, EXIT_FAILED, EXIT_SOME_REJECTED, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(
     name="talkmill",
@@ -57,24 +60,15 @@ app.add_typer(models_app, name="models")
 app.add_typer(dataset_app, name="dataset")
 bench_app = typer.Typer(help="Measurements.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(bench_app, name="bench")
-
-
-class SplitChoice(StrEnum):
-    """Which list a clip goes to."""
-
-    TRAIN = "train"
-    TEST = "test"
-    BY_PERSON = "by-person"
+for command in (runs.submit, runs.watch, runs.status, runs.cancel, runs.retry, runs.fetch, serve.serve):
+    app.command()(command)
+app.command("list")(runs.list_runs)
 
 
 class Layout(StrEnum):
     """Folder layouts of the export."""
 
     OTAVATAR = "otavatar"
-
-
-class CommandError(Exception):
-    """A command cannot go on; the message says what was found and what to do."""
 
 
 # Typer carries a click of its own and shows of it only this class; its root is what every usage error derives from.
@@ -115,7 +109,7 @@ def run(
     min_face: Annotated[float, typer.Option(min=0, help="Clips with smaller faces (pixels) are rejected.")] = 64.0,
     person: Annotated[str | None, typer.Option(metavar="NAME", help="Who is seen in all inputs.")] = None,
     link_persons: Annotated[bool, typer.Option("--link-persons", help="Name clips person#clip.")] = False,
-    split: Annotated[SplitChoice, typer.Option(help="Which list the clips go to.")] = SplitChoice.TRAIN,
+    split: Annotated[Split, typer.Option(help="Which list the clips go to.")] = Split.TRAIN,
     jobs: Annotated[int, typer.Option(min=1, help="Sources and clips at a time.")] = 1,
     provider: Annotated[str | None, typer.Option(help="Execution provider: auto, cpu, cuda, tensorrt.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show debug logs.")] = False,
@@ -127,11 +121,7 @@ def run(
     configure_logs("debug" if verbose else "warning")
     console = Console(stderr=True)
     settings = _settings()
-    parameters = RunParameters(
-        split=SplitParameters(_rate(fps), _time_ranges(ranges or []), min_seconds, min_face),
-        matting=MattingParameters(matting),
-        crop=CropParameters(size, increase_area),
-    )
+    parameters = RunOptions(size, fps, ranges or [], matting, increase_area, min_seconds, min_face).parameters()
     if link_persons and person is None:
         raise CommandError("--link-persons needs --person")
     with _cancellation() as cancelled:
@@ -337,38 +327,6 @@ def _repository(settings: Settings, console: Console) -> ModelRepository:
 
 def _core_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _rate(text: str) -> str:
-    if text == "source":
-        return text
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if not 1 <= rate <= 240:
-        raise CommandError(f"--fps {text!r} is neither `source` nor a rate from 1 to 240, such as 25 or 30000/1001")
-    return str(rate)
-
-
-def _time_ranges(texts: list[str]) -> tuple[TimeRange, ...]:
-    found = []
-    for text in texts:
-        try:
-            start, end = (_seconds(part) for part in text.split("-"))
-        except ValueError:
-            raise CommandError(f"--range {text!r} is not START-END in seconds or mm:ss") from None
-        if end <= start:
-            raise CommandError(f"--range {text!r} ends before it starts")
-        found.append(TimeRange(start, end))
-    return tuple(found)
-
-
-def _seconds(text: str) -> float:
-    total = 0.0
-    for part in text.split(":"):
-        total = total * 60 + float(part)
-    return total
 
 
 def _check_writable(folder: Path) -> None:

@@ -1,0 +1,156 @@
+"""Bearer tokens of the PipelineService: who may read, who may write. Tokens are kept as hashes only."""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import grpc
+import structlog
+import yaml
+from pydantic import StringConstraints, TypeAdapter, ValidationError
+
+from talkmill.api.pipeline.v1 import pipeline_pb2
+from talkmill.serving.status import trailing_status
+from talkmill.stage.errors import ScopeMissingError, StageError, UnauthenticatedError
+from talkmill.telemetry import metrics
+
+log = structlog.get_logger()
+
+Scope = Literal["read", "write"]
+SERVICE = pipeline_pb2.DESCRIPTOR.services_by_name["PipelineService"].full_name
+READ_METHODS = frozenset(["GetRun", "ListRuns", "WatchRun", "ListClips", "ListRunArtifacts"])
+# Asked for by probes and by tools before they have a token; they tell nothing of any run.
+OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
+
+
+class TokensError(ValueError):
+    """The file of tokens cannot be read; the message says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that holds.
+
+    Attributes:
+        name: Who has it; for the log.
+        sha256: Of the token itself.
+        scopes: What it allows; `write` allows `read`.
+        expires: When it ends, ISO 8601 with a zone; None for never.
+    """
+
+    name: str
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    scopes: tuple[Scope, ...]
+    expires: datetime | None = None
+
+
+_TOKENS = TypeAdapter(tuple[Token, ...])
+
+
+def hash_token(token: str) -> str:
+    """Return what the file of tokens holds of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class Tokens:
+    """The tokens of a YAML file; the file is read again when it changes."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file.
+
+        Raises:
+            TokensError: It cannot be read.
+        """
+        self._path = path
+        self._changed = -1.0
+        self._tokens: tuple[Token, ...] = ()
+        self._read()
+
+    def check(self, authorization: str, scope: Scope) -> str:
+        """Return who calls.
+
+        Args:
+            authorization: Value of the header.
+            scope: What the call needs.
+
+        Raises:
+            UnauthenticatedError: No token, a wrong one, or one that has expired.
+            ScopeMissingError: The token does not allow the call.
+        """
+        self._read()
+        kind, _, token = authorization.partition(" ")
+        if kind.lower() != "bearer" or not token:
+            raise UnauthenticatedError("the call has no bearer token")
+        digest = hash_token(token.strip())
+        found = [one for one in self._tokens if hmac.compare_digest(one.sha256, digest)]
+        if not found:
+            raise UnauthenticatedError("the token is not known")
+        one = found[0]
+        if one.expires is not None and one.expires.astimezone(UTC).timestamp() <= time.time():
+            raise UnauthenticatedError(f"the token of {one.name} has expired")
+        if scope not in one.scopes and not (scope == "read" and "write" in one.scopes):
+            raise ScopeMissingError(f"the token of {one.name} has not the scope {scope}")
+        return one.name
+
+    def _read(self) -> None:
+        try:
+            changed = self._path.stat().st_mtime
+            if changed == self._changed:
+                return
+            self._tokens = _TOKENS.validate_python(yaml.safe_load(self._path.read_text()) or ())
+            self._changed = changed
+        except (OSError, yaml.YAMLError, ValidationError) as error:
+            what = error.errors()[0]["loc"] if isinstance(error, ValidationError) else type(error).__name__
+            if self._changed < 0:
+                raise TokensError(f"{self._path} is not a list of tokens: {what}") from None
+            log.error("the file of tokens cannot be read; the tokens read before hold on", what=str(what))
+
+
+class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
+    """Refuses calls without a token that allows them."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
+        """Let a call through, or answer it with an error."""
+        path: str = handler_call_details.method
+        if path.startswith(OPEN_SERVICES):
+            return await continuation(handler_call_details)
+        scope: Scope = "read" if path.rpartition("/")[2] in READ_METHODS else "write"
+        given = dict(_text(handler_call_details.invocation_metadata)).get("authorization", "")
+        try:
+            self._tokens.check(given, scope)
+        except (UnauthenticatedError, ScopeMissingError) as error:
+            # The header itself is never logged.
+            log.warning("a call was refused", method=path, reason=error.reason, why=str(error))
+            metrics.RPCS.labels(path.rpartition("/")[2] if path.startswith(f"/{SERVICE}/") else "", error.code).inc()
+            handler = await continuation(handler_call_details)
+            return _refusing(error, handler)
+        return await continuation(handler_call_details)
+
+
+def _text(metadata: Sequence[Any] | None) -> list[tuple[str, str]]:
+    return [(key, value) for key, value in metadata or () if isinstance(value, str)]
+
+
+def _refusing(error: StageError, handler: Any) -> Any:
+    """Return a handler of the same shape that ends with an error."""
+    if handler is None:
+        return None
+
+    async def one(request: Any, context: Any) -> None:
+        await context.abort(*trailing_status(error, ""))
+
+    async def many(request: Any, context: Any) -> Any:
+        await context.abort(*trailing_status(error, ""))
+        yield  # pragma: no cover - abort raises
+
+    if handler.response_streaming:
+        return grpc.unary_stream_rpc_method_handler(many, handler.request_deserializer, handler.response_serializer)
+    return grpc.unary_unary_rpc_method_handler(one, handler.request_deserializer, handler.response_serializer)

@@ -1,0 +1,1 @@
+"""The commands of `talkmill` that talk to, or are, servers."""

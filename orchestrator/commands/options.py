@@ -1,0 +1,76 @@
+"""Options that decide the numbers, shared by `run` and `submit`."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+from orchestrator.commands.outcome import CommandError
+from orchestrator.pipeline import RunParameters
+from services.crop.messages import CropParameters
+from services.matting.messages import MattingMethod, MattingParameters
+from services.split.messages import SplitParameters, TimeRange
+
+
+class Split(StrEnum):
+    """Which list a clip goes to."""
+
+    TRAIN = "train"
+    TEST = "test"
+    BY_PERSON = "by-person"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the command line says of a run's parameters."""
+
+    size: int
+    fps: str
+    ranges: list[str]
+    matting: MattingMethod
+    increase_area: float
+    min_seconds: float
+    min_face: float
+
+    def parameters(self) -> RunParameters:
+        """Return the parameters of every stage.
+
+        Raises:
+            CommandError: An option cannot be read.
+        """
+        return RunParameters(
+            split=SplitParameters(_rate(self.fps), _time_ranges(self.ranges), self.min_seconds, self.min_face),
+            matting=MattingParameters(self.matting),
+            crop=CropParameters(self.size, self.increase_area),
+        )
+
+
+def _rate(text: str) -> str:
+    if text == "source":
+        return text
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 1 <= rate <= 240:
+        raise CommandError(f"--fps {text!r} is neither `source` nor a rate from 1 to 240, such as 25 or 30000/1001")
+    return str(rate)
+
+
+def _time_ranges(texts: list[str]) -> tuple[TimeRange, ...]:
+    found = []
+    for text in texts:
+        try:
+            start, end = (_seconds(part) for part in text.split("-"))
+        except ValueError:
+            raise CommandError(f"--range {text!r} is not START-END in seconds or mm:ss") from None
+        if end <= start:
+            raise CommandError(f"--range {text!r} ends before it starts")
+        found.append(TimeRange(start, end))
+    return tuple(found)
+
+
+def _seconds(text: str) -> float:
+    total = 0.0
+    for part in text.split(":"):
+        total = total * 60 + float(part)
+    return total

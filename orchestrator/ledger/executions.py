@@ -1,0 +1,418 @@
+"""The two transactions around every execution: what it begins with, and what its end brings about.
+
+Both are safe to repeat: an execution that is not the current one of its row changes nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+
+from orchestrator.engine import FINISH, INTAKE, Engine, Task
+from orchestrator.ledger.database import now_of
+from orchestrator.ledger.tables import (
+    CANCELLED,
+    FAILED,
+    OPEN,
+    PENDING,
+    RUNNING,
+    SUCCEEDED,
+    clip,
+    run,
+    source,
+    stage_run,
+)
+from orchestrator.naming import NamedSource
+from orchestrator.pipeline import CLIP_STAGES, RunParameters
+from orchestrator.report import StageRecord
+from services.split.messages import Clip, SplitOutputs
+from talkmill.artifacts.manifest import Rejection
+from talkmill.dataset.names import clip_name
+
+SOURCE_STAGES = ("download", "split")
+_PARAMETERS = TypeAdapter(RunParameters)
+_SOURCE = TypeAdapter(NamedSource)
+_CLIP = TypeAdapter(Clip)
+_RECORD = TypeAdapter(StageRecord)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What an execution begins with.
+
+    Attributes:
+        parameters: Of the run.
+        priority: Of the run.
+        source: For `download` and `split`.
+        clip: For the stages of a clip.
+        outputs: Stage to the outputs, as JSON, of what was done for this source or clip before.
+        skip_cache: Whether what is kept of this stage is not wanted.
+        losses: How often a worker was lost with it.
+        retries: How often it failed with an error that may pass.
+    """
+
+    parameters: RunParameters
+    priority: int
+    source: NamedSource | None
+    clip: Clip | None
+    outputs: dict[str, str]
+    skip_cache: bool
+    losses: int
+    retries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What an end brought about, for the metrics.
+
+    Attributes:
+        clips: Clips that ended, by state.
+        dead_letter: Stage and reason of what ended without outputs, or None.
+    """
+
+    clips: tuple[str, ...] = ()
+    dead_letter: tuple[str, str] | None = None
+
+
+class Executions:
+    """The transactions of executions."""
+
+    def __init__(self, database: sa.Engine, engine: Engine, fence: Callable[[sa.Connection], None]) -> None:
+        """Create the transactions.
+
+        Args:
+            database: The ledger's.
+            engine: Takes what comes next.
+            fence: Raises where this replica may not write any more.
+        """
+        self._database, self._engine, self._fence = database, engine, fence
+
+    def begin(self, task: Task) -> Opening | None:
+        """Mark an execution as running and return what it needs; None where it is not wanted any more."""
+        with self._database.begin() as connection:
+            self._fence(connection)
+            row = connection.execute(sa.select(stage_run).where(_row(task))).mappings().first()
+            if row is None or not _current(row, task):
+                return None
+            of_run = connection.execute(sa.select(run).where(run.c.id == task.run_id)).mappings().one()
+            if of_run["state"] not in OPEN:
+                return None
+            connection.execute(
+                stage_run.update().where(_row(task)).values(state=RUNNING, started_at=now_of(self._database))
+            )
+            if of_run["state"] == PENDING:
+                connection.execute(run.update().where(run.c.id == task.run_id).values(state=RUNNING))
+            named, found, outputs = self._subject(connection, task)
+        return Opening(
+            parameters=_PARAMETERS.validate_json(of_run["parameters"]),
+            priority=of_run["priority"],
+            source=named,
+            clip=found,
+            outputs=outputs,
+            skip_cache=row["skip_cache"],
+            losses=row["losses"],
+            retries=row["retries"],
+        )
+
+    def succeed(self, task: Task, outputs: Any, outputs_json: str, record: StageRecord | None) -> Ending:
+        """Record outputs and enqueue what comes next."""
+        with self._database.begin() as connection:
+            if not self._end(connection, task, SUCCEEDED, outputs_json, record, None):
+                return Ending()
+            if task.stage == "download":
+                connection.execute(
+                    source.update()
+                    .where(source.c.run_id == task.run_id, source.c.name == task.subject)
+                    .values(stage="split", state=RUNNING)
+                )
+                self._next(connection, task, [("split", task.subject)])
+            elif task.stage == "split":
+                self._clips_found(connection, task, outputs)
+            elif task.stage in CLIP_STAGES[:-1]:
+                following = CLIP_STAGES[CLIP_STAGES.index(task.stage) + 1]
+                connection.execute(clip.update().where(_clip(task)).values(stage=following, state=RUNNING))
+                self._next(connection, task, [(following, task.subject)])
+            elif task.stage == CLIP_STAGES[-1]:
+                connection.execute(clip.update().where(_clip(task)).values(state=SUCCEEDED))
+                self._count(connection, task, -1)
+                return Ending(clips=(SUCCEEDED,))
+            elif task.stage == "pack":
+                self._next(connection, task, [(FINISH, "")])
+        return Ending()
+
+    def fail(self, task: Task, rejection: Rejection) -> Ending:
+        """Record that there are no outputs: the source, the clip or the run ends with the reason."""
+        verdict = {
+            "reason": rejection.reason,
+            "message": rejection.message,
+            "measure": rejection.measure,
+            "threshold": rejection.threshold,
+        }
+        with self._database.begin() as connection:
+            if not self._end(connection, task, FAILED, None, None, rejection.reason):
+                return Ending()
+            if task.stage in SOURCE_STAGES:
+                where = (source.c.run_id == task.run_id) & (source.c.name == task.subject)
+                connection.execute(source.update().where(where).values(state=FAILED, stage=task.stage, **verdict))
+                self._count(connection, task, -1)
+                return Ending(dead_letter=(task.stage, rejection.reason))
+            if task.stage in CLIP_STAGES:
+                connection.execute(clip.update().where(_clip(task)).values(state=FAILED, stage=task.stage, **verdict))
+                self._count(connection, task, -1)
+                return Ending(clips=(FAILED,), dead_letter=(task.stage, rejection.reason))
+            self._end_run(connection, task.run_id, FAILED, rejection.reason, rejection.message)
+        return Ending(dead_letter=(task.stage, rejection.reason))
+
+    def again(self, task: Task, delay_seconds: float, priority: int, lost: bool = False, retried: bool = False) -> None:
+        """Enqueue the next try of an execution.
+
+        Args:
+            task: The try that ended.
+            delay_seconds: How long the next one waits.
+            priority: Of the run.
+            lost: Whether a worker was lost with it.
+            retried: Whether it failed with an error that may pass.
+        """
+        with self._database.begin() as connection:
+            self._fence(connection)
+            changed = connection.execute(
+                stage_run.update()
+                .where(_row(task), *_is_current(task))
+                .values(
+                    state=PENDING,
+                    attempt=task.attempt + 1,
+                    losses=stage_run.c.losses + int(lost),
+                    retries=stage_run.c.retries + int(retried),
+                )
+            )
+            if changed.rowcount:
+                following = Task(task.run_id, task.stage, task.subject, task.generation, task.attempt + 1)
+                self._engine.enqueue(connection, [following], priority, delay_seconds)
+
+    def take_in(self, task: Task, position: int, sources: Sequence[NamedSource], last: bool) -> bool:
+        """Take a batch of sources into a run.
+
+        Args:
+            task: The intake.
+            position: Number of the first; a batch that was taken before is left out.
+            sources: The batch.
+            last: Whether there are no more.
+
+        Returns:
+            Whether the run still wants sources.
+        """
+        with self._database.begin() as connection:
+            self._fence(connection)
+            of_run = connection.execute(sa.select(run).where(run.c.id == task.run_id)).mappings().one()
+            if of_run["state"] not in OPEN:
+                return False
+            fresh = list(enumerate(sources, position))[max(0, of_run["source_count"] - position) :]
+            if fresh:
+                connection.execute(
+                    source.insert(),
+                    [
+                        {
+                            "run_id": task.run_id,
+                            "name": one.name,
+                            "position": number,
+                            "given": _SOURCE.dump_json(one).decode(),
+                            "state": PENDING,
+                            "stage": "download",
+                        }
+                        for number, one in fresh
+                    ],
+                )
+                self._next(connection, task, [("download", one.name) for _, one in fresh], of_run["priority"])
+                connection.execute(
+                    run.update()
+                    .where(run.c.id == task.run_id)
+                    .values(
+                        source_count=position + len(sources), open_count=run.c.open_count + len(fresh), state=RUNNING
+                    )
+                )
+            if last:
+                connection.execute(run.update().where(run.c.id == task.run_id).values(sources_complete=True))
+                self._end(connection, task, SUCCEEDED, None, None, None)
+                self._count(connection, task, 0)
+        return True
+
+    def end_run(self, task: Task, state: str, reason: str | None, message: str | None) -> None:
+        """Record the end of a run whose data set has its place."""
+        with self._database.begin() as connection:
+            if self._end(connection, task, SUCCEEDED, None, None, None):
+                self._end_run(connection, task.run_id, state, reason, message)
+
+    def _subject(self, connection: sa.Connection, task: Task) -> tuple[NamedSource | None, Clip | None, dict[str, str]]:
+        if task.stage in (INTAKE, FINISH, "pack"):
+            return None, None, {}
+        done = connection.execute(
+            sa.select(stage_run.c.stage, stage_run.c.outputs).where(
+                stage_run.c.run_id == task.run_id,
+                stage_run.c.subject == task.subject,
+                stage_run.c.stage.in_(SOURCE_STAGES if task.stage in SOURCE_STAGES else CLIP_STAGES),
+                stage_run.c.state == SUCCEEDED,
+            )
+        )
+        outputs = {row.stage: row.outputs for row in done}
+        if task.stage in SOURCE_STAGES:
+            where = (source.c.run_id == task.run_id) & (source.c.name == task.subject)
+            given = connection.execute(sa.select(source.c.given).where(where)).scalar_one()
+            if task.stage == "download":
+                connection.execute(source.update().where(where).values(state=RUNNING))
+            return _SOURCE.validate_json(given), None, outputs
+        given = connection.execute(sa.select(clip.c.given).where(_clip(task))).scalar_one()
+        return None, _CLIP.validate_json(given), outputs
+
+    def _end(
+        self,
+        connection: sa.Connection,
+        task: Task,
+        state: str,
+        outputs_json: str | None,
+        record: StageRecord | None,
+        reason: str | None,
+    ) -> bool:
+        """End an execution, if it is the current one of its row and its run goes on."""
+        self._fence(connection)
+        changed = connection.execute(
+            stage_run.update()
+            .where(_row(task), *_is_current(task))
+            .values(
+                state=state,
+                ended_at=now_of(self._database),
+                outputs=outputs_json,
+                record=_RECORD.dump_json(record).decode() if record else None,
+                reason=reason,
+            )
+        )
+        return changed.rowcount == 1
+
+    def _next(
+        self,
+        connection: sa.Connection,
+        task: Task,
+        following: Sequence[tuple[str, str]],
+        priority: int | None = None,
+    ) -> None:
+        """Write rows for what comes next, and enqueue it."""
+        if priority is None:
+            priority = connection.execute(sa.select(run.c.priority).where(run.c.id == task.run_id)).scalar_one()
+        add_executions(
+            connection,
+            self._engine,
+            now_of(self._database),
+            [Task(task.run_id, stage, subject, task.generation, 0) for stage, subject in following],
+            priority,
+        )
+
+    def _clips_found(self, connection: sa.Connection, task: Task, outputs: SplitOutputs) -> None:
+        where = (source.c.run_id == task.run_id) & (source.c.name == task.subject)
+        row = connection.execute(sa.select(source).where(where)).mappings().one()
+        named = _SOURCE.validate_json(row["given"])
+        names = [clip_name(named.name, one.index, named.linked_person) for one in outputs.clips]
+        connection.execute(
+            clip.insert(),
+            [
+                {
+                    "run_id": task.run_id,
+                    "name": name,
+                    "source_name": named.name,
+                    "position": row["position"],
+                    "number": one.index,
+                    "given": _CLIP.dump_json(one).decode(),
+                    "frame_count": one.frame_count,
+                    "state": PENDING,
+                    "stage": CLIP_STAGES[0],
+                }
+                for name, one in zip(names, outputs.clips, strict=True)
+            ],
+        )
+        connection.execute(source.update().where(where).values(state=SUCCEEDED))
+        self._next(connection, task, [(CLIP_STAGES[0], name) for name in names])
+        self._count(connection, task, len(names) - 1)
+
+    def _count(self, connection: sa.Connection, task: Task, change: int) -> None:
+        """Count what is open; at zero, pack what succeeded."""
+        row = connection.execute(
+            run.update()
+            .where(run.c.id == task.run_id)
+            .values(open_count=run.c.open_count + change)
+            .returning(run.c.open_count, run.c.sources_complete, run.c.priority, run.c.generation)
+        ).one()
+        if row.open_count == 0 and row.sources_complete:
+            current = Task(task.run_id, task.stage, task.subject, row.generation, 0)
+            any_clip = connection.execute(
+                sa.select(clip.c.name).where(clip.c.run_id == task.run_id, clip.c.state == SUCCEEDED).limit(1)
+            ).first()
+            self._next(connection, current, [("pack" if any_clip else FINISH, "")], row.priority)
+
+    def _end_run(
+        self, connection: sa.Connection, run_id: str, state: str, reason: str | None, message: str | None
+    ) -> None:
+        connection.execute(
+            run.update()
+            .where(run.c.id == run_id, run.c.state.in_(OPEN))
+            .values(state=state, ended_at=now_of(self._database), reason=reason, message=message)
+        )
+
+
+def add_executions(
+    connection: sa.Connection,
+    engine: Engine,
+    now: sa.ColumnElement[float],
+    tasks: Sequence[Task],
+    priority: int,
+    skip_cache: bool = False,
+) -> None:
+    """Write the rows of new executions, in place of earlier generations', and enqueue them."""
+    if not tasks:
+        return
+    clock = connection.execute(sa.select(now)).scalar_one()
+    rows = [
+        {
+            "run_id": task.run_id,
+            "subject": task.subject,
+            "stage": task.stage,
+            "generation": task.generation,
+            "attempt": task.attempt,
+            "losses": 0,
+            "retries": 0,
+            "skip_cache": skip_cache,
+            "state": PENDING,
+            "enqueued_at": clock,
+        }
+        for task in tasks
+    ]
+    if tasks[0].generation:
+        for task in tasks:
+            connection.execute(stage_run.delete().where(_row(task)))
+    connection.execute(stage_run.insert(), rows)
+    engine.enqueue(connection, tasks, priority)
+
+
+def _row(task: Task) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        stage_run.c.run_id == task.run_id, stage_run.c.subject == task.subject, stage_run.c.stage == task.stage
+    )
+
+
+def _is_current(task: Task) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        stage_run.c.generation == task.generation,
+        stage_run.c.attempt == task.attempt,
+        stage_run.c.state.in_(OPEN),
+    )
+
+
+def _current(row: Any, task: Task) -> bool:
+    return bool(
+        row["generation"] == task.generation
+        and row["attempt"] == task.attempt
+        and row["state"] not in (SUCCEEDED, FAILED, CANCELLED)
+    )
+
+
+def _clip(task: Task) -> sa.ColumnElement[bool]:
+    return sa.and_(clip.c.run_id == task.run_id, clip.c.name == task.subject)

@@ -1,0 +1,425 @@
+"""Runs as their users see and steer them: create, read, cancel, retry."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+
+from orchestrator.engine import FINISH, INTAKE, Engine, Task
+from orchestrator.ledger.database import now_of
+from orchestrator.ledger.executions import SOURCE_STAGES, add_executions
+from orchestrator.ledger.tables import (
+    CANCELLED,
+    ENDED,
+    FAILED,
+    OPEN,
+    PENDING,
+    RUNNING,
+    SUCCEEDED,
+    clip,
+    run,
+    source,
+    stage_run,
+)
+from orchestrator.naming import NamedSource
+from orchestrator.pipeline import CLIP_STAGES, RunParameters
+from orchestrator.report import StageRecord
+from services.split.messages import Clip
+from talkmill.artifacts.artifact import Artifact
+from talkmill.stage.errors import ClipNotFoundError, InvalidRequestError, RunNotEndedError, RunNotFoundError
+
+_PARAMETERS = TypeAdapter(RunParameters)
+_SOURCE = TypeAdapter(NamedSource)
+_CLIP = TypeAdapter(Clip)
+_RECORD = TypeAdapter(StageRecord)
+_ARTIFACT = TypeAdapter(Artifact)
+STAGE_ORDER = (*SOURCE_STAGES, *CLIP_STAGES)
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run as it is now.
+
+    Attributes:
+        row: Its row.
+        parameters: Of every stage.
+        source_states: State to sources.
+        clip_states: State to clips.
+        frame_count: Frames of the clips that succeeded.
+        stages: Stage to state to executions.
+    """
+
+    row: sa.RowMapping
+    parameters: RunParameters
+    source_states: dict[str, int]
+    clip_states: dict[str, int]
+    frame_count: int
+    stages: dict[str, dict[str, int]]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run has ended."""
+        return self.row["state"] in ENDED
+
+
+class Runs:
+    """The runs of a ledger."""
+
+    def __init__(self, database: sa.Engine, engine: Engine) -> None:
+        self._database, self._engine = database, engine
+
+    def create(self, request_id: str, parameters: RunParameters, priority: int, source_list: Artifact) -> str:
+        """Write a run and enqueue its intake; a request that was seen before gives its run."""
+        run_id = secrets.token_hex(6)
+        with self._database.begin() as connection:
+            if request_id:
+                known = self._by_request(connection, request_id)
+                if known:
+                    return known
+            connection.execute(
+                run.insert().values(
+                    id=run_id,
+                    request_id=request_id or None,
+                    state=PENDING,
+                    priority=priority,
+                    parameters=_PARAMETERS.dump_json(parameters).decode(),
+                    source_list=_ARTIFACT.dump_json(source_list).decode(),
+                    created_at=now_of(self._database),
+                )
+            )
+            task = Task(run_id, INTAKE, "", 0, 0)
+            add_executions(connection, self._engine, now_of(self._database), [task], priority)
+        return run_id
+
+    def find_request(self, request_id: str) -> str | None:
+        """Return the run that a request made, or None."""
+        with self._database.begin() as connection:
+            return self._by_request(connection, request_id)
+
+    def get(self, run_id: str) -> RunView:
+        """Return a run as it is now.
+
+        Raises:
+            RunNotFoundError: There is none.
+        """
+        with self._database.begin() as connection:
+            row = self._row(connection, run_id)
+            counts: dict[str, dict[str, int]] = {}
+            for table in (source, clip):
+                found = connection.execute(
+                    sa.select(table.c.state, sa.func.count()).where(table.c.run_id == run_id).group_by(table.c.state)
+                )
+                counts[table.name] = dict(found.tuples().all())
+            frames = connection.execute(
+                sa.select(sa.func.sum(clip.c.frame_count)).where(clip.c.run_id == run_id, clip.c.state == SUCCEEDED)
+            ).scalar()
+            stages: dict[str, dict[str, int]] = {}
+            for stage, state, count in connection.execute(
+                sa.select(stage_run.c.stage, stage_run.c.state, sa.func.count())
+                .where(stage_run.c.run_id == run_id)
+                .group_by(stage_run.c.stage, stage_run.c.state)
+            ):
+                stages.setdefault(stage, {})[state] = count
+        parameters = _PARAMETERS.validate_json(row["parameters"])
+        return RunView(row, parameters, counts["source"], counts["clip"], int(frames or 0), stages)
+
+    def source_list(self, run_id: str) -> Artifact:
+        """Return where the list of a run's sources lies."""
+        with self._database.begin() as connection:
+            return _ARTIFACT.validate_json(self._row(connection, run_id)["source_list"])
+
+    def version(self, run_id: str) -> tuple[Any, ...]:
+        """Return a value that changes when the run does; cheap."""
+        with self._database.begin() as connection:
+            row = self._row(connection, run_id)
+            ended = connection.execute(
+                sa.select(sa.func.count(), sa.func.max(stage_run.c.ended_at)).where(
+                    stage_run.c.run_id == run_id, stage_run.c.state.in_(ENDED)
+                )
+            ).one()
+        return (row["state"], row["source_count"], row["open_count"], row["generation"], *ended)
+
+    def latest(self, page_size: int, before: tuple[float, str] | None) -> Sequence[str]:
+        """Return ids of runs, the latest first.
+
+        Args:
+            page_size: How many.
+            before: Creation time and id of the last run of the page before.
+        """
+        wanted = sa.select(run.c.id).order_by(run.c.created_at.desc(), run.c.id.desc()).limit(page_size)
+        if before:
+            wanted = wanted.where(sa.tuple_(run.c.created_at, run.c.id) < sa.tuple_(*before))
+        with self._database.begin() as connection:
+            return [row[0] for row in connection.execute(wanted)]
+
+    def clips(
+        self, run_id: str, page_size: int, after: tuple[int, int, str] | None, state: str | None
+    ) -> Sequence[sa.RowMapping]:
+        """Return clips, and sources that have not become clips, in the order of sources.
+
+        Args:
+            run_id: The run.
+            page_size: How many.
+            after: Position, number and name of the last one of the page before.
+            state: Only those in this state.
+
+        Raises:
+            RunNotFoundError: There is none.
+        """
+        of_clips = sa.select(
+            clip.c.name, clip.c.position, clip.c.number, clip.c.source_name, clip.c.state, clip.c.stage,
+            clip.c.frame_count, clip.c.reason, clip.c.message, clip.c.measure, clip.c.threshold,
+            sa.literal(False).label("is_source"), source.c.given,
+        ).join(source, (source.c.run_id == clip.c.run_id) & (source.c.name == clip.c.source_name)).where(
+            clip.c.run_id == run_id
+        )  # fmt: skip
+        of_sources = sa.select(
+            source.c.name, source.c.position, sa.literal(-1).label("number"), source.c.name.label("source_name"),
+            source.c.state, source.c.stage, sa.literal(0).label("frame_count"), source.c.reason, source.c.message,
+            source.c.measure, source.c.threshold, sa.literal(True).label("is_source"), source.c.given,
+        ).where(source.c.run_id == run_id, source.c.state != SUCCEEDED)  # fmt: skip
+        both = sa.union_all(of_clips, of_sources).subquery()
+        wanted = sa.select(both).order_by(both.c.position, both.c.number, both.c.name).limit(page_size)
+        if state:
+            wanted = wanted.where(both.c.state == state)
+        if after:
+            wanted = wanted.where(sa.tuple_(both.c.position, both.c.number, both.c.name) > sa.tuple_(*after))
+        with self._database.begin() as connection:
+            self._row(connection, run_id)
+            return connection.execute(wanted).mappings().all()
+
+    def cancel(self, run_id: str) -> None:
+        """End a run; what waits leaves its queue, what goes on is told by its replica.
+
+        Raises:
+            RunNotFoundError: There is none.
+        """
+        with self._database.begin() as connection:
+            self._row(connection, run_id)
+            changed = connection.execute(
+                run.update()
+                .where(run.c.id == run_id, run.c.state.in_(OPEN))
+                .values(state=CANCELLED, ended_at=now_of(self._database))
+            )
+            if not changed.rowcount:
+                return
+            waiting = [Task(run_id, *row) for row in connection.execute(
+                sa.select(stage_run.c.stage, stage_run.c.subject, stage_run.c.generation, stage_run.c.attempt).where(
+                    stage_run.c.run_id == run_id, stage_run.c.state.in_(OPEN)
+                )
+            )]  # fmt: skip
+            for table in (stage_run, source, clip):
+                connection.execute(
+                    table.update().where(table.c.run_id == run_id, table.c.state.in_(OPEN)).values(state=CANCELLED)
+                )
+        self._engine.cancel(waiting)
+
+    def cancelled(self, run_ids: Sequence[str]) -> set[str]:
+        """Return those of some runs that are cancelled."""
+        with self._database.begin() as connection:
+            found = connection.execute(sa.select(run.c.id).where(run.c.id.in_(run_ids), run.c.state == CANCELLED))
+            return {row[0] for row in found}
+
+    def retry(self, run_id: str, names: Sequence[str], from_stage: str) -> int:
+        """Run sources and clips of an ended run again, past what is kept of the first stage.
+
+        Args:
+            run_id: The run.
+            names: Clips or sources; every one that has not succeeded when empty.
+            from_stage: Where to begin; the stage that each ended in when empty.
+
+        Returns:
+            How many run again.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            RunNotEndedError: It has not ended.
+            ClipNotFoundError: It has no such clip or source.
+            InvalidRequestError: A stage that does not exist.
+        """
+        if from_stage and from_stage not in STAGE_ORDER:
+            raise InvalidRequestError(f"from_stage: one of {', '.join(STAGE_ORDER)} is wanted", field="from_stage")
+        with self._database.begin() as connection:
+            locked = sa.select(run).where(run.c.id == run_id).with_for_update()
+            row = connection.execute(locked).mappings().first()
+            if row is None:
+                raise RunNotFoundError(f"there is no run {run_id}")
+            if row["state"] not in ENDED:
+                raise RunNotEndedError(f"run {run_id} is {row['state']}")
+            chosen = self._chosen(connection, run_id, names, from_stage)
+            generation = row["generation"] + 1
+            connection.execute(
+                stage_run.delete().where(stage_run.c.run_id == run_id, stage_run.c.stage.in_(("pack", FINISH)))
+            )
+            intake = not row["sources_complete"]
+            if not chosen and not intake and row["state"] == SUCCEEDED:
+                raise ClipNotFoundError(f"run {run_id} has nothing to run again: every clip succeeded")
+            connection.execute(
+                run.update().where(run.c.id == run_id).values(
+                    state=RUNNING, ended_at=None, reason=None, message=None, generation=generation,
+                    open_count=len(chosen),
+                )
+            )  # fmt: skip
+            now = now_of(self._database)
+            if intake:
+                add_executions(
+                    connection, self._engine, now, [Task(run_id, INTAKE, "", generation, 0)], row["priority"]
+                )
+            for stage in STAGE_ORDER:
+                subjects = [name for name, begin in chosen.items() if begin == stage]
+                for begin in range(0, len(subjects), BATCH):
+                    part = subjects[begin : begin + BATCH]
+                    self._reset(connection, run_id, stage, part)
+                    tasks = [Task(run_id, stage, name, generation, 0) for name in part]
+                    add_executions(connection, self._engine, now, tasks, row["priority"], skip_cache=True)
+            if not chosen and not intake:
+                add_executions(
+                    connection, self._engine, now, [Task(run_id, "pack", "", generation, 0)], row["priority"]
+                )
+        return len(chosen)
+
+    def results(self, run_id: str) -> Iterator[tuple[NamedSource, sa.RowMapping, list[sa.RowMapping]]]:
+        """Yield every clip of a run in order: its source, its row, and the executions behind it that succeeded."""
+        position, number = -1, -1
+        while True:
+            with self._database.begin() as connection:
+                rows = list(connection.execute(
+                    sa.select(clip, source.c.given.label("source_given"))
+                    .join(source, (source.c.run_id == clip.c.run_id) & (source.c.name == clip.c.source_name))
+                    .where(
+                        clip.c.run_id == run_id,
+                        sa.tuple_(clip.c.position, clip.c.number) > sa.tuple_(sa.literal(position), sa.literal(number)),
+                    )
+                    .order_by(clip.c.position, clip.c.number)
+                    .limit(BATCH)
+                ).mappings())  # fmt: skip
+                if not rows:
+                    return
+                subjects = {row["name"] for row in rows} | {row["source_name"] for row in rows}
+                executions: dict[str, list[Any]] = {}
+                for execution in connection.execute(
+                    sa.select(stage_run).where(
+                        stage_run.c.run_id == run_id, stage_run.c.subject.in_(subjects), stage_run.c.state == SUCCEEDED
+                    )
+                ).mappings():
+                    executions.setdefault(execution["subject"], []).append(execution)
+            for row in rows:
+                of_source = [one for one in executions.get(row["source_name"], []) if one["stage"] in SOURCE_STAGES]
+                of_clip = [one for one in executions.get(row["name"], []) if one["stage"] in CLIP_STAGES]
+                yield _SOURCE.validate_json(row["source_given"]), row, of_source + of_clip
+            position, number = rows[-1]["position"], rows[-1]["number"]
+
+    def sources(self, run_id: str) -> Iterator[tuple[NamedSource, sa.RowMapping, str | None]]:
+        """Yield every source of a run in order: its name, its row, and the outputs of split where there are any."""
+        position = -1
+        while True:
+            with self._database.begin() as connection:
+                rows = list(connection.execute(
+                    sa.select(source, stage_run.c.outputs)
+                    .outerjoin(
+                        stage_run,
+                        (stage_run.c.run_id == source.c.run_id)
+                        & (stage_run.c.subject == source.c.name)
+                        & (stage_run.c.stage == "split"),
+                    )
+                    .where(source.c.run_id == run_id, source.c.position > position)
+                    .order_by(source.c.position)
+                    .limit(BATCH)
+                ).mappings())  # fmt: skip
+            if not rows:
+                return
+            for row in rows:
+                yield _SOURCE.validate_json(row["given"]), row, row["outputs"]
+            position = rows[-1]["position"]
+
+    def execution(self, run_id: str, stage: str) -> sa.RowMapping | None:
+        """Return what is known of an execution that is made once a run."""
+        wanted = sa.select(stage_run).where(
+            stage_run.c.run_id == run_id, stage_run.c.subject == "", stage_run.c.stage == stage
+        )
+        with self._database.begin() as connection:
+            return connection.execute(wanted).mappings().first()
+
+    def backlog(self) -> dict[str, tuple[int, float]]:
+        """Return, for each stage, how many executions are open and the age in seconds of the oldest that waits."""
+        oldest = sa.func.min(sa.case((stage_run.c.state == PENDING, stage_run.c.enqueued_at)))
+        wanted = (
+            sa.select(stage_run.c.stage, sa.func.count(), now_of(self._database) - oldest)
+            .where(stage_run.c.state.in_((sa.literal_column("'PENDING'"), sa.literal_column("'RUNNING'"))))
+            .group_by(stage_run.c.stage)
+        )
+        with self._database.begin() as connection:
+            return {stage: (count, float(age or 0)) for stage, count, age in connection.execute(wanted)}
+
+    def _chosen(self, connection: sa.Connection, run_id: str, names: Sequence[str], from_stage: str) -> dict[str, str]:
+        """Return names with the stage that each begins from."""
+        found: dict[str, str] = {}
+        asked = set(names)
+        for table in (clip, source):
+            wanted = sa.select(table).where(table.c.run_id == run_id)
+            wanted = wanted.where(table.c.name.in_(names)) if names else wanted.where(
+                table.c.state.in_((FAILED, CANCELLED))
+            )  # fmt: skip
+            for row in connection.execute(wanted).mappings():
+                stage = from_stage or row["stage"]
+                asked.discard(row["name"])
+                if table is clip and stage in SOURCE_STAGES:
+                    found[row["source_name"]] = stage
+                elif table is source and stage in CLIP_STAGES:
+                    if row["state"] == SUCCEEDED:
+                        of_source = sa.select(clip.c.name).where(
+                            clip.c.run_id == run_id, clip.c.source_name == row["name"]
+                        )
+                        found.update({name: stage for (name,) in connection.execute(of_source)})
+                    else:
+                        found[row["name"]] = row["stage"]
+                else:
+                    found[row["name"]] = stage
+        if asked:
+            raise ClipNotFoundError(f"run {run_id} has no clip or source {sorted(asked)[0]!r}")
+        return found
+
+    def _reset(self, connection: sa.Connection, run_id: str, stage: str, names: Sequence[str]) -> None:
+        """Forget what sources or clips did from a stage on."""
+        later = STAGE_ORDER[STAGE_ORDER.index(stage) :]
+        empty = {"state": PENDING, "stage": stage, "reason": None, "message": None, "measure": None, "threshold": None}
+        table = source if stage in SOURCE_STAGES else clip
+        if table is source:
+            of_sources = [clip.c.run_id == run_id, clip.c.source_name.in_(names)]
+            clips = [row[0] for row in connection.execute(sa.select(clip.c.name).where(*of_sources))]
+            connection.execute(
+                stage_run.delete().where(
+                    stage_run.c.run_id == run_id, stage_run.c.subject.in_(clips), stage_run.c.stage.in_(CLIP_STAGES)
+                )
+            )
+            connection.execute(clip.delete().where(*of_sources))
+        connection.execute(
+            stage_run.delete().where(
+                stage_run.c.run_id == run_id, stage_run.c.subject.in_(names), stage_run.c.stage.in_(later)
+            )
+        )
+        connection.execute(table.update().where(table.c.run_id == run_id, table.c.name.in_(names)).values(**empty))
+
+    def _by_request(self, connection: sa.Connection, request_id: str) -> str | None:
+        found = connection.execute(sa.select(run.c.id).where(run.c.request_id == request_id)).scalar()
+        return None if found is None else str(found)
+
+    def _row(self, connection: sa.Connection, run_id: str) -> sa.RowMapping:
+        row = connection.execute(sa.select(run).where(run.c.id == run_id)).mappings().first()
+        if row is None:
+            raise RunNotFoundError(f"there is no run {run_id}")
+        return row
+
+
+def record_from(text: str) -> StageRecord:
+    """Read the record of an execution."""
+    return _RECORD.validate_json(text)
+
+
+def clip_from(text: str) -> Clip:
+    """Read split's clip."""
+    return _CLIP.validate_json(text)

@@ -1,0 +1,167 @@
+"""The orchestrator's process: database, engine, lease, PipelineService. `talkmill serve orchestrator`."""
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+import time
+import uuid
+from importlib import import_module
+
+import grpc
+import structlog
+
+from orchestrator.auth import AuthInterceptor, Tokens, TokensError
+from orchestrator.dbos_engine import DbosEngine
+from orchestrator.engine import FINISH, INTAKE
+from orchestrator.finish import Finisher
+from orchestrator.intake import Intake
+from orchestrator.leases import EXIT_LEASE_LOST, Leases
+from orchestrator.ledger.database import is_transient, migrate, open_database, until_answered
+from orchestrator.ledger.executions import Executions
+from orchestrator.ledger.runs import Runs
+from orchestrator.runners.grpc import ClientTls, StageCaller
+from orchestrator.service import PipelineServicer
+from orchestrator.settings import OrchestratorSettings
+from orchestrator.worker import Worker
+from services.registry import STAGES
+from talkmill.api.pipeline.v1 import pipeline_pb2, pipeline_pb2_grpc
+from talkmill.artifacts.s3 import connect
+from talkmill.artifacts.store import StoreUnavailableError
+from talkmill.serving.method import StageMethod
+from talkmill.serving.server import print_settings, start_server, wait_for_signal
+from talkmill.serving.stage_server import open_store, read_settings
+from talkmill.telemetry import metrics
+from talkmill.telemetry.logs import configure_logs
+
+log = structlog.get_logger()
+
+CANCEL_SECONDS, BACKLOG_SECONDS, FORGET_SECONDS = 2.0, 5.0, 600.0
+
+
+def main() -> int:
+    """Serve until SIGTERM; returns the exit code."""
+    settings = read_settings(OrchestratorSettings)
+    configure_logs(settings.log_level, sys.stdout)
+    print_settings(settings)
+    try:
+        return asyncio.run(_serve(settings))
+    except (OSError, TokensError, ValueError) as error:
+        log.error("the orchestrator cannot start", error=str(error))
+        return 1
+
+
+def methods_of_stages() -> dict[str, StageMethod]:
+    """Return every stage's method, from the registry."""
+    return {entry.name: import_module(f"services.{entry.name}.service").METHOD for entry in STAGES}
+
+
+async def _serve(settings: OrchestratorSettings) -> int:
+    tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
+    if tokens is None and not settings.listen.loopback:
+        raise ValueError(f"listening on {settings.listen.address} needs TALKMILL_TOKENS_FILE")
+    methods, url = methods_of_stages(), settings.database_url.get_secret_value()
+    database = open_database(url, settings.database_pool_size)
+    await asyncio.to_thread(until_answered, lambda: migrate(database), "migration")
+    executor_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+    concurrency = {stage: settings.stage_concurrency.get(stage, settings.concurrency) for stage in methods}
+    engine = DbosEngine(url, executor_id, concurrency | {INTAKE: 2, FINISH: 2}, settings.polling_seconds)
+    leases = Leases(database, executor_id, settings.lease_seconds, settings.lease_renew_seconds, settings.reap_seconds)
+    store = open_store(settings.store, "orchestrator")
+    await asyncio.to_thread(_buckets, settings)
+    tls = ClientTls(settings.stage_tls.ca, settings.stage_tls.certificate, settings.stage_tls.key)
+    caller = StageCaller(methods, settings.stage_targets, tls, settings.idle_seconds)
+    executions, runs = Executions(database, engine, leases.check), Runs(database, engine)
+    work_bucket, dataset_bucket = settings.store.work_bucket, settings.store.dataset_bucket
+    finisher = Finisher(runs, executions, store, methods, work_bucket, dataset_bucket)
+    worker = Worker(
+        executions,
+        caller.call,
+        methods,
+        Intake(runs, executions, store),
+        finisher,
+        dataset_bucket,
+        lambda: os._exit(EXIT_LEASE_LOST),
+    )
+    public = connect(
+        settings.store.public_endpoint or settings.store.endpoint,
+        settings.store.access_key,
+        settings.store.secret_key.get_secret_value(),
+        settings.store.secure if settings.store.public_secure is None else settings.store.public_secure,
+        settings.store.region,
+        settings.store.ca_certificate,
+    )
+    servicer = PipelineServicer(runs, finisher, store, public, work_bucket, dataset_bucket, caller.stop)
+
+    def add(server: grpc.aio.Server) -> list[str]:
+        pipeline_pb2_grpc.add_PipelineServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
+        return [pipeline_pb2.DESCRIPTOR.services_by_name["PipelineService"].full_name]
+
+    running = await start_server(settings, add, [AuthInterceptor(tokens)] if tokens else [])
+    await asyncio.to_thread(leases.acquire)
+    await asyncio.to_thread(engine.launch, worker.handle)
+    leases.keep(engine)
+    for seconds, work in (
+        (CANCEL_SECONDS, lambda: _stop_cancelled(runs, caller)),
+        (BACKLOG_SECONDS, lambda: _tell_backlog(runs)),
+        (FORGET_SECONDS, lambda: _forget(engine, settings.execution_retention_hours)),
+    ):
+        threading.Thread(target=_every, args=(seconds, work), daemon=True).start()
+    await running.health.ready()
+    log.info("ready", executor=executor_id)
+    await wait_for_signal()
+    log.info("stopping")
+    await running.health.not_ready()
+    await running.stop(2.0)
+    # Nothing to wait for: every task is in the database, and stages let another replica join what goes on.
+    try:
+        leases.release()
+    except Exception as error:
+        log.warning("the lease could not be released", error=type(error).__name__)
+    os._exit(0)
+
+
+def _buckets(settings: OrchestratorSettings) -> None:
+    """Make the buckets, and let uploads and intermediates expire."""
+    store, days = open_store(settings.store, "orchestrator"), settings.store.retention_days
+    try:
+        store.ensure_bucket(settings.store.work_bucket, {"": days} if days else {})
+        store.ensure_bucket(settings.store.dataset_bucket, {})
+    except StoreUnavailableError as error:
+        raise OSError(f"{settings.store.endpoint}: {error}") from error
+
+
+def _stop_cancelled(runs: Runs, caller: StageCaller) -> None:
+    """End this replica's calls of runs that were cancelled, perhaps at another replica."""
+    going_on = caller.run_ids()
+    for run_id in runs.cancelled(going_on) if going_on else ():
+        caller.stop(run_id)
+
+
+def _tell_backlog(runs: Runs) -> None:
+    backlog = runs.backlog()
+    for entry in STAGES:
+        count, age = backlog.get(entry.name, (0, 0.0))
+        metrics.BACKLOG.labels(entry.name).set(count)
+        metrics.OLDEST_PENDING.labels(entry.name).set(age)
+
+
+def _forget(engine: DbosEngine, hours: float) -> None:
+    count = engine.forget(hours * 3600)
+    if count:
+        log.info("deleted what was kept of ended executions", count=count)
+
+
+def _every(seconds: float, work: object) -> None:
+    while True:
+        time.sleep(seconds)
+        try:
+            work()  # type: ignore[operator]
+        except Exception as error:
+            if not is_transient(error):
+                log.error("unexpected error", exc_info=error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

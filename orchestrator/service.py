@@ -1,0 +1,390 @@
+"""The PipelineService: requests to the ledger and back. Decides nothing of how a run goes."""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, TypeVar
+
+import structlog
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from minio import Minio
+from pydantic import ValidationError
+
+from orchestrator.finish import Finisher
+from orchestrator.intake import GivenSource, encode_sources
+from orchestrator.ledger.database import is_transient
+from orchestrator.ledger.runs import Runs, RunView
+from orchestrator.ledger.tables import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
+from orchestrator.naming import NamedSource
+from orchestrator.pipeline import RunParameters
+from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
+from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceServicer
+from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.s3 import S3Store, presign
+from talkmill.artifacts.store import StoreUnavailableError
+from talkmill.dataset.names import slug
+from talkmill.serving.messages import fill_message, from_message
+from talkmill.serving.status import trailing_status
+from talkmill.stage.errors import (
+    DatabaseUnavailableError,
+    InputMissingError,
+    InternalError,
+    InvalidRequestError,
+    RunNotEndedError,
+    RunNotFoundError,
+    StageError,
+    StoreDownError,
+)
+from talkmill.telemetry import metrics
+
+log = structlog.get_logger()
+
+RequestT = TypeVar("RequestT", bound=Message)
+ResultT = TypeVar("ResultT")
+
+MAX_SOURCES, MAX_RETRIED = 1000, 1000
+MAX_UPLOAD_BYTES = 5 << 30
+DEFAULT_PRIORITY, MAX_PRIORITY = 100, 1000
+WATCH_SECONDS = 1.0
+ADDRESS_SECONDS = 6 * 3600
+_SPLITS = {0: "train", 1: "train", 2: "test", 3: "by-person"}
+
+
+class PipelineServicer(PipelineServiceServicer):
+    """Serves the runs of a ledger."""
+
+    def __init__(
+        self,
+        runs: Runs,
+        finisher: Finisher,
+        store: S3Store,
+        public: Minio,
+        work_bucket: str,
+        dataset_bucket: str,
+        stop_calls: Callable[[str], None],
+    ) -> None:
+        """Create the servicer.
+
+        Args:
+            runs: Of the ledger.
+            finisher: Knows the files of ended runs.
+            store: Where lists are written.
+            public: Client of the endpoint that users reach; signs their addresses.
+            work_bucket: Of uploads and lists.
+            dataset_bucket: Of data sets.
+            stop_calls: Ends this replica's calls of a run.
+        """
+        self._runs, self._finisher, self._store, self._public = runs, finisher, store, public
+        self._work_bucket, self._dataset_bucket, self._stop_calls = work_bucket, dataset_bucket, stop_calls
+
+    async def CreateRun(self, request: pb.CreateRunRequest, context: Any) -> pb.CreateRunResponse:  # noqa: N802
+        """See pipeline.proto."""
+        return await self._answer(context, "CreateRun", lambda: self._create(request))
+
+    async def GetRun(self, request: pb.GetRunRequest, context: Any) -> pb.GetRunResponse:  # noqa: N802
+        """See pipeline.proto."""
+        return await self._answer(
+            context, "GetRun", lambda: pb.GetRunResponse(run=self._run(_run_id(request.name, "name")))
+        )
+
+    async def ListRuns(self, request: pb.ListRunsRequest, context: Any) -> pb.ListRunsResponse:  # noqa: N802
+        """See pipeline.proto."""
+        return await self._answer(context, "ListRuns", lambda: self._list(request))
+
+    async def CancelRun(self, request: pb.CancelRunRequest, context: Any) -> pb.CancelRunResponse:  # noqa: N802
+        """See pipeline.proto."""
+
+        def cancel() -> pb.CancelRunResponse:
+            run_id = _run_id(request.name, "name")
+            self._runs.cancel(run_id)
+            self._stop_calls(run_id)
+            return pb.CancelRunResponse(run=self._run(run_id))
+
+        return await self._answer(context, "CancelRun", cancel)
+
+    async def RetryRun(self, request: pb.RetryRunRequest, context: Any) -> pb.RetryRunResponse:  # noqa: N802
+        """See pipeline.proto."""
+
+        def retry() -> pb.RetryRunResponse:
+            run_id = _run_id(request.name, "name")
+            if len(request.clips) > MAX_RETRIED:
+                raise InvalidRequestError(f"clips: at most {MAX_RETRIED}", field="clips")
+            for index, name in enumerate(request.clips):
+                _plain(name, f"clips.{index}", 512)
+            _plain(request.from_stage, "from_stage", 64)
+            count = self._runs.retry(run_id, list(request.clips), request.from_stage)
+            return pb.RetryRunResponse(run=self._run(run_id), retried_count=count)
+
+        return await self._answer(context, "RetryRun", retry)
+
+    async def WatchRun(  # noqa: N802
+        self, request: pb.WatchRunRequest, context: Any
+    ) -> AsyncIterator[pb.WatchRunResponse]:
+        """See pipeline.proto."""
+        seen: Any = None
+        while True:
+
+            def look(before: Any = seen) -> tuple[Any, pb.Run | None, bool]:
+                run_id = _run_id(request.name, "name")
+                now = self._runs.version(run_id)
+                if now == before:
+                    return now, None, False
+                view = self._runs.get(run_id)
+                return now, _run_message(view), view.ended
+
+            seen, changed, ended = await self._answer(context, "WatchRun", look)
+            if changed is not None:
+                yield pb.WatchRunResponse(run=changed)
+            if ended:
+                return
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def ListClips(self, request: pb.ListClipsRequest, context: Any) -> pb.ListClipsResponse:  # noqa: N802
+        """See pipeline.proto."""
+        return await self._answer(context, "ListClips", lambda: self._clips(request))
+
+    async def CreateUpload(  # noqa: N802
+        self, request: pb.CreateUploadRequest, context: Any
+    ) -> pb.CreateUploadResponse:
+        """See pipeline.proto."""
+        return await self._answer(context, "CreateUpload", lambda: self._upload(request))
+
+    async def ListRunArtifacts(  # noqa: N802
+        self, request: pb.ListRunArtifactsRequest, context: Any
+    ) -> pb.ListRunArtifactsResponse:
+        """See pipeline.proto."""
+        return await self._answer(context, "ListRunArtifacts", lambda: self._artifacts(request))
+
+    def _create(self, request: pb.CreateRunRequest) -> pb.CreateRunResponse:
+        _plain(request.request_id, "request_id", 64)
+        known = self._runs.find_request(request.request_id) if request.request_id else None
+        if known:
+            return pb.CreateRunResponse(run=self._run(known))
+        if not 0 <= request.priority <= MAX_PRIORITY:
+            raise InvalidRequestError(f"priority: 1 to {MAX_PRIORITY}, or 0", field="priority")
+        parameters = from_message(request.parameters, RunParameters, "parameters")
+        if bool(request.sources) == request.HasField("source_list"):
+            raise InvalidRequestError("sources: give either sources or source_list", field="sources")
+        if len(request.sources) > MAX_SOURCES:
+            raise InvalidRequestError(
+                f"sources: at most {MAX_SOURCES}; upload a list and give source_list", field="sources"
+            )
+        if request.sources:
+            given = [self._source(source, f"sources.{index}") for index, source in enumerate(request.sources)]
+            content = encode_sources(given)
+            digest = hashlib.sha256(content).hexdigest()
+            source_list = Artifact(
+                self._work_bucket, f"uploads/{digest}/sources.jsonl", digest, len(content), "application/jsonl"
+            )
+            self._store.write(source_list.bucket, source_list.key, content)
+        else:
+            source_list = from_message(request.source_list, Artifact, "source_list")
+            self._check_upload(source_list, "source_list")
+            if not self._store.has(source_list):
+                raise InputMissingError(f"{source_list.bucket}/{source_list.key} is not in the store")
+        run_id = self._runs.create(request.request_id, parameters, request.priority or DEFAULT_PRIORITY, source_list)
+        log.info("run created", run=run_id)
+        return pb.CreateRunResponse(run=self._run(run_id))
+
+    def _source(self, source: pb.Source, where: str) -> GivenSource:
+        upload = from_message(source.upload, Artifact, f"{where}.upload") if source.HasField("upload") else None
+        if upload is not None:
+            self._check_upload(upload, f"{where}.upload")
+        if source.split not in _SPLITS:
+            raise InvalidRequestError(f"{where}.split: {source.split} is not a Split", field=f"{where}.split")
+        _plain(source.uri, f"{where}.uri", 4096)
+        _plain(source.person, f"{where}.person", 256)
+        try:
+            return GivenSource(source.uri, upload, source.person, source.link_person, _SPLITS[source.split])  # type: ignore[arg-type]
+        except ValidationError as error:
+            told = error.errors()[0]
+            text = told["msg"].removeprefix("Value error, ")
+            name = str(told["loc"][0]) if told["loc"] else text.partition(":")[0]
+            raise InvalidRequestError(f"{where}.{name}: {text}", field=f"{where}.{name}") from None
+
+    def _check_upload(self, upload: Artifact, where: str) -> None:
+        if upload.bucket != self._work_bucket or not upload.key.startswith("uploads/"):
+            raise InvalidRequestError(f"{where}: what CreateUpload gave is wanted", field=where)
+
+    def _upload(self, request: pb.CreateUploadRequest) -> pb.CreateUploadResponse:
+        name = _plain(request.file_name, "file_name", 255)
+        if not name or "/" in name or "\\" in name or name in (".", ".."):
+            raise InvalidRequestError("file_name: a name without a path is wanted", field="file_name")
+        if not 1 <= request.size_bytes <= MAX_UPLOAD_BYTES:
+            raise InvalidRequestError("size_bytes: 1 byte to 5 GiB", field="size_bytes")
+        stem, dot, suffix = name.rpartition(".")
+        plain = f"{slug(stem or name)}.{slug(suffix).lower()}" if dot and stem else slug(name)
+        try:
+            digest = request.sha256
+            upload = from_message(
+                pb.Source(
+                    upload={
+                        "bucket": self._work_bucket, "key": f"uploads/{digest}/{plain}", "sha256": digest,
+                        "size_bytes": request.size_bytes, "media_type": "application/octet-stream",
+                    }
+                ).upload,
+                Artifact,
+            )  # fmt: skip
+        except InvalidRequestError:
+            raise InvalidRequestError("sha256: 64 lower-case hex digits are wanted", field="sha256") from None
+        response = pb.CreateUploadResponse()
+        fill_message(upload, response.upload)
+        if not self._store.has(upload):
+            response.put_uri = presign(self._public, "PUT", upload.bucket, upload.key, ADDRESS_SECONDS)
+        return response
+
+    def _list(self, request: pb.ListRunsRequest) -> pb.ListRunsResponse:
+        size = _page_size(request.page_size, 50)
+        before = _read_token(request.page_token, (float, str))
+        views = [self._runs.get(run_id) for run_id in self._runs.latest(size, before)]
+        token = _token(views[-1].row["created_at"], views[-1].row["id"]) if len(views) == size else ""
+        return pb.ListRunsResponse(runs=[_run_message(view) for view in views], next_page_token=token)
+
+    def _clips(self, request: pb.ListClipsRequest) -> pb.ListClipsResponse:
+        run_id, size = _run_id(request.parent, "parent"), _page_size(request.page_size, 100)
+        if request.state not in pb.State.values():
+            raise InvalidRequestError(f"state: {request.state} is not a State", field="state")
+        state = pb.State.Name(request.state).removeprefix("STATE_") if request.state else None
+        rows = self._runs.clips(run_id, size, _read_token(request.page_token, (int, int, str)), state)
+        token = _token(rows[-1]["position"], rows[-1]["number"], rows[-1]["name"]) if len(rows) == size else ""
+        return pb.ListClipsResponse(clips=[_clip_message(row) for row in rows], next_page_token=token)
+
+    def _artifacts(self, request: pb.ListRunArtifactsRequest) -> pb.ListRunArtifactsResponse:
+        run_id, size = _run_id(request.parent, "parent"), _page_size(request.page_size, 500)
+        begin = (_read_token(request.page_token, (int,)) or (0,))[0]
+        view = self._runs.get(run_id)
+        if not view.ended:
+            raise RunNotEndedError(f"run {run_id} is {view.row['state']}")
+        files = self._finisher.files(run_id)
+        response = pb.ListRunArtifactsResponse()
+        for path, artifact in files[begin : begin + size]:
+            entry = response.artifacts.add(
+                path=path, get_uri=presign(self._public, "GET", artifact.bucket, artifact.key, ADDRESS_SECONDS)
+            )
+            fill_message(artifact, entry.artifact)
+        if begin + size < len(files):
+            response.next_page_token = _token(begin + size)
+        return response
+
+    def _run(self, run_id: str) -> pb.Run:
+        return _run_message(self._runs.get(run_id))
+
+    async def _answer(self, context: Any, method: str, work: Callable[[], ResultT]) -> ResultT:
+        try:
+            result = await asyncio.to_thread(work)
+        except StageError as error:
+            failure = error
+        except StoreUnavailableError as error:
+            failure = StoreDownError(str(error))
+        except Exception as error:
+            if is_transient(error):
+                failure = DatabaseUnavailableError("the database does not answer")
+            else:
+                log.error("unexpected error in a call", method=method, exc_info=error)
+                failure = InternalError(f"unexpected {type(error).__name__}")
+        else:
+            metrics.RPCS.labels(method, "OK").inc()
+            return result
+        metrics.RPCS.labels(method, failure.code).inc()
+        await context.abort(*trailing_status(failure, ""))
+        raise failure
+
+
+def _run_message(view: RunView) -> pb.Run:
+    row = view.row
+    clips = view.clip_states
+    message = pb.Run(
+        name=f"runs/{row['id']}",
+        state=f"STATE_{row['state']}",
+        create_time=_timestamp(row["created_at"]),
+        priority=row["priority"],
+        source_count=row["source_count"],
+        sources_complete=row["sources_complete"],
+        failed_source_count=view.source_states.get(FAILED, 0),
+        pending_clip_count=clips.get(PENDING, 0) + clips.get(RUNNING, 0),
+        succeeded_clip_count=clips.get(SUCCEEDED, 0),
+        failed_clip_count=clips.get(FAILED, 0),
+        cancelled_clip_count=clips.get(CANCELLED, 0),
+        frame_count=view.frame_count,
+        reason=row["reason"] or "",
+        message=row["message"] or "",
+    )
+    if row["ended_at"] is not None:
+        message.end_time.CopyFrom(_timestamp(row["ended_at"]))
+    fill_message(view.parameters, message.parameters)
+    for stage, states in sorted(view.stages.items()):
+        message.stages.add(
+            stage=stage,
+            pending_count=states.get(PENDING, 0),
+            running_count=states.get(RUNNING, 0),
+            succeeded_count=states.get(SUCCEEDED, 0),
+            failed_count=states.get(FAILED, 0),
+        )
+    return message
+
+
+def _clip_message(row: Any) -> pb.Clip:
+    source: NamedSource = json.loads(row["given"])
+    return pb.Clip(
+        name=row["name"],
+        source=source["original_name"],  # type: ignore[index]
+        state=f"STATE_{row['state']}",
+        stage=row["stage"],
+        frame_count=row["frame_count"],
+        reason=row["reason"] or "",
+        message=row["message"] or "",
+        measure=row["measure"],
+        threshold=row["threshold"],
+        is_source=bool(row["is_source"]),
+    )
+
+
+def _timestamp(seconds: float) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromMicroseconds(round(seconds * 1e6))
+    return stamp
+
+
+def _run_id(name: str, field: str) -> str:
+    kind, _, run_id = name.partition("/")
+    if kind != "runs" or not run_id or len(run_id) > 64 or not run_id.isalnum():
+        raise InvalidRequestError(f"{field}: `runs/ID` is wanted", field=field)
+    if not run_id.isascii():
+        raise RunNotFoundError("there is no such run")
+    return run_id
+
+
+def _plain(text: str, field: str, limit: int) -> str:
+    if len(text) > limit or not text.isprintable():
+        raise InvalidRequestError(f"{field}: at most {limit} printable characters", field=field)
+    return text
+
+
+def _page_size(size: int, default: int) -> int:
+    if not 0 <= size <= 1000:
+        raise InvalidRequestError("page_size: 1 to 1000, or 0", field="page_size")
+    return size or default
+
+
+def _token(*values: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode()
+
+
+def _read_token(token: str, kinds: Sequence[type]) -> Any:
+    if not token:
+        return None
+    try:
+        values = json.loads(base64.urlsafe_b64decode(token.encode("ascii")))
+        if not isinstance(values, list) or len(values) != len(kinds):
+            raise ValueError
+        if not all(type(value) is kind for value, kind in zip(values, kinds, strict=True)):
+            raise ValueError
+        if any(not value.isprintable() if isinstance(value, str) else not abs(value) < 2**53 for value in values):
+            raise ValueError
+    except (ValueError, binascii.Error, RecursionError):
+        raise InvalidRequestError("page_token: take it from the page before", field="page_token") from None
+    return tuple(values)

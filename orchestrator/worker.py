@@ -1,0 +1,174 @@
+"""Handles one task: reads what it begins with, calls the stage, writes what its end brings about."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from pydantic import TypeAdapter
+
+from orchestrator.engine import FINISH, INTAKE, Task
+from orchestrator.finish import Finisher
+from orchestrator.intake import Intake
+from orchestrator.leases import LeaseLostError
+from orchestrator.ledger.database import until_answered
+from orchestrator.ledger.executions import Ending, Executions, Opening
+from orchestrator.ledger.tables import SUCCEEDED
+from orchestrator.pipeline import ClipProgress, clip_inputs
+from orchestrator.runners.grpc import CallStage, Failed, Finished, Lost, Outcome, Refused, Stopped
+from services.download.messages import DownloadInputs
+from services.pack.messages import PackInputs, PackParameters
+from services.split.messages import SplitInputs
+from talkmill.api.common.v1.common_pb2 import ExecutionContext
+from talkmill.artifacts.manifest import Rejection
+from talkmill.serving.method import StageMethod
+from talkmill.stage.errors import CancelledError, InternalError, StageError, WorkerLostError
+from talkmill.telemetry import metrics
+
+log = structlog.get_logger()
+
+# A worker that dies with the same clip for the fourth time is killed by the clip.
+MAX_LOSSES = 4
+# An error that may pass is tried so often; waits of 2, 4, 8... seconds lie between.
+MAX_RETRIES = 6
+LONGEST_WAIT_SECONDS = 120.0
+# A refused call is tried again here for a while, then gives its place in the queue to others.
+REFUSED_HERE_SECONDS = 20.0
+REFUSED_PAUSE_SECONDS = 5.0
+
+
+class Worker:
+    """Handles tasks, on many threads."""
+
+    def __init__(
+        self,
+        executions: Executions,
+        call: CallStage,
+        methods: dict[str, StageMethod],
+        intake: Intake,
+        finisher: Finisher,
+        dataset_bucket: str,
+        lease_lost: Callable[[], None],
+    ) -> None:
+        """Create the worker.
+
+        Args:
+            executions: The ledger's transactions.
+            call: Calls a stage.
+            methods: Stage to its method.
+            intake: Takes sources in.
+            finisher: Gives the data set its place.
+            dataset_bucket: Where pack writes.
+            lease_lost: Ends the process.
+        """
+        self._executions, self._call, self._methods = executions, call, methods
+        self._intake, self._finisher, self._dataset_bucket = intake, finisher, dataset_bucket
+        self._lease_lost = lease_lost
+        self._outputs = {stage: TypeAdapter(method.outputs) for stage, method in methods.items()}
+
+    def handle(self, task: Task) -> None:
+        """Handle a task; never raises."""
+        try:
+            opening = until_answered(lambda: self._executions.begin(task), "begin")
+            if opening is not None:
+                self._handle(task, opening)
+        except LeaseLostError:
+            self._lease_lost()
+        except Exception as error:
+            log.error("a task could not be handled", task=task.id, exc_info=error)
+            self._fail(task, InternalError(f"unexpected {type(error).__name__} in the orchestrator"))
+
+    def _handle(self, task: Task, opening: Opening) -> None:
+        try:
+            if task.stage == INTAKE:
+                self._intake.run(task)
+            elif task.stage == FINISH:
+                self._finisher.run(task)
+            else:
+                self._execute(task, opening)
+        except StageError as error:
+            self._after_error(task, opening, error)
+
+    def _execute(self, task: Task, opening: Opening) -> None:
+        inputs = self._inputs(task, opening)
+        pack = task.stage == "pack"
+        context = ExecutionContext(
+            name=f"runs/{task.run_id}/{task.subject}",
+            request_id=task.id,
+            output_bucket=self._dataset_bucket if pack else "",
+            output_key_prefix=f"runs/{task.run_id}/" if pack else "",
+            skip_cache_lookup=opening.skip_cache,
+        )
+        outcome = self._until_taken(task, inputs, context)
+        match outcome:
+            case Finished(outputs, record):
+                text = self._outputs[task.stage].dump_json(outputs).decode()
+                ending = until_answered(lambda: self._executions.succeed(task, outputs, text, record), "succeed")
+                self._tell(ending)
+            case Failed(error):
+                self._after_error(task, opening, error)
+            case Lost(why):
+                log.warning("a worker was lost", task=task.id, why=why, losses=opening.losses + 1)
+                if opening.losses + 1 >= MAX_LOSSES:
+                    self._fail(task, WorkerLostError(f"the worker was lost {MAX_LOSSES} times; the last time: {why}"))
+                else:
+                    self._again(task, opening, 1.0, lost=True)
+            case Refused():
+                self._again(task, opening, REFUSED_PAUSE_SECONDS)
+            case Stopped():
+                log.info("stopped", task=task.id)
+
+    def _until_taken(self, task: Task, inputs: Any, context: ExecutionContext) -> Outcome:
+        """Call until a replica takes the work, for a while, with waits that grow and differ."""
+        deadline, wait = time.monotonic() + REFUSED_HERE_SECONDS, 0.05
+        while True:
+            outcome = self._call(task.run_id, task.stage, inputs, context)
+            if not isinstance(outcome, Refused) or time.monotonic() > deadline:
+                return outcome
+            time.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load, hides nothing
+            wait = min(2.0, wait * 1.6)
+
+    def _inputs(self, task: Task, opening: Opening) -> Any:
+        parameters = opening.parameters
+        if task.stage == "download":
+            given = opening.source
+            assert given is not None  # noqa: S101 - the ledger gives it to this stage
+            if given.upload is not None:
+                return DownloadInputs(given.original_name, upload=given.upload, parameters=parameters.download)
+            return DownloadInputs(given.uri, parameters=parameters.download)
+        outputs = {stage: self._outputs[stage].validate_json(text) for stage, text in opening.outputs.items()}
+        if task.stage == "split":
+            return SplitInputs(outputs["download"].source, parameters.split)
+        if task.stage == "pack":
+            return PackInputs(self._finisher.clip_list(task.run_id), (), PackParameters(parameters.crop.size))
+        assert opening.clip is not None  # noqa: S101 - the ledger gives it to these stages
+        return clip_inputs(task.stage, ClipProgress(opening.clip, outputs), parameters)
+
+    def _after_error(self, task: Task, opening: Opening, error: StageError) -> None:
+        if isinstance(error, CancelledError):
+            # A draining worker gave the work back: nothing was wrong with it.
+            self._again(task, opening, 1.0)
+        elif error.retryable and opening.retries + 1 < MAX_RETRIES:
+            wait = min(LONGEST_WAIT_SECONDS, 2.0 ** (opening.retries + 1))
+            log.warning("trying again", task=task.id, reason=error.reason, error=str(error), seconds=wait)
+            self._again(task, opening, wait, retried=True)
+        else:
+            self._fail(task, error)
+
+    def _again(self, task: Task, opening: Opening, delay: float, lost: bool = False, retried: bool = False) -> None:
+        until_answered(lambda: self._executions.again(task, delay, opening.priority, lost, retried), "again")
+
+    def _fail(self, task: Task, error: StageError) -> None:
+        rejection: Rejection = error.rejection()
+        log.warning("ended without outputs", task=task.id, reason=error.reason, error=str(error))
+        try:
+            self._tell(until_answered(lambda: self._executions.fail(task, rejection), "fail"))
+        except LeaseLostError:
+            self._lease_lost()
+
+    def _tell(self, ending: Ending) -> None:
+        for state in ending.clips:
+            metrics.CLIPS_FINISHED.labels("succeeded" if state == SUCCEEDED else "failed").inc()
+        if ending.dead_letter:
+            metrics.DEAD_LETTERS.labels(*ending.dead_letter).inc()
