@@ -22,8 +22,10 @@ from talkmill.serving.settings import quiet_libraries
 quiet_libraries()
 
 from orchestrator import doctor as doctor_report  # noqa: E402 - native libraries read the environment when loaded
+from orchestrator.bench import load  # noqa: E402
 from orchestrator.bench.fit import measure_fit  # noqa: E402
 from orchestrator.bench.quality import Bar, measure_quality  # noqa: E402
+from orchestrator.client import Connection  # noqa: E402
 from orchestrator.commands import runs, serve  # noqa: E402
 from orchestrator.commands.options import RunOptions, Split  # noqa: E402
 from orchestrator.commands.outcome import (  # noqa: E402
@@ -293,6 +295,28 @@ def bench_fit(
     with _dataset_errors():
         model = MorphableModel.load(_repository(_settings(), Console(stderr=True)).ensure(morphable, "morphable").path)
     return _print_bars(measure_fit(model, frames, 1.0, seed=1))
+
+
+@bench_app.command("orchestrator")
+def bench_orchestrator(
+    database_url: Annotated[str, typer.Option(help="Of the orchestrator's database.")],
+    metrics_port: Annotated[int, typer.Option(help="Of the orchestrator, on this machine.")],
+    server: Annotated[str, typer.Option(metavar="ADDR", help="host:port of the orchestrator.")] = "127.0.0.1:50051",
+    clips: Annotated[int, typer.Option(min=10, help="Clips through no-op stages.")] = 500,
+    sources: Annotated[
+        int, typer.Option(min=0, help="Sources of a run that is created and cancelled; 0 for none.")
+    ] = 0,
+) -> int:
+    """Measure the orchestrator's own cost on a cluster of no-op stages; `make bench-orchestrator` brings one up."""
+    console = Console(stderr=True)
+    target = load.Target(Connection(server), database_url, metrics_port)
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, soft_wrap=True)
+
+    bars = load.measure_throughput(target, clips, say)
+    bars += load.measure_create(target, sources, say) if sources else []
+    return _print_bars(bars)
 
 
 def _print_bars(bars: list[Bar]) -> int:

@@ -1,7 +1,7 @@
 """A client of the PipelineService: submits, uploads, watches, fetches. Needs no credentials of the store."""
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,7 +25,7 @@ MAX_INLINE = 1000
 CALL_SECONDS = 120
 TRANSFERS_AT_ONCE = 4
 CHUNK_BYTES = 1 << 20
-_SPLITS = {"train": pb.SPLIT_TRAIN, "test": pb.SPLIT_TEST}
+_SPLITS = {"train": pb.SPLIT_TRAIN, "test": pb.SPLIT_TEST, "by-person": pb.SPLIT_BY_PERSON}
 ENDED = (pb.STATE_SUCCEEDED, pb.STATE_FAILED, pb.STATE_CANCELLED)
 
 
@@ -98,17 +98,21 @@ class PipelineClient:
 
         with ThreadPoolExecutor(TRANSFERS_AT_ONCE) as pool:
             ready = list(pool.map(given, sources))
+        return self.create(ready, parameters, priority)
+
+    def create(self, sources: Sequence[GivenSource], parameters: RunParameters, priority: int) -> pb.Run:
+        """Create a run of sources that are on the web or in the store already."""
         request = pb.CreateRunRequest(priority=priority, request_id=uuid.uuid4().hex)
         fill_message(parameters, request.parameters)
-        if len(ready) <= MAX_INLINE:
-            for one in ready:
+        if len(sources) <= MAX_INLINE:
+            for one in sources:
                 message = request.sources.add(
                     uri=one.uri, person=one.person, link_person=one.link_person, split=_SPLITS[one.split]
                 )
                 if one.upload is not None:
                     fill_message(one.upload, message.upload)
         else:
-            fill_message(self._upload_list(ready), request.source_list)
+            fill_message(self._upload_list(sources), request.source_list)
         return self._call("CreateRun", request).run  # type: ignore[no-any-return]
 
     def upload(self, path: Path, name: str, sha256: str, size_bytes: int) -> Artifact:

@@ -1,6 +1,7 @@
 """`make up` and `make down`: python -m deploy.local up|down|status."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,15 +28,35 @@ def main(words: list[str]) -> int:
             print(SERVE_EXPLANATION.format(talkmill=talkmill, logs=folder / "logs", folder=folder) + server)
         elif words == ["down"]:
             cluster.down()
+        elif words[:1] == ["bench"]:
+            return bench(folder, words[1:])
         elif words == ["status"]:
             print(cluster.control("status") if cluster.running() else "down")
         else:
-            print("usage: python -m deploy.local up|down|status", file=sys.stderr)
+            print("usage: python -m deploy.local up|down|status|bench [OPTION]...", file=sys.stderr)
             return 2
     except (ClusterError, ToolError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def bench(folder: Path, words: list[str]) -> int:
+    """Bring a cluster of no-op stages up on free ports, measure its orchestrator, and bring it down."""
+    cluster = Cluster(
+        folder / "bench",
+        first_port=0,
+        one_for_all=(sys.executable, "-m", "orchestrator.bench.noop_stages"),
+        environment={"TALKMILL_LOG_LEVEL": "warning", "TALKMILL_CONCURRENCY": "16"},
+    )
+    cluster.up()
+    try:
+        command = [sys.executable, "-m", "orchestrator.cli", "bench", "orchestrator", "--server", cluster.server]
+        command += ["--database-url", cluster.database_url()]
+        command += ["--metrics-port", str(cluster.ports["orchestrator-metrics"]), *words]
+        return subprocess.run(command, check=False).returncode
+    finally:
+        cluster.down()
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ class Cluster:
         database: `postgres` or `sqlite`.
         first_port: The orchestrator's; the others follow. 0 takes free ones.
         stage_command: What serves a stage; `{stage}` stands for its name.
+        one_for_all: What serves every stage in one process, in place of `stage_command`; empty for none.
         orchestrators: Replicas of the orchestrator.
         environment: Settings of every talkmill process.
     """
@@ -68,6 +69,7 @@ class Cluster:
     database: Literal["postgres", "sqlite"] = "postgres"
     first_port: int = FIRST_PORT
     stage_command: tuple[str, ...] = (sys.executable, "-m", "services.{stage}")
+    one_for_all: tuple[str, ...] = ()
     orchestrators: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
@@ -120,7 +122,8 @@ class Cluster:
     def wait_ready(self, seconds: float = 180) -> None:
         """Wait until every server is ready."""
         deadline = time.monotonic() + seconds
-        for name in [*(entry.name for entry in STAGES), *self._orchestrator_names()]:
+        stages = [entry.name for entry in (STAGES[:1] if self.one_for_all else STAGES)]
+        for name in [*stages, *self._orchestrator_names()]:
             while not _ready(self.ports[name]):
                 if time.monotonic() > deadline:
                     raise ClusterError(f"{name} is not ready after {seconds:g} s; see {self.log(name)}")
@@ -225,7 +228,7 @@ class Cluster:
 
     def _stages(self) -> list[Program]:
         programs = []
-        for entry in STAGES:
+        for entry in STAGES[:1] if self.one_for_all else STAGES:
             environment = {
                 **self.store_environment(),
                 "TALKMILL_SCRATCH": str(self.folder / "scratch"),
@@ -233,12 +236,16 @@ class Cluster:
                 "TALKMILL_LISTEN__PORT": str(self.ports[entry.name]),
                 "TALKMILL_LISTEN__METRICS_PORT": str(self.ports[f"{entry.name}-metrics"]),
             }
-            command = tuple(word.replace("{stage}", entry.name) for word in self.stage_command)
+            words = self.one_for_all or self.stage_command
+            command = tuple(word.replace("{stage}", entry.name) for word in words)
             programs.append(Program(entry.name, command, environment))
         return programs
 
     def _orchestrators(self) -> list[Program]:
-        targets = {entry.name: f"dns:///localhost:{self.ports[entry.name]}" for entry in STAGES}
+        first = STAGES[0].name
+        targets = {
+            entry.name: f"dns:///localhost:{self.ports[first if self.one_for_all else entry.name]}" for entry in STAGES
+        }
         programs = []
         for name in self._orchestrator_names():
             environment = {
@@ -277,7 +284,7 @@ class Cluster:
             "[supervisorctl]", f"serverurl=unix://{control}",
         ]  # fmt: skip
         for program in programs:
-            environment = ",".join(f'{name}="{_escaped(value)}"' for name, value in program.environment.items())
+            environment = ",".join(f"{name}={_quoted(value)}" for name, value in program.environment.items())
             lines += [
                 f"[program:{program.name}]",
                 "command=" + " ".join(f"'{_percent(word)}'" for word in program.command),
@@ -338,5 +345,9 @@ def _percent(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def _escaped(text: str) -> str:
-    return _percent(text).replace("\\", "\\\\").replace('"', '\\"')
+def _quoted(text: str) -> str:
+    """Quote a value for supervisord, which knows no escapes."""
+    if "'" in text and '"' in text:
+        raise ClusterError(f"a setting with both kinds of quotes cannot be passed on: {text}")
+    mark = "'" if '"' in text else '"'
+    return f"{mark}{_percent(text)}{mark}"

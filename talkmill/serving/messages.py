@@ -52,9 +52,17 @@ def to_message(value: Any, kind: type[MessageT]) -> MessageT:
 
 
 def fill_message(value: Any, message: Message) -> None:
-    """Write a dataclass's fields into a message."""
+    """Write a dataclass's fields into a message.
+
+    Raises:
+        ValueError: A field that the message does not have, such as a path of the embedded mode, has been set.
+    """
     for field in dataclasses.fields(value):
-        _set(message, field.name, getattr(value, field.name))
+        given = getattr(value, field.name)
+        if field.name in message.DESCRIPTOR.fields_by_name:
+            _set(message, field.name, given)
+        elif given != field.default:
+            raise ValueError(f"{type(value).__name__}.{field.name} cannot travel in {message.DESCRIPTOR.name}")
 
 
 def check_context(context: ExecutionContext) -> None:
