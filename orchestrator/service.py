@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from orchestrator.finish import Finisher
 from orchestrator.intake import GivenSource, encode_sources
-from orchestrator.ledger.database import is_transient
+from orchestrator.ledger.database import is_transient, until_answered
 from orchestrator.ledger.runs import Runs, RunView
 from orchestrator.ledger.tables import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
 from orchestrator.naming import NamedSource
@@ -50,6 +50,8 @@ MAX_SOURCES, MAX_RETRIED = 1000, 1000
 MAX_UPLOAD_BYTES = 5 << 30
 DEFAULT_PRIORITY, MAX_PRIORITY = 100, 1000
 WATCH_SECONDS = 1.0
+# A database that is away for longer is told to the caller.
+DATABASE_SECONDS = 5.0
 ADDRESS_SECONDS = 6 * 3600
 _SPLITS = {0: "train", 1: "train", 2: "test", 3: "by-person"}
 
@@ -275,7 +277,7 @@ class PipelineServicer(PipelineServiceServicer):
 
     async def _answer(self, context: Any, method: str, work: Callable[[], ResultT]) -> ResultT:
         try:
-            result = await asyncio.to_thread(work)
+            result = await asyncio.to_thread(until_answered, work, method, DATABASE_SECONDS)
         except StageError as error:
             failure = error
         except StoreUnavailableError as error:

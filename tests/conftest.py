@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from deploy.local.cluster import free_port
 from orchestrator.sample import SampleTruth, write_sample
 from orchestrator.settings import Settings
 from talkmill.models.repository import ModelRepository
@@ -18,6 +19,14 @@ settings.register_profile("shared", deadline=None, derandomize=True)
 settings.load_profile("shared")
 
 ASSETS = Path(__file__).parents[2] / "shared" / "assets"
+
+
+pytest_plugins = ["tests.servers"]
+
+
+@pytest.fixture(scope="session", name="free_port")
+def _free_port() -> Callable[[], int]:
+    return free_port
 
 
 @pytest.fixture(scope="session")

@@ -156,7 +156,7 @@ class Cluster:
         names = [*self._orchestrator_names(), *(entry.name for entry in STAGES), "minio", "postgres"]
         names += [f"{name}-metrics" for name in names[:-2]]
         for number, name in enumerate(names):
-            self.ports[name] = self.first_port + number if self.first_port else _free_port()
+            self.ports[name] = self.first_port + number if self.first_port else free_port()
         for name, port in self.ports.items():
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -335,7 +335,8 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

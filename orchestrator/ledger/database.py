@@ -82,19 +82,20 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and (error.connection_invalidated or state.startswith(("40", "57P", "08")))
 
 
-def until_answered(work: Callable[[], ResultT], what: str) -> ResultT:
+def until_answered(work: Callable[[], ResultT], what: str, seconds: float = float("inf")) -> ResultT:
     """Do a transaction, again for as long as the database is away.
 
     Args:
         work: The whole transaction; doing it twice must do no harm.
         what: For the log.
+        seconds: After so long the error is raised.
     """
     wait, began = 0.05, time.monotonic()
     while True:
         try:
             return work()
         except Exception as error:
-            if not is_transient(error):
+            if not is_transient(error) or time.monotonic() - began > seconds:
                 raise
             log.warning(
                 "the database does not answer; trying again",

@@ -98,6 +98,7 @@ class Executions:
                 return None
             of_run = connection.execute(sa.select(run).where(run.c.id == task.run_id)).mappings().one()
             if of_run["state"] not in OPEN:
+                self._give_up(connection, task)
                 return None
             connection.execute(
                 stage_run.update().where(_row(task)).values(state=RUNNING, started_at=now_of(self._database))
@@ -243,6 +244,16 @@ class Executions:
         with self._database.begin() as connection:
             if self._end(connection, task, SUCCEEDED, None, None, None):
                 self._end_run(connection, task.run_id, state, reason, message)
+
+    def _give_up(self, connection: sa.Connection, task: Task) -> None:
+        """End an execution of a run that has been cancelled."""
+        connection.execute(stage_run.update().where(_row(task), *_is_current(task)).values(state=CANCELLED))
+        for table in (clip, source):
+            connection.execute(
+                table.update()
+                .where(table.c.run_id == task.run_id, table.c.name == task.subject, table.c.state.in_(OPEN))
+                .values(state=CANCELLED)
+            )
 
     def _subject(self, connection: sa.Connection, task: Task) -> tuple[NamedSource | None, Clip | None, dict[str, str]]:
         if task.stage in (INTAKE, FINISH, "pack"):

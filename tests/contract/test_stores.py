@@ -1,0 +1,182 @@
+"""What the pipeline asks of a store, on a folder and on a real MinIO server."""
+
+import io
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from talkmill.artifacts.artifact import Artifact, sha256_of
+from talkmill.artifacts.local import LocalStore
+from talkmill.artifacts.s3 import PART_BYTES, S3Store, connect
+from talkmill.artifacts.store import CorruptArtifactError, Store, StoreUnavailableError
+from talkmill.serving.settings import StoreSettings
+
+BUCKET = "work-bucket"
+
+
+def s3_store(settings: StoreSettings, **options: object) -> S3Store:
+    client = connect(
+        settings.endpoint, settings.access_key, settings.secret_key.get_secret_value(), False, settings.region, None
+    )
+    return S3Store(client, (BUCKET,), settings.retry_seconds, **options)
+
+
+@pytest.fixture(params=["folder", "minio"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "folder":
+        return LocalStore({BUCKET: tmp_path / "store"})
+    store = s3_store(request.getfixturevalue("store_settings"))
+    store.ensure_bucket(BUCKET, {})
+    return store
+
+
+@pytest.fixture
+def key() -> str:
+    return f"{uuid.uuid4().hex}/object.bin"
+
+
+def a_file(folder: Path, content: bytes = b"content") -> Path:
+    path = folder / f"{uuid.uuid4().hex}.bin"
+    path.write_bytes(content)
+    return path
+
+
+def test_what_is_put_is_fetched(store: Store, tmp_path: Path, key: str) -> None:
+    path = a_file(tmp_path)
+    artifact = store.put(path, BUCKET, key, "text/plain")
+    assert artifact == Artifact(BUCKET, key, artifact.sha256, 7, "text/plain")
+    assert not path.exists()
+    assert store.has(artifact)
+    assert store.fetch(artifact, tmp_path / "copies").read_bytes() == b"content"
+    # A second time, perhaps from the copy.
+    assert store.fetch(artifact, tmp_path / "copies").read_bytes() == b"content"
+
+
+def test_an_empty_object_is_an_object(store: Store, tmp_path: Path, key: str) -> None:
+    artifact = store.put(a_file(tmp_path, b""), BUCKET, key, "text/plain")
+    assert store.has(artifact)
+    assert store.fetch(artifact, tmp_path / "copies").read_bytes() == b""
+
+
+def test_what_is_not_there_is_said_so(store: Store, tmp_path: Path, key: str) -> None:
+    absent = Artifact(BUCKET, key, "0" * 64, 1, "text/plain")
+    assert not store.has(absent)
+    assert store.read(BUCKET, key) is None
+    store.remove(absent)
+    with pytest.raises(FileNotFoundError):
+        store.fetch(absent, tmp_path / "copies")
+
+
+def test_small_objects_are_written_over(store: Store, key: str) -> None:
+    store.write(BUCKET, key, b"first")
+    store.write(BUCKET, key, b"second")
+    assert store.read(BUCKET, key) == b"second"
+
+
+def test_other_content_is_found_out(store: Store, tmp_path: Path, key: str) -> None:
+    artifact = store.put(a_file(tmp_path), BUCKET, key, "text/plain")
+    for content in (b"CONTENT", b"conten", b"content, and more"):
+        store.write(BUCKET, key, content)
+        assert not store.has(artifact)
+        with pytest.raises(CorruptArtifactError, match="not what"):
+            store.fetch(artifact, tmp_path / "copies")
+
+
+def test_a_removed_object_is_gone(store: Store, tmp_path: Path, key: str) -> None:
+    artifact = store.put(a_file(tmp_path), BUCKET, key, "text/plain")
+    store.remove(artifact)
+    assert not store.has(artifact)
+
+
+def test_other_buckets_are_refused(store: Store, key: str) -> None:
+    with pytest.raises(ValueError, match="bucket"):
+        store.read("another-bucket", key)
+
+
+def test_a_large_file_goes_in_parts(store_settings: StoreSettings, tmp_path: Path, key: str) -> None:
+    moved: dict[str, int] = {}
+    store = s3_store(store_settings, transferred=lambda way, size: moved.__setitem__(way, size))
+    store.ensure_bucket(BUCKET, {})
+    path = tmp_path / "large.bin"
+    with path.open("wb") as file:
+        file.write(os.urandom(1 << 20))
+        file.truncate(PART_BYTES + (3 << 20))
+    digest = sha256_of(path)
+    artifact = store.put(path, BUCKET, key, "application/octet-stream")
+    assert artifact.sha256 == digest
+    assert sha256_of(store.fetch(artifact, tmp_path)) == digest
+    assert moved == {"upload": artifact.size_bytes, "download": artifact.size_bytes}
+    # The ETag of an upload in parts counts them.
+    assert store._client.stat_object(BUCKET, key).etag.endswith("-2")
+
+
+def test_an_upload_that_breaks_leaves_nothing(
+    store_settings: StoreSettings, tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = s3_store(store_settings)
+    store.ensure_bucket(BUCKET, {})
+    path = tmp_path / "large.bin"
+    with path.open("wb") as file:
+        file.truncate(PART_BYTES + 1)
+
+    def broken(*arguments: object, **options: object) -> object:
+        raise OSError("the disk broke")
+
+    monkeypatch.setattr(store._client, "_upload_part", broken)
+    with pytest.raises(OSError, match="broke"):
+        store.put(path, BUCKET, key, "application/octet-stream")
+    assert list(store.list_keys(BUCKET, key)) == []
+    assert not store._client._list_multipart_uploads(BUCKET, prefix=key).uploads
+
+
+def test_a_copy_stays_in_the_store(store_settings: StoreSettings, tmp_path: Path, key: str) -> None:
+    store = s3_store(store_settings)
+    store.ensure_bucket(BUCKET, {})
+    artifact = store.put(a_file(tmp_path), BUCKET, key, "text/plain")
+    copied = store.copy(artifact, BUCKET, f"copies/{key}")
+    assert store.has(copied)
+    with pytest.raises(FileNotFoundError):
+        store.copy(Artifact(BUCKET, "not/there", "0" * 64, 1, ""), BUCKET, "copies/not/there")
+
+
+def test_intermediates_expire_and_the_rest_stays(store_settings: StoreSettings) -> None:
+    store = s3_store(store_settings)
+    store.ensure_bucket(BUCKET, {"": 30})
+    store.ensure_bucket(BUCKET, {"": 30})
+    (rule,) = store._client.get_bucket_lifecycle(BUCKET).rules
+    assert rule.expiration.days == 30
+
+
+def test_a_store_that_is_away_is_waited_for_and_then_named(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    settings = StoreSettings(
+        endpoint=f"127.0.0.1:{free_port()}", access_key="name", secret_key="a-secret", retry_seconds=1
+    )
+    with pytest.raises(StoreUnavailableError) as caught:
+        s3_store(settings).read(BUCKET, "key")
+    assert "a-secret" not in str(caught.value)
+
+
+def test_wrong_credentials_are_an_error_that_is_not_tried_again(store_settings: StoreSettings) -> None:
+    wrong = store_settings.model_copy(update={"access_key": "nobody"})
+    with pytest.raises(PermissionError, match="refuses"):
+        s3_store(wrong).read(BUCKET, "key")
+
+
+def test_presigned_addresses_need_no_credentials(store_settings: StoreSettings, tmp_path: Path, key: str) -> None:
+    import urllib3
+
+    from talkmill.artifacts.s3 import presign
+
+    store = s3_store(store_settings)
+    store.ensure_bucket(BUCKET, {})
+    http = urllib3.PoolManager()
+    uri = presign(store._client, "PUT", BUCKET, key, 60)
+    assert http.request("PUT", uri, body=io.BytesIO(b"content"), headers={"Content-Length": "7"}).status == 200
+    assert store.read(BUCKET, key) == b"content"
+    assert http.request("GET", presign(store._client, "GET", BUCKET, key, 60)).data == b"content"
+    # One address is for one object and one method.
+    assert http.request("GET", uri).status == 403
+    http.clear()

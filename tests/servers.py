@@ -1,0 +1,78 @@
+"""Real servers for the tests: MinIO, Postgres, and whole clusters on free ports."""
+
+import secrets
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from deploy.local import tools
+from deploy.local.cluster import Cluster, free_port
+from orchestrator.client import Connection, PipelineClient
+from talkmill.serving.settings import StoreSettings, cache_folder
+
+FAST_STAGES = (sys.executable, "-m", "tests.orchestrator.fast_stages", "{stage}")
+
+
+def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+
+
+@contextmanager
+def running_minio(folder: Path) -> Iterator[StoreSettings]:
+    """A MinIO server of its own; its settings come back."""
+    port, secret = free_port(), secrets.token_urlsafe(16)
+    environment = {
+        "MINIO_ROOT_USER": "talkmill",
+        "MINIO_ROOT_PASSWORD": secret,
+        "MINIO_UPDATE": "off",
+        "MINIO_BROWSER": "off",
+        "HOME": str(folder),
+    }
+    command = [str(tools.minio(cache_folder() / "tools")), "server", "--quiet", "--address", f"127.0.0.1:{port}"]
+    process = subprocess.Popen(
+        [*command, str(folder)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+    )
+
+    def ready() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/minio/health/ready", timeout=1) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    try:
+        wait_until(ready, 30, "MinIO is ready")
+        yield StoreSettings(endpoint=f"127.0.0.1:{port}", access_key="talkmill", secret_key=secret, retry_seconds=5)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def running_cluster(folder: Path, **options: object) -> Iterator[Cluster]:
+    """A whole cluster on free ports; what it logged is shown where a test fails."""
+    cluster = Cluster(folder, first_port=0, **options)
+    try:
+        cluster.up()
+        yield cluster
+    finally:
+        cluster.down()
+
+
+def client_of(cluster: Cluster) -> PipelineClient:
+    return PipelineClient(Connection(cluster.server))
+
+
+@pytest.fixture(scope="session")
+def store_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreSettings]:
+    with running_minio(tmp_path_factory.mktemp("minio")) as settings:
+        yield settings
