@@ -32,6 +32,8 @@ from talkmill.artifacts.manifest import Rejection
 from talkmill.dataset.names import clip_name
 
 SOURCE_STAGES = ("download", "split")
+# Sources of a run that the engine has at a time: enough for every queue, few enough for quick ones.
+SOURCE_WINDOW = 500
 _PARAMETERS = TypeAdapter(RunParameters)
 _SOURCE = TypeAdapter(NamedSource)
 _CLIP = TypeAdapter(Clip)
@@ -157,6 +159,7 @@ class Executions:
             if task.stage in SOURCE_STAGES:
                 where = (source.c.run_id == task.run_id) & (source.c.name == task.subject)
                 connection.execute(source.update().where(where).values(state=FAILED, stage=task.stage, **verdict))
+                self._feed(connection, task.run_id, 1)
                 self._count(connection, task, -1)
                 return Ending(dead_letter=(task.stage, rejection.reason))
             if task.stage in CLIP_STAGES:
@@ -219,13 +222,14 @@ class Executions:
                             "name": one.name,
                             "position": number,
                             "given": _SOURCE.dump_json(one).decode(),
+                            "queued": False,
+                            "skip_cache": False,
                             "state": PENDING,
                             "stage": "download",
                         }
                         for number, one in fresh
                     ],
                 )
-                self._next(connection, task, [("download", one.name) for _, one in fresh], of_run["priority"])
                 connection.execute(
                     run.update()
                     .where(run.c.id == task.run_id)
@@ -233,6 +237,7 @@ class Executions:
                         source_count=position + len(sources), open_count=run.c.open_count + len(fresh), state=RUNNING
                     )
                 )
+            self._feed(connection, task.run_id)
             if last:
                 connection.execute(run.update().where(run.c.id == task.run_id).values(sources_complete=True))
                 self._end(connection, task, SUCCEEDED, None, None, None)
@@ -342,7 +347,12 @@ class Executions:
         )
         connection.execute(source.update().where(where).values(state=SUCCEEDED))
         self._next(connection, task, [(CLIP_STAGES[0], name) for name in names])
+        self._feed(connection, task.run_id, 1)
         self._count(connection, task, len(names) - 1)
+
+    def _feed(self, connection: sa.Connection, run_id: str, count: int | None = None) -> None:
+        """Give the engine sources that wait: as many as are said, or as fill the run's window."""
+        feed_sources(connection, self._engine, now_of(self._database), run_id, count)
 
     def _count(self, connection: sa.Connection, task: Task, change: int) -> None:
         """Count what is open; at zero, pack what succeeded."""
@@ -401,6 +411,47 @@ def add_executions(
             connection.execute(stage_run.delete().where(_row(task)))
     connection.execute(stage_run.insert(), rows)
     engine.enqueue(connection, tasks, priority)
+
+
+def feed_sources(
+    connection: sa.Connection, engine: Engine, now: sa.ColumnElement[float], run_id: str, count: int | None = None
+) -> None:
+    """Enqueue the download of sources that wait, in their order.
+
+    Args:
+        connection: In a transaction.
+        engine: Takes the downloads.
+        now: The database's clock.
+        run_id: The run.
+        count: How many; None fills the run's window.
+    """
+    if count is None:
+        busy = sa.select(sa.func.count()).where(
+            source.c.run_id == run_id, source.c.state.in_(OPEN), source.c.queued == sa.true()
+        )
+        count = SOURCE_WINDOW - connection.execute(busy).scalar_one()
+    if count <= 0:
+        return
+    chosen = (
+        sa.select(source.c.name, source.c.skip_cache)
+        .where(source.c.run_id == run_id, source.c.queued == sa.false(), source.c.state == PENDING)
+        .order_by(source.c.position)
+        .limit(count)
+        .with_for_update(skip_locked=True)
+    )
+    rows = connection.execute(chosen).all()
+    if not rows:
+        return
+    names = [row.name for row in rows]
+    connection.execute(source.update().where(source.c.run_id == run_id, source.c.name.in_(names)).values(queued=True))
+    of_run = connection.execute(sa.select(run.c.priority, run.c.generation).where(run.c.id == run_id)).one()
+    for skip_cache in (False, True):
+        tasks = [
+            Task(run_id, SOURCE_STAGES[0], row.name, of_run.generation, 0)
+            for row in rows
+            if row.skip_cache == skip_cache
+        ]
+        add_executions(connection, engine, now, tasks, of_run.priority, skip_cache)
 
 
 def _row(task: Task) -> sa.ColumnElement[bool]:

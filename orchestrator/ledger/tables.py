@@ -40,10 +40,20 @@ source = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
     # NamedSource as JSON.
     sa.Column("given", sa.Text, nullable=False),
+    # A run keeps a bounded number of its sources with the engine; the others wait here.
+    sa.Column("queued", sa.Boolean, nullable=False, default=False),
+    sa.Column("skip_cache", sa.Boolean, nullable=False, default=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("stage", sa.Text, nullable=False),
     *(sa.Column(name, kind) for name, kind in _VERDICT),
     sa.Index("source_position", "run_id", "position"),
+    sa.Index(
+        "source_waiting",
+        "run_id",
+        "position",
+        postgresql_where=sa.text("NOT queued"),
+        sqlite_where=sa.text("NOT queued"),
+    ),
     sa.Index("source_state", "run_id", "state"),
 )
 

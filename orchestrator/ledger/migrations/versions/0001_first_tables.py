@@ -62,6 +62,8 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("given", sa.Text(), nullable=False),
+        sa.Column("queued", sa.Boolean(), nullable=False),
+        sa.Column("skip_cache", sa.Boolean(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("stage", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
@@ -72,6 +74,14 @@ def upgrade() -> None:
     )
     op.create_index("source_position", "source", ["run_id", "position"], unique=False)
     op.create_index("source_state", "source", ["run_id", "state"], unique=False)
+    op.create_index(
+        "source_waiting",
+        "source",
+        ["run_id", "position"],
+        unique=False,
+        postgresql_where=sa.text("NOT queued"),
+        sqlite_where=sa.text("NOT queued"),
+    )
     op.create_table(
         "stage_run",
         sa.Column("run_id", sa.Text(), nullable=False),
