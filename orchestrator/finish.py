@@ -1,10 +1,12 @@
 """The end of a run: what pack is told, and the files that users fetch, in a place that does not expire."""
 
-import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -15,11 +17,19 @@ from orchestrator.ledger.executions import Executions
 from orchestrator.ledger.runs import Runs, clip_from, record_from
 from orchestrator.ledger.tables import CANCELLED, FAILED, SUCCEEDED
 from orchestrator.naming import NamedSource
-from orchestrator.pipeline import ClipProgress
-from orchestrator.report import ClipResult, RunResult, StageRecord, packed_clip, rejected_row, run_report
+from orchestrator.pipeline import ClipProgress, RunParameters
+from orchestrator.report import (
+    ClipResult,
+    StageRecord,
+    clip_report,
+    packed_clip,
+    rejected_row,
+    report_head,
+    report_tail,
+)
 from services.pack.messages import PackOutputs, encode_clips
 from services.split.messages import SplitOutputs
-from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.artifacts.manifest import Rejection
 from talkmill.artifacts.s3 import S3Store
 from talkmill.serving.method import StageMethod
@@ -28,6 +38,7 @@ _ARTIFACT = TypeAdapter(Artifact)
 _SPLIT = TypeAdapter(SplitOutputs)
 _PACK = TypeAdapter(PackOutputs)
 COPIES_AT_ONCE = 8
+BATCH = 100
 # Lists every file of a run, one line each: path and artifact.
 INDEX = "files.jsonl"
 
@@ -50,45 +61,71 @@ class Finisher:
 
     def clip_list(self, run_id: str) -> Artifact:
         """Write what pack reads of the clips that succeeded; the same clips give the same object."""
-        clips = (packed_clip(clip) for clip in self._results(run_id) if clip.rejected is None)
-        content = b"".join(encode_clips([clip]) for clip in clips)
-        digest = hashlib.sha256(content).hexdigest()
-        return self._write(self._work_bucket, f"pack/lists/{digest}.jsonl", content, "application/jsonl")
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "clips.jsonl"
+            with path.open("wb") as file:
+                for clip in self._results(run_id):
+                    if clip.rejected is None:
+                        file.write(encode_clips([packed_clip(clip)]))
+            key = f"pack/lists/{sha256_of(path)}.jsonl"
+            return self._store.put(path, self._work_bucket, key, "application/jsonl")
 
     def run(self, task: Task) -> None:
         """Give a run's files their place, and end the run."""
         run_id = task.run_id
         view = until_answered(lambda: self._runs.get(run_id), "run")
-        result = RunResult(list(self._results(run_id)), list(self._refused(run_id)))
         pack = self._runs.execution(run_id, "pack")
-        record: StageRecord | None = None
-        files: list[tuple[str, Artifact]] = []
-        size = view.parameters.crop.size
-        if pack is not None and pack["state"] == SUCCEEDED:
-            record, packed = record_from(pack["record"]), _PACK.validate_json(pack["outputs"])
-            files.append((f"lmdb/{size}/data.mdb", packed.database))
-            files += [(f"lmdb/{one.key.rpartition('/')[2]}", one) for one in packed.lists]
-        with ThreadPoolExecutor(COPIES_AT_ONCE) as pool:
-            ready = [clip for clip in result.clips if clip.rejected is None]
-            for copied in pool.map(lambda clip: list(self._shown(run_id, clip)), ready):
-                files += copied
-        rows = "".join(
-            json.dumps(row, ensure_ascii=False) + "\n"
-            for row in (
-                [rejected_row(subject, source, stage, why) for subject, source, stage, why in result.refused]
-                + [rejected_row(clip.name, clip.source, *clip.rejected) for clip in result.clips if clip.rejected]
-            )
-        )
-        report = json.dumps(run_report(result, view.parameters, record), indent=1, ensure_ascii=False) + "\n"
-        for path, content, kind in (
-            ("rejected.jsonl", rows.encode(), "application/jsonl"),
-            ("report.json", report.encode(), "application/json"),
-        ):
-            files.append((path, self._write(self._dataset_bucket, self._place(run_id, path), content, kind)))
-        index = "".join(json.dumps({"path": path, "artifact": asdict(artifact)}) + "\n" for path, artifact in files)
-        self._write(self._dataset_bucket, self._place(run_id, INDEX), index.encode(), "application/jsonl")
-        state, reason, message = (SUCCEEDED, None, None) if record else (FAILED, "NO_CLIP", "not one clip succeeded")
+        packed = pack is not None and pack["state"] == SUCCEEDED
+        with TemporaryDirectory() as folder:
+            report, rejects, index = (Path(folder) / name for name in ("report.json", "rejected.jsonl", INDEX))
+            record = record_from(pack["record"]) if pack is not None and packed else None
+            with index.open("w") as listed:
+
+                def list_file(path: str, artifact: Artifact) -> None:
+                    listed.write(json.dumps({"path": path, "artifact": asdict(artifact)}) + "\n")
+
+                if pack is not None and packed:
+                    outputs = _PACK.validate_json(pack["outputs"])
+                    list_file(f"lmdb/{view.parameters.crop.size}/data.mdb", outputs.database)
+                    for one in outputs.lists:
+                        list_file(f"lmdb/{one.key.rpartition('/')[2]}", one)
+                self._write_reports(run_id, report, rejects, view.parameters, record, list_file)
+                for path, kind in ((report, "application/json"), (rejects, "application/jsonl")):
+                    name = path.name
+                    list_file(name, self._store.put(path, self._dataset_bucket, self._place(run_id, name), kind))
+            self._store.put(index, self._dataset_bucket, self._place(run_id, INDEX), "application/jsonl")
+        state, reason, message = (SUCCEEDED, None, None) if packed else (FAILED, "NO_CLIP", "not one clip succeeded")
         until_answered(lambda: self._executions.end_run(task, state, reason, message), "end of run")
+
+    def _write_reports(
+        self,
+        run_id: str,
+        report: Path,
+        rejects: Path,
+        parameters: RunParameters,
+        pack: StageRecord | None,
+        list_file: Callable[[str, Artifact], None],
+    ) -> None:
+        """Write report.json and rejected.jsonl clip by clip, and copy what users look at: memory stays flat."""
+        rejected: list[dict[str, Any]] = [
+            rejected_row(subject, source, stage, why) for subject, source, stage, why in self._refused(run_id)
+        ]
+        with report.open("w") as file, ThreadPoolExecutor(COPIES_AT_ONCE) as pool:
+            file.write(report_head(parameters))
+            results = self._results(run_id)
+            first = True
+            while batch := list(islice(results, BATCH)):
+                shown = [clip for clip in batch if clip.rejected is None]
+                for copies in pool.map(lambda clip: list(self._shown(run_id, clip)), shown):
+                    for path, artifact in copies:
+                        list_file(path, artifact)
+                for clip in batch:
+                    file.write(("" if first else ",\n") + json.dumps(clip_report(clip), indent=1, ensure_ascii=False))
+                    first = False
+                    if clip.rejected:
+                        rejected.append(rejected_row(clip.name, clip.source, *clip.rejected))
+            file.write(report_tail(rejected, pack))
+        rejects.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected))
 
     def files(self, run_id: str) -> list[tuple[str, Artifact]]:
         """Return every file of an ended run: its path and where it lies."""
@@ -124,10 +161,6 @@ class Finisher:
 
     def _place(self, run_id: str, path: str) -> str:
         return f"runs/{run_id}/{path}"
-
-    def _write(self, bucket: str, key: str, content: bytes, media_type: str) -> Artifact:
-        self._store.write(bucket, key, content)
-        return Artifact(bucket, key, hashlib.sha256(content).hexdigest(), len(content), media_type)
 
 
 def _rejection(row: Any) -> Rejection:

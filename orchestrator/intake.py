@@ -18,7 +18,7 @@ from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.store import Store
 from talkmill.stage.errors import InputMissingError, InvalidRequestError
 
-BATCH = 250
+BATCH = 1000
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What a run came to, for whoever reads it afterwards: the set's `-meta`, report.json, rejected.jsonl."""
 
+import json
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -135,18 +136,28 @@ def rejected_row(subject: str, source: NamedSource, stage: str, rejection: Rejec
     return {"clip": subject, "source": source.original_name, "stage": stage} | asdict(rejection)
 
 
-def run_report(result: RunResult, parameters: RunParameters, pack: StageRecord | None) -> dict[str, Any]:
+def run_report(result: RunResult, parameters: RunParameters, pack: StageRecord | None) -> str:
     """Return the content of report.json."""
-    return {
-        "talkmill": version("talkmill"),
-        "parameters": to_json(parameters),
-        "clips": [_clip_report(clip) for clip in result.clips],
-        "rejected": rejected_rows(result),
-        "pack": _stage_report(pack, None) if pack else None,
-    }
+    clips = ",\n".join(json.dumps(clip_report(clip), indent=1, ensure_ascii=False) for clip in result.clips)
+    return report_head(parameters) + clips + report_tail(rejected_rows(result), pack)
 
 
-def _clip_report(clip: ClipResult) -> dict[str, Any]:
+def report_head(parameters: RunParameters) -> str:
+    """Return report.json up to its clips."""
+    head = json.dumps(
+        {"talkmill": version("talkmill"), "parameters": to_json(parameters)}, indent=1, ensure_ascii=False
+    )
+    return head.removesuffix("\n}") + ',\n "clips": [\n'
+
+
+def report_tail(rejected: list[dict[str, Any]], pack: StageRecord | None) -> str:
+    """Return report.json from the end of its clips on."""
+    written = {"rejected": rejected, "pack": _stage_report(pack, None) if pack else None}
+    return "\n ],\n" + json.dumps(written, indent=1, ensure_ascii=False).removeprefix("{\n") + "\n"
+
+
+def clip_report(clip: ClipResult) -> dict[str, Any]:
+    """Return what report.json says of a clip."""
     split = clip.progress.clip
     return {
         "clip": clip.name,

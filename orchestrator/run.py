@@ -91,7 +91,7 @@ def run_dataset(
                 path.unlink(missing_ok=True)
     _write(folder / "rejected.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected))
     report = run_report(result, parameters, pack)
-    _write(folder / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    _write(folder / "report.json", report)
     shutil.rmtree(scratch, ignore_errors=True)
     records = [record for records in result.source_records.values() for record in records.values()]
     records += [clip.records[stage] for clip in result.clips for stage in CLIP_STAGES if stage in clip.records]

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from orchestrator.engine import FINISH, INTAKE, Engine, Task
 from orchestrator.ledger.database import now_of
-from orchestrator.ledger.executions import SOURCE_STAGES, add_executions
+from orchestrator.ledger.executions import SOURCE_STAGES, add_executions, feed_sources
 from orchestrator.ledger.tables import (
     CANCELLED,
     ENDED,
@@ -271,13 +271,15 @@ class Runs:
                 add_executions(
                     connection, self._engine, now, [Task(run_id, INTAKE, "", generation, 0)], row["priority"]
                 )
-            for stage in STAGE_ORDER:
-                subjects = [name for name, begin in chosen.items() if begin == stage]
+            for begin_stage, skip_cache in sorted(set(chosen.values())):
+                subjects = [name for name, begin in chosen.items() if begin == (begin_stage, skip_cache)]
                 for begin in range(0, len(subjects), BATCH):
                     part = subjects[begin : begin + BATCH]
-                    self._reset(connection, run_id, stage, part)
-                    tasks = [Task(run_id, stage, name, generation, 0) for name in part]
-                    add_executions(connection, self._engine, now, tasks, row["priority"], skip_cache=True)
+                    self._reset(connection, run_id, begin_stage, part, skip_cache)
+                    if begin_stage != SOURCE_STAGES[0]:
+                        tasks = [Task(run_id, begin_stage, name, generation, 0) for name in part]
+                        add_executions(connection, self._engine, now, tasks, row["priority"], skip_cache)
+            feed_sources(connection, self._engine, now, run_id)
             if not chosen and not intake:
                 add_executions(
                     connection, self._engine, now, [Task(run_id, "pack", "", generation, 0)], row["priority"]
@@ -354,12 +356,18 @@ class Runs:
             .where(stage_run.c.state.in_((sa.literal_column("'PENDING'"), sa.literal_column("'RUNNING'"))))
             .group_by(stage_run.c.stage)
         )
+        waiting = sa.select(sa.func.count()).where(source.c.queued == sa.false(), source.c.state == PENDING)
         with self._database.begin() as connection:
-            return {stage: (count, float(age or 0)) for stage, count, age in connection.execute(wanted)}
+            found = {stage: (count, float(age or 0)) for stage, count, age in connection.execute(wanted)}
+            count, age = found.get(SOURCE_STAGES[0], (0, 0.0))
+            found[SOURCE_STAGES[0]] = (count + connection.execute(waiting).scalar_one(), age)
+        return found
 
-    def _chosen(self, connection: sa.Connection, run_id: str, names: Sequence[str], from_stage: str) -> dict[str, str]:
-        """Return names with the stage that each begins from."""
-        found: dict[str, str] = {}
+    def _chosen(
+        self, connection: sa.Connection, run_id: str, names: Sequence[str], from_stage: str
+    ) -> dict[str, tuple[str, bool]]:
+        """Return names with the stage that each begins from, and whether what is kept of it is not wanted."""
+        found: dict[str, tuple[str, bool]] = {}
         asked = set(names)
         for table in (clip, source):
             wanted = sa.select(table).where(table.c.run_id == run_id)
@@ -368,29 +376,41 @@ class Runs:
             )  # fmt: skip
             for row in connection.execute(wanted).mappings():
                 stage = from_stage or row["stage"]
+                # What was only cancelled may find what others have done.
+                skip = bool(from_stage) or row["state"] != CANCELLED
                 asked.discard(row["name"])
                 if table is clip and stage in SOURCE_STAGES:
-                    found[row["source_name"]] = stage
+                    found[row["source_name"]] = (stage, skip)
                 elif table is source and stage in CLIP_STAGES:
                     if row["state"] == SUCCEEDED:
                         of_source = sa.select(clip.c.name).where(
                             clip.c.run_id == run_id, clip.c.source_name == row["name"]
                         )
-                        found.update({name: stage for (name,) in connection.execute(of_source)})
+                        found.update({name: (stage, skip) for (name,) in connection.execute(of_source)})
                     else:
-                        found[row["name"]] = row["stage"]
+                        found[row["name"]] = (row["stage"], skip)
                 else:
-                    found[row["name"]] = stage
+                    found[row["name"]] = (stage, skip)
         if asked:
             raise ClipNotFoundError(f"run {run_id} has no clip or source {sorted(asked)[0]!r}")
         return found
 
-    def _reset(self, connection: sa.Connection, run_id: str, stage: str, names: Sequence[str]) -> None:
+    def _reset(
+        self, connection: sa.Connection, run_id: str, stage: str, names: Sequence[str], skip_cache: bool
+    ) -> None:
         """Forget what sources or clips did from a stage on."""
         later = STAGE_ORDER[STAGE_ORDER.index(stage) :]
-        empty = {"state": PENDING, "stage": stage, "reason": None, "message": None, "measure": None, "threshold": None}
+        empty: dict[str, Any] = {
+            "state": PENDING,
+            "stage": stage,
+            "reason": None,
+            "message": None,
+            "measure": None,
+            "threshold": None,
+        }
         table = source if stage in SOURCE_STAGES else clip
         if table is source:
+            empty |= {"queued": stage != SOURCE_STAGES[0], "skip_cache": skip_cache}
             of_sources = [clip.c.run_id == run_id, clip.c.source_name.in_(names)]
             clips = [row[0] for row in connection.execute(sa.select(clip.c.name).where(*of_sources))]
             connection.execute(
