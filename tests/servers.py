@@ -1,15 +1,18 @@
 """Real servers for the tests: MinIO, Postgres, and whole clusters on free ports."""
 
+import os
 import secrets
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from deploy.local import tools
 from deploy.local.cluster import Cluster, free_port
@@ -76,3 +79,40 @@ def client_of(cluster: Cluster) -> PipelineClient:
 def store_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreSettings]:
     with running_minio(tmp_path_factory.mktemp("minio")) as settings:
         yield settings
+
+
+@contextmanager
+def running_process(
+    command: Sequence[str], log: Path, environment: Mapping[str, str]
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server as a process; its output goes to a file."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command], stdout=output, stderr=subprocess.STDOUT, env=os.environ | environment
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def store_environment(settings: StoreSettings) -> dict[str, str]:
+    return {
+        "TALKMILL_STORE__ENDPOINT": settings.endpoint,
+        "TALKMILL_STORE__ACCESS_KEY": settings.access_key,
+        "TALKMILL_STORE__SECRET_KEY": settings.secret_key.get_secret_value(),
+        "TALKMILL_STORE__RETRY_SECONDS": "5",
+    }
+
+
+def is_ready(port: int, credentials: grpc.ChannelCredentials | None = None, address: str = "127.0.0.1") -> bool:
+    target = f"{address}:{port}"
+    channel = grpc.secure_channel(target, credentials) if credentials else grpc.insecure_channel(target)
+    with channel:
+        try:
+            request = health_pb2.HealthCheckRequest(service="readiness")
+            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=2)
+        except grpc.RpcError:
+            return False
+    return answer.status == health_pb2.HealthCheckResponse.SERVING

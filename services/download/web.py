@@ -205,7 +205,7 @@ def _from_page(address: str, max_height: int, budget: "_Budget", proxy: str | No
         with yt_dlp.YoutubeDL(options) as downloader:
             found = downloader.extract_info(address, download=True)
     except yt_dlp.utils.DownloadError as error:
-        words = str(error).removeprefix("ERROR: ").splitlines()[0]
+        words = str(error).removeprefix("ERROR: ").strip().splitlines()[0]
         if isinstance(getattr(error, "exc_info", (None, None))[1], yt_dlp.networking.exceptions.TransportError):
             raise DownloadFailedError(f"{_shown(address)}: {words}") from error
         raise DownloadRefusedError(

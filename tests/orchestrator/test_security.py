@@ -1,0 +1,254 @@
+"""Tokens, TLS and mTLS on real servers; nothing secret in what they log."""
+
+import datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+import trustme
+import yaml
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from deploy.local.cluster import metrics_text
+from orchestrator.auth import Tokens, TokensError, hash_token
+from orchestrator.client import Connection, PipelineClient, ServerError
+from orchestrator.pipeline import RunParameters
+from orchestrator.runners.grpc import ClientTls, Refused, StageCaller
+from orchestrator.server import methods_of_stages
+from talkmill.api.common.v1.common_pb2 import ExecutionContext
+from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
+from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceStub
+from talkmill.serving.settings import StoreSettings
+from talkmill.stage.errors import ScopeMissingError, UnauthenticatedError
+from tests.servers import is_ready, running_process, store_environment, wait_until
+
+WRITE, READ, EXPIRED, WRONG = "write-token-1", "read-token-2", "expired-token-3", "wrong-token-4"
+
+
+@dataclass
+class Secured:
+    port: int
+    metrics_port: int
+    health_port: int
+    ca: Path
+    authority: trustme.CA
+    log: Path
+
+
+@pytest.fixture(scope="module")
+def secured(
+    store_settings: StoreSettings, free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Secured]:
+    """An orchestrator on SQLite with TLS and tokens."""
+    folder = tmp_path_factory.mktemp("secured")
+    authority = trustme.CA()
+    server = authority.issue_cert("localhost", "127.0.0.1")
+    server.private_key_pem.write_to_path(folder / "key.pem")
+    server.cert_chain_pems[0].write_to_path(folder / "certificate.pem")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    past = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    tokens = [
+        {"name": "writer", "sha256": hash_token(WRITE), "scopes": ["write"]},
+        {"name": "reader", "sha256": hash_token(READ), "scopes": ["read"], "expires": "2999-01-01T00:00:00Z"},
+        {"name": "left", "sha256": hash_token(EXPIRED), "scopes": ["write"], "expires": past.isoformat()},
+    ]
+    (folder / "tokens.yaml").write_text(yaml.safe_dump(tokens))
+    found = Secured(free_port(), free_port(), free_port(), folder / "ca.pem", authority, folder / "log")
+    environment = store_environment(store_settings) | {
+        "TALKMILL_DATABASE_URL": f"sqlite:///{folder}/orchestrator.sqlite",
+        "TALKMILL_LISTEN__PORT": str(found.port),
+        "TALKMILL_LISTEN__METRICS_PORT": str(found.metrics_port),
+        "TALKMILL_LISTEN__HEALTH_PORT": str(found.health_port),
+        "TALKMILL_TLS__CERTIFICATE": str(folder / "certificate.pem"),
+        "TALKMILL_TLS__KEY": str(folder / "key.pem"),
+        "TALKMILL_TOKENS_FILE": str(folder / "tokens.yaml"),
+        "TALKMILL_LOG_LEVEL": "debug",
+    }
+    with running_process(["orchestrator.server"], found.log, environment):
+        wait_until(lambda: is_ready(found.health_port), 60, "the plain health port says ready")
+        yield found
+
+
+def client(secured: Secured, token: str) -> PipelineClient:
+    return PipelineClient(Connection(f"localhost:{secured.port}", token, secured.ca))
+
+
+def create(connection: PipelineClient) -> str:
+    from orchestrator.intake import GivenSource
+
+    return connection.create([GivenSource("http://example.invalid/a.mp4")], RunParameters(), 0).name
+
+
+def test_a_write_token_writes_and_reads(secured: Secured) -> None:
+    with client(secured, WRITE) as connection:
+        name = create(connection)
+        assert connection.get(name).name == name
+        connection.cancel(name)
+
+
+def test_a_read_token_only_reads(secured: Secured) -> None:
+    with client(secured, READ) as connection:
+        list(connection.list(5))
+        for call in (
+            lambda: create(connection),
+            lambda: connection.cancel("runs/abc"),
+            lambda: connection.retry("runs/abc", [], ""),
+        ):
+            with pytest.raises(ServerError, match="SCOPE_MISSING"):
+                call()
+
+
+@pytest.mark.parametrize(("token", "why"), [("", "no bearer token"), (WRONG, "not known"), (EXPIRED, "expired")])
+def test_other_tokens_are_refused_and_logged_without_the_secret(token: str, why: str, secured: Secured) -> None:
+    with client(secured, token) as connection:
+        with pytest.raises(ServerError, match=f"UNAUTHENTICATED.*{why}"):
+            list(connection.list(1))
+        with pytest.raises(ServerError, match="UNAUTHENTICATED"):
+            create(connection)
+        # A stream is refused too.
+        with pytest.raises(ServerError, match="UNAUTHENTICATED"):
+            list(connection.watch("runs/abc"))
+    wait_until(lambda: why in secured.log.read_text(), 5, "the refusal is logged")
+
+
+def test_every_method_of_the_service_wants_a_token(secured: Secured) -> None:
+    credentials = grpc.ssl_channel_credentials(secured.ca.read_bytes())
+    with grpc.secure_channel(f"localhost:{secured.port}", credentials) as channel:
+        stub = PipelineServiceStub(channel)
+        for method in pb.DESCRIPTOR.services_by_name["PipelineService"].methods:
+            request = getattr(pb, method.input_type.name)()
+            with pytest.raises(grpc.RpcError) as caught:
+                answer = getattr(stub, method.name)(request, timeout=10)
+                list(answer) if method.server_streaming else None
+            assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED, method.name
+
+
+def test_health_and_reflection_are_open(secured: Secured) -> None:
+    credentials = grpc.ssl_channel_credentials(secured.ca.read_bytes())
+    assert is_ready(secured.port, credentials, "localhost")
+    with grpc.secure_channel(f"localhost:{secured.port}", credentials) as channel:
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        (answer,) = stub.ServerReflectionInfo(iter([request]), timeout=10)
+        assert "talkmill.api.pipeline.v1.PipelineService" in str(answer)
+
+
+def test_plain_text_to_the_tls_port_is_refused(secured: Secured) -> None:
+    with PipelineClient(Connection(f"localhost:{secured.port}", WRITE)) as connection, pytest.raises(ServerError):
+        list(connection.list(1))
+    assert not is_ready(secured.port)
+
+
+def test_a_server_that_another_authority_signed_is_not_trusted(secured: Secured, tmp_path: Path) -> None:
+    trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
+    connection = PipelineClient(Connection(f"localhost:{secured.port}", WRITE, tmp_path / "ca.pem"))
+    with connection, pytest.raises(ServerError):
+        list(connection.list(1))
+
+
+def test_a_token_is_not_sent_in_plain_text_to_another_machine() -> None:
+    with pytest.raises(ServerError, match="plain text"):
+        PipelineClient(Connection("orchestrator.example:50051", WRITE))
+
+
+def test_no_secret_is_logged_or_measured(secured: Secured, store_settings: StoreSettings) -> None:
+    logged, measured = secured.log.read_text(), metrics_text(secured.metrics_port)
+    assert "**********" in logged
+    for secret in (store_settings.secret_key.get_secret_value(), WRITE, READ, EXPIRED, WRONG):
+        assert secret not in logged
+        assert secret not in measured
+    assert "PRIVATE KEY" not in logged
+
+
+def test_tokens_can_be_changed_while_the_server_runs(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.yaml"
+    path.write_text(yaml.safe_dump([{"name": "a", "sha256": hash_token("one"), "scopes": ["read"]}]))
+    tokens = Tokens(path)
+    assert tokens.check("Bearer one", "read") == "a"
+    with pytest.raises(ScopeMissingError):
+        tokens.check("bearer one", "write")
+    path.write_text(yaml.safe_dump([{"name": "b", "sha256": hash_token("two"), "scopes": ["write"]}]))
+    with pytest.raises(UnauthenticatedError):
+        tokens.check("Bearer one", "read")
+    assert tokens.check("Bearer two", "read") == "b"
+    # A file that was spoiled does not lock everybody out, nor let anybody in.
+    path.write_text("{{{")
+    assert tokens.check("Bearer two", "write") == "b"
+    with pytest.raises(UnauthenticatedError):
+        tokens.check("Basic two", "read")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{{{",
+        "- name: a",
+        "- {name: a, sha256: short, scopes: [read]}",
+        "- {name: a, sha256: %s, scopes: [admin]}" % ("0" * 64),
+    ],
+)
+def test_a_file_that_is_no_list_of_tokens_is_refused(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "tokens.yaml"
+    path.write_text(content)
+    with pytest.raises(TokensError, match="tokens"):
+        Tokens(path)
+
+
+def refused_settings(module: str, tmp_path: Path, **settings: str) -> str:
+    log = tmp_path / "log"
+    with running_process([module], log, {"TALKMILL_LISTEN__METRICS_PORT": "0", **settings}) as process:
+        assert process.wait(60) != 0
+    return log.read_text()
+
+
+@pytest.mark.parametrize("module", ["orchestrator.server", "services.crop"])
+def test_nothing_listens_beyond_loopback_in_plain_text_unless_told(module: str, tmp_path: Path) -> None:
+    told = refused_settings(module, tmp_path, TALKMILL_LISTEN__ADDRESS="0.0.0.0")
+    assert "TALKMILL_TLS__CERTIFICATE" in told
+
+
+def test_the_orchestrator_wants_tokens_beyond_loopback(tmp_path: Path) -> None:
+    told = refused_settings(
+        "orchestrator.server", tmp_path, TALKMILL_LISTEN__ADDRESS="0.0.0.0", TALKMILL_LISTEN__PLAIN_TEXT="true",
+        TALKMILL_DATABASE_URL=f"sqlite:///{tmp_path}/db",
+    )  # fmt: skip
+    assert "TALKMILL_TOKENS_FILE" in told
+
+
+def test_a_stage_with_mtls_takes_only_clients_with_a_certificate(
+    store_settings: StoreSettings, free_port: Callable[[], int], tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    for name, identity in (("server", "localhost"), ("client", "orchestrator")):
+        issued = authority.issue_cert(identity)
+        issued.private_key_pem.write_to_path(tmp_path / f"{name}.key")
+        issued.cert_chain_pems[0].write_to_path(tmp_path / f"{name}.pem")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    port, health = free_port(), free_port()
+    environment = store_environment(store_settings) | {
+        "TALKMILL_LISTEN__PORT": str(port),
+        "TALKMILL_LISTEN__METRICS_PORT": "0",
+        "TALKMILL_LISTEN__HEALTH_PORT": str(health),
+        "TALKMILL_TLS__CERTIFICATE": str(tmp_path / "server.pem"),
+        "TALKMILL_TLS__KEY": str(tmp_path / "server.key"),
+        "TALKMILL_TLS__CLIENT_CA": str(tmp_path / "ca.pem"),
+        "TALKMILL_SCRATCH": str(tmp_path / "scratch"),
+    }
+
+    def call(tls: ClientTls) -> object:
+        from services.crop.messages import CropInputs
+        from talkmill.artifacts.artifact import Artifact
+
+        methods = methods_of_stages()
+        caller = StageCaller(methods, {"crop": f"dns:///localhost:{port}"}, tls, 10)
+        absent = Artifact("talkmill-work", "not/there", "0" * 64, 1, "")
+        return caller.call("r", "crop", CropInputs(absent, absent, absent, "25"), ExecutionContext(request_id="id"))
+
+    with running_process(["services.crop"], tmp_path / "log", environment):
+        wait_until(lambda: is_ready(health), 60, "the stage is ready")
+        assert isinstance(call(ClientTls()), Refused)
+        assert isinstance(call(ClientTls(tmp_path / "ca.pem")), Refused)
+        trusted = ClientTls(tmp_path / "ca.pem", tmp_path / "client.pem", tmp_path / "client.key")
+        assert "INPUT_MISSING" in repr(getattr(call(trusted), "error", "").reason)
