@@ -444,7 +444,12 @@ def feed_sources(
         return
     names = [row.name for row in rows]
     connection.execute(source.update().where(source.c.run_id == run_id, source.c.name.in_(names)).values(queued=True))
-    of_run = connection.execute(sa.select(run.c.priority, run.c.generation).where(run.c.id == run_id)).one()
+    of_run = connection.execute(
+        run.update()
+        .where(run.c.id == run_id)
+        .values(fed_count=run.c.fed_count + len(names))
+        .returning(run.c.priority, run.c.generation)
+    ).one()
     for skip_cache in (False, True):
         tasks = [
             Task(run_id, SOURCE_STAGES[0], row.name, of_run.generation, 0)

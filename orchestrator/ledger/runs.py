@@ -279,6 +279,8 @@ class Runs:
                     if begin_stage != SOURCE_STAGES[0]:
                         tasks = [Task(run_id, begin_stage, name, generation, 0) for name in part]
                         add_executions(connection, self._engine, now, tasks, row["priority"], skip_cache)
+            fed = sa.select(sa.func.count()).where(source.c.run_id == run_id, source.c.queued == sa.true())
+            connection.execute(run.update().where(run.c.id == run_id).values(fed_count=fed.scalar_subquery()))
             feed_sources(connection, self._engine, now, run_id)
             if not chosen and not intake:
                 add_executions(
@@ -356,11 +358,11 @@ class Runs:
             .where(stage_run.c.state.in_((sa.literal_column("'PENDING'"), sa.literal_column("'RUNNING'"))))
             .group_by(stage_run.c.stage)
         )
-        waiting = sa.select(sa.func.count()).where(source.c.queued == sa.false(), source.c.state == PENDING)
+        waiting = sa.select(sa.func.sum(run.c.source_count - run.c.fed_count)).where(run.c.state.in_(OPEN))
         with self._database.begin() as connection:
             found = {stage: (count, float(age or 0)) for stage, count, age in connection.execute(wanted)}
             count, age = found.get(SOURCE_STAGES[0], (0, 0.0))
-            found[SOURCE_STAGES[0]] = (count + connection.execute(waiting).scalar_one(), age)
+            found[SOURCE_STAGES[0]] = (count + int(connection.execute(waiting).scalar() or 0), age)
         return found
 
     def _chosen(

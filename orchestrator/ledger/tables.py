@@ -21,6 +21,8 @@ run = sa.Table(
     sa.Column("parameters", sa.Text, nullable=False),
     sa.Column("source_list", sa.Text, nullable=False),
     sa.Column("source_count", sa.BigInteger, nullable=False, default=0),
+    # Sources that the engine has been given: the others wait, and are counted without looking at them.
+    sa.Column("fed_count", sa.BigInteger, nullable=False, default=0),
     sa.Column("sources_complete", sa.Boolean, nullable=False, default=False),
     # Sources and clips that have not ended: at zero the set is packed.
     sa.Column("open_count", sa.BigInteger, nullable=False, default=0),

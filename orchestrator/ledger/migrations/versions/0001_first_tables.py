@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.Column("parameters", sa.Text(), nullable=False),
         sa.Column("source_list", sa.Text(), nullable=False),
         sa.Column("source_count", sa.BigInteger(), nullable=False),
+        sa.Column("fed_count", sa.BigInteger(), nullable=False),
         sa.Column("sources_complete", sa.Boolean(), nullable=False),
         sa.Column("open_count", sa.BigInteger(), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
@@ -110,3 +111,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("state IN ('PENDING', 'RUNNING')"),
     )
     op.create_index("stage_run_run", "stage_run", ["run_id", "stage", "state"], unique=False)
+    if op.get_bind().dialect.name == "postgresql":
+        # Every execution's row is written several times: its dead versions must not pile up in the index of open ones.
+        op.execute("ALTER TABLE stage_run SET (autovacuum_vacuum_scale_factor = 0.01, fillfactor = 80)")
+        op.execute("ALTER TABLE run SET (autovacuum_vacuum_threshold = 1000, fillfactor = 20)")
