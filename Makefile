@@ -5,12 +5,14 @@ BIN := $(VENV)/bin
 DEMO := demo
 # Exactly one of cpu, cuda.
 EXTRA ?= cpu
+CLIPS ?= 500
+SOURCES ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format protos protos-check up down status clean
+.PHONY: help setup demo test check format protos protos-check up down status bench-orchestrator clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("talkmill needs Python 3.11 or newer, %s is %d.%d" % (sys.executable, *sys.version_info[:2]) if sys.version_info < (3, 11) else 0)'
@@ -69,9 +71,26 @@ protos-check: $(VENV)/.check ## Check the protos: lint, compatibility with the l
 	git diff --exit-code -- talkmill/api
 	@test -z "$$(git ls-files --others --exclude-standard talkmill/api)" || (echo "generated files are not committed"; exit 1)
 
+$(VENV)/.local: $(VENV)/.setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRA),local]'
+	@touch $@
+
+up: $(VENV)/.local ## Start MinIO, Postgres, the eight services and the orchestrator on this machine
+	$(BIN)/talkmill models fetch
+	$(BIN)/python -m deploy.local up
+
+down: $(VENV)/.local ## Stop them; data stays in .talkmill
+	$(BIN)/python -m deploy.local down
+
+status: $(VENV)/.local ## Show which of them run
+	$(BIN)/python -m deploy.local status
+
+bench-orchestrator: $(VENV)/.local ## Measure the orchestrator on no-op stages: CLIPS=500 SOURCES=0
+	$(BIN)/python -m deploy.local bench --clips $(CLIPS) --sources $(SOURCES)
+
 format: $(VENV)/.check ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean: ## Remove the demo and the virtual environment
-	rm -rf $(DEMO) $(VENV) build *.egg-info
+	rm -rf $(DEMO) $(VENV) .talkmill build *.egg-info

