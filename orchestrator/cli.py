@@ -1,4 +1,4 @@
-"""The command line: `talkmill run | models | dataset | doctor`. Composes; decides nothing else."""
+"""The command line: `talkmill run | models | dataset | doctor | bench`, and `orchestrator.commands`. Composes only."""
 
 import os
 import signal
@@ -62,7 +62,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(dataset_app, name="dataset")
 bench_app = typer.Typer(help="Measurements.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(bench_app, name="bench")
-for command in (runs.submit, runs.watch, runs.status, runs.cancel, runs.retry, runs.fetch, serve.serve):
+for command in (runs.submit, runs.watch, runs.status, runs.cancel, runs.retry, runs.fetch, serve.serve, serve.token):
     app.command()(command)
 app.command("list")(runs.list_runs)
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from orchestrator.engine import FINISH, INTAKE, Engine, Task
 from orchestrator.ledger.database import now_of
+from orchestrator.ledger.queueing import SOURCE_STAGES, add_executions, feed_sources, row_of
 from orchestrator.ledger.tables import (
     CANCELLED,
     FAILED,
@@ -31,9 +32,6 @@ from services.split.messages import Clip, SplitOutputs
 from talkmill.artifacts.manifest import Rejection
 from talkmill.dataset.names import clip_name
 
-SOURCE_STAGES = ("download", "split")
-# Sources of a run that the engine has at a time: enough for every queue, few enough for quick ones.
-SOURCE_WINDOW = 500
 _PARAMETERS = TypeAdapter(RunParameters)
 _SOURCE = TypeAdapter(NamedSource)
 _CLIP = TypeAdapter(Clip)
@@ -95,7 +93,7 @@ class Executions:
         """Mark an execution as running and return what it needs; None where it is not wanted any more."""
         with self._database.begin() as connection:
             self._fence(connection)
-            row = connection.execute(sa.select(stage_run).where(_row(task))).mappings().first()
+            row = connection.execute(sa.select(stage_run).where(row_of(task))).mappings().first()
             if row is None or not _current(row, task):
                 return None
             of_run = connection.execute(sa.select(run).where(run.c.id == task.run_id)).mappings().one()
@@ -103,7 +101,7 @@ class Executions:
                 self._give_up(connection, task)
                 return None
             connection.execute(
-                stage_run.update().where(_row(task)).values(state=RUNNING, started_at=now_of(self._database))
+                stage_run.update().where(row_of(task)).values(state=RUNNING, started_at=now_of(self._database))
             )
             if of_run["state"] == PENDING:
                 connection.execute(run.update().where(run.c.id == task.run_id).values(state=RUNNING))
@@ -183,7 +181,7 @@ class Executions:
             self._fence(connection)
             changed = connection.execute(
                 stage_run.update()
-                .where(_row(task), *_is_current(task))
+                .where(row_of(task), *_is_current(task))
                 .values(
                     state=PENDING,
                     attempt=task.attempt + 1,
@@ -252,7 +250,7 @@ class Executions:
 
     def _give_up(self, connection: sa.Connection, task: Task) -> None:
         """End an execution of a run that has been cancelled."""
-        connection.execute(stage_run.update().where(_row(task), *_is_current(task)).values(state=CANCELLED))
+        connection.execute(stage_run.update().where(row_of(task), *_is_current(task)).values(state=CANCELLED))
         for table in (clip, source):
             connection.execute(
                 table.update()
@@ -294,7 +292,7 @@ class Executions:
         self._fence(connection)
         changed = connection.execute(
             stage_run.update()
-            .where(_row(task), *_is_current(task))
+            .where(row_of(task), *_is_current(task))
             .values(
                 state=state,
                 ended_at=now_of(self._database),
@@ -377,92 +375,6 @@ class Executions:
             .where(run.c.id == run_id, run.c.state.in_(OPEN))
             .values(state=state, ended_at=now_of(self._database), reason=reason, message=message)
         )
-
-
-def add_executions(
-    connection: sa.Connection,
-    engine: Engine,
-    now: sa.ColumnElement[float],
-    tasks: Sequence[Task],
-    priority: int,
-    skip_cache: bool = False,
-) -> None:
-    """Write the rows of new executions, in place of earlier generations', and enqueue them."""
-    if not tasks:
-        return
-    clock = connection.execute(sa.select(now)).scalar_one()
-    rows = [
-        {
-            "run_id": task.run_id,
-            "subject": task.subject,
-            "stage": task.stage,
-            "generation": task.generation,
-            "attempt": task.attempt,
-            "losses": 0,
-            "retries": 0,
-            "skip_cache": skip_cache,
-            "state": PENDING,
-            "enqueued_at": clock,
-        }
-        for task in tasks
-    ]
-    if tasks[0].generation:
-        for task in tasks:
-            connection.execute(stage_run.delete().where(_row(task)))
-    connection.execute(stage_run.insert(), rows)
-    engine.enqueue(connection, tasks, priority)
-
-
-def feed_sources(
-    connection: sa.Connection, engine: Engine, now: sa.ColumnElement[float], run_id: str, count: int | None = None
-) -> None:
-    """Enqueue the download of sources that wait, in their order.
-
-    Args:
-        connection: In a transaction.
-        engine: Takes the downloads.
-        now: The database's clock.
-        run_id: The run.
-        count: How many; None fills the run's window.
-    """
-    if count is None:
-        busy = sa.select(sa.func.count()).where(
-            source.c.run_id == run_id, source.c.state.in_(OPEN), source.c.queued == sa.true()
-        )
-        count = SOURCE_WINDOW - connection.execute(busy).scalar_one()
-    if count <= 0:
-        return
-    chosen = (
-        sa.select(source.c.name, source.c.skip_cache)
-        .where(source.c.run_id == run_id, source.c.queued == sa.false(), source.c.state == PENDING)
-        .order_by(source.c.position)
-        .limit(count)
-        .with_for_update(skip_locked=True)
-    )
-    rows = connection.execute(chosen).all()
-    if not rows:
-        return
-    names = [row.name for row in rows]
-    connection.execute(source.update().where(source.c.run_id == run_id, source.c.name.in_(names)).values(queued=True))
-    of_run = connection.execute(
-        run.update()
-        .where(run.c.id == run_id)
-        .values(fed_count=run.c.fed_count + len(names))
-        .returning(run.c.priority, run.c.generation)
-    ).one()
-    for skip_cache in (False, True):
-        tasks = [
-            Task(run_id, SOURCE_STAGES[0], row.name, of_run.generation, 0)
-            for row in rows
-            if row.skip_cache == skip_cache
-        ]
-        add_executions(connection, engine, now, tasks, of_run.priority, skip_cache)
-
-
-def _row(task: Task) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        stage_run.c.run_id == task.run_id, stage_run.c.subject == task.subject, stage_run.c.stage == task.stage
-    )
 
 
 def _is_current(task: Task) -> tuple[sa.ColumnElement[bool], ...]:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from orchestrator.engine import FINISH, INTAKE, Engine, Task
 from orchestrator.ledger.database import now_of
-from orchestrator.ledger.executions import SOURCE_STAGES, add_executions, feed_sources
+from orchestrator.ledger.queueing import SOURCE_STAGES, add_executions, feed_sources
 from orchestrator.ledger.tables import (
     CANCELLED,
     ENDED,

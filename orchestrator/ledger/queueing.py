@@ -1,0 +1,99 @@
+"""New executions: their rows and their place with the engine, in one transaction; and the window of a run's sources."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from orchestrator.engine import Engine, Task
+from orchestrator.ledger.tables import OPEN, PENDING, run, source, stage_run
+
+SOURCE_STAGES = ("download", "split")
+# Sources of a run that the engine has at a time: enough for every queue, few enough for quick ones.
+SOURCE_WINDOW = 500
+
+
+def add_executions(
+    connection: sa.Connection,
+    engine: Engine,
+    now: sa.ColumnElement[float],
+    tasks: Sequence[Task],
+    priority: int,
+    skip_cache: bool = False,
+) -> None:
+    """Write the rows of new executions, in place of earlier generations', and enqueue them."""
+    if not tasks:
+        return
+    clock = connection.execute(sa.select(now)).scalar_one()
+    rows = [
+        {
+            "run_id": task.run_id,
+            "subject": task.subject,
+            "stage": task.stage,
+            "generation": task.generation,
+            "attempt": task.attempt,
+            "losses": 0,
+            "retries": 0,
+            "skip_cache": skip_cache,
+            "state": PENDING,
+            "enqueued_at": clock,
+        }
+        for task in tasks
+    ]
+    if tasks[0].generation:
+        for task in tasks:
+            connection.execute(stage_run.delete().where(row_of(task)))
+    connection.execute(stage_run.insert(), rows)
+    engine.enqueue(connection, tasks, priority)
+
+
+def feed_sources(
+    connection: sa.Connection, engine: Engine, now: sa.ColumnElement[float], run_id: str, count: int | None = None
+) -> None:
+    """Enqueue the download of sources that wait, in their order.
+
+    Args:
+        connection: In a transaction.
+        engine: Takes the downloads.
+        now: The database's clock.
+        run_id: The run.
+        count: How many; None fills the run's window.
+    """
+    if count is None:
+        busy = sa.select(sa.func.count()).where(
+            source.c.run_id == run_id, source.c.state.in_(OPEN), source.c.queued == sa.true()
+        )
+        count = SOURCE_WINDOW - connection.execute(busy).scalar_one()
+    if count <= 0:
+        return
+    chosen = (
+        sa.select(source.c.name, source.c.skip_cache)
+        .where(source.c.run_id == run_id, source.c.queued == sa.false(), source.c.state == PENDING)
+        .order_by(source.c.position)
+        .limit(count)
+        .with_for_update(skip_locked=True)
+    )
+    rows = connection.execute(chosen).all()
+    if not rows:
+        return
+    names = [row.name for row in rows]
+    connection.execute(source.update().where(source.c.run_id == run_id, source.c.name.in_(names)).values(queued=True))
+    of_run = connection.execute(
+        run.update()
+        .where(run.c.id == run_id)
+        .values(fed_count=run.c.fed_count + len(names))
+        .returning(run.c.priority, run.c.generation)
+    ).one()
+    for skip_cache in (False, True):
+        tasks = [
+            Task(run_id, SOURCE_STAGES[0], row.name, of_run.generation, 0)
+            for row in rows
+            if row.skip_cache == skip_cache
+        ]
+        add_executions(connection, engine, now, tasks, of_run.priority, skip_cache)
+
+
+def row_of(task: Task) -> sa.ColumnElement[bool]:
+    """Return what chooses the row of an execution."""
+    return sa.and_(
+        stage_run.c.run_id == task.run_id, stage_run.c.subject == task.subject, stage_run.c.stage == task.stage
+    )
