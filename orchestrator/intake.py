@@ -98,6 +98,10 @@ class Intake:
             if not until_answered(partial(self._executions.take_in, task, begin, batch, last), "intake"):
                 return
 
+    def discard(self, upload: Artifact) -> None:
+        """Delete an upload that is not what was announced: the next one of that content is put again."""
+        self._store.remove(upload)
+
 
 def _named(given: GivenSource) -> NamedSource:
     upload = given.upload

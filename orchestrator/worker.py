@@ -23,7 +23,7 @@ from services.split.messages import SplitInputs
 from talkmill.api.common.v1.common_pb2 import ExecutionContext
 from talkmill.artifacts.manifest import Rejection
 from talkmill.serving.method import StageMethod
-from talkmill.stage.errors import CancelledError, InternalError, StageError, WorkerLostError
+from talkmill.stage.errors import CancelledError, CorruptInputError, InternalError, StageError, WorkerLostError
 from talkmill.telemetry import metrics
 
 log = structlog.get_logger()
@@ -146,6 +146,8 @@ class Worker:
         return clip_inputs(task.stage, ClipProgress(opening.clip, outputs), parameters)
 
     def _after_error(self, task: Task, opening: Opening, error: StageError) -> None:
+        if isinstance(error, CorruptInputError) and opening.source is not None and opening.source.upload is not None:
+            self._intake.discard(opening.source.upload)
         if isinstance(error, CancelledError):
             # A draining worker gave the work back: nothing was wrong with it.
             self._again(task, opening, 1.0)

@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from talkmill.serving.health import Health
+from talkmill.serving.malformed import MalformedInterceptor
 from talkmill.serving.settings import ServerSettings, TlsSettings
 from talkmill.telemetry import metrics
 
@@ -54,7 +55,7 @@ async def start_server(
     """
     listen, health = settings.listen, Health()
     server = grpc.aio.server(
-        interceptors=list(interceptors),
+        interceptors=[*interceptors, MalformedInterceptor()],
         options=[
             ("grpc.so_reuseport", 0),
             ("grpc.keepalive_permit_without_calls", 1),

@@ -262,6 +262,23 @@ def test_any_pipeline_request_gets_an_honest_answer(name: str, cluster: Cluster,
         check(call_pipeline(channel, name, request))
 
 
+GARBAGE = [b"\xff" * 20, b"\x0a\xff", b"\x0a\x02\xc3\x28", b"\x08"]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_bytes_that_are_no_message_are_the_senders_mistake(
+    garbage: bytes, stages: grpc.Channel, cluster: Cluster
+) -> None:
+    with grpc.insecure_channel(cluster.server) as channel:
+        service = pb.DESCRIPTOR.services_by_name["PipelineService"].full_name
+        calls = [(stages, method.path) for method in METHODS.values()]
+        calls += [(channel, f"/{service}/{name}") for name in PIPELINE]
+        for where, path in calls:
+            with pytest.raises(grpc.RpcError) as caught:
+                list(where.unary_stream(path)(garbage, timeout=20))
+            assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT, (path, caught.value.details())
+
+
 @pytest.mark.parametrize(
     ("name", "request_", "field"),
     [

@@ -10,9 +10,11 @@ import pytest
 
 from deploy.local.cluster import Cluster
 from orchestrator.client import PipelineClient
+from orchestrator.intake import GivenSource
 from orchestrator.ledger.tables import clip, stage_run
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
-from tests.orchestrator.conftest import check_whole, fast_sources, rows, stop_hard, submit, wait_for_end
+from talkmill.artifacts.artifact import sha256_of
+from tests.orchestrator.conftest import QUICK, check_whole, fast_sources, rows, stop_hard, submit, wait_for_end
 
 OUTAGE_SECONDS = 10
 
@@ -85,6 +87,21 @@ def test_a_clip_that_kills_its_worker_is_put_aside(cluster: Cluster, client: Pip
     (dead,) = client.clips(name, pb.STATE_FAILED)
     assert (dead.stage, dead.reason) == ("landmarks", "WORKER_LOST")
     assert "4 times" in dead.message
+
+
+def test_an_upload_that_is_not_what_was_announced_can_be_put_again(
+    cluster: Cluster, client: PipelineClient, tmp_path: Path
+) -> None:
+    (path,) = fast_sources(tmp_path, ["ok_none"])
+    announced, content = sha256_of(path), path.read_bytes()
+    path.write_bytes(content[::-1])
+    upload = client.upload(path, path.name, announced, len(content))
+    name = client.create([GivenSource(path.name, upload)], QUICK, 0).name
+    assert wait_for_end(client, name).state == pb.STATE_FAILED
+    (dead,) = client.clips(name, pb.STATE_FAILED)
+    assert dead.reason == "CORRUPT_INPUT"
+    path.write_bytes(content)
+    assert wait_for_end(client, submit(client, [path])).state == pb.STATE_SUCCEEDED
 
 
 def test_a_rolling_restart_fails_no_clip(
