@@ -93,7 +93,9 @@ class Finisher:
                 for path, kind in ((report, "application/json"), (rejects, "application/jsonl")):
                     name = path.name
                     list_file(name, self._store.put(path, self._dataset_bucket, self._place(run_id, name), kind))
+            kept = {json.loads(line)["artifact"]["key"] for line in index.read_text().splitlines()}
             self._store.put(index, self._dataset_bucket, self._place(run_id, INDEX), "application/jsonl")
+        self._remove_stale(run_id, kept | {self._place(run_id, INDEX)})
         state, reason, message = (SUCCEEDED, None, None) if packed else (FAILED, "NO_CLIP", "not one clip succeeded")
         until_answered(lambda: self._executions.end_run(task, state, reason, message), "end of run")
 
@@ -126,6 +128,13 @@ class Finisher:
                         rejected.append(rejected_row(clip.name, clip.source, *clip.rejected))
             file.write(report_tail(rejected, pack))
         rejects.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected))
+
+    def _remove_stale(self, run_id: str, kept: set[str]) -> None:
+        """Delete what an earlier end of the run left, such as a set that was packed anew."""
+        sets = {key.rpartition("/")[0] for key in kept if "/pack/" in key}
+        for key in self._store.list_keys(self._dataset_bucket, self._place(run_id, "")):
+            if key not in kept and key.rpartition("/")[0] not in sets:
+                self._store.remove_key(self._dataset_bucket, key)
 
     def files(self, run_id: str) -> list[tuple[str, Artifact]]:
         """Return every file of an ended run: its path and where it lies."""

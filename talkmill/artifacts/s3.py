@@ -5,7 +5,6 @@ import io
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -134,7 +133,11 @@ class S3Store:
 
     def remove(self, artifact: Artifact) -> None:
         """Remove an object; nothing happens where there is none."""
-        self._call(artifact.bucket, lambda: self._client.remove_object(artifact.bucket, artifact.key))
+        self.remove_key(artifact.bucket, artifact.key)
+
+    def remove_key(self, bucket: str, key: str) -> None:
+        """Remove an object by its key; nothing happens where there is none."""
+        self._call(bucket, lambda: self._client.remove_object(bucket, key))
 
     def copy(self, artifact: Artifact, bucket: str, key: str) -> Artifact:
         """Copy an object inside the store; its bytes do not travel.
@@ -150,12 +153,6 @@ class S3Store:
         """Yield the keys that begin with a prefix."""
         for item in self._call(bucket, lambda: list(self._client.list_objects(bucket, prefix, recursive=True))):
             yield str(item.object_name)
-
-    def ready(self) -> None:
-        """Raise StoreUnavailableError or FileNotFoundError where a bucket cannot be reached."""
-        for bucket in sorted(self._buckets):
-            if not self._call(bucket, partial(self._client.bucket_exists, bucket)):
-                raise FileNotFoundError(2, "no such bucket", bucket)
 
     def ensure_bucket(self, bucket: str, expire_days: dict[str, int]) -> None:
         """Make a bucket where there is none, and set after how many days objects expire.

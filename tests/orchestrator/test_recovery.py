@@ -14,6 +14,8 @@ from orchestrator.intake import GivenSource
 from orchestrator.ledger.tables import clip, stage_run
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.artifacts.artifact import sha256_of
+from talkmill.serving.settings import StoreSettings
+from talkmill.serving.stage_server import open_store
 from tests.orchestrator.conftest import QUICK, check_whole, fast_sources, rows, stop_hard, submit, wait_for_end
 
 OUTAGE_SECONDS = 10
@@ -151,3 +153,12 @@ def test_chosen_clips_run_again_from_a_chosen_stage(cluster: Cluster, client: Pi
     assert client.retry(name, [chosen], "split").retried_count == 1
     assert wait_for_end(client, name).succeeded_clip_count == 2
     assert len(rows(cluster, clip, name)) == 3
+    # Of all these ends only the last one's files are kept.
+    settings = StoreSettings(
+        endpoint=f"127.0.0.1:{cluster.ports['minio']}",
+        access_key="talkmill",
+        secret_key=(cluster.folder / "minio.secret").read_text(),
+    )
+    keys = list(open_store(settings, "test").list_keys(settings.dataset_bucket, f"{name}/"))
+    assert len([key for key in keys if key.endswith("data.mdb")]) == 1
+    assert len([key for key in keys if key.endswith(".jpg")]) == 2
