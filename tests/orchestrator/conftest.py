@@ -90,7 +90,7 @@ def fast_sources(folder: Path, tags: Sequence[str]) -> list[Path]:
     return paths
 
 
-def wait_for_end(client: PipelineClient, name: str, seconds: float = 240) -> pb.Run:
+def wait_for_end(client: PipelineClient, name: str, seconds: float = 900) -> pb.Run:
     def ended() -> bool:
         try:
             return client.get(name).state in ENDED
@@ -142,6 +142,6 @@ def until_running(client: PipelineClient) -> Callable[[str, str, int], None]:
         def reached() -> bool:
             return any(one.stage == stage and one.succeeded_count >= count for one in client.get(name).stages)
 
-        wait_until(reached, 120, f"{count} executions of {stage}")
+        wait_until(reached, 300, f"{count} executions of {stage}")
 
     return wait

@@ -1,0 +1,82 @@
+"""What a hostile or broken source can cost, and what a served stage takes at all."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrator.sample import SampleTruth
+from services.download.messages import DownloadInputs
+from services.download.settings import forget_proxies
+from services.download.stage import DownloadStage
+from services.split.messages import SplitInputs
+from services.split.stage import SplitStage
+from talkmill.models.repository import ModelRepository
+from talkmill.stage.errors import DownloadRefusedError, NotAVideoError, VideoTooLargeError
+from talkmill.stage.harness import StageHarness
+from talkmill.video.audio import SAMPLE_RATE, read_audio
+from talkmill.video.limits import VideoLimits
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [(VideoLimits(max_pixels=100), "100 pixels"), (VideoLimits(max_frames=10), "more than 10 frames"), (VideoLimits(max_seconds=1), "more than 1 seconds")],
+)  # fmt: skip
+def test_a_source_beyond_the_limits_is_refused(
+    limits: VideoLimits, told: str, models: ModelRepository, sample: tuple[Path, SampleTruth], tmp_path: Path
+) -> None:
+    harness = StageHarness(tmp_path)
+    stage = SplitStage(models.ensure("faceboxes-v2", "face_detection"), ["CPUExecutionProvider"], 2, limits)
+    source = harness.put(sample[0], "video/mp4")
+    for _ in range(2):
+        # The verdict is the installation's, not the video's: it is not kept.
+        with pytest.raises(VideoTooLargeError, match=told):
+            harness.run(stage, SplitInputs(source))
+    assert not list((tmp_path / "work/split").rglob("manifest.json"))
+
+
+def test_frames_beyond_what_a_header_says_are_counted() -> None:
+    """A header may lie: what is decoded is counted too."""
+    limits = VideoLimits(max_frames=10)
+    limits.check_length(10, 1)
+    with pytest.raises(ValueError, match="10 frames"):
+        limits.check_length(11, 1)
+    with pytest.raises(ValueError, match="seconds"):
+        limits.check_length(1, 13 * 3600)
+
+
+def test_sound_is_read_so_far_and_no_further(sample: tuple[Path, SampleTruth]) -> None:
+    whole = read_audio(sample[0])
+    part = read_audio(sample[0], 1.0)
+    assert whole is not None
+    assert part is not None
+    assert SAMPLE_RATE <= len(part[0]) < 1.2 * SAMPLE_RATE < len(whole[0])
+    assert np.array_equal(whole[0][: len(part[0])], part[0])
+
+
+@pytest.mark.parametrize(
+    "uri", ["/etc/passwd", "file:///etc/passwd", "video.mp4", "ftp://example.com/a.mp4", "concat:/etc/passwd"]
+)
+def test_a_served_download_takes_no_paths(uri: str, tmp_path: Path) -> None:
+    with pytest.raises(DownloadRefusedError, match="not an http"):
+        StageHarness(tmp_path).run(DownloadStage(files=False), DownloadInputs(uri))
+
+
+def test_an_upload_is_the_source_as_it_is(sample: tuple[Path, SampleTruth], tmp_path: Path) -> None:
+    harness = StageHarness(tmp_path)
+    upload = harness.put(sample[0], "application/octet-stream")
+    outputs = harness.run(DownloadStage(files=False), DownloadInputs("talk.mp4", upload=upload)).outputs
+    assert outputs.source == upload
+    assert outputs.provenance == {"uri": "talk.mp4"}
+    (tmp_path / "empty").write_bytes(b"")
+    empty = harness.put(tmp_path / "empty", "application/octet-stream")
+    with pytest.raises(NotAVideoError, match="empty"):
+        harness.run(DownloadStage(files=False), DownloadInputs("empty.mp4", upload=empty))
+
+
+def test_proxies_of_the_environment_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTPS_PROXY", "no_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://proxy.example")
+    forget_proxies()
+    assert not [name for name in os.environ if name.lower().endswith("_proxy")]
