@@ -86,7 +86,7 @@ status: $(VENV)/.local ## Show which of them run
 	$(BIN)/python -m deploy.local status
 
 bench-orchestrator: $(VENV)/.local ## Measure the orchestrator on no-op stages: CLIPS=500 SOURCES=0
-	$(BIN)/python -m deploy.local bench --clips $(CLIPS) --sources $(SOURCES)
+	$(BIN)/python -m deploy.local bench --clips $(CLIPS) --sources $(SOURCES) $(BENCH_OPTIONS)
 
 format: $(VENV)/.check ## Format the code
 	$(BIN)/ruff format .

@@ -306,6 +306,7 @@ def bench_orchestrator(
     sources: Annotated[
         int, typer.Option(min=0, help="Sources of a run that is created and cancelled; 0 for none.")
     ] = 0,
+    report_only: Annotated[bool, typer.Option("--report-only", help="End well whatever was measured.")] = False,
 ) -> int:
     """Measure the orchestrator's own cost on a cluster of no-op stages; `make bench-orchestrator` brings one up."""
     console = Console(stderr=True)
@@ -316,7 +317,8 @@ def bench_orchestrator(
 
     bars = load.measure_throughput(target, clips, say)
     bars += load.measure_create(target, sources, say) if sources else []
-    return _print_bars(bars)
+    code = _print_bars(bars)
+    return EXIT_OK if report_only else code
 
 
 def _print_bars(bars: list[Bar]) -> int:
