@@ -14,12 +14,12 @@ _UNREADABLE = object()
 
 
 class MalformedInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
-    """Answers requests that cannot be read; those of methods with one request, which are all of ours."""
+    """Answers requests of our own services that cannot be read; their methods take one request each."""
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
         """Wrap the method's deserialiser and body."""
         handler = await continuation(handler_call_details)
-        if handler is None or handler.request_streaming or handler.request_deserializer is None:
+        if handler is None or not handler_call_details.method.startswith("/talkmill."):
             return handler
 
         def read(content: bytes) -> Any:
