@@ -262,7 +262,7 @@ def test_any_pipeline_request_gets_an_honest_answer(name: str, cluster: Cluster,
         check(call_pipeline(channel, name, request))
 
 
-GARBAGE = [b"\xff" * 20, b"\x0a\xff", b"\x0a\x02\xc3\x28", b"\x08"]
+GARBAGE = [b"\xff" * 20, b"\x0a\xff", b"\x08"]
 
 
 @pytest.mark.parametrize("garbage", GARBAGE)
