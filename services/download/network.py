@@ -174,11 +174,13 @@ class GuardedProxy:
                 self.traffic.received_bytes += len(chunk)
                 if self.traffic.received_bytes > self._max_bytes:
                     self.traffic.too_much = True
+                    writer.transport.abort()
                     return
                 writer.write(chunk)
                 await writer.drain()
         except (OSError, TimeoutError):
-            return
+            # An answer without a length ends where its connection does: one that broke must not look whole.
+            writer.transport.abort()
         finally:
             sending.cancel()
             with suppress(asyncio.CancelledError, OSError):

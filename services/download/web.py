@@ -67,13 +67,16 @@ class GuardedWeb(Web):
         """
         with GuardedProxy(self._policy, self._limits.max_bytes) as proxy:
             try:
-                return fetch_url(address, max_height, _Budget(context, self._limits), proxy.address)
-            except (DownloadRefusedError, DownloadFailedError) as error:
+                fetched = fetch_url(address, max_height, _Budget(context, self._limits), proxy.address)
+            except (DownloadRefusedError, DownloadFailedError, OSError) as error:
                 if proxy.traffic.refused:
                     raise DownloadRefusedError(f"{_shown(address)}: {proxy.traffic.refused[-1]}") from error
                 if proxy.traffic.too_much:
                     raise VideoTooLargeError(_too_many(address, self._limits)) from error
                 raise
+            if proxy.traffic.too_much:
+                raise VideoTooLargeError(_too_many(address, self._limits))
+            return fetched
 
 
 class _Budget:
