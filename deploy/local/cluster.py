@@ -24,6 +24,8 @@ from talkmill.serving.settings import cache_folder
 ROOT = Path(__file__).resolve().parents[2]
 # Where `talkmill submit` looks for the orchestrator when nothing is said.
 FIRST_PORT = 50051
+# The others lie below the ports that Linux gives to outgoing connections, where any could be taken for a moment.
+OTHER_PORTS = 18052
 
 
 class ClusterError(RuntimeError):
@@ -156,7 +158,12 @@ class Cluster:
         names = [*self._orchestrator_names(), *(entry.name for entry in STAGES), "minio", "postgres"]
         names += [f"{name}-metrics" for name in names[:-2]]
         for number, name in enumerate(names):
-            self.ports[name] = self.first_port + number if self.first_port else free_port()
+            if not self.first_port:
+                self.ports[name] = free_port()
+            elif number == 0 or self.first_port != FIRST_PORT:
+                self.ports[name] = self.first_port + number
+            else:
+                self.ports[name] = OTHER_PORTS + number - 1
         for name, port in self.ports.items():
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
