@@ -1,6 +1,5 @@
 """The command line: `talkmill run | models | dataset | doctor | bench`, and `orchestrator.commands`. Composes only."""
 
-import os
 import signal
 import sys
 import threading
@@ -17,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.settings import Settings
-from talkmill.serving.settings import quiet_libraries
+from talkmill.serving.settings import core_count, quiet_libraries
 
 quiet_libraries()
 
@@ -131,7 +130,7 @@ def run(
             sources = collect_sources(inputs, person, link_persons, split.value)
             _check_writable(out)
             store = open_store(out)
-            threads = settings.threads or max(1, _core_count() // jobs)
+            threads = settings.threads or max(1, core_count() // jobs)
             stages = build_stages(
                 out,
                 store,
@@ -282,7 +281,7 @@ def bench_quality(
         console.print(line, markup=False, soft_wrap=True)
 
     with _dataset_errors():
-        bars = measure_quality(run, images, still_clip, models, _core_count(), say)
+        bars = measure_quality(run, images, still_clip, models, core_count(), say)
     return _print_bars(bars)
 
 
@@ -349,10 +348,6 @@ def _repository(settings: Settings, console: Console) -> ModelRepository:
         console.print(f"fetching {line}", markup=False, soft_wrap=True)
 
     return ModelRepository(settings.models.directory, settings.models.mirror, announce)
-
-
-def _core_count() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_writable(folder: Path) -> None:

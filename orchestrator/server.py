@@ -21,16 +21,17 @@ from orchestrator.leases import EXIT_LEASE_LOST, Leases
 from orchestrator.ledger.database import is_transient, migrate, open_database, until_answered
 from orchestrator.ledger.executions import Executions
 from orchestrator.ledger.runs import Runs
-from orchestrator.runners.grpc import ClientTls, StageCaller
+from orchestrator.runners.grpc import StageCaller
 from orchestrator.service import PipelineServicer
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.worker import Worker
 from services.registry import STAGES
 from talkmill.api.pipeline.v1 import pipeline_pb2, pipeline_pb2_grpc
-from talkmill.artifacts.s3 import connect
+from talkmill.artifacts.s3 import S3Store, connect
 from talkmill.artifacts.store import StoreUnavailableError
 from talkmill.serving.method import StageMethod
 from talkmill.serving.server import print_settings, start_server, wait_for_signal
+from talkmill.serving.settings import StoreSettings
 from talkmill.serving.stage_server import open_store, read_settings
 from talkmill.telemetry import metrics
 from talkmill.telemetry.logs import configure_logs
@@ -69,9 +70,8 @@ async def _serve(settings: OrchestratorSettings) -> int:
     engine = DbosEngine(url, executor_id, concurrency | {INTAKE: 2, FINISH: 2}, settings.polling_seconds)
     leases = Leases(database, executor_id, settings.lease_seconds, settings.lease_renew_seconds, settings.reap_seconds)
     store = open_store(settings.store, "orchestrator")
-    await asyncio.to_thread(_buckets, settings)
-    tls = ClientTls(settings.stage_tls.ca, settings.stage_tls.certificate, settings.stage_tls.key)
-    caller = StageCaller(methods, settings.stage_targets, tls, settings.idle_seconds)
+    await asyncio.to_thread(_buckets, store, settings.store)
+    caller = StageCaller(methods, settings.stage_targets, settings.stage_tls, settings.idle_seconds)
     executions, runs = Executions(database, engine, leases.check), Runs(database, engine)
     work_bucket, dataset_bucket = settings.store.work_bucket, settings.store.dataset_bucket
     finisher = Finisher(runs, executions, store, methods, work_bucket, dataset_bucket)
@@ -122,14 +122,14 @@ async def _serve(settings: OrchestratorSettings) -> int:
     os._exit(0)
 
 
-def _buckets(settings: OrchestratorSettings) -> None:
+def _buckets(store: S3Store, settings: StoreSettings) -> None:
     """Make the buckets, and let uploads and intermediates expire."""
-    store, days = open_store(settings.store, "orchestrator"), settings.store.retention_days
+    days = settings.retention_days
     try:
-        store.ensure_bucket(settings.store.work_bucket, {"": days} if days else {})
-        store.ensure_bucket(settings.store.dataset_bucket, {})
+        store.ensure_bucket(settings.work_bucket, {"": days} if days else {})
+        store.ensure_bucket(settings.dataset_bucket, {})
     except StoreUnavailableError as error:
-        raise OSError(f"{settings.store.endpoint}: {error}") from error
+        raise OSError(f"{settings.endpoint}: {error}") from error
 
 
 def _stop_cancelled(runs: Runs, caller: StageCaller) -> None:

@@ -7,9 +7,10 @@ environment.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from orchestrator.tls import ClientTls
 from services.registry import STAGES
 from talkmill.serving.settings import ModelSettings, ServerSettings, cache_folder
 
@@ -28,20 +29,6 @@ class Settings(BaseSettings):
     models: ModelSettings = Field(default_factory=ModelSettings)
     execution_provider: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
     threads: int = Field(default=0, ge=0)
-
-
-class StageClientTls(BaseModel):
-    """Certificates of a client.
-
-    Attributes:
-        ca: PEM of who signed the servers' certificates; plain text when not set.
-        certificate: PEM chain of the client, for mTLS.
-        key: Its PEM key.
-    """
-
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
 
 
 def _default_targets() -> dict[str, str]:
@@ -72,7 +59,7 @@ class OrchestratorSettings(ServerSettings):
     )
     database_pool_size: int = Field(default=16, ge=2)
     stage_targets: dict[str, str] = Field(default_factory=_default_targets)
-    stage_tls: StageClientTls = Field(default_factory=StageClientTls)
+    stage_tls: ClientTls = Field(default_factory=ClientTls)
     concurrency: int = Field(default=8, ge=1)
     stage_concurrency: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     idle_seconds: float = Field(default=60, gt=0)

@@ -62,7 +62,7 @@ class Worker:
             dataset_bucket: Where pack writes.
             lease_lost: Ends the process.
         """
-        self._executions, self._call, self._methods = executions, call, methods
+        self._executions, self._call = executions, call
         self._intake, self._finisher, self._dataset_bucket = intake, finisher, dataset_bucket
         self._lease_lost = lease_lost
         self._outputs = {stage: TypeAdapter(method.outputs) for stage, method in methods.items()}

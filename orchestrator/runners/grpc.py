@@ -5,13 +5,13 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import grpc
 import structlog
 
 from orchestrator.report import StageRecord
+from orchestrator.tls import ClientTls
 from talkmill.api.common.v1.common_pb2 import ExecutionContext, ExecutionSummary
 from talkmill.serving.messages import fill_message, from_message
 from talkmill.serving.method import StageMethod
@@ -69,31 +69,6 @@ class Stopped:
 
 
 Outcome = Finished | Failed | Refused | Lost | Stopped
-
-
-@dataclass(frozen=True, slots=True)
-class ClientTls:
-    """Certificates of a client.
-
-    Attributes:
-        ca: PEM of who signed the servers' certificates; plain text when None.
-        certificate: PEM chain of the client, for mTLS.
-        key: Its PEM key.
-    """
-
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-
-    def credentials(self) -> grpc.ChannelCredentials | None:
-        """Return gRPC's credentials; None for plain text."""
-        if self.ca is None:
-            return None
-        return grpc.ssl_channel_credentials(
-            self.ca.read_bytes(),
-            self.key.read_bytes() if self.key else None,
-            self.certificate.read_bytes() if self.certificate else None,
-        )
 
 
 class StageCaller:

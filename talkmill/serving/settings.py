@@ -159,8 +159,12 @@ class StageServerSettings(ServerSettings):
     @property
     def threads_of_network(self) -> int:
         """Threads of one network."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return self.threads or max(1, cores // self.slots)
+        return self.threads or max(1, core_count() // self.slots)
+
+
+def core_count() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def quiet_libraries() -> None:

@@ -15,8 +15,9 @@ from deploy.local.cluster import metrics_text
 from orchestrator.auth import Tokens, TokensError, hash_token
 from orchestrator.client import Connection, PipelineClient, ServerError
 from orchestrator.pipeline import RunParameters
-from orchestrator.runners.grpc import ClientTls, Refused, StageCaller
+from orchestrator.runners.grpc import Refused, StageCaller
 from orchestrator.server import methods_of_stages
+from orchestrator.tls import ClientTls
 from talkmill.api.common.v1.common_pb2 import ExecutionContext
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceStub

@@ -18,8 +18,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from orchestrator.bench.noop_stages import noop_handler, outputs_of
-from orchestrator.runners.grpc import ClientTls, Failed, Finished, Refused, StageCaller
+from orchestrator.runners.grpc import Failed, Finished, Refused, StageCaller
 from orchestrator.server import methods_of_stages
+from orchestrator.tls import ClientTls
 from services.matting.messages import MattingInputs, MattingParameters
 from services.registry import STAGES
 from services.split.messages import SplitInputs, SplitParameters, TimeRange
