@@ -18,7 +18,7 @@ from talkmill.geometry.conventions import (
 )
 from talkmill.geometry.transforms import apply
 from talkmill.landmarks.points import INNER
-from talkmill.models.repository import InstalledModel
+from talkmill.models.installed import InstalledModel
 from talkmill.morphable.model import MorphableModel
 from talkmill.stage.contract import Measurement, StageContext
 from talkmill.stage.errors import FitFailedError

@@ -16,7 +16,7 @@ from talkmill.fitting.projection import LandmarkBasis
 from talkmill.geometry.conventions import REFERENCE_SIZE, euler_from_rotation, principal_point, project
 from talkmill.landmarks.points import INNER
 from talkmill.landmarks.smoothing import jitter
-from talkmill.models.repository import InstalledModel
+from talkmill.models.installed import InstalledModel
 from talkmill.morphable.model import MorphableModel
 from talkmill.stage.contract import Measurement, StageContext
 from talkmill.stage.errors import FitFailedError

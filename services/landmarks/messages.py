@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from talkmill.artifacts.artifact import Artifact
-from talkmill.landmarks.smoothing import CUTOFF_HERTZ
+from talkmill.landmarks.cutoff import CUTOFF_HERTZ
 from talkmill.stage.contract import Measurement
 from talkmill.stage.fields import Fraction01, Positive, Rate
 

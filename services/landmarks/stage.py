@@ -12,7 +12,7 @@ from talkmill.landmarks.detection import LandmarkDetector
 from talkmill.landmarks.points import INNER, outer_eye_distance
 from talkmill.landmarks.smoothing import fill_gaps, jitter, smooth_over_time
 from talkmill.landmarks.validity import plausible
-from talkmill.models.repository import InstalledModel
+from talkmill.models.installed import InstalledModel
 from talkmill.stage.contract import Measurement, StageContext
 from talkmill.stage.errors import FrameContractError, LandmarksInvalidError
 from talkmill.video.decode import read_images

@@ -12,7 +12,7 @@ from talkmill.inference.onnx_backend import OnnxNetwork
 from talkmill.matting.fusion import FusionMatter
 from talkmill.matting.matter import Matter
 from talkmill.matting.recurrent import RecurrentMatter
-from talkmill.models.repository import InstalledModel
+from talkmill.models.installed import InstalledModel
 from talkmill.stage.contract import Measurement, StageContext
 from talkmill.stage.errors import FrameContractError, MatteLostError
 from talkmill.video.decode import read_images

@@ -14,7 +14,7 @@ from services.split.messages import Clip, SplitInputs, SplitOutputs
 from talkmill.artifacts.manifest import ModelVersion, Rejection
 from talkmill.faces.detection import DETECTORS, Detections
 from talkmill.inference.onnx_backend import OnnxNetwork
-from talkmill.models.repository import InstalledModel
+from talkmill.models.installed import InstalledModel
 from talkmill.stage.contract import Measurement, StageContext
 from talkmill.stage.errors import (
     FrameContractError,

@@ -1,6 +1,7 @@
 """Reading the LMDB: what is in it, whether it is whole, and a clip's values."""
 
 import hashlib
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import lmdb
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from talkmill.dataset.keys import (
     COEFFICIENTS,
@@ -137,9 +138,8 @@ def verify_clip(folder: Path, name: str) -> None:
     for index, frame in enumerate(read_frames(folder, name, count)):
         digest_item(checksum, key(name, index), frame)
         if index in (0, count - 1):
-            image = cv2.imdecode(np.frombuffer(frame, np.uint8), cv2.IMREAD_COLOR)
-            if image is None or image.shape != (manifest.size, manifest.size, 3):
-                found = "nothing that decodes" if image is None else f"{image.shape[1]}x{image.shape[0]}"
+            found = _dimensions(frame)
+            if found != f"{manifest.size}x{manifest.size}":
                 raise DatasetError(f"{name}: frame {index} is {found}, {manifest.size}x{manifest.size} was expected")
     try:
         fields = {key(name, field): value for field, value in clip.arrays.encoded().items()}
@@ -153,6 +153,16 @@ def verify_clip(folder: Path, name: str) -> None:
         raise DatasetError(f"{name}-length is {fields[key(name, 'length')]!r}, {count} frames were expected")
     if checksum.hexdigest() != clip.entry.checksum:
         raise DatasetError(f"{name}: checksum {checksum.hexdigest()[:12]}... is not {clip.entry.checksum[:12]}...")
+
+
+def _dimensions(frame: bytes) -> str:
+    """Decode a frame and tell its width and height."""
+    try:
+        with Image.open(io.BytesIO(frame)) as image:
+            image.load()
+            return f"{image.width}x{image.height}" if image.mode == "RGB" else f"an image of mode {image.mode}"
+    except OSError:
+        return "nothing that decodes"
 
 
 def verify(folder: Path) -> DatasetManifest:

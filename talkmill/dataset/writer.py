@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Iterable
@@ -10,10 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import cv2
 import lmdb
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from talkmill.dataset.keys import (
     COEFFICIENTS,
@@ -140,13 +141,9 @@ class DatasetManifest:
 
 def encode_frame(image: npt.NDArray[np.uint8]) -> bytes:
     """Return an RGB frame as JPEG, quality 95, 4:4:4."""
-    options = [
-        cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
-    ]  # fmt: skip
-    written, content = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    if not written:
-        raise ValueError(f"a frame of shape {image.shape} could not be encoded")
-    return content.tobytes()
+    content = io.BytesIO()
+    Image.fromarray(image).save(content, "JPEG", quality=JPEG_QUALITY, subsampling="4:4:4")
+    return content.getvalue()
 
 
 class DatasetWriter:

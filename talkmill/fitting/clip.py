@@ -13,8 +13,9 @@ from scipy.linalg import cho_solve_banded, cholesky_banded
 from scipy.spatial.transform import Rotation
 
 from talkmill.fitting.frames import fit_frames
-from talkmill.fitting.priors import FitPriors, huber_weights
+from talkmill.fitting.priors import FitPriors
 from talkmill.fitting.projection import LandmarkBasis, Pose, Projection, project_with_jacobian
+from talkmill.fitting.weights import huber_weights, point_weights
 from talkmill.landmarks.points import outer_eye_distance
 
 Array = npt.NDArray[np.float64]
@@ -201,7 +202,7 @@ class _Problem:
         fixed: bool = False,
     ) -> None:
         self.basis, self.landmarks, self.centre, self.priors = basis, landmarks, centre, priors
-        self.trust = weights * priors.point_weights()
+        self.trust = weights * point_weights(priors)
         seen = weights.max(1) > 0
         eyes = float(np.median(outer_eye_distance(landmarks[seen] if seen.any() else landmarks)))
         self.sigma = priors.landmark_fraction * eyes

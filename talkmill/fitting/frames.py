@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.fitting.priors import FitPriors, huber_weights
+from talkmill.fitting.priors import FitPriors
 from talkmill.fitting.projection import LandmarkBasis, Pose, project_with_jacobian
+from talkmill.fitting.weights import huber_weights, point_weights
 from talkmill.geometry.transforms import similarity_from_points
 from talkmill.landmarks.points import INNER, outer_eye_distance
 
@@ -109,7 +110,7 @@ def _fit_chunk(
 ) -> FrameFit:
     count = len(landmarks)
     sigma = (priors.landmark_fraction * outer_eye_distance(landmarks))[:, None, None]
-    trust = np.asarray(weights, np.float64) * priors.point_weights()
+    trust = np.asarray(weights, np.float64) * point_weights(priors)
     pose = initial_pose(basis, landmarks, focal, centre)
     identity, expression = np.zeros((count, basis.identity_count)), np.zeros((count, basis.expression_count))
     precision = np.concatenate(

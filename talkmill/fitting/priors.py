@@ -1,11 +1,7 @@
 """What is known before a landmark is seen: spreads of coefficients, noise of landmarks, trust in points."""
 
+import math
 from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
-
-from talkmill.landmarks.points import CONTOUR, COUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +38,5 @@ class FitPriors:
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
-            if not 0 < getattr(self, name) < np.inf:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}, a finite value above 0 is needed")
-
-    def point_weights(self) -> npt.NDArray[np.float64]:
-        """Return the weight of each of the 68 points."""
-        weights = np.ones(COUNT)
-        weights[CONTOUR] = self.contour_weight
-        return weights
-
-
-def huber_weights(residuals: npt.NDArray[np.float64], limit: float) -> npt.NDArray[np.float64]:
-    """Return the weights of iteratively reweighted least squares for Huber's loss.
-
-    Source: Huber, "Robust estimation of a location parameter", 1964.
-
-    Args:
-        residuals: (..., 2) in standard deviations.
-        limit: Where the loss becomes linear.
-
-    Returns:
-        (...) in (0, 1].
-    """
-    length = np.linalg.norm(residuals, axis=-1)
-    return np.asarray(np.minimum(1.0, limit / np.maximum(length, 1e-12)))

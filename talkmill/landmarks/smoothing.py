@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solveh_banded
 
-# Half the amplitude passes here: high enough for the sharpest lip closures (docs/stages/landmarks.md).
-CUTOFF_HERTZ = 8.0
+from talkmill.landmarks.cutoff import CUTOFF_HERTZ
+
 ORDER = 3
 
 

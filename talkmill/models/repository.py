@@ -5,43 +5,18 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from talkmill.artifacts.artifact import sha256_of
-from talkmill.artifacts.manifest import ModelVersion
-from talkmill.models.catalogue import ModelEntry, ModelFile, Role, find
+from talkmill.models.catalogue import ModelFile, Role, find
 from talkmill.models.export.builders import BUILDERS
+from talkmill.models.installed import RECORD_NAME, InstalledModel, Record, find_installed
 from talkmill.models.sources import SourceError, obtain
-
-RECORD_NAME = "installed.json"
 
 
 class ModelError(RuntimeError):
     """A model is missing, or is not what the catalogue says."""
-
-
-@dataclass(frozen=True, slots=True)
-class InstalledModel:
-    """A model on disk.
-
-    Attributes:
-        path: The file to load.
-        version: Id and sha256 of that file.
-    """
-
-    path: Path
-    version: ModelVersion
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """What `installed.json` says of a model's folder."""
-
-    id: str
-    loads: str
-    sha256: str
-    sources: dict[str, str]
 
 
 class ModelRepository:
@@ -61,11 +36,7 @@ class ModelRepository:
 
     def installed(self, model_id: str) -> InstalledModel | None:
         """Return a model that was fetched, or None. Trusts the record; `verify` reads every byte."""
-        record = self._record(find(model_id))
-        if record is None:
-            return None
-        path = self.folder / model_id / record.loads
-        return InstalledModel(path, ModelVersion(model_id, record.sha256)) if path.is_file() else None
+        return find_installed(self.folder, find(model_id))
 
     def ensure(self, model_id: str, role: Role) -> InstalledModel:
         """Return a model, fetching it first where its licence allows any use.
@@ -103,7 +74,7 @@ class ModelRepository:
                 BUILDERS[entry.build](part, part / entry.loads)
                 for file in entry.files:
                     (part / file.name).unlink()
-            record = _Record(model_id, entry.loads, sha256_of(part / entry.loads), sources)
+            record = Record(model_id, entry.loads, sha256_of(part / entry.loads), sources)
             (part / RECORD_NAME).write_text(json.dumps(asdict(record), indent=1))
             self._install(part, self.folder / model_id)
         except OSError as error:
@@ -129,15 +100,6 @@ class ModelRepository:
                 f"model {model_id} has sha256 {found[:12]}..., {model.version.sha256[:12]}... was expected; "
                 f"run `talkmill models fetch {model_id}`"
             )
-
-    def _record(self, entry: ModelEntry) -> _Record | None:
-        path = self.folder / entry.id / RECORD_NAME
-        try:
-            record = _Record(**json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError):
-            return None
-        wanted = {file.name: file.sha256 for file in entry.files}
-        return record if record.sources == wanted and record.loads == entry.loads else None
 
     def _fetch_file(self, file: ModelFile, folder: Path, archives: Path) -> str:
         failures = []

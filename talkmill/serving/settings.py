@@ -40,6 +40,7 @@ class StoreSettings(BaseModel):
         region: Region that requests are signed for.
         work_bucket: Bucket of uploads and intermediates, which expire.
         dataset_bucket: Bucket of data sets, which stay.
+        model_bucket: Bucket of models, for stages that are given theirs from there.
         retention_days: Days after which uploads and intermediates expire; 0 keeps them.
         retry_seconds: How long a store that does not answer is tried again.
     """
@@ -54,6 +55,7 @@ class StoreSettings(BaseModel):
     region: str = "us-east-1"
     work_bucket: str = "talkmill-work"
     dataset_bucket: str = "talkmill-datasets"
+    model_bucket: str = "talkmill-models"
     retention_days: int = Field(default=30, ge=0)
     retry_seconds: float = Field(default=60, ge=0)
 
@@ -135,6 +137,22 @@ class ServerSettings(BaseSettings):
                 "TALKMILL_LISTEN__PLAIN_TEXT=true where the network itself is trusted"
             )
         return self
+
+
+class ModelFetchSettings(BaseSettings):
+    """Settings of `talkmill.serving.model_fetch`.
+
+    Attributes:
+        models: Where models lie, and the mirror that is tried first.
+        store: The object store that has the model bucket.
+        log_level: `debug`, `info`, `warning` or `error`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TALKMILL_", env_nested_delimiter="__", extra="ignore")
+
+    models: ModelSettings = Field(default_factory=ModelSettings)
+    store: StoreSettings = Field(default_factory=StoreSettings)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class StageServerSettings(ServerSettings):

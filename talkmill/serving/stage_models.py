@@ -1,6 +1,7 @@
 """Models of a served stage: found in the model folder, never fetched, for stages do not reach out."""
 
-from talkmill.models.repository import InstalledModel, ModelRepository
+from talkmill.models.catalogue import find
+from talkmill.models.installed import InstalledModel, find_installed
 from talkmill.serving.settings import ModelSettings
 from talkmill.stage.errors import ModelUnavailableError
 
@@ -12,7 +13,7 @@ def installed(settings: ModelSettings, model_id: str) -> InstalledModel:
         ModelUnavailableError: It is not in the model folder.
         UnknownModelError: The catalogue has no such model.
     """
-    model = ModelRepository(settings.directory, settings.mirror).installed(model_id)
+    model = find_installed(settings.directory, find(model_id))
     if model is None:
         raise ModelUnavailableError(
             f"model {model_id} is not in the model folder of this service; `talkmill models fetch {model_id}` gets it"

@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 import grpc
 import structlog
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 
 from talkmill.artifacts.s3 import S3Store, connect
 from talkmill.serving.executions import Executions
 from talkmill.serving.method import StageMethod
 from talkmill.serving.server import print_settings, start_server, wait_for_signal
 from talkmill.serving.servicer import StageServicer
-from talkmill.serving.settings import ServerSettings, StageServerSettings, StoreSettings
+from talkmill.serving.settings import StageServerSettings, StoreSettings
 from talkmill.stage.contract import Stage
 from talkmill.stage.errors import StageError
 from talkmill.stage.execution import ensure_loaded
@@ -26,7 +27,7 @@ from talkmill.telemetry.logs import configure_logs
 
 log = structlog.get_logger()
 
-SettingsT = TypeVar("SettingsT", bound=ServerSettings)
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 StageFor = Callable[[Any], Stage[Any, Any]]
 
 

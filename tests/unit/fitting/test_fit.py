@@ -10,8 +10,9 @@ from talkmill.fitting.alignment import align, five_points, warping_matrix
 from talkmill.fitting.clip import fit_clip
 from talkmill.fitting.coefficients import COARSE_SLICES, CoarseCoefficients, padded
 from talkmill.fitting.frames import fit_frames
-from talkmill.fitting.priors import FitPriors, huber_weights
+from talkmill.fitting.priors import FitPriors
 from talkmill.fitting.projection import LandmarkBasis, Pose, project_with_jacobian
+from talkmill.fitting.weights import huber_weights
 
 CENTRE, FOCAL = 255.5, 1100.0
 

@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from talkmill.landmarks.cutoff import CUTOFF_HERTZ
 from talkmill.landmarks.points import MIRROR, outer_eye_distance, roll
-from talkmill.landmarks.smoothing import CUTOFF_HERTZ, fill_gaps, jitter, smooth_over_time
+from talkmill.landmarks.smoothing import fill_gaps, jitter, smooth_over_time
 from talkmill.landmarks.validity import plausible
 
 

@@ -1,0 +1,46 @@
+"""Models that lie in the model folder: found, never fetched."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from talkmill.artifacts.manifest import ModelVersion
+from talkmill.models.catalogue import ModelEntry
+
+RECORD_NAME = "installed.json"
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledModel:
+    """A model on disk.
+
+    Attributes:
+        path: The file to load.
+        version: Id and sha256 of that file.
+    """
+
+    path: Path
+    version: ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What `installed.json` says of a model's folder."""
+
+    id: str
+    loads: str
+    sha256: str
+    sources: dict[str, str]
+
+
+def find_installed(folder: Path, entry: ModelEntry) -> InstalledModel | None:
+    """Return a model that was fetched into a folder, or None. Trusts the record, which names what it was made from."""
+    try:
+        record = Record(**json.loads((folder / entry.id / RECORD_NAME).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    wanted = {file.name: file.sha256 for file in entry.files}
+    if record.sources != wanted or record.loads != entry.loads:
+        return None
+    path = folder / entry.id / record.loads
+    return InstalledModel(path, ModelVersion(entry.id, record.sha256)) if path.is_file() else None

