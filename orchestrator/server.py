@@ -38,7 +38,7 @@ from talkmill.telemetry.logs import configure_logs
 
 log = structlog.get_logger()
 
-CANCEL_SECONDS, BACKLOG_SECONDS, FORGET_SECONDS = 2.0, 5.0, 600.0
+CANCEL_SECONDS, BACKLOG_SECONDS, STORE_SECONDS, FORGET_SECONDS = 2.0, 5.0, 10.0, 600.0
 
 
 def main() -> int:
@@ -102,9 +102,13 @@ async def _serve(settings: OrchestratorSettings) -> int:
     await asyncio.to_thread(leases.acquire)
     await asyncio.to_thread(engine.launch, worker.handle)
     leases.keep(engine)
+    metrics.STORE_REACHABLE.set(1)
+    metrics.DATABASE_REACHABLE.set(1)
+    probe = open_store(settings.store.model_copy(update={"retry_seconds": 0.0}), "orchestrator")
     for seconds, work in (
         (CANCEL_SECONDS, lambda: _stop_cancelled(runs, caller)),
         (BACKLOG_SECONDS, lambda: _tell_backlog(runs)),
+        (STORE_SECONDS, lambda: _tell_store(probe, work_bucket)),
         (FORGET_SECONDS, lambda: _forget(engine, settings.execution_retention_hours)),
     ):
         threading.Thread(target=_every, args=(seconds, work), daemon=True).start()
@@ -140,11 +144,26 @@ def _stop_cancelled(runs: Runs, caller: StageCaller) -> None:
 
 
 def _tell_backlog(runs: Runs) -> None:
-    backlog = runs.backlog()
+    try:
+        backlog = runs.backlog()
+    except Exception:
+        metrics.DATABASE_REACHABLE.set(0)
+        raise
+    metrics.DATABASE_REACHABLE.set(1)
     for entry in STAGES:
         count, age = backlog.get(entry.name, (0, 0.0))
         metrics.BACKLOG.labels(entry.name).set(count)
         metrics.OLDEST_PENDING.labels(entry.name).set(age)
+
+
+def _tell_store(probe: S3Store, bucket: str) -> None:
+    try:
+        probe.read(bucket, "probe")
+    except OSError as error:
+        metrics.STORE_REACHABLE.set(0)
+        log.warning("the object store cannot be used", error=str(error))
+    else:
+        metrics.STORE_REACHABLE.set(1)
 
 
 def _forget(engine: DbosEngine, hours: float) -> None:

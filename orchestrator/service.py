@@ -6,6 +6,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import structlog
@@ -317,6 +318,8 @@ def _run_message(view: RunView) -> pb.Run:
     )
     if row["ended_at"] is not None:
         message.end_time.CopyFrom(_timestamp(row["ended_at"]))
+    if view.seconds_left is not None:
+        message.estimated_time_left.FromTimedelta(timedelta(seconds=round(view.seconds_left)))
     fill_message(view.parameters, message.parameters)
     for stage, states in sorted(view.stages.items()):
         message.stages.add(

@@ -162,4 +162,12 @@ def _line(run: pb.Run) -> str:
     state = pb.State.Name(run.state).removeprefix("STATE_").lower()
     line = f"{run.name} {state}: {run.source_count} sources, {run.succeeded_clip_count} of {clips} clips done"
     failed = run.failed_clip_count + run.failed_source_count
-    return f"{line}, {failed} failed" if failed else line
+    line += f", {failed} failed" if failed else ""
+    if not run.HasField("estimated_time_left"):
+        return line
+    minutes = -(-run.estimated_time_left.ToSeconds() // 60)
+    return (
+        f"{line}, about {minutes // 60} h {minutes % 60} min left"
+        if minutes >= 60
+        else f"{line}, about {minutes} min left"
+    )

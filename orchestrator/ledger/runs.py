@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from orchestrator.engine import FINISH, INTAKE, Engine, Task
 from orchestrator.ledger.database import now_of
+from orchestrator.ledger.forecast import read_seconds_left
 from orchestrator.ledger.queueing import SOURCE_STAGES, add_executions, feed_sources
 from orchestrator.ledger.tables import (
     CANCELLED,
@@ -51,6 +52,7 @@ class RunView:
         clip_states: State to clips.
         frame_count: Frames of the clips that succeeded.
         stages: Stage to state to executions.
+        seconds_left: Until the last clip has been through its last stage; None where that is not known.
     """
 
     row: sa.RowMapping
@@ -59,6 +61,7 @@ class RunView:
     clip_states: dict[str, int]
     frame_count: int
     stages: dict[str, dict[str, int]]
+    seconds_left: float | None = None
 
     @property
     def ended(self) -> bool:
@@ -124,8 +127,13 @@ class Runs:
                 .group_by(stage_run.c.stage, stage_run.c.state)
             ):
                 stages.setdefault(stage, {})[state] = count
+            going_on = row["state"] == RUNNING and row["sources_complete"]
+            left = read_seconds_left(connection, run_id, self._now(connection)) if going_on else None
         parameters = _PARAMETERS.validate_json(row["parameters"])
-        return RunView(row, parameters, counts["source"], counts["clip"], int(frames or 0), stages)
+        return RunView(row, parameters, counts["source"], counts["clip"], int(frames or 0), stages, left)
+
+    def _now(self, connection: sa.Connection) -> float:
+        return float(connection.execute(sa.select(now_of(self._database))).scalar_one())
 
     def source_list(self, run_id: str) -> Artifact:
         """Return where the list of a run's sources lies."""

@@ -79,4 +79,6 @@ class CoarseFitStage:
             "reprojection_rms_pixels_at_224": round(float(np.sqrt((error**2).mean())), 3),
         }
         context.advance(len(points), len(points))
+        # How long they last is not known here.
+        context.count_video(len(points), 0.0)
         return CoarseFitOutputs(context.publish(path, "coefficients.npz", "application/x-npz"), measurements)

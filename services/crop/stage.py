@@ -46,7 +46,8 @@ class CropStage:
         sharpness: list[float] = []
         size = (0, 0)
         pairs = zip(read_images(context.path(inputs.video)), read_grey_frames(context.path(inputs.alpha)), strict=True)
-        with lossless_writer(path, Fraction(inputs.rate)) as writer:
+        rate = Fraction(inputs.rate)
+        with lossless_writer(path, rate) as writer:
             try:
                 for index, (frame, alpha) in enumerate(pairs):
                     if index >= len(boxes):
@@ -57,6 +58,7 @@ class CropStage:
                     if index % 10 == 0:
                         sharpness.append(_sharpness_ratio(cropped, source, boxes[index], box))
                     context.advance(writer.frame_count, len(boxes))
+                    context.count_video(1, float(1 / rate))
             except ValueError as error:
                 raise FrameContractError(f"the clip and its matte differ in length or size: {error}") from error
         if writer.frame_count != len(boxes):

@@ -64,6 +64,7 @@ class FineFitStage:
             context.advance,
         )
         self._check(fit, count)
+        context.count_video(count, count / float(Fraction(inputs.rate)))
         error = np.linalg.norm(fit.points - landmarks, axis=-1)
         rms, limit = float(np.sqrt((error[valid] ** 2).mean())), inputs.parameters.max_reprojection_pixels
         if rms > limit:

@@ -52,6 +52,7 @@ class LandmarksStage:
             boxes, seen = geometry["face_boxes"], geometry["valid"]
         raw = np.zeros((len(boxes), 68, 2), np.float32)
         confidence = np.zeros((len(boxes), 68), np.float32)
+        rate = float(Fraction(inputs.rate))
         count = 0
         for index, frame in enumerate(read_images(context.path(inputs.frames))):
             if index < len(boxes):
@@ -59,6 +60,7 @@ class LandmarksStage:
                 raw[index], confidence[index] = found.points, found.confidence
             count = index + 1
             context.advance(min(count, len(boxes)), len(boxes))
+            context.count_video(1, 1 / rate)
         if count != len(boxes):
             raise FrameContractError(f"the crop has {count} frames, its geometry has {len(boxes)}")
         valid = seen & plausible(raw, confidence, boxes)
@@ -67,7 +69,6 @@ class LandmarksStage:
             message = f"landmarks could not be measured in {invalid_fraction:.0%} of {len(boxes)} frames"
             limit = inputs.parameters.max_invalid_fraction
             raise LandmarksInvalidError(message, measure=round(invalid_fraction, 4), threshold=limit)
-        rate = float(Fraction(inputs.rate))
         points = self._smooth(raw, confidence, valid, rate, inputs.parameters.cutoff_hertz)
         path = context.scratch / "landmarks.npz"
         np.savez(path, points=points, raw_points=raw, confidence=confidence, valid=valid)

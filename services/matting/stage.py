@@ -60,7 +60,8 @@ class MattingStage:
         flicker = FlickerMeter()
         coverage = 0.0
         face_alphas: list[float] = []
-        with alpha_writer(path, Fraction(inputs.rate)) as writer:
+        rate = Fraction(inputs.rate)
+        with alpha_writer(path, rate) as writer:
             for index, frame in enumerate(read_images(context.path(inputs.video))):
                 if index >= len(boxes):
                     break
@@ -70,6 +71,7 @@ class MattingStage:
                 coverage += float(alpha.mean()) / 255
                 face_alphas.append(_face_alpha(alpha, boxes[index]))
                 context.advance(writer.frame_count, len(boxes))
+                context.count_video(1, float(1 / rate))
         if writer.frame_count != len(boxes):
             raise FrameContractError(f"the clip has {writer.frame_count} frames, its face track has {len(boxes)}")
         lost = int(sum(value < LOST_FACE_ALPHA for value in face_alphas))

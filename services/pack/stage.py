@@ -97,6 +97,7 @@ class PackStage:
             def frames() -> Iterator[bytes]:
                 for count, image in enumerate(read_images(path(clip.frames))):
                     context.advance(count, 0)
+                    context.count_video(1, 0.0)
                     yield encode_frame(image)
 
             try:

@@ -127,6 +127,7 @@ class SplitStage:
             detections.append(self._detector.detect(frame.image))
             cuts.add(frame.image)
             context.advance(len(times), max(len(times), description.frame_count) * 2)
+            context.count_video(1, max(0.0, times[-1] - times[-2]) if len(times) > 1 else 0.0)
         if not times:
             raise NoFramesError(f"the video holds no frame that decodes ({report.damage or 'it ends at once'})")
         return _Survey(np.array(times), detections, cuts.shots(), size, report.damage)

@@ -1,11 +1,13 @@
 """Networks on ONNX Runtime."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 
+from talkmill.inference import observer
 from talkmill.inference.backend import FloatArray
 
 
@@ -49,4 +51,7 @@ class OnnxNetwork:
     def run(self, inputs: Mapping[str, FloatArray]) -> list[FloatArray]:
         """Run the network once; see `backend.Network`."""
         contiguous = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
-        return [np.asarray(output) for output in self._session.run(None, contiguous)]
+        began = time.perf_counter()
+        outputs = self._session.run(None, contiguous)
+        observer.ran(self._model_id, self.execution_provider, time.perf_counter() - began)
+        return [np.asarray(output) for output in outputs]

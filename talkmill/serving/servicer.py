@@ -116,7 +116,10 @@ class StageServicer:
             began = time.perf_counter()
             with metrics.in_progress(stage.name):
                 try:
-                    result = execute(stage, inputs, self._store, bucket, self._scratch, report, cancelled, prefix, skip)
+                    result = execute(
+                        stage, inputs, self._store, bucket, self._scratch, report, cancelled, prefix, skip,
+                        lambda frames, seconds: metrics.count_video(stage.name, frames, seconds),
+                    )  # fmt: skip
                 except StageError as error:
                     metrics.count_execution(stage.name, error.reason)
                     bound.warning("execution ended without outputs", reason=error.reason, error=str(error))

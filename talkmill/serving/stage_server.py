@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from talkmill.artifacts.s3 import S3Store, connect
+from talkmill.inference.observer import observe_runs
 from talkmill.serving.executions import Executions
 from talkmill.serving.method import StageMethod
 from talkmill.serving.server import print_settings, start_server, wait_for_signal
@@ -65,6 +66,8 @@ async def _serve(
     scratch = _scratch(settings.scratch, method.stage)
     store = open_store(settings.store, method.stage)
     stage_for, first = build()
+    metrics.begin_at_zero(method.stage)
+    observe_runs(lambda *run: metrics.observe_inference(method.stage, *run))
     executions = Executions(settings.slots, settings.linger_seconds)
     buckets = {"work": settings.store.work_bucket, "dataset": settings.store.dataset_bucket}
     servicer = StageServicer(method, stage_for, store, buckets, scratch, executions)

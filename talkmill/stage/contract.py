@@ -28,6 +28,7 @@ class StageContext:
         report: Called with done, total and unit.
         cancelled: Whether the work should stop.
         publish: Local file, name and media type to the artifact in the output prefix. The file is moved.
+        count_video: Called with frames that are done and the seconds of video that they are, for the metrics.
     """
 
     store: Store
@@ -36,6 +37,7 @@ class StageContext:
     report: Callable[[int, int, str], None]
     cancelled: Callable[[], bool]
     publish: Callable[[Path, str, str], Artifact]
+    count_video: Callable[[int, float], None] = lambda frames, seconds: None
 
     def advance(self, done: int, total: int, unit: str = "frames") -> None:
         """Report progress, and stop here if the work was cancelled.

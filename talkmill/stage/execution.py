@@ -70,6 +70,10 @@ def _ignore_progress(done: int, total: int, unit: str) -> None:
     """Drop a progress report."""
 
 
+def _ignore_video(frames: int, seconds: float) -> None:
+    """Drop a count of frames."""
+
+
 def _never() -> bool:
     return False
 
@@ -84,6 +88,7 @@ def execute(
     cancelled: Callable[[], bool] = _never,
     key_prefix: str = "",
     skip_cache_lookup: bool = False,
+    count_video: Callable[[int, float], None] = _ignore_video,
 ) -> Execution[OutputsT]:
     """Execute a stage, or find that it was executed before.
 
@@ -96,6 +101,7 @@ def execute(
         report: Called with done, total and unit.
         cancelled: Whether the work should stop.
         key_prefix: What the keys of the outputs begin with; empty or ending in `/`.
+        count_video: Called with frames that are done and the seconds of video that they are.
         skip_cache_lookup: Run even where an earlier execution, or its rejection, is kept.
 
     Returns:
@@ -136,7 +142,7 @@ def execute(
         paths = {artifact: store.fetch(artifact, fetched_folder) for artifact in _artifacts(inputs)}
         fetched = time.perf_counter()
         ensure_loaded(stage)
-        context = StageContext(store, scratch, paths.__getitem__, report, cancelled, publish)
+        context = StageContext(store, scratch, paths.__getitem__, report, cancelled, publish, count_video)
         outputs = stage.run(inputs, context)
     except RejectionError as refused:
         error, rejection = refused, refused.rejection()

@@ -7,6 +7,7 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Info
 
 # From a cached answer to an hour.
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+PHASES = ("fetch", "execute", "upload")
 
 EXECUTIONS = Counter(
     "talkmill_stage_executions", "Executions by how they ended: OK, CACHED or a reason.", ["stage", "outcome"]
@@ -15,6 +16,20 @@ EXECUTION_DURATION = Histogram(
     "talkmill_stage_execution_duration_seconds", "Time of executions that were not cached.", ["stage", "phase"],
     buckets=_SECONDS,
 )  # fmt: skip
+FRAMES = Counter(
+    "talkmill_stage_frames_processed",
+    "Frames of the clips that an execution has been through, as it goes on.",
+    ["stage"],
+)
+VIDEO = Counter(
+    "talkmill_stage_video_seconds", "Length of the video that executions have been through, as they go on.", ["stage"]
+)
+INFERENCE_DURATION = Histogram(
+    "talkmill_inference_duration_seconds",
+    "Time of one run of a network.",
+    ["stage", "model_id", "execution_provider"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
 IN_PROGRESS = Gauge("talkmill_stage_executions_in_progress", "Executions that go on.", ["stage"])
 TRANSFER = Counter("talkmill_artifact_transfer_bytes", "Bytes from and to the object store.", ["stage", "direction"])
 BACKLOG = Gauge(
@@ -22,6 +37,12 @@ BACKLOG = Gauge(
 )
 OLDEST_PENDING = Gauge(
     "talkmill_orchestrator_oldest_pending_seconds", "Age of the oldest execution that waits.", ["stage"]
+)
+STORE_REACHABLE = Gauge(
+    "talkmill_orchestrator_store_reachable", "1 while the object store answers the orchestrator, else 0."
+)
+DATABASE_REACHABLE = Gauge(
+    "talkmill_orchestrator_database_reachable", "1 while the database answers the orchestrator, else 0."
 )
 DEAD_LETTERS = Counter(
     "talkmill_orchestrator_dead_letters", "Sources and clips that ended without outputs.", ["stage", "reason"]
@@ -42,6 +63,29 @@ def in_progress(stage: str) -> Iterator[None]:
         gauge.dec()
 
 
+def begin_at_zero(stage: str) -> None:
+    """Show a stage's counters before its first execution: a rate needs the value from which it rose."""
+    IN_PROGRESS.labels(stage).set(0)
+    FRAMES.labels(stage)
+    VIDEO.labels(stage)
+    EXECUTIONS.labels(stage, "OK")
+    for phase in PHASES:
+        EXECUTION_DURATION.labels(stage, phase)
+    for direction in ("download", "upload"):
+        TRANSFER.labels(stage, direction)
+
+
+def count_video(stage: str, frames: int, seconds: float) -> None:
+    """Count frames, and the length of video that they are; 0 where it is not known."""
+    FRAMES.labels(stage).inc(frames)
+    VIDEO.labels(stage).inc(seconds)
+
+
+def observe_inference(stage: str, model_id: str, execution_provider: str, seconds: float) -> None:
+    """Record one run of a network."""
+    INFERENCE_DURATION.labels(stage, model_id, execution_provider).observe(seconds)
+
+
 def count_execution(stage: str, outcome: str) -> None:
     """Count an execution that ended."""
     EXECUTIONS.labels(stage, outcome).inc()
@@ -49,7 +93,7 @@ def count_execution(stage: str, outcome: str) -> None:
 
 def observe_phases(stage: str, fetch_seconds: float, execute_seconds: float, upload_seconds: float) -> None:
     """Record where an execution's time went."""
-    for phase, seconds in (("fetch", fetch_seconds), ("execute", execute_seconds), ("upload", upload_seconds)):
+    for phase, seconds in zip(PHASES, (fetch_seconds, execute_seconds, upload_seconds), strict=True):
         EXECUTION_DURATION.labels(stage, phase).observe(max(0.0, seconds))
 
 

@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from talkmill.api.coarse_fit.v1 import coarse_fit_pb2 as _coarse_fit_pb2
 from talkmill.api.common.v1 import common_pb2 as _common_pb2
@@ -77,7 +78,7 @@ class PipelineParameters(_message.Message):
     def __init__(self, download: _Optional[_Union[_download_pb2.DownloadParameters, _Mapping]] = ..., split: _Optional[_Union[_split_pb2.SplitParameters, _Mapping]] = ..., matting: _Optional[_Union[_matting_pb2.MattingParameters, _Mapping]] = ..., crop: _Optional[_Union[_crop_pb2.CropParameters, _Mapping]] = ..., landmarks: _Optional[_Union[_landmarks_pb2.LandmarksParameters, _Mapping]] = ..., coarse_fit: _Optional[_Union[_coarse_fit_pb2.CoarseFitParameters, _Mapping]] = ..., fine_fit: _Optional[_Union[_fine_fit_pb2.FineFitParameters, _Mapping]] = ...) -> None: ...
 
 class Run(_message.Message):
-    __slots__ = ("name", "state", "create_time", "end_time", "parameters", "priority", "source_count", "sources_complete", "failed_source_count", "pending_clip_count", "succeeded_clip_count", "failed_clip_count", "cancelled_clip_count", "frame_count", "stages", "reason", "message")
+    __slots__ = ("name", "state", "create_time", "end_time", "parameters", "priority", "source_count", "sources_complete", "failed_source_count", "pending_clip_count", "succeeded_clip_count", "failed_clip_count", "cancelled_clip_count", "frame_count", "stages", "reason", "message", "estimated_time_left")
     class StageCount(_message.Message):
         __slots__ = ("stage", "pending_count", "running_count", "succeeded_count", "failed_count")
         STAGE_FIELD_NUMBER: _ClassVar[int]
@@ -108,6 +109,7 @@ class Run(_message.Message):
     STAGES_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_TIME_LEFT_FIELD_NUMBER: _ClassVar[int]
     name: str
     state: State
     create_time: _timestamp_pb2.Timestamp
@@ -125,7 +127,8 @@ class Run(_message.Message):
     stages: _containers.RepeatedCompositeFieldContainer[Run.StageCount]
     reason: str
     message: str
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[State, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parameters: _Optional[_Union[PipelineParameters, _Mapping]] = ..., priority: _Optional[int] = ..., source_count: _Optional[int] = ..., sources_complete: _Optional[bool] = ..., failed_source_count: _Optional[int] = ..., pending_clip_count: _Optional[int] = ..., succeeded_clip_count: _Optional[int] = ..., failed_clip_count: _Optional[int] = ..., cancelled_clip_count: _Optional[int] = ..., frame_count: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Run.StageCount, _Mapping]]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+    estimated_time_left: _duration_pb2.Duration
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[State, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parameters: _Optional[_Union[PipelineParameters, _Mapping]] = ..., priority: _Optional[int] = ..., source_count: _Optional[int] = ..., sources_complete: _Optional[bool] = ..., failed_source_count: _Optional[int] = ..., pending_clip_count: _Optional[int] = ..., succeeded_clip_count: _Optional[int] = ..., failed_clip_count: _Optional[int] = ..., cancelled_clip_count: _Optional[int] = ..., frame_count: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Run.StageCount, _Mapping]]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., estimated_time_left: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Clip(_message.Message):
     __slots__ = ("name", "source", "state", "stage", "frame_count", "reason", "message", "measure", "threshold", "is_source")

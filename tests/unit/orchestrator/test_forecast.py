@@ -1,0 +1,46 @@
+"""The forecast of a run's end, against runs that are played out."""
+
+import pytest
+
+from orchestrator.ledger.forecast import STAGES, Pace, seconds_left
+
+
+def played(clips: int, seconds: dict[str, float], replicas: dict[str, int], stop_at: int) -> tuple[float, float | None]:
+    """Play a run out; return the true time left when so many clips were through, and the forecast of that moment."""
+    began = {stage: [0.0] * clips for stage in STAGES}
+    ended = {stage: [0.0] * clips for stage in STAGES}
+    for number, stage in enumerate(STAGES):
+        free = [0.0] * replicas[stage]
+        for clip in range(clips):
+            ready = ended[STAGES[number - 1]][clip] if number else 0.0
+            slot = min(range(len(free)), key=free.__getitem__)
+            began[stage][clip] = max(ready, free[slot])
+            free[slot] = ended[stage][clip] = began[stage][clip] + seconds[stage]
+    now = sorted(ended[STAGES[-1]])[stop_at - 1]
+    done = {stage: [clip for clip in range(clips) if ended[stage][clip] <= now] for stage in STAGES}
+    paces = {
+        stage: Pace(len(done[stage]), now - min(began[stage][clip] for clip in done[stage]), seconds[stage])
+        for stage in STAGES
+    }
+    waiting = {stage: clips - len(done[stage]) for stage in STAGES}
+    return max(ended[STAGES[-1]]) - now, seconds_left(waiting, paces)
+
+
+@pytest.mark.parametrize(("slow", "replicas"), [("matting", 1), ("download", 1), ("fine_fit", 3), ("matting", 4)])
+def test_the_forecast_of_a_run_with_one_slow_stage_is_near(slow: str, replicas: int) -> None:
+    seconds = dict.fromkeys(STAGES, 2.0) | {slow: 20.0}
+    left, told = played(200, seconds, dict.fromkeys(STAGES, 1) | {slow: replicas}, 50)
+    assert told == pytest.approx(left, rel=0.15)
+
+
+def test_a_run_in_which_all_stages_are_alike_is_forecast_too() -> None:
+    left, told = played(100, dict.fromkeys(STAGES, 5.0), dict.fromkeys(STAGES, 2), 20)
+    assert told == pytest.approx(left, rel=0.15)
+
+
+def test_nothing_is_told_before_every_stage_has_shown_its_pace() -> None:
+    assert seconds_left({"matting": 3.0}, {"split": Pace(3, 10.0, 3.0)}) is None
+
+
+def test_nothing_left_takes_no_time() -> None:
+    assert seconds_left({}, {}) == 0.0
