@@ -1,0 +1,118 @@
+"""`make images` and `make sbom` where there is no buildx: the images of docker-bake.hcl by buildah.
+
+python -m deploy.images list | build [IMAGE...] | sbom FOLDER [IMAGE...]; an IMAGE is a target such as `cpu-matting`.
+Variables of docker-bake.hcl come from the environment, and BUILDAH_OPTIONS, such as `--network=host`.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hcl2
+
+from deploy.sbom import write_sbom
+
+ROOT = Path(__file__).resolve().parents[1]
+GROUPS = ("plain", "cpu", "cuda")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image of docker-bake.hcl.
+
+    Attributes:
+        target: Name of the target, such as `cpu-matting`.
+        stage: Build argument STAGE.
+        extra: Build argument EXTRA.
+        tag: Its name.
+    """
+
+    target: str
+    stage: str
+    extra: str
+    tag: str
+
+
+def images(variables: dict[str, str] | None = None) -> list[Image]:
+    """Return every image of docker-bake.hcl.
+
+    Args:
+        variables: Values in place of the file's defaults.
+    """
+    bake = _bake()
+    values = _defaults(bake) | (variables or {})
+    found = []
+    for group in GROUPS:
+        for stage in _stages(bake, group):
+            name = f"{values['REGISTRY']}/{stage.replace('_', '-')}:{values['VERSION']}"
+            found.append(Image(f"{group}-{stage}", stage, group, name + ("-cuda" if group == "cuda" else "")))
+    return found
+
+
+def base_images(variables: dict[str, str] | None = None) -> dict[str, str]:
+    """Return the build arguments PYTHON_IMAGE and CUDA_IMAGE, with digests where they are set."""
+    values = _defaults(_bake()) | (variables or {})
+    bases = {}
+    for kind in ("PYTHON", "CUDA"):
+        digest = values[f"{kind}_DIGEST"]
+        bases[f"{kind}_IMAGE"] = values[f"{kind}_IMAGE"] + (f"@{digest}" if digest else "")
+    return bases
+
+
+def build(image: Image, variables: dict[str, str], options: Sequence[str]) -> None:
+    """Build one image with buildah."""
+    arguments = {"STAGE": image.stage, "EXTRA": image.extra, **base_images(variables)}
+    command = ["buildah", "build", *options, "--layers", "--file", "deploy/docker/Dockerfile", "--tag", image.tag]
+    for name, value in arguments.items():
+        command += ["--build-arg", f"{name}={value}"]
+    subprocess.run([*command, "."], cwd=ROOT, check=True)
+
+
+def main(words: Sequence[str]) -> int:
+    """List, build or describe images; returns the exit code."""
+    variables = {name: os.environ[name] for name in _defaults(_bake()) if os.environ.get(name)}
+    known = {image.target: image for image in images(variables)}
+    action, rest = (words[0], list(words[1:])) if words else ("", [])
+    folder = Path(rest.pop(0)) if action == "sbom" and rest else None
+    if action not in ("list", "build", "sbom") or (action == "sbom" and folder is None) or set(rest) - set(known):
+        print(f"{__doc__}\nimages: {' '.join(known)}", file=sys.stderr)
+        return 2
+    chosen = [known[target] for target in rest] or [image for image in known.values() if image.extra != "cuda"]
+    if action == "build" and shutil.which("buildah") is None:
+        print("Error: neither docker buildx nor buildah is installed", file=sys.stderr)
+        return 1
+    for image in chosen:
+        if action == "list":
+            print(image.target, image.tag)
+        elif action == "build":
+            build(image, variables, shlex.split(os.environ.get("BUILDAH_OPTIONS", "")))
+        elif folder is not None:
+            print(write_sbom(image.tag, image.stage, folder))
+    return 0
+
+
+def _bake() -> dict[str, Any]:
+    with (ROOT / "docker-bake.hcl").open() as file:
+        return hcl2.load(file)
+
+
+def _defaults(bake: dict[str, Any]) -> dict[str, str]:
+    return {name.strip('"'): block["default"].strip('"') for entry in bake["variable"] for name, block in entry.items()}
+
+
+def _stages(bake: dict[str, Any], group: str) -> list[str]:
+    for entry in bake["target"]:
+        for name, block in entry.items():
+            if name.strip('"') == group:
+                return [stage.strip('"') for stage in block["matrix"]["stage"]]
+    raise KeyError(f"docker-bake.hcl has no target {group}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
