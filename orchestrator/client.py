@@ -41,11 +41,13 @@ class Connection:
         server: host:port.
         token: Bearer token, or empty.
         ca: PEM of who signed the server's certificate; None for plain text.
+        plain_text: Whether the token may travel in plain text beyond this machine.
     """
 
     server: str
     token: str = ""
     ca: Path | None = None
+    plain_text: bool = False
 
 
 class PipelineClient:
@@ -56,8 +58,15 @@ class PipelineClient:
         if connection.ca is not None:
             credentials = grpc.ssl_channel_credentials(connection.ca.read_bytes())
             self._channel = grpc.secure_channel(connection.server, credentials, options=options)
-        elif connection.token and not connection.server.startswith(("127.", "localhost:", "[::1]")):
-            raise ServerError("a token is not sent in plain text beyond this machine; set TALKMILL_SERVER_CA")
+        elif (
+            connection.token
+            and not connection.plain_text
+            and not connection.server.startswith(("127.", "localhost:", "[::1]"))
+        ):
+            raise ServerError(
+                "a token is not sent in plain text beyond this machine; set TALKMILL_SERVER_CA, or "
+                "TALKMILL_PLAIN_TEXT=true where the network itself is trusted"
+            )
         else:
             self._channel = grpc.insecure_channel(connection.server, options=options)
         self._server = connection.server

@@ -33,6 +33,7 @@ from talkmill.serving.method import StageMethod
 from talkmill.serving.server import print_settings, start_server, wait_for_signal
 from talkmill.serving.settings import StoreSettings
 from talkmill.serving.stage_server import open_store, read_settings
+from talkmill.stage.errors import error_kinds
 from talkmill.telemetry import metrics
 from talkmill.telemetry.logs import configure_logs
 
@@ -102,6 +103,7 @@ async def _serve(settings: OrchestratorSettings) -> int:
     await asyncio.to_thread(leases.acquire)
     await asyncio.to_thread(engine.launch, worker.handle)
     leases.keep(engine)
+    metrics.begin_endings_at_zero([entry.name for entry in STAGES], error_kinds())
     metrics.STORE_REACHABLE.set(1)
     metrics.DATABASE_REACHABLE.set(1)
     probe = open_store(settings.store.model_copy(update={"retry_seconds": 0.0}), "orchestrator")

@@ -78,6 +78,7 @@ class ClientSettings(BaseSettings):
         server: host:port of the orchestrator.
         token: Bearer token.
         server_ca: PEM of who signed the server's certificate; plain text when not set.
+        plain_text: Send the token in plain text beyond this machine, where the network itself is trusted.
     """
 
     model_config = SettingsConfigDict(env_prefix="TALKMILL_", env_nested_delimiter="__", extra="ignore")
@@ -85,3 +86,4 @@ class ClientSettings(BaseSettings):
     server: str = "127.0.0.1:50051"
     token: SecretStr = SecretStr("")
     server_ca: Path | None = None
+    plain_text: bool = False

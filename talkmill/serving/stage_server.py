@@ -21,7 +21,7 @@ from talkmill.serving.server import print_settings, start_server, wait_for_signa
 from talkmill.serving.servicer import StageServicer
 from talkmill.serving.settings import StageServerSettings, StoreSettings
 from talkmill.stage.contract import Stage
-from talkmill.stage.errors import StageError
+from talkmill.stage.errors import StageError, error_kinds
 from talkmill.stage.execution import ensure_loaded
 from talkmill.telemetry import metrics
 from talkmill.telemetry.logs import configure_logs
@@ -66,7 +66,7 @@ async def _serve(
     scratch = _scratch(settings.scratch, method.stage)
     store = open_store(settings.store, method.stage)
     stage_for, first = build()
-    metrics.begin_at_zero(method.stage)
+    metrics.begin_at_zero(method.stage, error_kinds())
     observe_runs(lambda *run: metrics.observe_inference(method.stage, *run))
     executions = Executions(settings.slots, settings.linger_seconds)
     buckets = {"work": settings.store.work_bucket, "dataset": settings.store.dataset_bucket}

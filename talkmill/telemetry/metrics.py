@@ -1,6 +1,6 @@
 """Every metric, declared once. Never a clip, a key or a request id as a label."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Info
@@ -63,16 +63,31 @@ def in_progress(stage: str) -> Iterator[None]:
         gauge.dec()
 
 
-def begin_at_zero(stage: str) -> None:
-    """Show a stage's counters before its first execution: a rate needs the value from which it rose."""
+def begin_at_zero(stage: str, reasons: Iterable[str]) -> None:
+    """Show a stage's counters before its first execution: a rate needs the value from which it rose.
+
+    Args:
+        stage: Name in the registry.
+        reasons: Every way in which an execution can end without outputs.
+    """
     IN_PROGRESS.labels(stage).set(0)
     FRAMES.labels(stage)
     VIDEO.labels(stage)
-    EXECUTIONS.labels(stage, "OK")
+    for outcome in ("OK", "CACHED", *reasons):
+        EXECUTIONS.labels(stage, outcome)
     for phase in PHASES:
         EXECUTION_DURATION.labels(stage, phase)
     for direction in ("download", "upload"):
         TRANSFER.labels(stage, direction)
+
+
+def begin_endings_at_zero(stages: Iterable[str], reasons: Collection[str]) -> None:
+    """Show the orchestrator's counters of clips and dead letters before the first of them."""
+    for outcome in ("succeeded", "failed"):
+        CLIPS_FINISHED.labels(outcome)
+    for stage in stages:
+        for reason in reasons:
+            DEAD_LETTERS.labels(stage, reason)
 
 
 def count_video(stage: str, frames: int, seconds: float) -> None:

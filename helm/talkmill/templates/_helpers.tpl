@@ -1,0 +1,186 @@
+{{- define "talkmill.fullname" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{- /* Name of a part: (dict "root" $ "part" "coarse_fit") */ -}}
+{{- define "talkmill.name" -}}
+{{ include "talkmill.fullname" .root }}-{{ .part | replace "_" "-" }}
+{{- end }}
+
+{{- define "talkmill.selector" -}}
+app.kubernetes.io/name: {{ .root.Chart.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .part }}
+{{- end }}
+
+{{- define "talkmill.labels" -}}
+{{ include "talkmill.selector" . }}
+app.kubernetes.io/part-of: talkmill
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- end }}
+
+{{- /* The stages are those of stages:, in the order of their names. A deep merge that, unlike mergeOverwrite, lets
+     0, false and empty take the place of a default: (dict "base" map "over" map), as JSON. */ -}}
+{{- define "talkmill.merge" -}}
+{{- $result := deepCopy .base }}
+{{- range $key, $value := .over }}
+{{- if and (kindIs "map" $value) (kindIs "map" (get $result $key)) }}
+{{- $_ := set $result $key (include "talkmill.merge" (dict "base" (get $result $key) "over" $value) | fromJson) }}
+{{- else }}
+{{- $_ := set $result $key $value }}
+{{- end }}
+{{- end }}
+{{- toJson $result }}
+{{- end }}
+
+{{- /* Values of a stage: (dict "root" $ "part" name), as JSON. */ -}}
+{{- define "talkmill.stage" -}}
+{{- include "talkmill.merge" (dict "base" .root.Values.stageDefaults "over" (get .root.Values.stages .part | default dict)) }}
+{{- end }}
+
+{{- define "talkmill.image" -}}
+{{ .root.Values.image.registry }}/{{ .part | replace "_" "-" }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}{{ .suffix | default "" }}
+{{- end }}
+
+{{- define "talkmill.storeSecret" -}}
+{{ .Values.minio.enabled | ternary (include "talkmill.name" (dict "root" . "part" "minio")) .Values.store.existingSecret }}
+{{- end }}
+
+{{- define "talkmill.databaseSecret" -}}
+{{ .Values.postgres.enabled | ternary (include "talkmill.name" (dict "root" . "part" "postgres")) .Values.database.existingSecret }}
+{{- end }}
+
+{{- define "talkmill.authSecret" -}}
+{{ .Values.auth.existingSecret | default (include "talkmill.name" (dict "root" . "part" "auth")) }}
+{{- end }}
+
+{{- define "talkmill.storeEndpoint" -}}
+{{- if .Values.minio.enabled }}{{ include "talkmill.name" (dict "root" . "part" "minio") }}.{{ .Release.Namespace }}.svc:9000
+{{- else }}{{ .Values.store.endpoint }}{{ end }}
+{{- end }}
+
+{{- /* Where a part answers. */ -}}
+{{- define "talkmill.host" -}}
+{{ include "talkmill.name" . }}.{{ .root.Release.Namespace }}.svc
+{{- end }}
+
+{{- define "talkmill.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "talkmill.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "talkmill.storeEnv" -}}
+- {name: TALKMILL_STORE__ENDPOINT, value: {{ include "talkmill.storeEndpoint" . | quote }}}
+- {name: TALKMILL_STORE__SECURE, value: {{ and .Values.store.secure (not .Values.minio.enabled) | quote }}}
+- {name: TALKMILL_STORE__REGION, value: {{ .Values.store.region | quote }}}
+- {name: TALKMILL_STORE__WORK_BUCKET, value: {{ .Values.store.workBucket | quote }}}
+- {name: TALKMILL_STORE__DATASET_BUCKET, value: {{ .Values.store.datasetBucket | quote }}}
+- {name: TALKMILL_STORE__MODEL_BUCKET, value: {{ .Values.store.modelBucket | quote }}}
+{{- if and .Values.store.caSecret (not .Values.minio.enabled) }}
+- {name: TALKMILL_STORE__CA_CERTIFICATE, value: /etc/talkmill/store/ca.crt}
+{{- end }}
+- name: TALKMILL_STORE__ACCESS_KEY
+  valueFrom: {secretKeyRef: {name: {{ include "talkmill.storeSecret" . }}, key: access-key}}
+- name: TALKMILL_STORE__SECRET_KEY
+  valueFrom: {secretKeyRef: {name: {{ include "talkmill.storeSecret" . }}, key: secret-key}}
+{{- end }}
+
+{{- define "talkmill.listenEnv" -}}
+- {name: TALKMILL_LISTEN__ADDRESS, value: "0.0.0.0"}
+- {name: TALKMILL_LISTEN__PORT, value: "50051"}
+- {name: TALKMILL_LISTEN__METRICS_PORT, value: "9090"}
+{{- if .Values.tls.enabled }}
+- {name: TALKMILL_LISTEN__HEALTH_PORT, value: "8081"}
+- {name: TALKMILL_TLS__CERTIFICATE, value: /etc/talkmill/tls/tls.crt}
+- {name: TALKMILL_TLS__KEY, value: /etc/talkmill/tls/tls.key}
+{{- else }}
+- {name: TALKMILL_LISTEN__PLAIN_TEXT, value: "true"}
+{{- end }}
+{{- end }}
+
+{{- define "talkmill.ports" -}}
+- {name: grpc, containerPort: 50051}
+- {name: metrics, containerPort: 9090}
+{{- if .Values.tls.enabled }}
+- {name: health, containerPort: 8081}
+{{- end }}
+{{- end }}
+
+{{- /* Kubernetes' gRPC probes speak no TLS. (dict "root" $ "startupSeconds" 300) */ -}}
+{{- define "talkmill.probes" -}}
+{{- $port := .root.Values.tls.enabled | ternary 8081 50051 }}
+startupProbe:
+  grpc: {port: {{ $port }}, service: readiness}
+  periodSeconds: 5
+  timeoutSeconds: 5
+  failureThreshold: {{ div .startupSeconds 5 }}
+readinessProbe:
+  grpc: {port: {{ $port }}, service: readiness}
+  periodSeconds: 5
+  timeoutSeconds: 5
+  failureThreshold: 3
+livenessProbe:
+  grpc: {port: {{ $port }}, service: liveness}
+  periodSeconds: 20
+  timeoutSeconds: 10
+  failureThreshold: 6
+{{- end }}
+
+{{- define "talkmill.spread" -}}
+{{- if .values.topologySpreadConstraints }}
+{{- toYaml .values.topologySpreadConstraints }}
+{{- else -}}
+- maxSkew: 1
+  topologyKey: kubernetes.io/hostname
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels: {{- include "talkmill.selector" . | nindent 6 }}
+{{- end }}
+{{- end }}
+
+{{- /* What every pod has where it is to run: (dict "root" $ "part" name "values" map) */ -}}
+{{- define "talkmill.scheduling" -}}
+{{- with .values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+topologySpreadConstraints: {{- include "talkmill.spread" . | nindent 2 }}
+{{- $class := .values.priorityClassName }}
+{{- if and (not $class) .root.Values.priorityClasses.create }}
+{{- $class = include "talkmill.name" (dict "root" .root "part" (eq .part "orchestrator" | ternary "orchestrator" "stage")) }}
+{{- end }}
+{{- with $class }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- define "talkmill.pullSecrets" -}}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+{{- range . }}
+  - name: {{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* A value that is made once and kept by upgrades: (dict "root" $ "secret" name "key" key "length" 32) */ -}}
+{{- define "talkmill.kept" -}}
+{{- $known := lookup "v1" "Secret" .root.Release.Namespace .secret }}
+{{- if and $known (hasKey ($known.data | default dict) .key) }}{{ get $known.data .key | b64dec }}
+{{- else }}{{ randAlphaNum .length }}{{ end }}
+{{- end }}
