@@ -7,9 +7,17 @@ DEMO := demo
 EXTRA ?= cpu
 CLIPS ?= 500
 SOURCES ?= 0
+# Of make deploy.
+CONTEXT ?=
+NAMESPACE ?= talkmill
+RELEASE ?= talkmill
+VALUES ?= helm/talkmill/ci/minimal-values.yaml
+TIMEOUT ?= 30m
+HELM ?= helm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format protos protos-check up down status bench-orchestrator clean
+.PHONY: help setup demo test check format protos protos-check up down status bench-orchestrator images sbom \
+	compose-up compose-down dashboards chart-docs deploy undeploy smoke clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +95,42 @@ status: $(VENV)/.local ## Show which of them run
 
 bench-orchestrator: $(VENV)/.local ## Measure the orchestrator on no-op stages: CLIPS=500 SOURCES=0
 	$(BIN)/python -m deploy.local bench --clips $(CLIPS) --sources $(SOURCES) $(BENCH_OPTIONS)
+
+images: $(VENV)/.local ## Build every CPU image: docker buildx, or buildah (BUILDAH_OPTIONS)
+	@if docker buildx version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then docker buildx bake --load; \
+	else $(BIN)/python -m deploy.images build $(IMAGES); fi
+
+sbom: $(VENV)/.local ## Write sbom/: what each built image bundles, as CycloneDX
+	$(BIN)/python -m deploy.images sbom sbom $(IMAGES)
+
+COMPOSE := docker compose --project-directory deploy/compose -f deploy/compose/compose.yaml $(if $(GPU),-f deploy/compose/compose.gpu.yaml)
+
+compose-up: $(VENV)/.local ## Run everything in containers on this machine, with Prometheus and Grafana: GPU=1
+	@$(BIN)/python -m deploy.compose.secrets
+	$(COMPOSE) up --detach --wait
+
+compose-down: ## Stop them; volumes stay
+	$(COMPOSE) down
+
+dashboards: $(VENV)/.test ## Write the Grafana dashboards from deploy/grafana/build.py
+	$(BIN)/python -m deploy.grafana.build
+
+chart-docs: $(VENV)/.test ## Write helm/talkmill/README.md from its values
+	$(BIN)/python -m deploy.chart_readme
+
+KUBE := $(if $(CONTEXT),--kube-context $(CONTEXT)) --namespace $(NAMESPACE)
+
+deploy: ## Install or upgrade the chart: CONTEXT, NAMESPACE, RELEASE, VALUES, TIMEOUT, HELM, SET="--set a=b"
+	@command -v $(HELM) >/dev/null || (echo "Error: $(HELM) is not installed; HELM=path names another one"; exit 1)
+	@case "$$($(HELM) version --short)" in v3.*) rollback=--atomic ;; *) rollback=--rollback-on-failure ;; esac; \
+	set -x; $(HELM) upgrade --install $(RELEASE) helm/talkmill $(KUBE) --create-namespace \
+	  $(foreach file,$(VALUES),--values $(file)) $(SET) --wait --timeout $(TIMEOUT) $$rollback
+
+undeploy: ## Remove it; volumes and Secrets stay
+	$(HELM) uninstall $(RELEASE) $(KUBE) --wait --timeout $(TIMEOUT)
+
+smoke: ## Send the sample through the installed cluster and wait for the data set
+	$(HELM) test $(RELEASE) $(KUBE) --logs --timeout $(TIMEOUT)
 
 format: $(VENV)/.check ## Format the code
 	$(BIN)/ruff format .

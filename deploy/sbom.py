@@ -84,6 +84,7 @@ def write_sbom(tag: str, stage: str, folder: Path) -> Path:
                 purl=PackageURL("deb", "debian", name, version),
             )
         )
+    bom.register_dependency(bom.metadata.component, bom.components)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{re.sub('[^A-Za-z0-9.]+', '-', tag)}.cdx.json"
     path.write_text(JsonV1Dot6(bom).output_as_string(indent=1))

@@ -63,6 +63,7 @@ class Cluster:
         first_port: The orchestrator's; the others follow. 0 takes free ones.
         stage_command: What serves a stage; `{stage}` stands for its name.
         one_for_all: What serves every stage in one process, in place of `stage_command`; empty for none.
+        commands: Stage, or `orchestrator`, to what serves it instead, such as a container.
         orchestrators: Replicas of the orchestrator.
         environment: Settings of every talkmill process.
     """
@@ -72,6 +73,7 @@ class Cluster:
     first_port: int = FIRST_PORT
     stage_command: tuple[str, ...] = (sys.executable, "-m", "services.{stage}")
     one_for_all: tuple[str, ...] = ()
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     orchestrators: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
@@ -243,7 +245,7 @@ class Cluster:
                 "TALKMILL_LISTEN__PORT": str(self.ports[entry.name]),
                 "TALKMILL_LISTEN__METRICS_PORT": str(self.ports[f"{entry.name}-metrics"]),
             }
-            words = self.one_for_all or self.stage_command
+            words = self.one_for_all or self.commands.get(entry.name) or self.stage_command
             command = tuple(word.replace("{stage}", entry.name) for word in words)
             programs.append(Program(entry.name, command, environment))
         return programs
@@ -263,7 +265,7 @@ class Cluster:
                 "TALKMILL_LISTEN__PORT": str(self.ports[name]),
                 "TALKMILL_LISTEN__METRICS_PORT": str(self.ports[f"{name}-metrics"]),
             }
-            command = (sys.executable, "-m", "orchestrator.server")
+            command = self.commands.get("orchestrator") or (sys.executable, "-m", "orchestrator.server")
             programs.append(Program(name, command, environment, "", 600))
         return programs
 

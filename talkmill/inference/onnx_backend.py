@@ -10,6 +10,9 @@ import onnxruntime as ort
 from talkmill.inference import observer
 from talkmill.inference.backend import FloatArray
 
+# Published builds tell Microsoft how they are used; servers and the command line set ORT_DISABLE_TELEMETRY before this.
+ort.disable_telemetry_events()
+
 
 class OnnxNetwork:
     """One ONNX model in one session; `run` may be called from several threads."""

@@ -186,7 +186,12 @@ def core_count() -> int:
 
 
 def quiet_libraries() -> None:
-    """Keep native libraries to one thread of linear algebra and off the terminal; call before they are loaded."""
+    """Keep native libraries to one thread of linear algebra, off the terminal and off the network.
+
+    Call it before they are loaded.
+    """
     # The fits solve many small systems: a second BLAS thread makes them slower.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("SVT_LOG", "1")
+    # ONNX Runtime's published builds tell Microsoft how they are used unless this is set (its Privacy.md).
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

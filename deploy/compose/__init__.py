@@ -1,0 +1,1 @@
+"""talkmill on one workstation by docker compose."""

@@ -1,0 +1,100 @@
+"""The real images, as a cluster would run them: read-only, not root, no capability, and a clip through them."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.cluster import Cluster
+from deploy.sbom import write_sbom
+from orchestrator.naming import collect_sources
+from orchestrator.pipeline import RunParameters
+from orchestrator.settings import Settings
+from services.crop.messages import CropParameters
+from services.split.messages import SplitParameters, TimeRange
+from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
+from talkmill.dataset.reader import verify
+from tests.containers import built, hardened, inside, need_containers, own_folder
+from tests.servers import client_of, running_cluster, wait_until
+
+IN_CONTAINERS = {"orchestrator": "plain-orchestrator", "split": "cpu-split", "matting": "cpu-matting"}
+PARAMETERS = RunParameters(split=SplitParameters(ranges=(TimeRange(0.0, 1.2),)), crop=CropParameters(256))
+
+
+@pytest.fixture(scope="module")
+def tags() -> dict[str, str]:
+    need_containers()
+    return {name: built(target).tag for name, target in IN_CONTAINERS.items()}
+
+
+@pytest.fixture(scope="module")
+def cluster(tags: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster whose orchestrator, split and matting are containers; its other stages are processes."""
+    folder = tmp_path_factory.mktemp("containers")
+    for parent in (folder, *folder.parents[:3]):
+        parent.chmod(parent.stat().st_mode | 0o055)
+    models = folder / "models"
+    shutil.copytree(Settings().models.directory, models)
+    commands = {name: hardened(tag, models, own_folder(folder / "scratch" / name)) for name, tag in tags.items()}
+    with running_cluster(folder, commands=commands) as cluster:
+        yield cluster
+
+
+def test_a_clip_goes_through_the_containers(cluster: Cluster, sample: tuple[Path, object], tmp_path: Path) -> None:
+    """The cluster is up: gRPC health of each has answered. Now the real work."""
+    with client_of(cluster) as client:
+        run = client.submit(collect_sources([str(sample[0])], None, False, "train"), PARAMETERS, 0, lambda name: None)
+        run = list(client.watch(run.name))[-1]
+        assert (run.state, run.succeeded_clip_count) == (pb.STATE_SUCCEEDED, 1), [*client.clips(run.name)]
+        client.fetch(run.name, tmp_path, lambda path: None)
+    clips = verify(tmp_path / "lmdb" / "256").clips
+    assert [entry.frame_count for entry in clips.values()] == [30]
+
+
+def test_what_runs_is_not_root_and_cannot_write(cluster: Cluster, tags: dict[str, str]) -> None:
+    listed = subprocess.run(["podman", "ps", "--format", "{{.ID}} {{.Image}}"], capture_output=True, text=True)
+    running = {image: name for name, image in (line.split() for line in listed.stdout.splitlines())}
+    for tag in tags.values():
+        status = "import os; print(os.getuid(), os.getgid()); print(open('/proc/1/status').read())"
+        done = subprocess.run(
+            ["podman", "exec", running[tag], "/opt/talkmill/bin/python", "-c", status], capture_output=True, text=True
+        )
+        assert done.stdout.startswith("10001 10001\n"), done.stderr
+        assert "CapEff:\t0000000000000000" in done.stdout
+        assert "NoNewPrivs:\t1" in done.stdout
+        write = subprocess.run(["podman", "exec", running[tag], "touch", "/opt/talkmill/x"], capture_output=True)
+        assert b"Read-only file system" in write.stderr
+
+
+def test_a_container_drains_when_it_is_told_to_stop(cluster: Cluster, tags: dict[str, str]) -> None:
+    cluster.control("restart", "split")
+    wait_until(lambda: '"event": "stopped"' in cluster.log("split").read_text(), 30, "split has drained")
+    cluster.wait_ready()
+
+
+def test_the_bill_of_materials_lists_what_is_bundled(tags: dict[str, str], tmp_path: Path) -> None:
+    path = write_sbom(tags["matting"], "matting", tmp_path)
+    text = path.read_text()
+    for name in ("onnxruntime", "opencv-python-headless", "libx264", "pkg:deb/debian/libc6"):
+        assert name in text
+
+
+def test_images_have_no_weights_and_no_tools(tags: dict[str, str]) -> None:
+    for tag in tags.values():
+        found = inside(
+            tag, "find / -xdev -name '*.onnx' -o -xdev -name '*.npz' -o -xdev -name '*.ckpt' -o -xdev -name '*.pth'"
+        )
+        assert [path for path in found.split() if not path.startswith("/proc")] == []
+        assert inside(tag, "ls -A /models /scratch | grep -v : || true").split() == []
+        assert inside(tag, "find /opt/talkmill -name 'pip' -o -name 'torch'").split() == []
+        assert inside(tag, "find / -xdev -perm -4000 -path '/opt/*'").split() == []
+
+
+def test_images_stay_small(tags: dict[str, str]) -> None:
+    """What talkmill adds to its base; docs/measurements.md has the whole."""
+    limits = {"orchestrator": 150, "split": 620, "matting": 500}
+    for name, tag in tags.items():
+        size = int(inside(tag, "du -sm /opt/talkmill").split()[0])
+        assert size < limits[name], f"{name} has {size} MB"
