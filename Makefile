@@ -17,7 +17,7 @@ HELM ?= helm
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format protos protos-check up down status bench-orchestrator images sbom \
-	compose-up compose-down dashboards chart-docs deploy undeploy smoke clean
+	compose-up compose-down dashboards chart-docs chart-check deploy undeploy smoke clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,6 +117,9 @@ dashboards: $(VENV)/.test ## Write the Grafana dashboards from deploy/grafana/bu
 
 chart-docs: $(VENV)/.test ## Write helm/talkmill/README.md from its values
 	$(BIN)/python -m deploy.chart_readme
+
+chart-check: $(VENV)/.test ## Lint, render, validate and checkov the chart with every values file, by Helm 3 and 4
+	$(BIN)/python -m deploy.chart_check
 
 KUBE := $(if $(CONTEXT),--kube-context $(CONTEXT)) --namespace $(NAMESPACE)
 

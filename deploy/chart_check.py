@@ -1,0 +1,81 @@
+"""`make chart-check`: lint, render, validate and checkov of the chart with every values file, by Helm 3 and 4."""
+
+import subprocess
+import sys
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+from deploy.local import tools
+from talkmill.serving.settings import cache_folder
+
+ROOT = Path(__file__).resolve().parents[1]
+CHART = ROOT / "helm" / "talkmill"
+KUBERNETES = ("1.31", "1.37")
+# checkov pins much of what it needs: it gets an environment of its own.
+CHECKOV = "checkov==3.3.30"
+# What the clusters have that the values files ask for.
+APIS = ("keda.sh/v1alpha1", "monitoring.coreos.com/v1")
+
+
+def values_files() -> list[Path]:
+    """Return the values files that the chart is tested with."""
+    return sorted((CHART / "ci").glob("*-values.yaml"))
+
+
+def helm(words: Sequence[str], major: int = 4) -> "subprocess.CompletedProcess[str]":
+    """Run Helm."""
+    program = tools.helm(cache_folder() / "tools", major)
+    return subprocess.run([program, *words], capture_output=True, text=True, check=False)
+
+
+def render(values: Path, major: int = 4, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Render the chart with a values file, for a cluster that has what it asks for."""
+    apis = [word for api in APIS for word in ("--api-versions", api)]
+    command = ["template", "talkmill", str(CHART), "--namespace", "talkmill", "--values", str(values), *apis, *words]
+    return helm(command, major)
+
+
+def validate(rendered: Path, version: str) -> "subprocess.CompletedProcess[str]":
+    """Compare rendered objects with the schemas of a version of Kubernetes."""
+    program = Path(sys.executable).with_name("kubernetes-validate")
+    command = [str(program), "-k", version, "--strict", str(rendered)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def main() -> int:
+    """Check everything; returns the exit code."""
+    checkov = _checkov()
+    failed = False
+    for values in values_files():
+        for major in tools.KUBECTL_LAYERS:
+            lint = helm(["lint", "--strict", str(CHART), "--values", str(values)], major)
+            rendered = render(values, major)
+            path = cache_folder() / f"{values.stem}-helm{major}.yaml"
+            path.write_text(rendered.stdout)
+            failed |= _say(f"helm {major} lint", values, lint) | _say(f"helm {major} template", values, rendered)
+            for version in KUBERNETES:
+                failed |= _say(f"kubernetes-validate {version}", values, validate(path, version))
+        command = [str(checkov), "--config-file", str(ROOT / "helm" / "checkov.yaml"), "--file", str(path)]
+        failed |= _say("checkov", values, subprocess.run(command, capture_output=True, text=True, check=False))
+    return int(failed)
+
+
+def _checkov() -> Path:
+    home = cache_folder() / "tools" / CHECKOV
+    program = home / "bin" / "checkov"
+    if not program.exists():
+        venv.create(home, with_pip=True, clear=True)
+        subprocess.run([home / "bin" / "python", "-m", "pip", "install", "--quiet", CHECKOV], check=True)
+    return program
+
+
+def _say(what: str, values: Path, done: "subprocess.CompletedProcess[str]") -> bool:
+    print(f"{what}, {values.name}: {'failed' if done.returncode else 'clean'}")
+    if done.returncode:
+        print(done.stdout[-4000:], done.stderr[-4000:])
+    return bool(done.returncode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""docker-bake.hcl, the Dockerfile and the groups of packages, against the registry and against what is imported."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import grimp
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from deploy.images import base_images, images
+from services.registry import STAGES
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+OWN = ("talkmill", "services", "orchestrator")
+ENTRY = {
+    **{entry.name: f"services.{entry.name}.__main__" for entry in STAGES},
+    "orchestrator": "orchestrator.server",
+    "model_fetch": "talkmill.serving.model_fetch",
+    "smoke": "orchestrator.smoke",
+}
+# Needed without an import: by a name in a URL, as a program, as a plug-in, or as the code that was generated.
+NOT_IMPORTED = {"psycopg", "pip", "googleapis-common-protos", "protobuf", "grpcio-status"}
+ONNX_RUNTIME = {"onnxruntime"}
+
+
+def normal(name: str) -> str:
+    return str(canonicalize_name(name))
+
+
+def group(name: str) -> set[str]:
+    found: set[str] = set()
+    for item in PROJECT["dependency-groups"][name]:
+        found |= group(item["include-group"]) if isinstance(item, dict) else {normal(Requirement(item).name)}
+    return found
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph(*OWN, include_external_packages=True)
+
+
+def imported(graph: grimp.ImportGraph, entry: str) -> set[str]:
+    """Top-level packages that a process may import, directly or through what it imports."""
+    seen: set[str] = set()
+    waiting = [entry]
+    while waiting:
+        module = waiting.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        if module.split(".")[0] in OWN:
+            waiting += graph.find_modules_directly_imported_by(module)
+            waiting += [module.rpartition(".")[0]] if "." in module else []
+    return {module.split(".")[0] for module in seen} - set(OWN) - sys.stdlib_module_names
+
+
+def test_each_image_is_that_of_a_stage_or_of_a_known_program() -> None:
+    cpu = [image for image in images() if image.extra != "cuda"]
+    assert sorted(image.stage for image in cpu) == sorted(ENTRY)
+    with_networks = {entry.name for entry in STAGES if entry.gpu}
+    assert {image.stage for image in cpu if image.extra == "cpu"} == with_networks
+    assert {image.stage for image in images() if image.extra == "cuda"} == with_networks
+
+
+@pytest.mark.parametrize("name", sorted(ENTRY))
+def test_an_image_installs_what_its_process_imports_and_nothing_else(graph: grimp.ImportGraph, name: str) -> None:
+    extra = next(image.extra for image in images() if image.stage == name and image.extra != "cuda")
+    installed = group(name) | group(extra)
+    by_package = packages_distributions()
+    needed = set()
+    for package in imported(graph, ENTRY[name]):
+        distributions = {normal(one) for one in by_package[package]}
+        assert distributions & installed, f"{name} imports {package}, which its image does not install"
+        needed |= distributions & installed
+    assert installed - needed - group("serving") <= NOT_IMPORTED
+
+
+def test_groups_name_what_the_project_has() -> None:
+    project = PROJECT["project"]
+    known = {normal(Requirement(text).name) for text in project["dependencies"]}
+    known |= {normal(Requirement(text).name) for extra in project["optional-dependencies"].values() for text in extra}
+    # Their versions come with packages of the project: numpy's kin, and the client of HTTP under minio.
+    known |= {"urllib3", "pip", "tensorrt-cu13"}
+    for name in PROJECT["dependency-groups"]:
+        assert group(name) <= known
+    pinned = {
+        normal(Requirement(line).name) for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
+    }
+    assert set().union(*(group(name) for name in PROJECT["dependency-groups"])) - {"pip"} <= pinned
+
+
+def test_the_dockerfile_is_clean_and_its_bases_are_pinned() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([hadolint, "deploy/docker/Dockerfile"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+    text = (ROOT / "deploy/docker/Dockerfile").read_text()
+    for kind, image in base_images().items():
+        assert re.search(rf"^ARG {kind}={re.escape(image)}$", text, re.MULTILINE)
+        assert re.fullmatch(r"[a-z0-9./-]+:[a-z0-9.-]+[0-9][a-z0-9.-]*", image)
+
+
+def test_a_digest_pins_a_base() -> None:
+    digest = "sha256:" + "0" * 64
+    assert base_images({"PYTHON_DIGEST": digest})["PYTHON_IMAGE"].endswith(f"3.11-slim@{digest}")
+
+
+def test_only_code_is_sent_to_the_build() -> None:
+    allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    assert sorted(allowed) == sorted(["pyproject.toml", "constraints.txt", "LICENSE", "README.md", *OWN])

@@ -1,0 +1,86 @@
+"""Who may talk to whom, read off the rendered NetworkPolicies."""
+
+import ipaddress
+from typing import Any
+
+import pytest
+
+from services.registry import STAGES
+from tests.helm.chart import VALUES, objects, pods
+
+NAMES = [entry.name for entry in STAGES]
+
+
+def policies(values: str) -> dict[str, dict[str, Any]]:
+    found = {}
+    for one in objects(values):
+        if one["kind"] == "NetworkPolicy":
+            found[one["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]] = one["spec"]
+    return found
+
+
+def reaches(policy: dict[str, Any], address: str) -> bool:
+    """Whether a policy lets a pod open a connection to an address outside the cluster."""
+    target = ipaddress.ip_address(address)
+    for rule in policy["egress"]:
+        if not rule.get("to"):
+            return True
+        for peer in rule["to"]:
+            block = peer.get("ipBlock")
+            if not block or target not in ipaddress.ip_network(block["cidr"]):
+                continue
+            if not any(target in ipaddress.ip_network(one) for one in block.get("except", [])):
+                return True
+    return False
+
+
+@pytest.mark.parametrize("values", VALUES)
+def test_only_download_and_model_fetch_reach_the_internet(values: str) -> None:
+    found = policies(values)
+    assert {name for name, policy in found.items() if reaches(policy, "93.184.216.34")} == {"download", "model-fetch"}
+
+
+@pytest.mark.parametrize("values", VALUES)
+def test_nobody_reaches_what_is_not_public(values: str) -> None:
+    """The metadata service of clouds, the network of pods, a machine next door."""
+    for name, policy in policies(values).items():
+        for address in ("169.254.169.254", "10.0.0.1", "192.168.1.1", "172.20.0.1", "100.100.100.200", "127.0.0.1"):
+            assert not reaches(policy, address), f"{name} reaches {address}"
+
+
+@pytest.mark.parametrize("values", VALUES)
+def test_every_pod_has_a_policy_for_both_ways(values: str) -> None:
+    found = policies(values)
+    assert set(found) == set(pods(objects(values)))
+    assert all(policy["policyTypes"] == ["Ingress", "Egress"] for policy in found.values())
+
+
+@pytest.mark.parametrize("values", VALUES)
+def test_stages_answer_the_orchestrator_and_prometheus_alone(values: str) -> None:
+    found = policies(values)
+    for name in NAMES:
+        grpc, metrics = found[name]["ingress"]
+        (peer,) = grpc["from"]
+        assert peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "orchestrator"
+        assert [port["port"] for port in grpc["ports"]] == [50051]
+        assert [port["port"] for port in metrics["ports"]] == [9090]
+        assert "namespaceSelector" in metrics["from"][0]
+
+
+def test_the_store_and_the_database_are_reached_by_those_who_need_them() -> None:
+    found = policies("minimal")
+
+    def to(part: str) -> set[str]:
+        return {
+            name
+            for name, policy in found.items()
+            for rule in policy["egress"]
+            for peer in rule.get("to", [])
+            if peer.get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/component") == part
+        }
+
+    assert to("minio") == {*NAMES, "orchestrator", "model-fetch", "smoke"}
+    assert to("postgres") == {"orchestrator"}
+    assert all(to(name) == {"orchestrator"} for name in NAMES)
+    assert to("orchestrator") == {"smoke"}
+    assert found["minio"]["egress"] == found["postgres"]["egress"] == []
