@@ -104,8 +104,8 @@ async def _serve(settings: OrchestratorSettings) -> int:
     await asyncio.to_thread(engine.launch, worker.handle)
     leases.keep(engine)
     metrics.begin_endings_at_zero([entry.name for entry in STAGES], error_kinds())
-    metrics.STORE_REACHABLE.set(1)
-    metrics.DATABASE_REACHABLE.set(1)
+    metrics.REACHABLE.labels("store").set(1)
+    metrics.REACHABLE.labels("database").set(1)
     probe = open_store(settings.store.model_copy(update={"retry_seconds": 0.0}), "orchestrator")
     for seconds, work in (
         (CANCEL_SECONDS, lambda: _stop_cancelled(runs, caller)),
@@ -149,9 +149,9 @@ def _tell_backlog(runs: Runs) -> None:
     try:
         backlog = runs.backlog()
     except Exception:
-        metrics.DATABASE_REACHABLE.set(0)
+        metrics.REACHABLE.labels("database").set(0)
         raise
-    metrics.DATABASE_REACHABLE.set(1)
+    metrics.REACHABLE.labels("database").set(1)
     for entry in STAGES:
         count, age = backlog.get(entry.name, (0, 0.0))
         metrics.BACKLOG.labels(entry.name).set(count)
@@ -162,10 +162,10 @@ def _tell_store(probe: S3Store, bucket: str) -> None:
     try:
         probe.read(bucket, "probe")
     except OSError as error:
-        metrics.STORE_REACHABLE.set(0)
+        metrics.REACHABLE.labels("store").set(0)
         log.warning("the object store cannot be used", error=str(error))
     else:
-        metrics.STORE_REACHABLE.set(1)
+        metrics.REACHABLE.labels("store").set(1)
 
 
 def _forget(engine: DbosEngine, hours: float) -> None:

@@ -40,7 +40,7 @@ def overview() -> dashboard.Dashboard:
         number("Work in all queues", "short", "sum(stage:talkmill_orchestrator_backlog:max)"),
         number("Cost of an hour of video", "short", cost, says="Of all pods, busy or not, at the prices above."),
         number("Store and database answer", "bool_yes_no",
-               "min(talkmill_orchestrator_store_reachable) * min(talkmill_orchestrator_database_reachable)"),
+               "min(talkmill_orchestrator_dependency_reachable)"),
     ):  # fmt: skip
         board.with_panel(panel)
     board.with_row(dashboard.Row("How fast"))
@@ -165,7 +165,10 @@ def write() -> None:
     """Write every dashboard."""
     FOLDER.mkdir(exist_ok=True)
     for build in (overview, stages):
-        text = JSONEncoder(sort_keys=True, indent=1).encode(build().build())
+        board = build().build()
+        for number_of_panel, panel in enumerate(board.panels or [], 1):
+            panel.id_val = number_of_panel
+        text = JSONEncoder(sort_keys=True, indent=1).encode(board)
         (FOLDER / f"{build.__name__}.json").write_text(text + "\n")
 
 

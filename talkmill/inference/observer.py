@@ -1,19 +1,35 @@
-"""Who wants to know how long networks take: one observer a process."""
+"""Who wants to know which networks are loaded and how long they take: one observer a process."""
 
-from collections.abc import Callable
+from typing import Protocol
 
-# Model id, execution provider, seconds.
-Observer = Callable[[str, str, float], None]
+
+class Observer(Protocol):
+    """Is told of networks."""
+
+    def loaded(self, model_id: str, execution_provider: str) -> None:
+        """Hear of a network that is ready to run."""
+        ...
+
+    def ran(self, model_id: str, execution_provider: str, seconds: float) -> None:
+        """Hear of one run."""
+        ...
+
 
 _observers: list[Observer] = []
 
 
-def observe_runs(observer: Observer) -> None:
-    """Tell an observer of every run of a network from now on."""
+def observe(observer: Observer) -> None:
+    """Tell an observer of every network from now on; the one before hears no more."""
     _observers[:] = [observer]
 
 
-def ran(model_id: str, execution_provider: str, seconds: float) -> None:
-    """Tell the observer of a run."""
+def loaded(model_id: str, execution_provider: str) -> None:
+    """Tell the observer of a network that is ready to run."""
     for observer in _observers:
-        observer(model_id, execution_provider, seconds)
+        observer.loaded(model_id, execution_provider)
+
+
+def ran(model_id: str, execution_provider: str, seconds: float) -> None:
+    """Tell the observer of one run."""
+    for observer in _observers:
+        observer.ran(model_id, execution_provider, seconds)

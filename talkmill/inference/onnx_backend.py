@@ -35,6 +35,7 @@ class OnnxNetwork:
         self._session = ort.InferenceSession(str(path), options, providers=providers)
         self._inputs = tuple(node.name for node in self._session.get_inputs())
         self._model_id = model_id
+        observer.loaded(model_id, self.execution_provider)
 
     @property
     def model_id(self) -> str:

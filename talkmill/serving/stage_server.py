@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from talkmill.artifacts.s3 import S3Store, connect
-from talkmill.inference.observer import observe_runs
+from talkmill.inference import observer
 from talkmill.serving.executions import Executions
 from talkmill.serving.method import StageMethod
 from talkmill.serving.server import print_settings, start_server, wait_for_signal
@@ -67,7 +67,7 @@ async def _serve(
     store = open_store(settings.store, method.stage)
     stage_for, first = build()
     metrics.begin_at_zero(method.stage, error_kinds())
-    observe_runs(lambda *run: metrics.observe_inference(method.stage, *run))
+    observer.observe(metrics.InferenceMetrics(method.stage))
     executions = Executions(settings.slots, settings.linger_seconds)
     buckets = {"work": settings.store.work_bucket, "dataset": settings.store.dataset_bucket}
     servicer = StageServicer(method, stage_for, store, buckets, scratch, executions)

@@ -38,12 +38,10 @@ BACKLOG = Gauge(
 OLDEST_PENDING = Gauge(
     "talkmill_orchestrator_oldest_pending_seconds", "Age of the oldest execution that waits.", ["stage"]
 )
-STORE_REACHABLE = Gauge(
-    "talkmill_orchestrator_store_reachable", "1 while the object store answers the orchestrator, else 0."
-)
-DATABASE_REACHABLE = Gauge(
-    "talkmill_orchestrator_database_reachable", "1 while the database answers the orchestrator, else 0."
-)
+REACHABLE = Gauge(
+    "talkmill_orchestrator_dependency_reachable", "1 while the store, the database, answers the orchestrator, else 0.",
+    ["dependency"],
+)  # fmt: skip
 DEAD_LETTERS = Counter(
     "talkmill_orchestrator_dead_letters", "Sources and clips that ended without outputs.", ["stage", "reason"]
 )
@@ -96,9 +94,19 @@ def count_video(stage: str, frames: int, seconds: float) -> None:
     VIDEO.labels(stage).inc(seconds)
 
 
-def observe_inference(stage: str, model_id: str, execution_provider: str, seconds: float) -> None:
-    """Record one run of a network."""
-    INFERENCE_DURATION.labels(stage, model_id, execution_provider).observe(seconds)
+class InferenceMetrics:
+    """Records the runs of a stage's networks; see `talkmill.inference.observer`."""
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+
+    def loaded(self, model_id: str, execution_provider: str) -> None:
+        """Show a network before its first run."""
+        INFERENCE_DURATION.labels(self._stage, model_id, execution_provider)
+
+    def ran(self, model_id: str, execution_provider: str, seconds: float) -> None:
+        """Record one run."""
+        INFERENCE_DURATION.labels(self._stage, model_id, execution_provider).observe(seconds)
 
 
 def count_execution(stage: str, outcome: str) -> None:
