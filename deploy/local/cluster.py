@@ -64,6 +64,7 @@ class Cluster:
         stage_command: What serves a stage; `{stage}` stands for its name.
         one_for_all: What serves every stage in one process, in place of `stage_command`; empty for none.
         commands: Stage, or `orchestrator`, to what serves it instead, such as a container.
+        late: Programs that wait until they are told to start; `up` does not wait for any then.
         orchestrators: Replicas of the orchestrator.
         environment: Settings of every talkmill process.
     """
@@ -74,6 +75,7 @@ class Cluster:
     stage_command: tuple[str, ...] = (sys.executable, "-m", "services.{stage}")
     one_for_all: tuple[str, ...] = ()
     commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    late: tuple[str, ...] = ()
     orchestrators: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
@@ -95,7 +97,8 @@ class Cluster:
             programs.insert(0, self._postgres())
         self._write_configuration(programs)
         self._run("supervisord", "-c", str(self._configuration))
-        self.wait_ready()
+        if not self.late:
+            self.wait_ready()
 
     def down(self) -> None:
         """Stop every process; data stays."""
@@ -299,6 +302,7 @@ class Cluster:
                 "command=" + " ".join(f"'{_percent(word)}'" for word in program.command),
                 f"environment={environment}", f"directory={'/' if program.user else ROOT}",
                 f"stdout_logfile={self.log(program.name)}", "redirect_stderr=true", "autorestart=true",
+                f"autostart={str(program.name not in self.late).lower()}",
                 "startsecs=1", "startretries=1000000", f"priority={program.priority}",
                 f"stopwaitsecs={program.grace_seconds}", "killasgroup=true",
                 # Postgres ends a session when it is told INT; TERM waits for every client.

@@ -1,7 +1,9 @@
 """The real images, as a cluster would run them: read-only, not root, no capability, and a clip through them."""
 
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +53,23 @@ def test_a_clip_goes_through_the_containers(cluster: Cluster, sample: tuple[Path
         client.fetch(run.name, tmp_path, lambda path: None)
     clips = verify(tmp_path / "lmdb" / "256").clips
     assert [entry.frame_count for entry in clips.values()] == [30]
+
+
+def test_the_smoke_test_sees_the_whole_way(cluster: Cluster) -> None:
+    command = [sys.executable, "-m", "orchestrator.smoke"]
+    done = subprocess.run(
+        command, env=os.environ | {"TALKMILL_SERVER": cluster.server}, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 clip, 30 frames, verified" in done.stdout
+
+
+def test_the_smoke_test_fails_where_nobody_answers() -> None:
+    command = [sys.executable, "-m", "orchestrator.smoke"]
+    environment = os.environ | {"TALKMILL_SERVER": "127.0.0.1:1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
 
 
 def test_what_runs_is_not_root_and_cannot_write(cluster: Cluster, tags: dict[str, str]) -> None:

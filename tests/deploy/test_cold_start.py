@@ -1,0 +1,92 @@
+"""A cold, empty namespace, in the worst order: what needs something is there long before it.
+
+Processes stand for pods and supervisord for the kubelet; the commands are those of the chart's containers. Models take
+the way of an emptyDir: the Job fills the bucket, and what stands for each init container copies from there.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from deploy.local.cluster import Cluster
+from orchestrator.naming import collect_sources
+from orchestrator.pipeline import RunParameters
+from orchestrator.settings import Settings
+from services.crop.messages import CropParameters
+from services.matting.messages import MattingParameters
+from services.registry import STAGES
+from services.split.messages import SplitParameters, TimeRange
+from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
+from talkmill.models.catalogue import catalogue
+from tests.helm.chart import objects, pods
+from tests.servers import client_of, is_ready, running_cluster, wait_until
+
+PARAMETERS = RunParameters(
+    split=SplitParameters(ranges=(TimeRange(0.0, 1.2),)), matting=MattingParameters("draft"), crop=CropParameters(128)
+)
+MODEL_FETCH = (sys.executable, "-m", "talkmill.serving.model_fetch")
+
+
+def command(name: str, init: list[str]) -> tuple[str, ...]:
+    serve = f"exec {sys.executable} -m services.{name}"
+    return ("/bin/sh", "-c", " ".join([*MODEL_FETCH, *init]) + " && " + serve) if init else ("/bin/sh", "-c", serve)
+
+
+def test_pods_that_start_before_what_they_need_come_up_by_themselves(
+    sample: tuple[Path, object], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("cold")
+    for parent in (folder, *folder.parents[:3]):
+        parent.chmod(parent.stat().st_mode | 0o055)
+    rendered = pods(objects("minimal"))
+    commands = {
+        entry.name: command(
+            entry.name, [word for init in rendered[entry.name].get("initContainers", []) for word in init["args"]]
+        )
+        for entry in STAGES
+    }
+    assert "--patience" in commands["split"][2]
+    models = folder / "models"
+    with running_cluster(
+        folder / "cluster",
+        commands=commands,
+        late=("minio", "postgres"),
+        environment={"TALKMILL_MODELS__DIRECTORY": str(models), "TALKMILL_STORE__RETRY_SECONDS": "5"},
+    ) as cluster:
+        time.sleep(10)
+        without = {name: is_ready(cluster.ports[name]) for name in ("orchestrator", *commands)}
+        loading = {name for name, words in commands.items() if "model_fetch" in words[2]}
+        assert not without["orchestrator"]
+        assert {name for name in commands if not without[name]} == loading
+        cluster.control("start", "minio")
+        time.sleep(3)
+        cluster.control("start", "postgres")
+        wait_until(lambda: is_ready(cluster.ports["orchestrator"]), 120, "the orchestrator has found them")
+        assert not is_ready(cluster.ports["matting"])
+        job(cluster)
+        cluster.wait_ready(120)
+        with client_of(cluster) as client:
+            sources = collect_sources([str(sample[0])], None, False, "train")
+            run = client.submit(sources, PARAMETERS, 0, lambda name: None)
+            run = list(client.watch(run.name))[-1]
+            assert (run.state, run.succeeded_clip_count) == (pb.STATE_SUCCEEDED, 1), [*client.clips(run.name)]
+        for name in commands:
+            assert starts(cluster, name) == 1, f"{name} was started again"
+        assert {path.name for path in models.iterdir()} == {one.id for one in catalogue().values() if one.default}
+
+
+def job(cluster: Cluster) -> None:
+    """The model-fetch Job: here the models are in its folder already, checked once more, and copied to the bucket."""
+    environment = cluster.store_environment() | {"TALKMILL_MODELS__DIRECTORY": str(Settings().models.directory)}
+    for _ in range(2):  # a Job that is run again does no harm
+        subprocess.run([*MODEL_FETCH, "fetch,push"], env=os.environ | environment, check=True, timeout=120)
+
+
+def starts(cluster: Cluster, name: str) -> int:
+    log = (cluster.folder / "logs/supervisord.log").read_text()
+    return len(re.findall(rf"spawned: '{name}' ", log))
