@@ -16,7 +16,7 @@ TIMEOUT ?= 30m
 HELM ?= helm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format protos protos-check up down status bench-orchestrator images sbom \
+.PHONY: help setup demo test check format protos protos-check up down status bench-orchestrator sizing images sbom \
 	compose-up compose-down dashboards chart-docs chart-check deploy undeploy smoke clean
 
 help: ## List the targets
@@ -95,6 +95,9 @@ status: $(VENV)/.local ## Show which of them run
 
 bench-orchestrator: $(VENV)/.local ## Measure the orchestrator on no-op stages: CLIPS=500 SOURCES=0
 	$(BIN)/python -m deploy.local bench --clips $(CLIPS) --sources $(SOURCES) $(BENCH_OPTIONS)
+
+sizing: $(VENV)/.local ## Measure what each stage needs here: VIDEOS="a.mp4 b.mp4"
+	$(BIN)/python -m deploy.local sizing $(VIDEOS)
 
 images: $(VENV)/.local ## Build every CPU image: docker buildx, or buildah (BUILDAH_OPTIONS)
 	@if docker buildx version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then docker buildx bake --load; \
