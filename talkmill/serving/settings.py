@@ -161,7 +161,8 @@ class StageServerSettings(ServerSettings):
     Attributes:
         models: Where models lie.
         execution_provider: What runs the networks.
-        threads: Threads of one network; 0 shares the machine's cores among the slots.
+        threads: Threads of one network; 0 shares the cores among the slots.
+        cores: Cores that this process may use; 0 asks the machine, which does not know of a pod's share.
         slots: Executions at a time.
         scratch: Folder for temporary files; emptied at start.
         linger_seconds: Work goes on for so long without a caller, and a result is kept for so long.
@@ -170,6 +171,7 @@ class StageServerSettings(ServerSettings):
     models: ModelSettings = Field(default_factory=ModelSettings)
     execution_provider: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
     threads: int = Field(default=0, ge=0)
+    cores: int = Field(default=0, ge=0)
     slots: int = Field(default=1, ge=1, le=1024)
     scratch: Path = Field(default_factory=lambda: cache_folder() / "scratch")
     linger_seconds: float = Field(default=15, gt=0)
@@ -177,7 +179,7 @@ class StageServerSettings(ServerSettings):
     @property
     def threads_of_network(self) -> int:
         """Threads of one network."""
-        return self.threads or max(1, core_count() // self.slots)
+        return self.threads or max(1, (self.cores or core_count()) // self.slots)
 
 
 def core_count() -> int:

@@ -188,6 +188,23 @@ def test_a_death_at_any_point_changes_nothing(point: str, ledger: Ledger) -> Non
     assert ledger.handle("pack") == 1
 
 
+def test_the_time_left_is_told_once_every_stage_has_shown_its_pace(ledger: Ledger) -> None:
+    """Ten clips; one goes ahead, and each of its stages took two of the last ten seconds."""
+    run_id = ledger.create(10)
+    ledger.handle("download")
+    ledger.handle("split")
+    for stage in CLIP_STAGES:
+        first, *others = ledger.engine.take(stage)
+        ledger.engine.waiting.update({task.id: task for task in others})
+        assert ledger.runs.get(run_id).seconds_left is None, stage
+        ledger.executions.begin(first)
+        ledger.succeed(first)
+    with ledger.database.begin() as connection:
+        connection.execute(stage_run.update().values(started_at=stage_run.c.ended_at - 2))
+    # Nine clips, one in two seconds, and the last one through the four stages behind.
+    assert ledger.runs.get(run_id).seconds_left == pytest.approx(9 * 2 + 4 * 2, abs=1)
+
+
 def test_who_lost_its_lease_writes_nothing(ledger: Ledger) -> None:
     ledger.create(1)
     (task,) = ledger.engine.take("download")
