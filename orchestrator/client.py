@@ -42,12 +42,14 @@ class Connection:
         token: Bearer token, or empty.
         ca: PEM of who signed the server's certificate; None for plain text.
         plain_text: Whether the token may travel in plain text beyond this machine.
+        internal_endpoint: Whether the store is reached as the services reach it, from beside them.
     """
 
     server: str
     token: str = ""
     ca: Path | None = None
     plain_text: bool = False
+    internal_endpoint: bool = False
 
 
 class PipelineClient:
@@ -69,7 +71,7 @@ class PipelineClient:
             )
         else:
             self._channel = grpc.insecure_channel(connection.server, options=options)
-        self._server = connection.server
+        self._server, self._internal = connection.server, connection.internal_endpoint
         self._metadata = [("authorization", f"Bearer {connection.token}")] if connection.token else []
         self._stub: Any = PipelineServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._http = urllib3.PoolManager(
@@ -126,7 +128,9 @@ class PipelineClient:
 
     def upload(self, path: Path, name: str, sha256: str, size_bytes: int) -> Artifact:
         """Put a local file into the store, unless it is there, by an address that the server signs."""
-        request = pb.CreateUploadRequest(file_name=name, sha256=sha256, size_bytes=size_bytes)
+        request = pb.CreateUploadRequest(
+            file_name=name, sha256=sha256, size_bytes=size_bytes, internal_endpoint=self._internal
+        )
         answer = self._call("CreateUpload", request)
         if answer.put_uri:
             self._put(answer.put_uri, path, size_bytes)
@@ -212,7 +216,7 @@ class PipelineClient:
         count, token = 0, ""
         with ThreadPoolExecutor(TRANSFERS_AT_ONCE) as pool:
             while True:
-                request = pb.ListRunArtifactsRequest(parent=name, page_token=token)
+                request = pb.ListRunArtifactsRequest(parent=name, page_token=token, internal_endpoint=self._internal)
                 page = self._call("ListRunArtifacts", request)
                 count += len(list(pool.map(one, page.artifacts)))
                 token = page.next_page_token

@@ -11,6 +11,7 @@ from importlib import import_module
 
 import grpc
 import structlog
+from minio import Minio
 
 from orchestrator.auth import AuthInterceptor, Tokens, TokensError
 from orchestrator.dbos_engine import DbosEngine
@@ -85,15 +86,8 @@ async def _serve(settings: OrchestratorSettings) -> int:
         dataset_bucket,
         lambda: os._exit(EXIT_LEASE_LOST),
     )
-    public = connect(
-        settings.store.public_endpoint or settings.store.endpoint,
-        settings.store.access_key,
-        settings.store.secret_key.get_secret_value(),
-        settings.store.secure if settings.store.public_secure is None else settings.store.public_secure,
-        settings.store.region,
-        settings.store.ca_certificate,
-    )
-    servicer = PipelineServicer(runs, finisher, store, public, work_bucket, dataset_bucket, caller.stop)
+    public, internal = _signing(settings.store, True), _signing(settings.store, False)
+    servicer = PipelineServicer(runs, finisher, store, public, internal, work_bucket, dataset_bucket, caller.stop)
 
     def add(server: grpc.aio.Server) -> list[str]:
         pipeline_pb2_grpc.add_PipelineServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
@@ -126,6 +120,16 @@ async def _serve(settings: OrchestratorSettings) -> int:
     except Exception as error:
         log.warning("the lease could not be released", error=type(error).__name__)
     os._exit(0)
+
+
+def _signing(store: StoreSettings, public: bool) -> Minio:
+    """Return a client that signs addresses for the public endpoint, or for that of the services."""
+    endpoint, secure = store.endpoint, store.secure
+    if public:
+        endpoint = store.public_endpoint or endpoint
+        secure = secure if store.public_secure is None else store.public_secure
+    secret = store.secret_key.get_secret_value()
+    return connect(endpoint, store.access_key, secret, secure, store.region, store.ca_certificate)
 
 
 def _buckets(store: S3Store, settings: StoreSettings) -> None:

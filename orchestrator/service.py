@@ -66,6 +66,7 @@ class PipelineServicer(PipelineServiceServicer):
         finisher: Finisher,
         store: S3Store,
         public: Minio,
+        internal: Minio,
         work_bucket: str,
         dataset_bucket: str,
         stop_calls: Callable[[str], None],
@@ -77,11 +78,13 @@ class PipelineServicer(PipelineServiceServicer):
             finisher: Knows the files of ended runs.
             store: Where lists are written.
             public: Client of the endpoint that users reach; signs their addresses.
+            internal: Client of the endpoint that the services reach; signs for clients beside them.
             work_bucket: Of uploads and lists.
             dataset_bucket: Of data sets.
             stop_calls: Ends this replica's calls of a run.
         """
-        self._runs, self._finisher, self._store, self._public = runs, finisher, store, public
+        self._runs, self._finisher, self._store = runs, finisher, store
+        self._public, self._internal = public, internal
         self._work_bucket, self._dataset_bucket, self._stop_calls = work_bucket, dataset_bucket, stop_calls
 
     async def CreateRun(self, request: pb.CreateRunRequest, context: Any) -> pb.CreateRunResponse:  # noqa: N802
@@ -237,7 +240,8 @@ class PipelineServicer(PipelineServiceServicer):
         response = pb.CreateUploadResponse()
         fill_message(upload, response.upload)
         if not self._store.has(upload):
-            response.put_uri = presign(self._public, "PUT", upload.bucket, upload.key, ADDRESS_SECONDS)
+            signing = self._internal if request.internal_endpoint else self._public
+            response.put_uri = presign(signing, "PUT", upload.bucket, upload.key, ADDRESS_SECONDS)
         return response
 
     def _list(self, request: pb.ListRunsRequest) -> pb.ListRunsResponse:
@@ -264,9 +268,10 @@ class PipelineServicer(PipelineServiceServicer):
             raise RunNotEndedError(f"run {run_id} is {view.row['state']}")
         files = self._finisher.files(run_id)
         response = pb.ListRunArtifactsResponse()
+        signing = self._internal if request.internal_endpoint else self._public
         for path, artifact in files[begin : begin + size]:
             entry = response.artifacts.add(
-                path=path, get_uri=presign(self._public, "GET", artifact.bucket, artifact.key, ADDRESS_SECONDS)
+                path=path, get_uri=presign(signing, "GET", artifact.bucket, artifact.key, ADDRESS_SECONDS)
             )
             fill_message(artifact, entry.artifact)
         if begin + size < len(files):

@@ -78,6 +78,7 @@ class ClientSettings(BaseSettings):
         server: host:port of the orchestrator.
         token: Bearer token.
         server_ca: PEM of who signed the server's certificate; plain text when not set.
+        internal_endpoint: Reach the store as the services do, from beside them.
         plain_text: Send the token in plain text beyond this machine, where the network itself is trusted.
     """
 
@@ -86,4 +87,5 @@ class ClientSettings(BaseSettings):
     server: str = "127.0.0.1:50051"
     token: SecretStr = SecretStr("")
     server_ca: Path | None = None
+    internal_endpoint: bool = False
     plain_text: bool = False

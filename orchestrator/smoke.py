@@ -71,7 +71,7 @@ def main() -> int:
     """Run the sample; returns the exit code."""
     settings = ClientSettings()
     token = settings.token.get_secret_value()
-    connection = Connection(settings.server, token, settings.server_ca, settings.plain_text)
+    connection = Connection(settings.server, token, settings.server_ca, settings.plain_text, settings.internal_endpoint)
     try:
         with tempfile.TemporaryDirectory() as folder:
             print(smoke(connection, Path(folder)))

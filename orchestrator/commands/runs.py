@@ -139,7 +139,9 @@ def fetch(
 def _client(server: str | None) -> Iterator[PipelineClient]:
     settings = ClientSettings()
     token = settings.token.get_secret_value()
-    connection = Connection(server or settings.server, token, settings.server_ca, settings.plain_text)
+    connection = Connection(
+        server or settings.server, token, settings.server_ca, settings.plain_text, settings.internal_endpoint
+    )
     try:
         with PipelineClient(connection) as client:
             yield client

@@ -265,14 +265,16 @@ class ListClipsResponse(_message.Message):
     def __init__(self, clips: _Optional[_Iterable[_Union[Clip, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class CreateUploadRequest(_message.Message):
-    __slots__ = ("file_name", "sha256", "size_bytes")
+    __slots__ = ("file_name", "sha256", "size_bytes", "internal_endpoint")
     FILE_NAME_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    INTERNAL_ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     file_name: str
     sha256: str
     size_bytes: int
-    def __init__(self, file_name: _Optional[str] = ..., sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+    internal_endpoint: bool
+    def __init__(self, file_name: _Optional[str] = ..., sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ..., internal_endpoint: _Optional[bool] = ...) -> None: ...
 
 class CreateUploadResponse(_message.Message):
     __slots__ = ("upload", "put_uri")
@@ -283,14 +285,16 @@ class CreateUploadResponse(_message.Message):
     def __init__(self, upload: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., put_uri: _Optional[str] = ...) -> None: ...
 
 class ListRunArtifactsRequest(_message.Message):
-    __slots__ = ("parent", "page_size", "page_token")
+    __slots__ = ("parent", "page_size", "page_token", "internal_endpoint")
     PARENT_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    INTERNAL_ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     parent: str
     page_size: int
     page_token: str
-    def __init__(self, parent: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    internal_endpoint: bool
+    def __init__(self, parent: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., internal_endpoint: _Optional[bool] = ...) -> None: ...
 
 class ListRunArtifactsResponse(_message.Message):
     __slots__ = ("artifacts", "next_page_token")
