@@ -5,6 +5,7 @@ TALKMILL_SERVER_CA.
 """
 
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -82,4 +83,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # The first process of a container ignores what it does not handle.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     sys.exit(main())

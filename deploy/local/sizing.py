@@ -4,6 +4,7 @@ CPU, memory and scratch are read off the services' processes; time and bytes off
 """
 
 import os
+import shutil
 import threading
 import time
 from collections import defaultdict
@@ -28,6 +29,8 @@ HEADER = "| stage | core seconds | peak memory, MB | peak scratch, MB | read, MB
 
 def measure(folder: Path, videos: Sequence[str]) -> int:
     """Bring a cluster up on free ports, run the videos, and print a table; returns the exit code."""
+    # What an earlier measurement kept would be found and not computed again.
+    shutil.rmtree(folder / "sizing", ignore_errors=True)
     cluster = Cluster(folder / "sizing", first_port=0)
     cluster.up()
     try:

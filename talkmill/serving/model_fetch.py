@@ -6,6 +6,7 @@ bucket, or `wait` waits until the Job has filled a folder that they share.
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -119,4 +120,6 @@ def _actions(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
+    # The first process of a container ignores what it does not handle.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     sys.exit(main(sys.argv[1:]))
