@@ -5,6 +5,7 @@ import sys
 import venv
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from deploy.local import tools
 from talkmill.serving.settings import cache_folder
@@ -46,19 +47,25 @@ def validate(rendered: Path, version: str) -> "subprocess.CompletedProcess[str]"
 def main() -> int:
     """Check everything; returns the exit code."""
     checkov = _checkov()
+    with TemporaryDirectory() as folder:
+        failures = [values.name for values in values_files() if _fails(values, checkov, Path(folder))]
+    return 1 if failures else 0
+
+
+def _fails(values: Path, checkov: Path, folder: Path) -> bool:
+    """Check the chart with one values file."""
     failed = False
-    for values in values_files():
-        for major in tools.KUBECTL_LAYERS:
-            lint = helm(["lint", "--strict", str(CHART), "--values", str(values)], major)
-            rendered = render(values, major)
-            path = cache_folder() / f"{values.stem}-helm{major}.yaml"
-            path.write_text(rendered.stdout)
-            failed |= _say(f"helm {major} lint", values, lint) | _say(f"helm {major} template", values, rendered)
-            for version in KUBERNETES:
-                failed |= _say(f"kubernetes-validate {version}", values, validate(path, version))
-        command = [str(checkov), "--config-file", str(ROOT / "helm" / "checkov.yaml"), "--file", str(path)]
-        failed |= _say("checkov", values, subprocess.run(command, capture_output=True, text=True, check=False))
-    return int(failed)
+    for major in tools.KUBECTL_LAYERS:
+        lint = helm(["lint", "--strict", str(CHART), "--values", str(values)], major)
+        rendered = render(values, major)
+        path = folder / f"{values.stem}-helm{major}.yaml"
+        path.write_text(rendered.stdout)
+        failed |= _say(f"helm {major} lint", values, lint) | _say(f"helm {major} template", values, rendered)
+        for version in KUBERNETES:
+            failed |= _say(f"kubernetes-validate {version}", values, validate(path, version))
+    command = [str(checkov), "--config-file", str(ROOT / "helm" / "checkov.yaml"), "--file", str(path)]
+    failed |= _say("checkov", values, subprocess.run(command, capture_output=True, text=True, check=False))
+    return failed
 
 
 def _checkov() -> Path:

@@ -11,7 +11,6 @@ from importlib import import_module
 
 import grpc
 import structlog
-from minio import Minio
 
 from orchestrator.auth import AuthInterceptor, Tokens, TokensError
 from orchestrator.dbos_engine import DbosEngine
@@ -28,12 +27,12 @@ from orchestrator.settings import OrchestratorSettings
 from orchestrator.worker import Worker
 from services.registry import STAGES
 from talkmill.api.pipeline.v1 import pipeline_pb2, pipeline_pb2_grpc
-from talkmill.artifacts.s3 import S3Store, connect
+from talkmill.artifacts.s3 import S3Store
 from talkmill.artifacts.store import StoreUnavailableError
 from talkmill.serving.method import StageMethod
 from talkmill.serving.server import print_settings, start_server, wait_for_signal
 from talkmill.serving.settings import StoreSettings
-from talkmill.serving.stage_server import open_store, read_settings
+from talkmill.serving.stage_server import open_store, read_settings, store_client
 from talkmill.stage.errors import error_kinds
 from talkmill.telemetry import metrics
 from talkmill.telemetry.logs import configure_logs
@@ -86,7 +85,7 @@ async def _serve(settings: OrchestratorSettings) -> int:
         dataset_bucket,
         lambda: os._exit(EXIT_LEASE_LOST),
     )
-    public, internal = _signing(settings.store, True), _signing(settings.store, False)
+    public, internal = store_client(settings.store, public=True), store_client(settings.store)
     servicer = PipelineServicer(runs, finisher, store, public, internal, work_bucket, dataset_bucket, caller.stop)
 
     def add(server: grpc.aio.Server) -> list[str]:
@@ -120,16 +119,6 @@ async def _serve(settings: OrchestratorSettings) -> int:
     except Exception as error:
         log.warning("the lease could not be released", error=type(error).__name__)
     os._exit(0)
-
-
-def _signing(store: StoreSettings, public: bool) -> Minio:
-    """Return a client that signs addresses for the public endpoint, or for that of the services."""
-    endpoint, secure = store.endpoint, store.secure
-    if public:
-        endpoint = store.public_endpoint or endpoint
-        secure = secure if store.public_secure is None else store.public_secure
-    secret = store.secret_key.get_secret_value()
-    return connect(endpoint, store.access_key, secret, secure, store.region, store.ca_certificate)
 
 
 def _buckets(store: S3Store, settings: StoreSettings) -> None:

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 
 import structlog
 
-from talkmill.artifacts.s3 import S3Store, connect
+from talkmill.artifacts.s3 import S3Store
 from talkmill.artifacts.store import StoreUnavailableError
 from talkmill.models.bucket import ModelMissingError, pull, push
 from talkmill.models.catalogue import UnknownModelError, catalogue, find
 from talkmill.models.installed import find_installed
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.serving.settings import ModelFetchSettings
-from talkmill.serving.stage_server import read_settings
+from talkmill.serving.stage_server import read_settings, store_client
 from talkmill.telemetry.logs import configure_logs
 
 log = structlog.get_logger()
@@ -85,20 +85,12 @@ def fetch(settings: ModelFetchSettings, ids: Sequence[str], accept_licence: bool
 
 
 def _with_bucket(settings: ModelFetchSettings, ids: Sequence[str], action: str) -> list[str]:
-    store_settings = settings.store
-    client = connect(
-        store_settings.endpoint,
-        store_settings.access_key,
-        store_settings.secret_key.get_secret_value(),
-        store_settings.secure,
-        store_settings.region,
-        store_settings.ca_certificate,
-    )
-    store = S3Store(client, [store_settings.model_bucket], store_settings.retry_seconds)
+    bucket = settings.store.model_bucket
+    store = S3Store(store_client(settings.store), [bucket], settings.store.retry_seconds)
     if action == "push":
-        store.ensure_bucket(store_settings.model_bucket, {})
-        return push(store, store_settings.model_bucket, settings.models.directory, ids)
-    return pull(store, store_settings.model_bucket, settings.models.directory, ids)
+        store.ensure_bucket(bucket, {})
+        return push(store, bucket, settings.models.directory, ids)
+    return pull(store, bucket, settings.models.directory, ids)
 
 
 def _parser() -> argparse.ArgumentParser:
