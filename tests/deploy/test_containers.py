@@ -112,7 +112,9 @@ def test_images_have_no_weights_and_no_tools(tags: dict[str, str]) -> None:
         found = inside(tag, f"find / -xdev -size +100k '(' {weights} ')' -print 2>/dev/null | grep -v /scipy/ || true")
         assert found.split() == []
         assert inside(tag, "ls -A /models /scratch | grep -v : || true").split() == []
-        assert inside(tag, "find /opt/talkmill -path '*/site-packages/pip' -o -path '*/site-packages/torch'").split() == []
+        assert (
+            inside(tag, "find /opt/talkmill -path '*/site-packages/pip' -o -path '*/site-packages/torch'").split() == []
+        )
         assert inside(tag, "find /opt -perm -4000").split() == []
 
 
