@@ -9,7 +9,7 @@ from orchestrator.ledger.queueing import SOURCE_STAGES
 from orchestrator.ledger.tables import OPEN, SUCCEEDED, clip, source, stage_run
 from orchestrator.pipeline import CLIP_STAGES
 
-STAGES = (*SOURCE_STAGES, *CLIP_STAGES)
+STAGE_ORDER = (*SOURCE_STAGES, *CLIP_STAGES)
 # Replicas come and go: how fast a stage went before is not asked.
 WINDOW_SECONDS = 1800.0
 
@@ -43,7 +43,7 @@ def seconds_left(waiting: Mapping[str, float], paces: Mapping[str, Pace]) -> flo
         None where a stage has work to do and has not shown its pace.
     """
     longest, tail = 0.0, 0.0
-    for stage in reversed(STAGES):
+    for stage in reversed(STAGE_ORDER):
         count = waiting.get(stage, 0.0)
         if not count:
             continue
@@ -101,7 +101,7 @@ def _paces(connection: sa.Connection, run_id: str, now: float) -> dict[str, Pace
         .where(
             stage_run.c.run_id == run_id,
             stage_run.c.state == SUCCEEDED,
-            stage_run.c.stage.in_(STAGES),
+            stage_run.c.stage.in_(STAGE_ORDER),
             stage_run.c.ended_at > now - WINDOW_SECONDS,
         )
         .group_by(stage_run.c.stage)

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from orchestrator.engine import FINISH, INTAKE, Engine, Task
 from orchestrator.ledger.database import now_of
-from orchestrator.ledger.forecast import read_seconds_left
+from orchestrator.ledger.forecast import STAGE_ORDER, read_seconds_left
 from orchestrator.ledger.queueing import SOURCE_STAGES, add_executions, feed_sources
 from orchestrator.ledger.tables import (
     CANCELLED,
@@ -37,7 +37,6 @@ _SOURCE = TypeAdapter(NamedSource)
 _CLIP = TypeAdapter(Clip)
 _RECORD = TypeAdapter(StageRecord)
 _ARTIFACT = TypeAdapter(Artifact)
-STAGE_ORDER = (*SOURCE_STAGES, *CLIP_STAGES)
 BATCH = 500
 
 

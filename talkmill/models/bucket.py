@@ -10,7 +10,7 @@ from pathlib import Path
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.s3 import S3Store
 from talkmill.models.catalogue import find
-from talkmill.models.installed import RECORD_NAME, find_installed
+from talkmill.models.installed import RECORD_NAME, find_installed, install
 
 
 class ModelMissingError(RuntimeError):
@@ -78,27 +78,13 @@ def pull(store: S3Store, bucket: str, folder: Path, model_ids: Iterable[str]) ->
             fetched.replace(part / find(model_id).loads)
             shutil.rmtree(part / "fetched")
             (part / RECORD_NAME).write_text(record)
-            _install(part, folder / model_id)
+            install(part, folder / model_id)
         finally:
             shutil.rmtree(part, ignore_errors=True)
         if find_installed(folder, find(model_id)) is None:
             raise ModelMissingError(f"model {model_id} in bucket {bucket} is not what this version's catalogue names")
         pulled.append(model_id)
     return pulled
-
-
-def _install(part: Path, target: Path) -> None:
-    """Move a model into its place; where another process was faster, its copy stays."""
-    old = target.with_name(f".old-{uuid.uuid4().hex}")
-    try:
-        if target.exists():
-            target.replace(old)
-        part.replace(target)
-    except OSError:
-        if not target.exists():
-            raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _entry(store: S3Store, bucket: str, model_id: str) -> tuple[str, Artifact] | None:

@@ -1,6 +1,10 @@
 """Models that lie in the model folder: found, never fetched."""
 
+import errno
 import json
+import shutil
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,3 +48,17 @@ def find_installed(folder: Path, entry: ModelEntry) -> InstalledModel | None:
         return None
     path = folder / entry.id / record.loads
     return InstalledModel(path, ModelVersion(entry.id, record.sha256)) if path.is_file() else None
+
+
+def install(part: Path, target: Path) -> None:
+    """Move a model's folder into its place; where another process was faster, its copy stays."""
+    if target.exists():
+        old = target.with_name(f".old-{uuid.uuid4().hex}")
+        with suppress(FileNotFoundError):
+            target.replace(old)
+        shutil.rmtree(old, ignore_errors=True)
+    try:
+        part.replace(target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise

@@ -11,7 +11,7 @@ from pathlib import Path
 from talkmill.artifacts.artifact import sha256_of
 from talkmill.models.catalogue import ModelFile, Role, find
 from talkmill.models.export.builders import BUILDERS
-from talkmill.models.installed import RECORD_NAME, InstalledModel, Record, find_installed
+from talkmill.models.installed import RECORD_NAME, InstalledModel, Record, find_installed, install
 from talkmill.models.sources import SourceError, obtain
 
 
@@ -76,7 +76,7 @@ class ModelRepository:
                     (part / file.name).unlink()
             record = Record(model_id, entry.loads, sha256_of(part / entry.loads), sources)
             (part / RECORD_NAME).write_text(json.dumps(asdict(record), indent=1))
-            self._install(part, self.folder / model_id)
+            install(part, self.folder / model_id)
         except OSError as error:
             raise ModelError(f"model {model_id} cannot be stored in {self.folder}: {error}") from error
         finally:
@@ -115,10 +115,3 @@ class ModelRepository:
                 return found
             failures.append(f"{source}: sha256 {found[:12]}... is not {file.sha256[:12]}...")
         raise ModelError(f"{file.name} could not be had. " + ". ".join(failures))
-
-    def _install(self, part: Path, target: Path) -> None:
-        if target.exists():
-            old = target.with_name(f".old-{uuid.uuid4().hex}")
-            target.replace(old)
-            shutil.rmtree(old, ignore_errors=True)
-        part.replace(target)

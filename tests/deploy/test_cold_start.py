@@ -24,6 +24,7 @@ from services.split.messages import SplitParameters, TimeRange
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.models.catalogue import catalogue
 from tests.helm.chart import objects, pods
+from tests.orchestrator.conftest import reachable
 from tests.servers import client_of, is_ready, running_cluster, wait_until
 
 PARAMETERS = RunParameters(
@@ -40,9 +41,7 @@ def command(name: str, init: list[str]) -> tuple[str, ...]:
 def test_pods_that_start_before_what_they_need_come_up_by_themselves(
     sample: tuple[Path, object], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    folder = tmp_path_factory.mktemp("cold")
-    for parent in (folder, *folder.parents[:3]):
-        parent.chmod(parent.stat().st_mode | 0o055)
+    folder = reachable(tmp_path_factory.mktemp("cold"))
     rendered = pods(objects("minimal"))
     commands = {
         entry.name: command(

@@ -20,6 +20,7 @@ from services.split.messages import SplitParameters, TimeRange
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.dataset.reader import verify
 from tests.containers import built, hardened, inside, need_containers, own_folder
+from tests.orchestrator.conftest import reachable
 from tests.servers import running_cluster, wait_until
 
 IN_CONTAINERS = {"orchestrator": "plain-orchestrator", "split": "cpu-split", "matting": "cpu-matting"}
@@ -37,9 +38,7 @@ def tags() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def cluster(tags: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster whose orchestrator, split and matting are containers; its other stages are processes."""
-    folder = tmp_path_factory.mktemp("containers")
-    for parent in (folder, *folder.parents[:3]):
-        parent.chmod(parent.stat().st_mode | 0o055)
+    folder = reachable(tmp_path_factory.mktemp("containers"))
     models = folder / "models"
     shutil.copytree(Settings().models.directory, models)
     commands = {name: hardened(tag, models, own_folder(folder / "scratch" / name)) for name, tag in tags.items()}

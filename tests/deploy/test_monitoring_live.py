@@ -6,7 +6,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from services.registry import STAGES
 from services.split.messages import SplitParameters, TimeRange
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from tests.deploy.queries import DEPLOY, alert_expressions, panel_expressions, rule_expressions, selectors
+from tests.orchestrator.conftest import reachable
 from tests.servers import client_of, running_cluster, wait_until
 
 PROCESSES = ("orchestrator", *(entry.name for entry in STAGES))
@@ -51,9 +52,7 @@ class Watch:
 @pytest.fixture(scope="module")
 def watch(tmp_path_factory: pytest.TempPathFactory, sample: tuple[Path, object]) -> Iterator[Watch]:
     """The cluster, watched; one clip and one file that is no video have been through it."""
-    folder = tmp_path_factory.mktemp("watched")
-    for parent in (folder, *folder.parents[:3]):
-        parent.chmod(parent.stat().st_mode | 0o055)
+    folder = reachable(tmp_path_factory.mktemp("watched"))
     with ExitStack() as stack:
         cluster = stack.enter_context(running_cluster(folder / "cluster"))
         watch = stack.enter_context(_watching(folder, cluster))
@@ -69,40 +68,35 @@ def watch(tmp_path_factory: pytest.TempPathFactory, sample: tuple[Path, object])
         yield watch
 
 
-def _watching(folder: Path, cluster: Cluster) -> Any:
+@contextmanager
+def _watching(folder: Path, cluster: Cluster) -> Iterator[Watch]:
     """Prometheus and Alertmanager with the project's own rules, only quicker."""
-    from contextlib import contextmanager
-
-    @contextmanager
-    def watching() -> Iterator[Watch]:
-        try:
-            programs = [tools.program("prometheus", "prometheus"),
-                        tools.program("prometheus-alertmanager", "prometheus-alertmanager")]  # fmt: skip
-        except tools.ToolError as error:
-            pytest.skip(str(error))
-        ports = [free_port(), free_port()]
-        (folder / "prometheus.yml").write_text(yaml.safe_dump(_configuration(folder, cluster, ports[1])))
-        (folder / "alertmanager.yml").write_text(
-            yaml.safe_dump({"route": {"receiver": "none", "group_wait": "0s"}, "receivers": [{"name": "none"}]})
-        )
-        commands = [
-            [programs[0], f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/tsdb",
-             f"--web.listen-address=127.0.0.1:{ports[0]}"],
-            [programs[1], f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/alertmanager",
-             f"--web.listen-address=127.0.0.1:{ports[1]}", "--cluster.listen-address="],
-        ]  # fmt: skip
-        with ExitStack() as stack:
-            for command in commands:
-                log = stack.enter_context((folder / f"{Path(command[0]).name}.log").open("wb"))
-                process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=subprocess.STDOUT)
-                stack.callback(process.wait)
-                stack.callback(process.kill)
-            addresses = [f"http://127.0.0.1:{port}" for port in ports]
-            for address in addresses:
-                wait_until(lambda address=address: _answers(f"{address}/-/ready"), 30, f"{address} is ready")
-            yield Watch(cluster, *addresses)
-
-    return watching()
+    try:
+        programs = [tools.program("prometheus", "prometheus"),
+                    tools.program("prometheus-alertmanager", "prometheus-alertmanager")]  # fmt: skip
+    except tools.ToolError as error:
+        pytest.skip(str(error))
+    ports = [free_port(), free_port()]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(_configuration(folder, cluster, ports[1])))
+    (folder / "alertmanager.yml").write_text(
+        yaml.safe_dump({"route": {"receiver": "none", "group_wait": "0s"}, "receivers": [{"name": "none"}]})
+    )
+    commands = [
+        [programs[0], f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/tsdb",
+         f"--web.listen-address=127.0.0.1:{ports[0]}"],
+        [programs[1], f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/alertmanager",
+         f"--web.listen-address=127.0.0.1:{ports[1]}", "--cluster.listen-address="],
+    ]  # fmt: skip
+    with ExitStack() as stack:
+        for command in commands:
+            log = stack.enter_context((folder / f"{Path(command[0]).name}.log").open("wb"))
+            process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=subprocess.STDOUT)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+        addresses = [f"http://127.0.0.1:{port}" for port in ports]
+        for address in addresses:
+            wait_until(lambda address=address: _answers(f"{address}/-/ready"), 30, f"{address} is ready")
+        yield Watch(cluster, *addresses)
 
 
 def _configuration(folder: Path, cluster: Cluster, alertmanager: int) -> dict[str, Any]:

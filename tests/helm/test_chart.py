@@ -1,5 +1,6 @@
 """What the chart renders, and what it refuses."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -296,8 +297,6 @@ def test_a_value_of_the_wrong_kind_fails_validation(tmp_path: Path) -> None:
 def test_secrets_are_made_once_and_hold_no_token_in_the_clear_for_the_orchestrator() -> None:
     found = objects("minimal")
     auth = named(found, "Secret", "talkmill-auth")["stringData"]
-    import hashlib
-
     (entry,) = yaml.safe_load(auth["tokens.yaml"])
     assert entry["sha256"] == hashlib.sha256(auth["token"].encode()).hexdigest()
     mounted = [volume for volume in pods(found)["orchestrator"]["volumes"] if volume["name"] == "auth"]
