@@ -11,30 +11,28 @@ class FitPriors:
     Attributes:
         landmark_fraction: Noise of a landmark, as a fraction of the outer-eye distance (two good detectors differ
             by this much on one frame).
-        contour_weight: Weight of the 17 contour points: they slide over the jaw as the head turns.
-        huber: Residuals beyond this many standard deviations count linearly.
+        contour_weight: Weight of the 17 contour points, whose place along the edge of the face is a guess.
+        cauchy: Residuals beyond this many standard deviations lose their influence.
         identity: Of an identity coefficient, in its own standard deviations.
         expression: Of an expression coefficient, as a fraction of the unit.
         independent_frames: A detector errs in the same way on every frame of a face, so that frames beyond this many
             tell nothing new of what they share: the priors of identity and focal grow with the frames instead.
         focal_pixels: Mean of the focal length in pixels of a 512 crop.
         log_focal: Of its logarithm.
-        turn_acceleration: Of the second difference of the rotation, radians, at 25 frames a second.
-        shift_acceleration: Of the second difference of the translation, in units of 10 cm, at 25 frames a second.
-        expression_acceleration: Of the second difference of an expression coefficient, at 25 frames a second.
+        pose_cutoff: Frequency in Hz at which movements of the head keep half their amplitude; a 3 Hz nod keeps 96 %.
+        expression_cutoff: The same of the expression.
     """
 
     landmark_fraction: float = 0.02
     contour_weight: float = 0.3
-    huber: float = 3.0
+    cauchy: float = 3.0
     identity: float = 1.0
     expression: float = 0.3
     independent_frames: float = 8.0
     focal_pixels: float = 1100.0
     log_focal: float = 0.15
-    turn_acceleration: float = 0.03
-    shift_acceleration: float = 0.03
-    expression_acceleration: float = 0.1
+    pose_cutoff: float = 4.0
+    expression_cutoff: float = 7.0
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:

@@ -1,17 +1,25 @@
 """Landmark projection of a linear head and its analytic Jacobian. Camera: `geometry.conventions`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
+from talkmill.landmarks.points import CONTOUR, COUNT
+from talkmill.morphable.contour import CONTOUR_COUNT, contour_candidates
+from talkmill.morphable.model import MorphableModel
+
 Array = npt.NDArray[np.float64]
+
+# Candidates of a contour point that lie less than this far within the edge of the face share it, in units of 10 cm: the
+# point slides smoothly from vertex to vertex.
+EDGE_SOFTNESS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class LandmarkBasis:
-    """The landmark vertices of a morphable model.
+class LinearShape:
+    """Points of a morphable model: mean + identity + expression.
 
     Attributes:
         mean: (P, 3).
@@ -23,20 +31,110 @@ class LandmarkBasis:
     identity: Array
     expression: Array
 
+    def points(self, identity: Array, expression: Array) -> Array:
+        """Return (N, P, 3) for identity (K,) or (N, K) and expression (N, E)."""
+        count, size = self.mean.shape[0], expression.shape[1]
+        who = np.atleast_2d(identity) @ self.identity.reshape(count * 3, -1).T
+        moved = expression @ self.expression.reshape(count * 3, size).T
+        return np.asarray(self.mean + (who + moved).reshape(-1, count, 3))
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarkBasis:
+    """The 68 landmark points of a morphable model.
+
+    Attributes:
+        fixed: The landmark vertices.
+        rows: Candidates of the contour points, 17 rows of as many vertices, or None: the contour stays where it is.
+    """
+
+    fixed: LinearShape
+    rows: LinearShape | None = None
+
+    @classmethod
+    def of(cls, model: MorphableModel, slide: bool = True) -> "LandmarkBasis":
+        """Take the landmarks, and the candidates of the contour, out of a model."""
+
+        def part(vertices: npt.NDArray[np.int32]) -> LinearShape:
+            arrays = (model.mean[vertices], model.identity[vertices], model.expression[vertices])
+            return LinearShape(*(array.astype(np.float64) for array in arrays))
+
+        return cls(part(model.landmarks), part(contour_candidates(model).reshape(-1)) if slide else None)
+
+    @property
+    def mean(self) -> Array:
+        """Landmark vertices of the mean head, (68, 3)."""
+        return self.fixed.mean
+
     @property
     def identity_count(self) -> int:
         """K."""
-        return int(self.identity.shape[2])
+        return int(self.fixed.identity.shape[2])
 
     @property
     def expression_count(self) -> int:
         """E."""
-        return int(self.expression.shape[2])
+        return int(self.fixed.expression.shape[2])
 
-    def shape(self, identity: Array, expression: Array) -> Array:
-        """Return landmark positions, (N, P, 3), for identity (K,) or (N, K) and expression (N, E)."""
-        who = np.tensordot(np.atleast_2d(identity), self.identity, (1, 2))
-        return np.asarray(self.mean + who + np.tensordot(expression, self.expression, (1, 2)))
+    def place(self, identity: Array, expression: Array, pose: "Pose") -> "PlacedLandmarks":
+        """Return the landmarks of N frames, the contour on the edge of the face that the pose shows.
+
+        Args:
+            identity: (K,) or (N, K).
+            expression: (N, E).
+            pose: N camera poses.
+        """
+        shapes = self.fixed.points(identity, expression)
+        if self.rows is None:
+            return PlacedLandmarks(self, shapes)
+        candidates = self.rows.points(identity, expression).reshape(len(shapes), CONTOUR_COUNT, -1, 3)
+        share = _edge_shares(shapes, candidates, pose)
+        shapes[:, CONTOUR] = np.einsum("npc,npcj->npj", share, candidates)
+        return PlacedLandmarks(self, shapes, share)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedLandmarks:
+    """Landmarks of N frames in the model's frame.
+
+    Attributes:
+        basis: What they are made of.
+        points: (N, 68, 3).
+        share: (N, 17, C) of each candidate in its contour point, or None.
+    """
+
+    basis: LandmarkBasis
+    points: Array
+    share: Array | None = None
+
+    def jacobian(self, by_vertex: Array, name: str) -> Array:
+        """Chain derivatives by model points (N, 68, 2, 3) to those by coefficients, (N, 68, 2, K or E)."""
+        modes: Array = getattr(self.basis.fixed, name)
+        count, size = len(by_vertex), modes.shape[2]
+        found = np.swapaxes(by_vertex, 0, 1).reshape(COUNT, count * 2, 3) @ modes
+        chained = np.ascontiguousarray(np.swapaxes(found.reshape(COUNT, count, 2, size), 0, 1))
+        if self.share is not None and self.basis.rows is not None:
+            row_modes: Array = getattr(self.basis.rows, name).reshape(CONTOUR_COUNT, -1, 3 * size)
+            mixed = np.swapaxes(self.share, 0, 1) @ row_modes
+            mixed = np.swapaxes(mixed.reshape(CONTOUR_COUNT, count, 3, size), 0, 1)
+            chained[:, CONTOUR] = by_vertex[:, CONTOUR] @ mixed
+        return chained
+
+
+def _edge_shares(shapes: Array, candidates: Array, pose: "Pose") -> Array:
+    """Soft choice of the outermost candidate as the camera sees them, (N, 17, C)."""
+
+    def flat(points: Array) -> Array:
+        turned = points.reshape(len(points), -1, 3) @ np.swapaxes(pose.rotation, 1, 2) + pose.translation[:, None]
+        depth = -pose.translation[:, None, None, 2] / np.minimum(turned[..., 2:], -1e-3)
+        return np.asarray((turned[..., :2] * -depth).reshape(*points.shape[:-1], 2))
+
+    middle = flat(shapes.mean(1, keepdims=True))
+    outward = flat(shapes[:, CONTOUR]) - middle
+    outward /= np.maximum(np.linalg.norm(outward, axis=-1, keepdims=True), 1e-9)
+    reach = ((flat(candidates) - middle[:, :, None]) * outward[:, :, None]).sum(-1)
+    share = np.exp((reach - reach.max(-1, keepdims=True)) / EDGE_SOFTNESS)
+    return np.asarray(share / share.sum(-1, keepdims=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +148,10 @@ class Pose:
         """Return the poses after a small turn (N, 3) on the camera's side, as a rotation vector, and a shift."""
         return Pose(Rotation.from_rotvec(turn).as_matrix() @ self.rotation, self.translation + shift)
 
+    def part(self, frames: slice | npt.NDArray[np.int64]) -> "Pose":
+        """Return the poses of some frames."""
+        return Pose(self.rotation[frames], self.translation[frames])
+
 
 @dataclass(frozen=True, slots=True)
 class Projection:
@@ -58,24 +160,21 @@ class Projection:
     Attributes:
         points: (N, P, 2) pixels.
         by_pose: (N, P, 2, 6): turn (3) and shift (3).
-        by_identity: (N, P, 2, K).
-        by_expression: (N, P, 2, E).
+        by_vertex: (N, P, 2, 3): by the point in the model's frame.
         by_log_focal: (N, P, 2).
     """
 
     points: Array
-    by_pose: Array
-    by_identity: Array
-    by_expression: Array
-    by_log_focal: Array
+    by_pose: Array = field(repr=False)
+    by_vertex: Array = field(repr=False)
+    by_log_focal: Array = field(repr=False)
 
 
-def project_with_jacobian(basis: LandmarkBasis, shapes: Array, pose: Pose, focal: float, centre: float) -> Projection:
-    """Project landmarks and differentiate.
+def project_with_jacobian(shapes: Array, pose: Pose, focal: float, centre: float) -> Projection:
+    """Project points and differentiate.
 
     Args:
-        basis: The model's landmark vertices.
-        shapes: (N, P, 3) landmark positions in the model's frame.
+        shapes: (N, P, 3) points in the model's frame.
         pose: N camera poses.
         focal: Focal length in pixels.
         centre: Principal point in pixels, for both axes.
@@ -96,11 +195,9 @@ def project_with_jacobian(basis: LandmarkBasis, shapes: Array, pose: Pose, focal
     by_point[..., 1, 2] = -focal * y / depth
     # d(exp(w) q) / dw = -[q]x, so each row g of by_point gives q x g
     by_turn = np.cross(turned[:, :, None, :], by_point)
-    by_vertex = by_point @ pose.rotation[:, None]
     return Projection(
         points=points,
         by_pose=np.concatenate([by_turn, by_point], axis=-1),
-        by_identity=np.einsum("npij,pjk->npik", by_vertex, basis.identity, optimize=True),
-        by_expression=np.einsum("npij,pjk->npik", by_vertex, basis.expression, optimize=True),
+        by_vertex=by_point @ pose.rotation[:, None],
         by_log_focal=points - centre,
     )

@@ -6,25 +6,25 @@ import numpy.typing as npt
 from talkmill.fitting.priors import FitPriors
 from talkmill.landmarks.points import CONTOUR, COUNT
 
+Array = npt.NDArray[np.float64]
 
-def point_weights(priors: FitPriors) -> npt.NDArray[np.float64]:
+
+def point_weights(priors: FitPriors) -> Array:
     """Return the weight of each of the 68 points, (68,)."""
     weights = np.ones(COUNT)
     weights[CONTOUR] = priors.contour_weight
     return weights
 
 
-def huber_weights(residuals: npt.NDArray[np.float64], limit: float) -> npt.NDArray[np.float64]:
-    """Return the weights of iteratively reweighted least squares for Huber's loss.
+def cauchy_cost(residuals: Array, scale: float) -> Array:
+    """Return Cauchy's loss, which a wild point leaves almost untouched; (..., 2) in standard deviations to (...).
 
-    Source: Huber, "Robust estimation of a location parameter", 1964.
-
-    Args:
-        residuals: (..., 2) in standard deviations.
-        limit: Where the loss becomes linear.
-
-    Returns:
-        (...) in (0, 1].
+    Source: Black and Rangarajan, "On the unification of line processes, outlier rejection, and robust statistics with
+    applications in early vision", IJCV 1996 (there: Lorentzian).
     """
-    length = np.linalg.norm(residuals, axis=-1)
-    return np.asarray(np.minimum(1.0, limit / np.maximum(length, 1e-12)))
+    return np.asarray(0.5 * scale**2 * np.log1p((residuals**2).sum(-1) / scale**2))
+
+
+def cauchy_weights(residuals: Array, scale: float) -> Array:
+    """Return the weights of iteratively reweighted least squares for Cauchy's loss, (..., 2) to (...) in (0, 1]."""
+    return np.asarray(1 / (1 + (residuals**2).sum(-1) / scale**2))

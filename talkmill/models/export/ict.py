@@ -29,11 +29,12 @@ def build(folder: Path, target: Path) -> None:
         kept = [index for index, name in enumerate(names) if not name.startswith(LEFT_OUT_UNITS)]
         landmarks = np.array(LANDMARKS.split(), np.int32)
         mean = arrays["mean"].astype(np.float32)
+        mean = (mean - mean[landmarks].mean(0)) / CENTIMETRES_PER_UNIT
         quads = arrays["faces"].astype(np.int32)
         MorphableModel(
             name="ict-light",
-            mean=(mean - mean[landmarks].mean(0)) / CENTIMETRES_PER_UNIT,
-            identity=_modes_last(arrays["identity"][:IDENTITY_COUNT]),
+            mean=mean,
+            identity=_without_size(_modes_last(arrays["identity"][:IDENTITY_COUNT]), mean),
             expression=_modes_last(arrays["expression"][kept]),
             expression_names=tuple(names[index] for index in kept),
             triangles=np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]),
@@ -43,3 +44,9 @@ def build(folder: Path, target: Path) -> None:
 
 def _modes_last(modes: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
     return np.moveaxis(modes.astype(np.float32), 0, -1) / np.float32(CENTIMETRES_PER_UNIT)
+
+
+def _without_size(modes: npt.NDArray[np.float32], mean: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Take growth as a whole out of identity modes (V, 3, K): one camera can't tell it from a shorter distance."""
+    growth = np.einsum("vik,vi->k", modes, mean) / (mean**2).sum()
+    return modes - mean[..., None] * growth

@@ -1,0 +1,153 @@
+"""One bundle adjustment over a stretch of frames: shared identity and focal, pose and expression of each frame.
+
+Gauss-Newton with Levenberg's damping; the frames are eliminated by their Schur complement, so that the cost is linear in
+frames. Source: Triggs et al., "Bundle adjustment - a modern synthesis", 1999, sections 6.1 and 6.3.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import cho_solve_banded, cholesky_banded
+
+from talkmill.fitting.priors import FitPriors
+from talkmill.fitting.smoothness import Smoothness
+from talkmill.fitting.state import POSE_COUNT, NormalEquations, State, Term
+
+Array = npt.NDArray[np.float64]
+
+MAX_ITERATIONS = 30
+CONVERGED = 1e-5
+# What a frame without a measurement weighs: it stays where it is.
+IDLE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """A minimum.
+
+    Attributes:
+        state: Where.
+        cost: Value of the objective.
+        iterations: Steps tried.
+        log_focal_deviation: Posterior standard deviation of the focal length's logarithm; 0 where it was held.
+    """
+
+    state: State
+    cost: float
+    iterations: int
+    log_focal_deviation: float
+
+
+class Bundle:
+    """The objective: terms, priors and smoothness."""
+
+    def __init__(
+        self, terms: Sequence[Term], smoothness: Smoothness, priors: FitPriors, measured: int, hold_shared: bool = False
+    ) -> None:
+        """Create the objective.
+
+        Args:
+            terms: What binds the unknowns to measurements.
+            smoothness: What binds frames to each other.
+            priors: Spreads of the unknowns.
+            measured: Measured frames, which the priors of the shared unknowns grow with.
+            hold_shared: Whether identity and focal stay as they are.
+        """
+        self._terms, self._smoothness, self._priors, self._hold = terms, smoothness, priors, hold_shared
+        self._shared_scale = max(1.0, measured / priors.independent_frames)
+
+    def solve(self, state: State, iterations: int = MAX_ITERATIONS) -> Solution:
+        """Find the minimum near a state."""
+        damping, cost, tried = 1e-4, self.cost(state), 0
+        equations = self._linearise(state)
+        while tried < iterations:
+            tried += 1
+            trial = state.moved(*self._step(equations, damping))
+            trial_cost = self.cost(trial)
+            if not np.isfinite(trial_cost) or trial_cost > cost:
+                damping *= 10
+                if damping > 1e6:
+                    break
+                continue
+            gain, cost = cost - trial_cost, trial_cost
+            state, damping = trial, max(damping / 10, 1e-9)
+            equations = self._linearise(state)
+            if gain < CONVERGED * max(cost, 1.0):
+                break
+        return Solution(state, cost, tried, self._log_focal_deviation(equations))
+
+    def cost(self, state: State) -> float:
+        """Return the value of the objective."""
+        cost = sum(term.cost(state) for term in self._terms) + self._smoothness.cost(state)
+        cost += 0.5 * float((state.expression**2).sum()) / self._priors.expression**2
+        if not self._hold:
+            shared = 0.5 * float((state.identity**2).sum()) / self._priors.identity**2
+            shared += 0.5 * (self._focal_offset(state) / self._priors.log_focal) ** 2
+            cost += self._shared_scale * shared
+        return float(cost)
+
+    def _focal_offset(self, state: State) -> float:
+        return state.log_focal - float(np.log(self._priors.focal_pixels))
+
+    def _linearise(self, state: State) -> NormalEquations:
+        count, size = state.expression.shape
+        equations = NormalEquations.zeros(count, POSE_COUNT + size, 0 if self._hold else len(state.identity) + 1)
+        for term in self._terms:
+            term.add_to(equations, state)
+        precision = self._priors.expression**-2.0
+        unit = np.arange(POSE_COUNT, POSE_COUNT + size)
+        equations.blocks[:, unit, unit] += precision
+        equations.gradient[:, POSE_COUNT:] -= precision * state.expression
+        equations.gradient += self._smoothness.gradient(state)
+        if not self._hold:
+            spread = np.append(np.full(len(state.identity), self._priors.identity), self._priors.log_focal)
+            known = self._shared_scale * spread**-2.0
+            equations.shared[np.diag_indices(len(known))] += known
+            equations.shared_gradient -= known * np.append(state.identity, self._focal_offset(state))
+        return equations
+
+    def _step(self, equations: NormalEquations, damping: float) -> tuple[Array, Array]:
+        count, block, shared_count = equations.coupling.shape
+        factor = self._factor(equations, damping)
+        coupling = equations.coupling.reshape(count * block, shared_count)
+        right = np.concatenate([equations.gradient.reshape(-1, 1), coupling], axis=1)
+        solved = np.asarray(cho_solve_banded(factor, right, check_finite=False), np.float64)
+        alone, spread = solved[:, 0], solved[:, 1:]
+        if not shared_count:
+            return alone.reshape(count, block), np.zeros(0)
+        damped = equations.shared + damping * np.diag(np.diag(equations.shared))
+        step = np.linalg.solve(damped - coupling.T @ spread, equations.shared_gradient - coupling.T @ alone)
+        return np.asarray(alone - spread @ step).reshape(count, block), np.asarray(step)
+
+    def _factor(self, equations: NormalEquations, damping: float) -> tuple[Array, bool]:
+        """Factor the frames' part of the Hessian, in LAPACK's lower banded form."""
+        count, block, _ = equations.blocks.shape
+        reach = self._smoothness.reach
+        banded = np.zeros(((reach + 1) * block, count * block))
+        row, column = np.indices((block, block))
+        links = self._smoothness.links(count) if reach else np.zeros((1, count))
+        for apart in range(reach + 1):
+            values = links[apart][:, None, None] * self._smoothness.metric if reach else 0.0
+            if apart == 0:
+                values = values + equations.blocks
+            kept = count - apart
+            down = apart * block + row - column
+            below = down >= 0
+            place = column[below] + block * np.arange(kept)[:, None]
+            banded[np.broadcast_to(down[below], place.shape), place] = np.broadcast_to(values, (count, block, block))[
+                :kept, row[below], column[below]
+            ]
+        banded[0] += damping * banded[0] + IDLE
+        return np.asarray(cholesky_banded(banded, lower=True, check_finite=False), np.float64), True
+
+    def _log_focal_deviation(self, equations: NormalEquations) -> float:
+        """Laplace approximation: the inverse of the reduced Hessian of as many frames as are independent."""
+        if self._hold:
+            return 0.0
+        count, block, shared_count = equations.coupling.shape
+        coupling = equations.coupling.reshape(count * block, shared_count)
+        spread = cho_solve_banded(self._factor(equations, 0.0), coupling, check_finite=False)
+        reduced = equations.shared - coupling.T @ spread
+        return float(np.sqrt(self._shared_scale * np.linalg.inv(reduced)[-1, -1]))
