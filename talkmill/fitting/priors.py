@@ -38,3 +38,24 @@ class FitPriors:
         for name in self.__dataclass_fields__:
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}, a finite value above 0 is needed")
+
+
+@dataclass(frozen=True, slots=True)
+class PhotometricPriors:
+    """What is known before a colour is seen.
+
+    Attributes:
+        independent_texels: Texels of a frame beyond this many tell nothing new: their errors (shape, shadow, gloss) are
+            alike.
+        cauchy: Colours that differ by more standard deviations lose their influence: hair, hands, gloss.
+        least_sigma: Noise of a colour that is always assumed, of the picture's range.
+    """
+
+    independent_texels: float = 150.0
+    cauchy: float = 2.0
+    least_sigma: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}, a finite value above 0 is needed")
