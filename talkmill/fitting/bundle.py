@@ -1,7 +1,7 @@
 """One bundle adjustment over a stretch of frames: shared identity and focal, pose and expression of each frame.
 
-Gauss-Newton with Levenberg's damping; the frames are eliminated by their Schur complement, so that the cost is linear in
-frames. Source: Triggs et al., "Bundle adjustment - a modern synthesis", 1999, sections 6.1 and 6.3.
+Gauss-Newton with Levenberg's damping; the frames are eliminated by their Schur complement, so that the cost is linear
+in frames. Source: Triggs et al., "Bundle adjustment - a modern synthesis", 1999, sections 6.1 and 6.3.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,9 @@ class Bundle:
             hold_shared: Whether identity and focal stay as they are.
         """
         self._terms, self._smoothness, self._priors, self._hold = terms, smoothness, priors, hold_shared
-        self._shared_scale = max(1.0, measured / priors.independent_frames)
+        self._links: Array | None = None
+        self._identity_scale = max(1.0, measured / priors.independent_frames)
+        self._focal_scale = max(1.0, measured / priors.focal_frames)
 
     def solve(self, state: State, iterations: int = MAX_ITERATIONS) -> Solution:
         """Find the minimum near a state."""
@@ -83,9 +85,8 @@ class Bundle:
         cost = sum(term.cost(state) for term in self._terms) + self._smoothness.cost(state)
         cost += 0.5 * float((state.expression**2).sum()) / self._priors.expression**2
         if not self._hold:
-            shared = 0.5 * float((state.identity**2).sum()) / self._priors.identity**2
-            shared += 0.5 * (self._focal_offset(state) / self._priors.log_focal) ** 2
-            cost += self._shared_scale * shared
+            cost += 0.5 * self._identity_scale * float((state.identity**2).sum()) / self._priors.identity**2
+            cost += 0.5 * self._focal_scale * (self._focal_offset(state) / self._priors.log_focal) ** 2
         return float(cost)
 
     def _focal_offset(self, state: State) -> float:
@@ -102,8 +103,9 @@ class Bundle:
         equations.gradient[:, POSE_COUNT:] -= precision * state.expression
         equations.gradient += self._smoothness.gradient(state)
         if not self._hold:
-            spread = np.append(np.full(len(state.identity), self._priors.identity), self._priors.log_focal)
-            known = self._shared_scale * spread**-2.0
+            identity = self._identity_scale * self._priors.identity**-2.0
+            focal = self._focal_scale * self._priors.log_focal**-2.0
+            known = np.append(np.full(len(state.identity), identity), focal)
             equations.shared[np.diag_indices(len(known))] += known
             equations.shared_gradient -= known * np.append(state.identity, self._focal_offset(state))
         return equations
@@ -123,24 +125,14 @@ class Bundle:
 
     def _factor(self, equations: NormalEquations, damping: float) -> tuple[Array, bool]:
         """Factor the frames' part of the Hessian, in LAPACK's lower banded form."""
+        if self._links is None:
+            self._links = _banded(self._smoothness, *equations.blocks.shape[:2])
         count, block, _ = equations.blocks.shape
-        reach = self._smoothness.reach
-        banded = np.zeros(((reach + 1) * block, count * block))
-        row, column = np.indices((block, block))
-        links = self._smoothness.links(count) if reach else np.zeros((1, count))
-        for apart in range(reach + 1):
-            values = links[apart][:, None, None] * self._smoothness.metric if reach else 0.0
-            if apart == 0:
-                values = values + equations.blocks
-            kept = count - apart
-            down = apart * block + row - column
-            below = down >= 0
-            place = column[below] + block * np.arange(kept)[:, None]
-            banded[np.broadcast_to(down[below], place.shape), place] = np.broadcast_to(values, (count, block, block))[
-                :kept, row[below], column[below]
-            ]
+        banded = self._links.copy()
+        row, column = np.tril_indices(block)
+        banded[row - column, column + block * np.arange(count)[:, None]] += equations.blocks[:, row, column]
         banded[0] += damping * banded[0] + IDLE
-        return np.asarray(cholesky_banded(banded, lower=True, check_finite=False), np.float64), True
+        return np.asarray(cholesky_banded(banded, True, True, False), np.float64), True
 
     def _log_focal_deviation(self, equations: NormalEquations) -> float:
         """Laplace approximation: the inverse of the reduced Hessian of as many frames as are independent."""
@@ -150,4 +142,20 @@ class Bundle:
         coupling = equations.coupling.reshape(count * block, shared_count)
         spread = cho_solve_banded(self._factor(equations, 0.0), coupling, check_finite=False)
         reduced = equations.shared - coupling.T @ spread
-        return float(np.sqrt(self._shared_scale * np.linalg.inv(reduced)[-1, -1]))
+        variance = self._focal_scale * float(np.linalg.inv(reduced)[-1, -1])
+        return float(np.sqrt(variance + self._priors.log_focal_basis**2))
+
+
+def _banded(smoothness: Smoothness, count: int, block: int) -> Array:
+    """Return what binds frames to each other, in LAPACK's lower banded form."""
+    reach = smoothness.reach
+    banded = np.zeros(((reach + 1) * block, count * block))
+    links = smoothness.links(count)
+    row, column = np.indices((block, block)).reshape(2, -1)
+    for apart in range(reach + 1 if reach else 0):
+        down = apart * block + row - column
+        below = down >= 0
+        place = column[below] + block * np.arange(count - apart)[:, None]
+        values = links[apart][: count - apart, None] * smoothness.metric[row[below], column[below]]
+        banded[np.broadcast_to(down[below], place.shape), place] = values
+    return banded

@@ -151,13 +151,13 @@ def fit_clip(
         bundle = Bundle([clip.term(sigma)], smoothness_of(clip, metric), priors, int(clip.measured.sum()))
         solution = bundle.solve(start)
         advance(len(clip), len(clip))
-        return _finished(clip, sigma, solution.state, solution)
+        return finished(clip, sigma, solution.state, solution)
     spread = spread_frames(clip.measured, WINDOW // 2)
     alone = Smoothness(metric, np.zeros(len(spread), bool))
     shared = Bundle([clip.part(spread).term(sigma)], alone, priors, len(spread)).solve(start.part(spread))
     state, iterations = _solve_windows(clip, start, shared, sigma, metric, advance)
     solution = Solution(state, shared.cost, iterations, shared.log_focal_deviation)
-    return _finished(clip, sigma, state, solution)
+    return finished(clip, sigma, state, solution)
 
 
 def windows(count: int) -> list[tuple[slice, slice]]:
@@ -206,7 +206,11 @@ def first_state(clip: Clip) -> State:
     count = len(clip)
     rotation = np.tile(np.eye(3), (count, 1, 1))
     translation, expression = np.zeros((count, 3)), np.zeros((count, clip.basis.expression_count))
-    rotation[seen], translation[seen], expression[seen] = frames.pose.rotation, frames.pose.translation, frames.expression
+    rotation[seen], translation[seen], expression[seen] = (
+        frames.pose.rotation,
+        frames.pose.translation,
+        frames.expression,
+    )
     state = State(Pose(rotation, translation), expression, np.median(frames.identity, axis=0), float(np.log(focal)))
     return filled(state, seen)
 
@@ -247,9 +251,8 @@ def _solve_windows(
     return joined(parts), iterations
 
 
-def _finished(clip: Clip, sigma: float, state: State, solution: Solution) -> ClipFit:
+def finished(clip: Clip, sigma: float, state: State, solution: Solution) -> ClipFit:
+    """Interpolate what was not measured and project the landmarks."""
     state = filled(state, clip.measured)
-    points = np.concatenate(
-        [clip.part(kept).term(sigma).points(state.part(kept)) for _, kept in windows(len(clip))]
-    )
+    points = np.concatenate([clip.part(kept).term(sigma).points(state.part(kept)) for _, kept in windows(len(clip))])
     return ClipFit(state, solution.log_focal_deviation, points, clip.measured, solution.iterations, solution.cost)

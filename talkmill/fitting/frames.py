@@ -12,9 +12,9 @@ from talkmill.landmarks.points import INNER, outer_eye_distance
 
 Array = npt.NDArray[np.float64]
 
-ITERATIONS = 14
+ITERATIONS = 9
 # The loss begins this many times wider, so that a bad start is not taken for a frame of wild points, and narrows.
-FIRST_SCALE, NARROWING = 8.0, 0.7
+FIRST_SCALE, NARROWING = 8.0, 0.5
 # Frames solved at once: bounds the memory of the Jacobians.
 CHUNK = 128
 # Levenberg's damping of a unit-diagonal system: enough to keep the first steps of bad starts finite.
@@ -97,7 +97,10 @@ def initial_pose(basis: LandmarkBasis, landmarks: Array, weights: Array, focal: 
     weight = trust
     for _ in range(PLACING):
         total = weight.sum(1, keepdims=True)
-        model_mean, seen_mean = (weight * model).sum(1, keepdims=True) / total, (weight * seen).sum(1, keepdims=True) / total
+        model_mean, seen_mean = (
+            (weight * model).sum(1, keepdims=True) / total,
+            (weight * seen).sum(1, keepdims=True) / total,
+        )
         factor = (weight * np.conj(model - model_mean) * (seen - seen_mean)).sum(1, keepdims=True)
         factor = factor / (weight * np.abs(model - model_mean) ** 2).sum(1, keepdims=True)
         offset = seen_mean - factor * model_mean
@@ -106,7 +109,12 @@ def initial_pose(basis: LandmarkBasis, landmarks: Array, weights: Array, focal: 
         weight = trust / (1 + (error / typical) ** 2)
     scale, turn = np.maximum(np.abs(factor[:, 0]), 1e-6), factor[:, 0] / np.abs(factor[:, 0])
     rotation = np.zeros((len(landmarks), 3, 3))
-    rotation[:, 0, 0], rotation[:, 0, 1], rotation[:, 1, 0], rotation[:, 1, 1] = turn.real, -turn.imag, turn.imag, turn.real
+    rotation[:, 0, 0], rotation[:, 0, 1], rotation[:, 1, 0], rotation[:, 1, 1] = (
+        turn.real,
+        -turn.imag,
+        turn.imag,
+        turn.real,
+    )
     rotation[:, 2, 2] = 1
     place = offset[:, 0] / scale
     return Pose(rotation, np.stack([place.real, place.imag, -focal / scale], axis=1))
@@ -135,7 +143,9 @@ def _fit_chunk(
         scale = priors.cauchy * max(1.0, FIRST_SCALE * NARROWING**iteration)
         weight = trust * cauchy_weights(residual, scale)
         by_coefficient = [placed.jacobian(projection.by_vertex, name) for name in ("identity", "expression")]
-        jacobian = np.concatenate([projection.by_pose, *by_coefficient], axis=-1).reshape(count, 2 * len(basis.mean), -1)
+        jacobian = np.concatenate([projection.by_pose, *by_coefficient], axis=-1).reshape(
+            count, 2 * len(basis.mean), -1
+        )
         jacobian /= sigma
         weighted = jacobian * np.repeat(weight, 2, axis=1)[..., None]
         unknowns = np.concatenate([np.zeros((count, 6)), identity, expression], axis=1)

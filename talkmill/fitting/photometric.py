@@ -1,5 +1,6 @@
 """Refines the landmark fit of a clip by the colours of the skin, and keeps the result only where it is better."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -10,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from talkmill.fitting.bundle import Bundle, Solution
-from talkmill.fitting.clip import WINDOW, Clip, ClipFit, joined, smoothing_metric, spread_frames, windows
+from talkmill.fitting.clip import WINDOW, Clip, ClipFit, finished, joined, smoothing_metric, spread_frames, windows
 from talkmill.fitting.lighting import Appearance, estimate
 from talkmill.fitting.photometric_term import (
     CHUNK,
@@ -23,7 +24,7 @@ from talkmill.fitting.photometric_term import (
 )
 from talkmill.fitting.priors import PhotometricPriors
 from talkmill.fitting.smoothness import Smoothness, linked_frames
-from talkmill.fitting.state import State
+from talkmill.fitting.state import State, Term
 from talkmill.fitting.surface import face_surface
 from talkmill.morphable.model import MorphableModel
 
@@ -34,6 +35,8 @@ Array = npt.NDArray[np.float64]
 LEVELS = (128, 256)
 # At each level: renewals of albedo, light and visibility, and steps between them.
 RENEWALS, STEPS = 3, 3
+# A landmark fit is left alone where less of the skin is seen; a wild colour counts as this much of the picture's range.
+LEAST_SEEN, WILD = 0.1, 0.1
 # 1 / Phi^-1(3/4): a standard deviation from a median absolute deviation.
 MAD = 1.4826
 
@@ -48,8 +51,8 @@ class Refinement:
         reason: Why not, or "".
         error_before: RMS difference of held-out texels, in grey levels of 255, with the landmark fit.
         error_after: The same with the photometric result.
-        residual: (N,) RMS difference of all texels in grey levels, of the fit that is kept; 0 where none is seen.
-        appearance: Albedo and light.
+        residual: (N,) RMS difference of a frame's texels in grey levels, with what is kept; 0 where none is seen.
+        light: (9, 3) spherical harmonics of the clip, the first is 1.
     """
 
     fit: ClipFit
@@ -58,7 +61,7 @@ class Refinement:
     error_before: float
     error_after: float
     residual: Array
-    appearance: Appearance
+    light: Array
 
 
 def refine(
@@ -68,6 +71,7 @@ def refine(
     frames: Callable[[], Iterator[Frame]],
     priors: PhotometricPriors,
     device: str = "cpu",
+    advance: Callable[[int, int], None] = lambda done, total: None,
 ) -> Refinement:
     """Refine a landmark fit.
 
@@ -78,27 +82,98 @@ def refine(
         frames: Opens the clip's square frames, RGB of any side, from the first.
         priors: Noise of colours.
         device: `cpu` or `cuda`.
+        advance: Called with frames done and frames in all.
 
     Returns:
         What is kept.
     """
-    torch.use_deterministic_algorithms(True)
     texels = Texels.on(torch.device(device), face_surface(model), model)
-    chosen = spread_frames(clip.measured, WINDOW if len(clip) <= WINDOW else WINDOW // 2)
-    images = _read(frames(), chosen, texels)
-    part, state = clip.part(chosen), fit.state.part(chosen)
     sigma = clip.sigma()
-    metric = smoothing_metric(part, state, sigma)
-    linked = linked_frames(clip.measured)[chosen] if len(clip) <= WINDOW else np.zeros(len(chosen), bool)
-    problem = _Problem(texels, part, sigma, Smoothness(metric, linked), priors, len(chosen))
-    before = problem.appearance(state, images)
-    solution, after = problem.solve(state, images)
-    return solution, before, after, problem, images
+    metric = smoothing_metric(clip, fit.state, sigma)
+    short = len(clip) <= WINDOW
+    chosen = np.arange(len(clip)) if short else spread_frames(clip.measured, WINDOW // 2)
+    linked = linked_frames(clip.measured) if short else np.zeros(len(chosen), bool)
+    problem = _Problem(texels, clip.part(chosen), sigma, Smoothness(metric, linked), priors)
+    images = _read(frames(), chosen, texels)
+    before = problem.look(fit.state.part(chosen), images)
+    if before.seen_share() < LEAST_SEEN:
+        reason = f"only {before.seen_share():.0%} of the face's skin is seen"
+        return _unchanged(fit, before, before, reason, problem, frames, texels)
+    solution, after = problem.solve(fit.state.part(chosen), images)
+    held_out = problem.held_out
+    if not after.error(held_out) < before.error(held_out):
+        reason = "colours of held-out skin agree no better than with the landmarks alone"
+        return _unchanged(fit, before, after, reason, problem, frames, texels)
+    if short:
+        state, residual = solution.state, after.residual()
+        advance(len(clip), len(clip))
+    else:
+        del images
+        state, residual = _solve_windows(clip, fit, solution, after.appearance, metric, frames, texels, priors, advance)
+    refined = finished(clip, sigma, state, replace(solution, log_focal_deviation=fit.log_focal_deviation))
+    errors = before.error(held_out), after.error(held_out)
+    light = after.appearance.light.double().cpu().numpy()
+    return Refinement(refined, True, "", *errors, np.where(clip.measured, residual, 0.0), light)
+
+
+def _unchanged(
+    fit: ClipFit,
+    before: "_Look",
+    after: "_Look",
+    reason: str,
+    problem: "_Problem",
+    frames: Callable[[], Iterator[Frame]],
+    texels: Texels,
+) -> Refinement:
+    """Keep the landmark fit, with the residuals of its frames."""
+    residual = np.zeros(len(fit.points))
+    for window, images in _window_images(frames(), [part for _, part in windows(len(fit.points))], texels):
+        residual[window] = problem.look(fit.state.part(window), images, before.appearance).residual()
+    errors = before.error(problem.held_out), after.error(problem.held_out)
+    light = before.appearance.light.double().cpu().numpy()
+    return Refinement(fit, False, reason, *errors, np.where(fit.measured, residual, 0.0), light)
+
+
+def _solve_windows(
+    clip: Clip,
+    fit: ClipFit,
+    shared: Solution,
+    appearance: Appearance,
+    metric: Array,
+    frames: Callable[[], Iterator[Frame]],
+    texels: Texels,
+    priors: PhotometricPriors,
+    advance: Callable[[int, int], None],
+) -> tuple[State, Array]:
+    """Refine the frames with known identity, focal, albedo and light, window by window."""
+    parts, residuals = [], []
+    cuts = windows(len(clip))
+    for (window, kept), (_, images) in zip(
+        cuts, _window_images(frames(), [window for window, _ in cuts], texels), strict=True
+    ):
+        part, begin = clip.part(window), fit.state.part(window)
+        state = State(begin.pose, begin.expression, shared.state.identity, shared.state.log_focal)
+        inner = slice(kept.start - window.start, kept.stop - window.start)
+        smoothness = Smoothness(metric, linked_frames(part.measured))
+        problem = _Problem(texels, part, clip.sigma(), smoothness, priors)
+        solution, look = problem.solve(state, images, appearance)
+        parts.append(solution.state.part(inner))
+        residuals.append(look.residual()[inner])
+        advance(kept.stop, len(clip))
+    return joined(parts), np.concatenate(residuals)
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """What texels look like with a state: appearance, weights (N, S), noise, and residuals."""
+class _Look:
+    """What texels look like with a state.
+
+    Attributes:
+        appearance: Albedo and light.
+        expected: (N, S, 3) colours.
+        visible: (N, S).
+        sigma: Noise of a colour.
+        squared: (N, S) squared differences, the mean of the channels.
+    """
 
     appearance: Appearance
     expected: torch.Tensor
@@ -107,70 +182,91 @@ class _Seen:
     squared: torch.Tensor
 
     def error(self, texels: torch.Tensor) -> float:
-        """RMS over some texels, in grey levels; wild ones count like three standard deviations."""
-        weight = self.visible[:, texels].double()
-        squared = self.squared[:, texels].double().clamp(max=9 * self.sigma**2)
-        return 255 * float(((weight * squared).sum() / weight.sum().clamp(min=1e-9)).sqrt())
+        """RMS over some texels, in grey levels; wild ones count like WILD."""
+        weight, squared = self.visible[:, texels].double(), self.squared[:, texels].double()
+        return 255 * float(((weight * squared.clamp(max=WILD**2)).sum() / weight.sum().clamp(min=1e-9)).sqrt())
+
+    def residual(self) -> Array:
+        """RMS of each frame in grey levels, (N,)."""
+        weight = self.visible.double()
+        mean = (weight * self.squared.double().clamp(max=WILD**2)).sum(1) / weight.sum(1).clamp(min=1e-9)
+        return np.asarray(255 * mean.sqrt().cpu().numpy())
+
+    def seen_share(self) -> float:
+        """Mean share of texels that are seen."""
+        return float(self.visible.mean())
 
 
 class _Problem:
+    """The objective of some frames: landmarks, colours, smoothness."""
+
     def __init__(
-        self,
-        texels: Texels,
-        clip: Clip,
-        sigma: float,
-        smoothness: Smoothness,
-        priors: PhotometricPriors,
-        measured: int,
+        self, texels: Texels, clip: Clip, sigma: float, smoothness: Smoothness, priors: PhotometricPriors
     ) -> None:
         self._texels, self._clip, self._priors = texels, clip, priors
-        self._landmarks, self._smoothness, self._measured = clip.term(sigma), smoothness, measured
-        self._held_out = torch.as_tensor(texels.surface.held_out, device=texels.mean.device)
+        self._landmarks, self._smoothness = clip.term(sigma), smoothness
+        device = texels.mean.device
+        self.held_out = torch.as_tensor(texels.surface.held_out, device=device)
+        fitted = torch.as_tensor(clip.measured, device=device)[:, None] & ~self.held_out
+        self._worth = fitted * (priors.independent_texels / len(self.held_out))
 
-    def solve(self, state: State, images: torch.Tensor, known: _Seen | None = None) -> tuple[Solution, _Seen]:
+    def solve(self, state: State, images: torch.Tensor, appearance: Appearance | None = None) -> tuple[Solution, _Look]:
         """Refine a state, coarse to fine; with a known appearance, identity and focal are held."""
         solution = Solution(state, 0.0, 0, 0.0)
+        level, measured = images, int(self._clip.measured.sum())
         for side in LEVELS:
             level = _at_side(images, side)
             for _ in range(RENEWALS):
-                seen = self.appearance(solution.state, level)
-                weights = seen.visible * ~self._held_out * (self._priors.independent_texels / len(self._held_out))
-                term = PhotometricTerm(
-                    self._texels, level, seen.expected, weights, seen.sigma, self._priors.cauchy
-                )
-                bundle = Bundle(
-                    [self._landmarks, term], self._smoothness, self._clip.priors, self._measured, known is not None
-                )
+                look = self.look(solution.state, level, appearance)
+                weights = look.visible * self._worth
+                term = PhotometricTerm(self._texels, level, look.expected, weights, look.sigma, self._priors.cauchy)
+                terms: list[Term] = [self._landmarks, term]
+                bundle = Bundle(terms, self._smoothness, self._clip.priors, measured, appearance is not None)
                 solution = bundle.solve(solution.state, STEPS)
-        return solution, self.appearance(solution.state, level)
+        return solution, self.look(solution.state, level, appearance)
 
-    def appearance(self, state: State, images: torch.Tensor) -> _Seen:
-        """Estimate what the texels look like with a state."""
+    def look(self, state: State, images: torch.Tensor, appearance: Appearance | None = None) -> _Look:
+        """Measure what the texels look like with a state; estimate albedo and light where they are not known."""
         stand = facing(self._texels, state)
         parts = []
         for begin in range(0, len(images), CHUNK):
             frames = slice(begin, begin + CHUNK)
             parts.append(sampled(as_float(images[frames]), view(self._texels, state.part(frames)).grid))
         colours = torch.cat(parts)
-        found = estimate(colours, stand.visible, stand.normals)
-        expected = found.predicted(stand.normals)
+        if appearance is None:
+            measured = torch.as_tensor(self._clip.measured, device=colours.device)[:, None]
+            appearance = estimate(colours, stand.visible * measured, stand.normals)
+        expected = appearance.predicted(stand.normals)
         difference = colours - expected
-        squared = (difference**2).mean(-1)
         used = difference[stand.visible > 0.5]
         sigma = max(MAD * float(used.abs().median()), self._priors.least_sigma) if len(used) else 1.0
-        return _Seen(found, expected, stand.visible, sigma, squared)
+        return _Look(appearance, expected, stand.visible, sigma, (difference**2).mean(-1))
 
 
 def _read(frames: Iterator[Frame], chosen: npt.NDArray[np.int64], texels: Texels) -> torch.Tensor:
     """Read some frames at the finest level, (N, 3, side, side) uint8."""
-    wanted, side = set(chosen.tolist()), LEVELS[-1]
-    pictures = [
-        cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA)
-        for index, frame in enumerate(frames)
-        if index in wanted
-    ]
-    stacked = torch.as_tensor(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
-    return stacked.to(texels.mean.device)
+    wanted = set(chosen.tolist())
+    pictures = [_small(frame) for index, frame in enumerate(frames) if index in wanted]
+    return _stacked(pictures, texels)
+
+
+def _window_images(frames: Iterator[Frame], cuts: list[slice], texels: Texels) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Yield overlapping windows of the pictures while the frames are read once."""
+    kept: list[Frame] = []
+    begin = 0
+    for cut in cuts:
+        kept, begin = kept[cut.start - begin :], cut.start
+        kept += [_small(frame) for frame in itertools.islice(frames, cut.stop - begin - len(kept))]
+        yield cut, _stacked(kept, texels)
+
+
+def _small(frame: Frame) -> Frame:
+    side = LEVELS[-1]
+    return np.asarray(cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _stacked(pictures: list[Frame], texels: Texels) -> torch.Tensor:
+    return torch.as_tensor(np.stack(pictures)).permute(0, 3, 1, 2).contiguous().to(texels.mean.device)
 
 
 def _at_side(images: torch.Tensor, side: int) -> torch.Tensor:

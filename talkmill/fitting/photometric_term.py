@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from talkmill.fitting.rasteriser import depth_maps
-from talkmill.fitting.state import POSE_COUNT, NormalEquations, State
+from talkmill.fitting.state import NormalEquations, State
 from talkmill.fitting.surface import Surface
 from talkmill.geometry.conventions import REFERENCE_SIZE
 from talkmill.morphable.model import MorphableModel
@@ -105,7 +105,7 @@ def view(texels: Texels, state: State) -> View:
     x, y, focal = camera[..., 0] / depth, camera[..., 1] / depth, state.focal
     zero = torch.zeros_like(x)
     rows = [focal / depth, zero, focal * x / depth, zero, -focal / depth, -focal * y / depth]
-    by_point = torch.stack(rows, dim=-1).unflatten(-1, (2, 3))
+    by_point = torch.stack(rows, dim=-1).reshape(*x.shape, 2, 3)
     offset = torch.stack([focal * x, -focal * y], dim=-1)
     # The principal point is the centre of the picture, which grid_sample calls (0, 0).
     return View(turned, by_point, offset / (REFERENCE_SIZE / 2), offset, depth, rotation)
@@ -217,7 +217,9 @@ class PhotometricTerm:
         expression = self._chained(by_vertex, self._texels.expression)
         rows = torch.cat([turn, by_point, expression], dim=-1).flatten(1, 2)
         # root has root^T root = tensor: the right side in rows is root^-T pull.
-        right = torch.linalg.solve_triangular(root.transpose(-1, -2), pull[..., None], upper=False)[..., 0].flatten(1, 2)
+        right = torch.linalg.solve_triangular(root.transpose(-1, -2), pull[..., None], upper=False)[..., 0].flatten(
+            1, 2
+        )
         transposed = rows.transpose(1, 2)
         equations.blocks[frames] += _array(transposed @ rows)
         # What is seen is too bright where the place must move down the slope.
@@ -236,7 +238,7 @@ class PhotometricTerm:
         """(N, S, 2, 3) by (S, 3, M) to (N, S, 2, M)."""
         count = len(by_vertex)
         rows = by_vertex.transpose(0, 1).flatten(1, 2) @ modes
-        return rows.unflatten(1, (count, 2)).transpose(0, 1)
+        return rows.reshape(len(modes), count, 2, -1).transpose(0, 1)
 
 
 def as_float(images: torch.Tensor) -> torch.Tensor:

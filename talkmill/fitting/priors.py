@@ -16,9 +16,11 @@ class FitPriors:
         identity: Of an identity coefficient, in its own standard deviations.
         expression: Of an expression coefficient, as a fraction of the unit.
         independent_frames: A detector errs in the same way on every frame of a face, so that frames beyond this many
-            tell nothing new of what they share: the priors of identity and focal grow with the frames instead.
+            tell nothing new of what they share: the prior of the identity grows with the frames instead.
+        focal_frames: The same of the focal length, which a wrong basis bends most.
         focal_pixels: Mean of the focal length in pixels of a 512 crop.
         log_focal: Of its logarithm.
+        log_focal_basis: What a head that the basis can't show adds to the deviation of that logarithm.
         pose_cutoff: Frequency in Hz at which movements of the head keep half their amplitude; a 3 Hz nod keeps 96 %.
         expression_cutoff: The same of the expression.
     """
@@ -29,8 +31,10 @@ class FitPriors:
     identity: float = 1.0
     expression: float = 0.3
     independent_frames: float = 8.0
+    focal_frames: float = 6.0
     focal_pixels: float = 1100.0
     log_focal: float = 0.15
+    log_focal_basis: float = 0.06
     pose_cutoff: float = 4.0
     expression_cutoff: float = 7.0
 

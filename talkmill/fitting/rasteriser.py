@@ -1,4 +1,4 @@
-"""Depth maps of meshes, vectorised over frames and triangles; the same on CPU and CUDA, whatever the order of the threads.
+"""Depth maps of meshes, vectorised over frames and triangles; no order of threads changes them.
 
 Source: Pineda, "A parallel algorithm for polygon rasterization", SIGGRAPH 1988 (edge functions).
 """
@@ -25,9 +25,7 @@ def depth_maps(vertices: torch.Tensor, triangles: torch.Tensor, focal: float, ce
     """
     count = len(vertices)
     depth = (-vertices[..., 2]).clamp(min=1e-3)
-    pixels = torch.stack(
-        [centre + focal * vertices[..., 0] / depth, centre - focal * vertices[..., 1] / depth], dim=-1
-    )
+    pixels = torch.stack([centre + focal * vertices[..., 0] / depth, centre - focal * vertices[..., 1] / depth], dim=-1)
     corners, depths = pixels[:, triangles], depth[:, triangles]
     first, second, third = corners.unbind(2)
     # Twice the signed area; negative in front, because rows run down.

@@ -1,8 +1,8 @@
 """Smoothness of pose and expression in time, by a cut-off frequency.
 
 A penalty on the n-th difference, measured in the metric of the data's own Hessian, is a low-pass filter whose amplitude
-response is 1 / (1 + (sin(pi f / rate) / sin(pi f0 / rate))^(2 n)): one half at f0 whatever the landmarks' noise, without
-lag. Source: Whittaker, "On a new method of graduation", 1923 (penalised differences); response derived here.
+response is 1 / (1 + (sin(pi f / rate) / sin(pi f0 / rate))^(2 n)): one half at f0 whatever the landmarks' noise,
+without lag. Source: Whittaker, "On a new method of graduation", 1923 (penalised differences); response derived here.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""Where the 17 contour points can lie: the edge of the face that a detector sees slides over the cheek as the head turns.
+"""Where the 17 contour points can lie: the edge of a face slides over the cheek as the head turns.
 
 Source: Cao et al., "Displaced dynamic expression regression", SIGGRAPH 2014, section 4 (contour vertices by rows).
 """

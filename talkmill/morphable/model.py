@@ -78,3 +78,19 @@ class MorphableModel:
                 triangles=arrays["triangles"],
                 landmarks=arrays["landmarks"],
             )
+
+
+def without_size(modes: FloatArray, mean: FloatArray, landmarks: npt.NDArray[np.int32]) -> FloatArray:
+    """Take growth as a whole out of identity modes: one camera can't tell a larger head from a nearer one.
+
+    Args:
+        modes: (V, 3, K).
+        mean: (V, 3), the origin at the centroid of its landmarks.
+        landmarks: (68,) vertices whose size is held.
+
+    Returns:
+        (V, 3, K).
+    """
+    face = mean[landmarks]
+    growth = np.einsum("pik,pi->k", modes[landmarks], face) / (face**2).sum()
+    return np.asarray(modes - mean[..., None] * growth, np.float32)

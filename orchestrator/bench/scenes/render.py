@@ -2,10 +2,11 @@
 
 Skin is a solid texture: a function of the place on the mean head, so that it is the same whatever mesh carries it.
 Light is nine spherical harmonics a channel, fixed to the camera. Hair is a shell that no fitted head knows of.
-Source: Wald et al., "Embree: a kernel framework for efficient CPU ray tracing", SIGGRAPH 2014 (embreex); Ramamoorthi and
-Hanrahan, "An efficient representation for irradiance environment maps", SIGGRAPH 2001, eq. 13.
+Source: Wald et al., "Embree: a kernel framework for efficient CPU ray tracing", SIGGRAPH 2014 (embreex); Ramamoorthi
+and Hanrahan, "An efficient representation for irradiance environment maps", SIGGRAPH 2001, eq. 13.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,8 +25,15 @@ from talkmill.morphable.model import MorphableModel
 
 Frame = npt.NDArray[np.uint8]
 
-SKIN, LIPS, BROW, HAIR = (np.array(rgb) for rgb in ((0.74, 0.55, 0.46), (0.62, 0.33, 0.33), (0.20, 0.14, 0.11), (0.16, 0.11, 0.08)))
-EYE, MOUTH, CLOTH, HAND = np.array((0.55, 0.53, 0.52)), np.array((0.25, 0.08, 0.08)), np.array((0.22, 0.27, 0.40)), np.array((0.70, 0.50, 0.42))
+SKIN, LIPS, BROW, HAIR = (
+    np.array(rgb) for rgb in ((0.74, 0.55, 0.46), (0.62, 0.33, 0.33), (0.20, 0.14, 0.11), (0.16, 0.11, 0.08))
+)
+EYE, MOUTH, CLOTH, HAND = (
+    np.array((0.55, 0.53, 0.52)),
+    np.array((0.25, 0.08, 0.08)),
+    np.array((0.22, 0.27, 0.40)),
+    np.array((0.70, 0.50, 0.42)),
+)
 # Rays a pixel along each side, sub-frames of a blurred frame, and how much of the frame's time the shutter is open.
 RAYS, SUBFRAMES, SHUTTER = 2, 5, 0.5
 SENSOR_NOISE = 0.006
@@ -111,7 +119,9 @@ class _Painter:
         self._features = model.mean[model.landmarks].astype(np.float64)
         self._mean = model.mean.astype(np.float64)
         self._hairy = _hair_cover(model, self._features)
-        self._tufts = 0.10 + 0.08 * _noise(self._lattice, self._mean, 2.5) + 0.05 * _noise(self._lattice, self._mean, 9.0)
+        self._tufts = (
+            0.10 + 0.08 * _noise(self._lattice, self._mean, 2.5) + 0.05 * _noise(self._lattice, self._mean, 9.0)
+        )
 
     def picture(self, index: int) -> Array:
         """Return one frame, (size, size, 3) in 0..1."""
@@ -137,9 +147,14 @@ class _Painter:
         cover = self._hairy[:, None]
         shell = camera + normals * np.where(cover > 0, self._tufts[:, None], -0.02)
         canvas = self._background.copy()
-        focal, centre = self._scene.focal * size / REFERENCE_SIZE, (self._scene.centre + 0.5) * size / REFERENCE_SIZE - 0.5
+        focal, centre = (
+            self._scene.focal * size / REFERENCE_SIZE,
+            (self._scene.centre + 0.5) * size / REFERENCE_SIZE - 0.5,
+        )
         _paint_shoulders(canvas, camera, focal, centre)
-        pixels = np.stack([centre[0] - focal * shell[:, 0] / shell[:, 2], centre[1] + focal * shell[:, 1] / shell[:, 2]], axis=1)
+        pixels = np.stack(
+            [centre[0] - focal * shell[:, 0] / shell[:, 2], centre[1] + focal * shell[:, 1] / shell[:, 2]], axis=1
+        )
         low = np.clip(np.floor(pixels.min(0)).astype(int) - 1, 0, size)
         high = np.clip(np.ceil(pixels.max(0)).astype(int) + 2, 0, size)
         width, height = high - low
@@ -217,7 +232,7 @@ def _noise(lattice: Array, places: Array, frequency: float) -> Array:
 
 def _stroke(colour: Array, place: Array, line: Array, paint: Array, width: float) -> Array:
     """Paint along a line of the mean head (L, 3)."""
-    steps = np.concatenate([np.linspace(a, b, 8, endpoint=False) for a, b in zip(line[:-1], line[1:], strict=True)])
+    steps = np.concatenate([np.linspace(a, b, 8, endpoint=False) for a, b in itertools.pairwise(line)])
     near = np.flatnonzero(np.abs(place - line.mean(0)).max(1) < np.ptp(line, axis=0).max() / 2 + 2 * width)
     distance = np.full(len(place), np.inf)
     if len(near):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.morphable.model import MorphableModel
+from talkmill.morphable.model import MorphableModel, without_size
 
 IDENTITY_COUNT = 40
 # The mesh is in centimetres.
@@ -34,7 +34,7 @@ def build(folder: Path, target: Path) -> None:
         MorphableModel(
             name="ict-light",
             mean=mean,
-            identity=_without_size(_modes_last(arrays["identity"][:IDENTITY_COUNT]), mean),
+            identity=without_size(_modes_last(arrays["identity"][:IDENTITY_COUNT]), mean, landmarks),
             expression=_modes_last(arrays["expression"][kept]),
             expression_names=tuple(names[index] for index in kept),
             triangles=np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]),
@@ -44,9 +44,3 @@ def build(folder: Path, target: Path) -> None:
 
 def _modes_last(modes: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
     return np.moveaxis(modes.astype(np.float32), 0, -1) / np.float32(CENTIMETRES_PER_UNIT)
-
-
-def _without_size(modes: npt.NDArray[np.float32], mean: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Take growth as a whole out of identity modes (V, 3, K): one camera can't tell it from a shorter distance."""
-    growth = np.einsum("vik,vi->k", modes, mean) / (mean**2).sum()
-    return modes - mean[..., None] * growth

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.geometry.transforms import similarity_from_points
-from talkmill.morphable.model import MorphableModel
+from talkmill.morphable.model import MorphableModel, without_size
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -48,11 +48,11 @@ def build(folder: Path, target: Path) -> None:
         samples = _sample_heads(archive, mesh, np.random.default_rng(SEED))
     mean, identity = _principal_components(samples)
     landmarks = mesh.index_of[_landmark_vertices()]
-    origin = mean[landmarks].mean(0)
+    mean = mean - mean[landmarks].mean(0)
     MorphableModel(
         name="makehuman-head",
-        mean=(mean - origin).astype(np.float32),
-        identity=identity,
+        mean=mean,
+        identity=without_size(identity, mean, landmarks),
         expression=np.stack(units, axis=-1),
         expression_names=tuple(names),
         triangles=mesh.triangles,
