@@ -25,7 +25,7 @@ from orchestrator.bench import load  # noqa: E402
 from orchestrator.bench.fit import measure_fit  # noqa: E402
 from orchestrator.bench.quality import Bar, measure_quality  # noqa: E402
 from orchestrator.client import Connection  # noqa: E402
-from orchestrator.commands import runs, serve  # noqa: E402
+from orchestrator.commands import imports, runs, serve  # noqa: E402
 from orchestrator.commands.options import RunOptions, Split  # noqa: E402
 from orchestrator.commands.outcome import (  # noqa: E402
     EXIT_FAILED,
@@ -39,6 +39,7 @@ from orchestrator.export import export_otavatar  # noqa: E402
 from orchestrator.naming import InputError, collect_sources  # noqa: E402
 from orchestrator.progress import ProgressDisplay  # noqa: E402
 from orchestrator.run import RunSummary, run_dataset  # noqa: E402
+from services.coarse_fit.messages import CoarseMethod
 from services.matting.messages import MattingMethod  # noqa: E402
 from talkmill.dataset.reader import DatasetError, read_clip, read_manifest, size_folder, verify  # noqa: E402
 from talkmill.models.catalogue import UnknownModelError, catalogue, find  # noqa: E402
@@ -58,6 +59,7 @@ app = typer.Typer(
 models_app = typer.Typer(help="Model files: list, fetch, verify.", no_args_is_help=True, rich_markup_mode=None)
 dataset_app = typer.Typer(help="Data sets: inspect, verify, export.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models_app, name="models")
+models_app.add_typer(imports.app, name="import")
 app.add_typer(dataset_app, name="dataset")
 bench_app = typer.Typer(help="Measurements.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(bench_app, name="bench")
@@ -108,6 +110,8 @@ def run(
     increase_area: Annotated[float, typer.Option(min=0, max=2, help="Added on each side of the face box.")] = 0.2,
     min_seconds: Annotated[float, typer.Option(min=0, help="Shorter clips are rejected.")] = 1.0,
     min_face: Annotated[float, typer.Option(min=0, help="Clips with smaller faces (pixels) are rejected.")] = 64.0,
+    coarse: Annotated[CoarseMethod, typer.Option(help="How coarse coefficients are found.")] = "landmark-fit",
+    photometric: Annotated[bool, typer.Option(help="Refine the camera by the colours of the skin.")] = True,
     person: Annotated[str | None, typer.Option(metavar="NAME", help="Who is seen in all inputs.")] = None,
     link_persons: Annotated[bool, typer.Option("--link-persons", help="Name clips person#clip.")] = False,
     split: Annotated[Split, typer.Option(help="Which list the clips go to.")] = Split.TRAIN,
@@ -122,7 +126,9 @@ def run(
     configure_logs("debug" if verbose else "warning")
     console = Console(stderr=True)
     settings = _settings()
-    parameters = RunOptions(size, fps, ranges or [], matting, increase_area, min_seconds, min_face).parameters()
+    parameters = RunOptions(
+        size, fps, ranges or [], matting, increase_area, min_seconds, min_face, photometric, coarse
+    ).parameters()
     if link_persons and person is None:
         raise CommandError("--link-persons needs --person")
     with _cancellation() as cancelled:
@@ -135,7 +141,7 @@ def run(
                 out,
                 store,
                 _repository(settings, console),
-                ModelChoice(matting, landmarks, morphable, detector),
+                ModelChoice(matting, landmarks, morphable, detector, coarse),
                 provider or settings.execution_provider,
                 threads,
             )

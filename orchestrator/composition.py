@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from services.coarse_fit.messages import CoarseMethod
 from services.coarse_fit.stage import CoarseFitStage
 from services.crop.stage import CropStage
 from services.download.stage import DownloadStage
@@ -15,6 +16,7 @@ from services.pack.stage import InPlace, PackStage
 from services.split.stage import SplitStage
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
+from talkmill.fitting.device import choose_device
 from talkmill.inference.providers import choose_providers
 from talkmill.models.catalogue import Role
 from talkmill.models.repository import ModelRepository
@@ -32,12 +34,14 @@ class ModelChoice:
         landmarks: A landmark model.
         morphable: A morphable model.
         detector: A face detector.
+        coarse: How coarse coefficients are found.
     """
 
     matting: MattingMethod = "fusion"
     landmarks: str = "face-api-68"
     morphable: str = "makehuman-head"
     detector: str = "faceboxes-v2"
+    coarse: CoarseMethod = "landmark-fit"
 
 
 def open_store(folder: Path) -> LocalStore:
@@ -73,6 +77,7 @@ def build_stages(
     matting = {name: models.ensure(name, role) for name in needed}
     landmarks = models.ensure(choice.landmarks, "landmarks")
     morphable = models.ensure(choice.morphable, "morphable")
+    regressor = None if choice.coarse == "landmark-fit" else models.ensure(choice.coarse, "coarse_regressor")
 
     def adopt(path: Path, media_type: str) -> Artifact:
         return store.adopt(DATASET_BUCKET, path.resolve().relative_to(folder.resolve()).as_posix(), media_type)
@@ -83,8 +88,8 @@ def build_stages(
         MattingStage(matting, providers, threads),
         CropStage(),
         LandmarksStage(landmarks, providers, threads),
-        CoarseFitStage(morphable),
-        FineFitStage(morphable),
+        CoarseFitStage(choice.coarse, morphable if regressor is None else regressor, providers, threads),
+        FineFitStage(morphable, choose_device(provider), threads),
         PackStage(InPlace(folder / "lmdb", adopt)),
     )
     return {stage.name: stage for stage in stages}

@@ -11,6 +11,8 @@ from services.landmarks.messages import LandmarksInputs, LandmarksOutputs, Landm
 from services.matting.messages import MattingInputs, MattingOutputs, MattingParameters
 from services.split.messages import Clip, SplitParameters
 
+# Coarse methods that look at the picture; the landmark fit is spared the transfer.
+METHODS_WITH_FRAMES = ("deep3d-resnet50",)
 CLIP_STAGES = ("matting", "crop", "landmarks", "coarse_fit", "fine_fit")
 
 
@@ -60,7 +62,8 @@ def clip_inputs(stage: str, progress: ClipProgress, parameters: RunParameters) -
     landmarks: LandmarksOutputs = done["landmarks"]
     size = parameters.crop.size
     if stage == "coarse_fit":
-        return CoarseFitInputs(landmarks.landmarks, size, parameters.coarse_fit)
+        frames = crop.frames if parameters.coarse_fit.method in METHODS_WITH_FRAMES else None
+        return CoarseFitInputs(landmarks.landmarks, size, parameters.coarse_fit, frames)
     if stage == "fine_fit":
         return FineFitInputs(
             landmarks.landmarks, crop.frames, clip.video, matting.alpha, size, clip.rate, parameters.fine_fit

@@ -6,7 +6,9 @@ from fractions import Fraction
 
 from orchestrator.commands.outcome import CommandError
 from orchestrator.pipeline import RunParameters
+from services.coarse_fit.messages import CoarseFitParameters, CoarseMethod
 from services.crop.messages import CropParameters
+from services.fine_fit.messages import FineFitParameters
 from services.matting.messages import MattingMethod, MattingParameters
 from services.split.messages import SplitParameters, TimeRange
 
@@ -30,6 +32,8 @@ class RunOptions:
     increase_area: float
     min_seconds: float
     min_face: float
+    photometric: bool
+    coarse: CoarseMethod
 
     def parameters(self) -> RunParameters:
         """Return the parameters of every stage.
@@ -41,6 +45,8 @@ class RunOptions:
             split=SplitParameters(_rate(self.fps), _time_ranges(self.ranges), self.min_seconds, self.min_face),
             matting=MattingParameters(self.matting),
             crop=CropParameters(self.size, self.increase_area),
+            coarse_fit=CoarseFitParameters(self.coarse),
+            fine_fit=FineFitParameters(photometric=self.photometric),
         )
 
 

@@ -14,6 +14,7 @@ from orchestrator.commands.options import RunOptions, Split
 from orchestrator.commands.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from orchestrator.naming import InputError, collect_sources
 from orchestrator.settings import ClientSettings
+from services.coarse_fit.messages import CoarseMethod
 from services.matting.messages import MattingMethod
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 
@@ -35,6 +36,8 @@ def submit(
     increase_area: Annotated[float, typer.Option(min=0, max=2, help="Added on each side of the face box.")] = 0.2,
     min_seconds: Annotated[float, typer.Option(min=0, help="Shorter clips are rejected.")] = 1.0,
     min_face: Annotated[float, typer.Option(min=0, help="Clips with smaller faces (pixels) are rejected.")] = 64.0,
+    coarse: Annotated[CoarseMethod, typer.Option(help="How coarse coefficients are found.")] = "landmark-fit",
+    photometric: Annotated[bool, typer.Option(help="Refine the camera by the colours of the skin.")] = True,
     person: Annotated[str | None, typer.Option(metavar="NAME", help="Who is seen in all inputs.")] = None,
     link_persons: Annotated[bool, typer.Option("--link-persons", help="Name clips person#clip.")] = False,
     split: Annotated[Split, typer.Option(help="Which list the clips go to.")] = Split.TRAIN,
@@ -42,7 +45,9 @@ def submit(
 ) -> int:
     """Upload local files, start a run on the server, and print its name."""
     console = Console(stderr=True)
-    parameters = RunOptions(size, fps, ranges or [], matting, increase_area, min_seconds, min_face).parameters()
+    parameters = RunOptions(
+        size, fps, ranges or [], matting, increase_area, min_seconds, min_face, photometric, coarse
+    ).parameters()
     if link_persons and person is None:
         raise CommandError("--link-persons needs --person")
     try:

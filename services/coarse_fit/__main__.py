@@ -5,11 +5,14 @@ from talkmill.serving.settings import quiet_libraries
 quiet_libraries()
 
 import sys
+from functools import cache
 from typing import Any
 
+from services.coarse_fit.messages import CoarseFitInputs, CoarseMethod
 from services.coarse_fit.service import METHOD
 from services.coarse_fit.settings import CoarseFitSettings
 from services.coarse_fit.stage import CoarseFitStage
+from talkmill.inference.providers import choose_providers
 from talkmill.serving.stage_models import installed
 from talkmill.serving.stage_server import StageFor, read_settings, serve_stage
 from talkmill.stage.contract import Stage
@@ -23,8 +26,17 @@ def main() -> int:
 
 def build(settings: CoarseFitSettings) -> tuple[StageFor, list[Stage[Any, Any]]]:
     """Return the stage of a request, and the stages to load before the server is ready."""
-    stage = CoarseFitStage(installed(settings.models, settings.morphable))
-    return (lambda inputs: stage), [stage]
+    providers = choose_providers(settings.execution_provider)
+
+    @cache
+    def stage_of(method: CoarseMethod) -> CoarseFitStage:
+        model = settings.morphable if method == "landmark-fit" else method
+        return CoarseFitStage(method, installed(settings.models, model), providers, settings.threads_of_network)
+
+    def stage_for(inputs: CoarseFitInputs) -> CoarseFitStage:
+        return stage_of(inputs.parameters.method)
+
+    return stage_for, [stage_of(method) for method in settings.methods]
 
 
 if __name__ == "__main__":

@@ -8,27 +8,30 @@ from talkmill.fitting.priors import FitPriors
 from talkmill.stage.contract import Measurement
 from talkmill.stage.fields import Positive, Side
 
+CoarseMethod = Literal["landmark-fit", "deep3d-resnet50"]
+
 
 @dataclass(frozen=True, slots=True)
 class CoarseFitParameters:
     """What decides the coefficients.
 
     Attributes:
-        method: `landmark-fit`.
-        landmark_fraction: Noise of a landmark as a fraction of the outer-eye distance.
+        method: `landmark-fit`, or the network `deep3d-resnet50`.
+        landmark_fraction: Noise of a landmark as a fraction of the outer-eye distance; of `landmark-fit`.
     """
 
-    method: Literal["landmark-fit"] = "landmark-fit"
+    method: CoarseMethod = "landmark-fit"
     landmark_fraction: Positive = FitPriors().landmark_fraction
 
 
 @dataclass(frozen=True, slots=True)
 class CoarseFitInputs:
-    """Landmarks and the side of the image that they are in."""
+    """Landmarks and the side of the image that they are in; a network wants the frames too."""
 
     landmarks: Artifact
     size: Side
     parameters: CoarseFitParameters = CoarseFitParameters()
+    frames: Artifact | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,19 @@
 """Coarse fit: coefficients of each frame on its own, in Deep3DFaceRecon's 257 layout."""
 
-import numpy as np
+import json
+from collections.abc import Iterator
 
-from services.coarse_fit.messages import CoarseFitInputs, CoarseFitOutputs
+import numpy as np
+import numpy.typing as npt
+
+from services.coarse_fit.messages import CoarseFitInputs, CoarseFitOutputs, CoarseMethod
 from talkmill.artifacts.manifest import ModelVersion
-from talkmill.fitting.alignment import align, warping_matrix
+from talkmill.fitting.alignment import FIVE_POINTS_KEY, Alignment, align, five_points, warping_matrix
 from talkmill.fitting.coefficients import CoarseCoefficients
 from talkmill.fitting.frames import fit_frames
 from talkmill.fitting.priors import FitPriors
 from talkmill.fitting.projection import LandmarkBasis
+from talkmill.fitting.regression import regress
 from talkmill.geometry.conventions import (
     COARSE_FOCAL,
     COARSE_SIZE,
@@ -17,51 +22,66 @@ from talkmill.geometry.conventions import (
     principal_point,
 )
 from talkmill.geometry.transforms import apply
+from talkmill.inference.onnx_backend import OnnxNetwork
 from talkmill.landmarks.points import INNER
 from talkmill.models.installed import InstalledModel
 from talkmill.morphable.model import MorphableModel
 from talkmill.stage.contract import Measurement, StageContext
-from talkmill.stage.errors import FitFailedError
+from talkmill.stage.errors import FitFailedError, FrameContractError, InvalidRequestError
+from talkmill.video.decode import read_images
+
+FloatArray = npt.NDArray[np.float32]
 
 # A confidence of 0 would drop a point; an interpolated frame keeps a little of each.
 LEAST_WEIGHT = 0.02
 
 
 class CoarseFitStage:
-    """Aligns and fits."""
+    """Aligns, and fits or regresses."""
 
     name = "coarse_fit"
-    version = "1"
+    version = "2"
     outputs_type = CoarseFitOutputs
-    execution_provider = ""
 
-    def __init__(self, model: InstalledModel) -> None:
+    def __init__(self, method: CoarseMethod, model: InstalledModel, providers: list[str], threads: int) -> None:
+        """Create the stage.
+
+        Args:
+            method: How coefficients are found.
+            model: A morphable model for `landmark-fit`, the network for `deep3d-resnet50`.
+            providers: ONNX Runtime providers of the network, best first.
+            threads: Of the network.
+        """
         self.models: tuple[ModelVersion, ...] = (model.version,)
-        self._model = model
+        self.execution_provider = ""
+        self._method, self._model, self._providers, self._threads = method, model, providers, threads
 
     def load(self) -> None:
-        """Load the morphable model."""
-        model = MorphableModel.load(self._model.path)
-        self._basis = LandmarkBasis(*(part.astype(np.float64) for part in model.landmark_basis()))
+        """Load the morphable model, or the network."""
+        if self._method == "landmark-fit":
+            self._basis = LandmarkBasis.of(MorphableModel.load(self._model.path))
+            self._five_points = five_points(self._basis.mean)
+            return
+        self._network = OnnxNetwork(self._model.path, self._model.version.id, self._providers, self._threads)
+        self.execution_provider = self._network.execution_provider
+        self._five_points = np.array(json.loads(self._network.metadata[FIVE_POINTS_KEY]), np.float64)
 
     def run(self, inputs: CoarseFitInputs, context: StageContext) -> CoarseFitOutputs:
-        """Fit every frame of a clip.
+        """Find the coefficients of every frame of a clip.
 
         Raises:
-            FitFailedError: The fit is not finite.
+            FitFailedError: They are not finite.
+            FrameContractError: There are more or fewer frames than landmarks.
+            InvalidRequestError: The network is asked for without frames.
         """
         with np.load(context.path(inputs.landmarks), allow_pickle=False) as arrays:
             points, confidence, valid = arrays["points"], arrays["confidence"], arrays["valid"]
-        weights = np.where(valid[:, None], np.maximum(confidence, LEAST_WEIGHT), LEAST_WEIGHT)
-        alignments = [align(frame, self._basis.mean, inputs.size) for frame in points]
-        aligned = apply(np.stack([alignment.crop_from_image for alignment in alignments]), points)
-        priors = FitPriors(landmark_fraction=inputs.parameters.landmark_fraction)
-        centre = principal_point(COARSE_SIZE)
-        fit = fit_frames(self._basis, aligned, weights, COARSE_FOCAL, centre, priors)
-        angles = coarse_angles_from_rotation(fit.pose.rotation)
-        coefficients = CoarseCoefficients.assemble(
-            fit.identity, fit.expression, angles, coarse_translation(fit.pose.translation)
-        ).values
+        alignments = [align(frame, self._five_points, inputs.size) for frame in points]
+        if self._method == "landmark-fit":
+            weights = np.where(valid[:, None], np.maximum(confidence, LEAST_WEIGHT), LEAST_WEIGHT)
+            coefficients, measurements = self._fit(inputs, points, weights, alignments)
+        else:
+            coefficients, measurements = self._regress(inputs, context, alignments), {}
         if not np.isfinite(coefficients).all():
             bad = int((~np.isfinite(coefficients).all(1)).sum())
             raise FitFailedError(f"the coarse fit is not finite in {bad} of {len(points)} frames", measure=bad)
@@ -73,12 +93,41 @@ class CoarseFitStage:
             warping_params=np.stack([warping_matrix(a) for a in alignments]).astype(np.float32),
             valid=valid,
         )
-        error = np.linalg.norm(fit.points - aligned, axis=-1)
-        measurements: dict[str, Measurement] = {
-            "reprojection_rms_inner_pixels_at_224": round(float(np.sqrt((error[:, INNER] ** 2).mean())), 3),
-            "reprojection_rms_pixels_at_224": round(float(np.sqrt((error**2).mean())), 3),
-        }
         context.advance(len(points), len(points))
         # How long they last is not known here.
         context.count_video(len(points), 0.0)
+        measurements["method"] = self._method
         return CoarseFitOutputs(context.publish(path, "coefficients.npz", "application/x-npz"), measurements)
+
+    def _fit(
+        self, inputs: CoarseFitInputs, points: FloatArray, weights: FloatArray, alignments: list[Alignment]
+    ) -> tuple[FloatArray, dict[str, Measurement]]:
+        aligned = apply(np.stack([alignment.crop_from_image for alignment in alignments]), points)
+        priors = FitPriors(landmark_fraction=inputs.parameters.landmark_fraction)
+        fit = fit_frames(self._basis, aligned, weights, COARSE_FOCAL, principal_point(COARSE_SIZE), priors)
+        angles = coarse_angles_from_rotation(fit.pose.rotation)
+        translation = coarse_translation(fit.pose.translation)
+        coefficients = CoarseCoefficients.assemble(fit.identity, fit.expression, angles, translation).values
+        error = np.linalg.norm(fit.points - aligned, axis=-1)
+        return coefficients, {
+            "reprojection_rms_inner_pixels_at_224": round(float(np.sqrt((error[:, INNER] ** 2).mean())), 3),
+            "reprojection_rms_pixels_at_224": round(float(np.sqrt((error**2).mean())), 3),
+        }
+
+    def _regress(self, inputs: CoarseFitInputs, context: StageContext, alignments: list[Alignment]) -> FloatArray:
+        if inputs.frames is None:
+            raise InvalidRequestError(f"frames: are required for {self._method}", field="frames")
+        parts = []
+        try:
+            for part in self._batches(inputs, context, alignments):
+                parts.append(part)
+                context.advance(sum(map(len, parts)), len(alignments))
+        except ValueError as error:
+            raise FrameContractError(f"the crop does not have the {len(alignments)} frames of the landmarks") from error
+        return np.concatenate(parts).astype(np.float32)
+
+    def _batches(
+        self, inputs: CoarseFitInputs, context: StageContext, alignments: list[Alignment]
+    ) -> Iterator[FloatArray]:
+        assert inputs.frames is not None  # noqa: S101 - checked by the caller
+        return regress(self._network, read_images(context.path(inputs.frames)), alignments)

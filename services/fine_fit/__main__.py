@@ -10,6 +10,7 @@ from typing import Any
 from services.fine_fit.service import METHOD
 from services.fine_fit.settings import FineFitSettings
 from services.fine_fit.stage import FineFitStage
+from talkmill.fitting.device import choose_device
 from talkmill.serving.stage_models import installed
 from talkmill.serving.stage_server import StageFor, read_settings, serve_stage
 from talkmill.stage.contract import Stage
@@ -23,7 +24,8 @@ def main() -> int:
 
 def build(settings: FineFitSettings) -> tuple[StageFor, list[Stage[Any, Any]]]:
     """Return the stage of a request, and the stages to load before the server is ready."""
-    stage = FineFitStage(installed(settings.models, settings.morphable))
+    device = choose_device(settings.execution_provider)
+    stage = FineFitStage(installed(settings.models, settings.morphable), device, settings.threads_of_network)
     return (lambda inputs: stage), [stage]
 
 

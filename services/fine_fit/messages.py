@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from talkmill.artifacts.artifact import Artifact
-from talkmill.fitting.priors import FitPriors
+from talkmill.fitting.priors import FitPriors, PhotometricPriors
 from talkmill.stage.contract import Measurement
 from talkmill.stage.fields import Positive, Rate, Side
 
@@ -16,10 +16,15 @@ class FineFitParameters:
         priors: Spreads of the unknowns and of the landmarks.
         max_reprojection_pixels: A clip whose RMS reprojection error over all 68 points, in pixels at 512, is larger is
             rejected: its landmarks are not those of a head (full profile, occlusion). Good clips have 2 to 4.5.
+            A frame whose inner points are missed by more is not valid.
+        photometric: Whether the colours of the skin refine what the landmarks gave.
+        photometric_priors: Noise of colours.
     """
 
     priors: FitPriors = FitPriors()
     max_reprojection_pixels: Positive = 8.0
+    photometric: bool = True
+    photometric_priors: PhotometricPriors = PhotometricPriors()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +46,12 @@ class FineFitOutputs:
 
     Attributes:
         fit: .npz: `euler` (N, 3) radians, `trans` (N, 3) units of 10 cm, `focal` (1,) and `focal_interval` (2,)
-            pixels of a 512 crop, `id` (100,), `exp` (N, 79), `reprojection_error` (N,) RMS pixels at 512, `valid`
-            (N,) bool; float32. Camera: docs/coordinates.md.
+            pixels of a 512 crop, `id` (100,), `exp` (N, 79), `reprojection_error` and `reprojection_error_inner` (N,)
+            RMS pixels at 512, `photometric_residual` (N,) grey levels, `jitter` (N,) pixels at 512, `valid` (N,) bool;
+            float32. Camera: docs/coordinates.md.
         preview: JPEG strip.
         measurements: What was seen.
-        notes: What the user should know.
+        notes: Why the verdict is not `good`.
     """
 
     fit: Artifact

@@ -16,6 +16,8 @@ Array = npt.NDArray[np.float64]
 
 # Pixels of the 224 crop that one unit (10 cm) takes; with focal 1015 it puts the head 10 units away.
 RESCALE_FACTOR = 102.0
+# Where the file of a network says which five points it was trained to be aligned to.
+FIVE_POINTS_KEY = "five_points"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,12 @@ def five_points(points: npt.NDArray[np.floating]) -> Array:
     return np.stack([*eyes, points[30], points[48], points[54]]).astype(np.float64)
 
 
-def align(points: npt.NDArray[np.floating], model_points: npt.NDArray[np.floating], size: int) -> Alignment:
+def align(points: npt.NDArray[np.floating], model_points: Array, size: int) -> Alignment:
     """Find the crop that puts a face where a coarse regressor expects it.
 
     Args:
         points: (68, 2) pixels of a square image, y down.
-        model_points: (68, 3) landmarks of the mean head, in units of 10 cm.
+        model_points: (5, 3) eyes, nose and mouth corners of the mean head, in units of 10 cm.
         size: Side of the image in pixels.
 
     Returns:
@@ -51,7 +53,7 @@ def align(points: npt.NDArray[np.floating], model_points: npt.NDArray[np.floatin
     """
     upward = five_points(points)
     upward[:, 1] = size - 1 - upward[:, 1]
-    model = np.concatenate([five_points(model_points), np.ones((5, 1))], axis=1)
+    model = np.concatenate([model_points, np.ones((5, 1))], axis=1)
     rows, *_ = np.linalg.lstsq(model, upward, rcond=None)
     scale = RESCALE_FACTOR / float(np.linalg.norm(rows[:3], axis=0).mean())
     t0, t1 = rows[3]

@@ -86,6 +86,14 @@ class Clip:
     ) -> "Clip":
         """Check what is measured; points that are not finite lose their weight.
 
+        Args:
+            basis: The model's landmark points.
+            landmarks: (N, 68, 2) pixels; the focal prior is for a 512 crop.
+            weights: (N, 68) trust in each point; 0 where a frame was not measured.
+            rate: Frames a second.
+            centre: Principal point in pixels, for both axes.
+            priors: Spreads of the unknowns.
+
         Raises:
             ValueError: No frame has enough points.
         """
@@ -118,43 +126,26 @@ class Clip:
         return LandmarkTerm(self.basis, self.landmarks, self.weights, sigma, self.centre, self.priors)
 
 
-def fit_clip(
-    basis: LandmarkBasis,
-    landmarks: npt.NDArray[np.floating],
-    weights: npt.NDArray[np.floating],
-    rate: float,
-    centre: float,
-    priors: FitPriors,
-    advance: Callable[[int, int], None] = lambda done, total: None,
-) -> ClipFit:
+def fit_clip(clip: Clip, advance: Callable[[int, int], None] = lambda done, total: None) -> ClipFit:
     """Fit a clip of any length from one frame up.
 
     Args:
-        basis: The model's landmark vertices.
-        landmarks: (N, 68, 2) pixels; the focal prior is for a 512 crop. Points that are not finite are left out.
-        weights: (N, 68) trust in each point; 0 where a frame was not measured.
-        rate: Frames a second.
-        centre: Principal point in pixels, for both axes.
-        priors: Spreads of the unknowns.
+        clip: What was measured.
         advance: Called with frames done and frames in all.
 
     Returns:
         The fit.
-
-    Raises:
-        ValueError: No frame has enough points.
     """
-    clip = Clip.of(basis, landmarks, weights, rate, centre, priors)
     start, sigma = first_state(clip), clip.sigma()
     metric = smoothing_metric(clip, start, sigma)
     if len(clip) <= WINDOW:
-        bundle = Bundle([clip.term(sigma)], smoothness_of(clip, metric), priors, int(clip.measured.sum()))
+        bundle = Bundle([clip.term(sigma)], smoothness_of(clip, metric), clip.priors, int(clip.measured.sum()))
         solution = bundle.solve(start)
         advance(len(clip), len(clip))
         return finished(clip, sigma, solution.state, solution)
     spread = spread_frames(clip.measured, WINDOW // 2)
     alone = Smoothness(metric, np.zeros(len(spread), bool))
-    shared = Bundle([clip.part(spread).term(sigma)], alone, priors, len(spread)).solve(start.part(spread))
+    shared = Bundle([clip.part(spread).term(sigma)], alone, clip.priors, len(spread)).solve(start.part(spread))
     state, iterations = _solve_windows(clip, start, shared, sigma, metric, advance)
     solution = Solution(state, shared.cost, iterations, shared.log_focal_deviation)
     return finished(clip, sigma, state, solution)
@@ -179,7 +170,7 @@ def joined(states: list[State]) -> State:
 def spread_frames(measured: Mask, count: int) -> npt.NDArray[np.int64]:
     """Return up to so many measured frames, evenly spread."""
     frames = np.flatnonzero(measured)
-    return frames[np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).astype(int))]
+    return np.asarray(frames[np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).astype(int))])
 
 
 def smoothness_of(clip: Clip, metric: Array) -> Smoothness:

@@ -55,11 +55,12 @@ class LandmarkBasis:
     def of(cls, model: MorphableModel, slide: bool = True) -> "LandmarkBasis":
         """Take the landmarks, and the candidates of the contour, out of a model."""
 
-        def part(vertices: npt.NDArray[np.int32]) -> LinearShape:
-            arrays = (model.mean[vertices], model.identity[vertices], model.expression[vertices])
-            return LinearShape(*(array.astype(np.float64) for array in arrays))
-
-        return cls(part(model.landmarks), part(contour_candidates(model).reshape(-1)) if slide else None)
+        arrays = (model.mean, model.identity, model.expression)
+        fixed = LinearShape(*(model.landmark_rows(array).astype(np.float64) for array in arrays))
+        if not slide:
+            return cls(fixed)
+        rows = contour_candidates(model).reshape(-1)
+        return cls(fixed, LinearShape(*(array[rows].astype(np.float64) for array in arrays)))
 
     @property
     def mean(self) -> Array:

@@ -52,6 +52,11 @@ class OnnxNetwork:
         """Names of the inputs, in the model's order."""
         return self._inputs
 
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the file says beside the network."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
+
     def run(self, inputs: Mapping[str, FloatArray]) -> list[FloatArray]:
         """Run the network once; see `backend.Network`."""
         contiguous = {name: np.ascontiguousarray(array) for name, array in inputs.items()}

@@ -8,7 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import TypeAdapter
 
-Role = Literal["face_detection", "matting", "matting_part", "landmarks", "morphable"]
+Role = Literal["face_detection", "matting", "matting_part", "landmarks", "morphable", "coarse_regressor"]
 
 
 class UnknownModelError(ValueError):
@@ -50,6 +50,7 @@ class ModelEntry:
         build: Name of the builder, or None where a file is loaded as it is.
         tensors: Inputs and outputs with shapes and normalisation.
         default: Whether the default set holds it.
+        import_by: The command that makes it out of files that the user brings, or None where it is fetched.
     """
 
     id: str
@@ -64,6 +65,7 @@ class ModelEntry:
     tensors: str
     build: str | None = None
     default: bool = False
+    import_by: str | None = None
 
 
 @cache

@@ -44,7 +44,8 @@ def find_installed(folder: Path, entry: ModelEntry) -> InstalledModel | None:
     except (OSError, ValueError, TypeError):
         return None
     wanted = {file.name: file.sha256 for file in entry.files}
-    if record.sources != wanted or record.loads != entry.loads:
+    # What the user brought has the hashes that it has.
+    if (record.sources != wanted and entry.import_by is None) or record.loads != entry.loads:
         return None
     path = folder / entry.id / record.loads
     return InstalledModel(path, ModelVersion(entry.id, record.sha256)) if path.is_file() else None

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from talkmill.artifacts.artifact import sha256_of
-from talkmill.models.catalogue import ModelFile, Role, find
+from talkmill.models.catalogue import ModelEntry, ModelFile, Role, find
 from talkmill.models.export.builders import BUILDERS
 from talkmill.models.installed import RECORD_NAME, InstalledModel, Record, find_installed, install
 from talkmill.models.sources import SourceError, obtain
@@ -49,6 +49,8 @@ class ModelRepository:
         model = self.installed(model_id)
         if model is not None:
             return model
+        if entry.import_by is not None:
+            raise ModelError(_import_hint(entry))
         if not entry.permissive:
             raise ModelError(
                 f"model {model_id} has the licence {entry.licence} and is fetched only when you accept it: "
@@ -64,16 +66,36 @@ class ModelRepository:
             ModelError: No source gave a file with the right hash.
         """
         entry = find(model_id)
+        if entry.import_by is not None:
+            raise ModelError(_import_hint(entry))
         self._announce(f"{entry.id}: {entry.title}. Licence {entry.licence}. Training data: {entry.training_data}.")
+
+        def write(target: Path) -> dict[str, str]:
+            with tempfile.TemporaryDirectory() as archives:
+                sources = {file.name: self._fetch_file(file, target.parent, Path(archives)) for file in entry.files}
+            if entry.build is not None:
+                BUILDERS[entry.build](target.parent, target)
+                for file in entry.files:
+                    (target.parent / file.name).unlink()
+            return sources
+
+        return self.adopt(model_id, write)
+
+    def adopt(self, model_id: str, write: Callable[[Path], dict[str, str]]) -> InstalledModel:
+        """Install what a function makes; all of it or nothing.
+
+        Args:
+            model_id: A model of the catalogue.
+            write: Writes the file that the pipeline loads, and returns name and sha256 of each file that it was made of.
+
+        Raises:
+            ModelError: It cannot be stored.
+        """
+        entry = find(model_id)
         part = self.folder / f".{model_id}-{uuid.uuid4().hex}"
         try:
             part.mkdir(parents=True)
-            with tempfile.TemporaryDirectory() as archives:
-                sources = {file.name: self._fetch_file(file, part, Path(archives)) for file in entry.files}
-            if entry.build is not None:
-                BUILDERS[entry.build](part, part / entry.loads)
-                for file in entry.files:
-                    (part / file.name).unlink()
+            sources = write(part / entry.loads)
             record = Record(model_id, entry.loads, sha256_of(part / entry.loads), sources)
             (part / RECORD_NAME).write_text(json.dumps(asdict(record), indent=1))
             install(part, self.folder / model_id)
@@ -115,3 +137,7 @@ class ModelRepository:
                 return found
             failures.append(f"{source}: sha256 {found[:12]}... is not {file.sha256[:12]}...")
         raise ModelError(f"{file.name} could not be had. " + ". ".join(failures))
+
+
+def _import_hint(entry: ModelEntry) -> str:
+    return f"model {entry.id} is made out of files that you bring (licence {entry.licence}): `{entry.import_by}`"

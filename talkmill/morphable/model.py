@@ -23,7 +23,9 @@ class MorphableModel:
         expression: (V, 3, E) float32; a coefficient of 1 is the whole unit.
         expression_names: E names.
         triangles: (T, 3) int32.
-        landmarks: (68,) int32 vertex of each iBUG point.
+        landmarks: (68,) int32 vertex next to each iBUG point.
+        corners: (68, 3) int32 triangle that each point lies in.
+        shares: (68, 3) float32 of its corners.
     """
 
     name: str
@@ -33,6 +35,12 @@ class MorphableModel:
     expression_names: tuple[str, ...]
     triangles: npt.NDArray[np.int32]
     landmarks: npt.NDArray[np.int32]
+    corners: npt.NDArray[np.int32]
+    shares: FloatArray
+
+    def landmark_rows(self, values: FloatArray) -> FloatArray:
+        """Return values (V, ...) at the 68 points, (68, ...)."""
+        return np.asarray(np.einsum("pc,pc...->p...", self.shares, values[self.corners]), np.float32)
 
     def shape(self, identity: npt.NDArray[np.floating], expression: npt.NDArray[np.floating]) -> FloatArray:
         """Return the vertices of one head.
@@ -47,13 +55,11 @@ class MorphableModel:
         shape: FloatArray = self.mean + self.identity @ identity + self.expression @ expression
         return shape.astype(np.float32)
 
-    def landmark_basis(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return mean (68, 3), identity (68, 3, K) and expression (68, 3, E) of the landmark vertices."""
-        rows = self.landmarks
-        return self.mean[rows], self.identity[rows], self.expression[rows]
+    def save(self, path: Path, **more: npt.NDArray[np.float32]) -> None:
+        """Write the model as .npz, with more arrays that `load` passes over.
 
-    def save(self, path: Path) -> None:
-        """Write the model as .npz; half precision for the bases, which keeps a vertex to 2 micrometres."""
+        Half precision for the bases keeps a vertex to 2 micrometres.
+        """
         np.savez_compressed(
             path,
             name=np.array(self.name),
@@ -63,6 +69,9 @@ class MorphableModel:
             expression_names=np.array(self.expression_names),
             triangles=self.triangles,
             landmarks=self.landmarks,
+            corners=self.corners,
+            shares=self.shares,
+            **more,
         )
 
     @classmethod
@@ -77,7 +86,16 @@ class MorphableModel:
                 expression_names=tuple(str(name) for name in arrays["expression_names"]),
                 triangles=arrays["triangles"],
                 landmarks=arrays["landmarks"],
+                corners=arrays["corners"],
+                shares=arrays["shares"],
             )
+
+
+def at_vertices(landmarks: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], FloatArray]:
+    """Return corners and shares of points that are vertices, (68, 3) each."""
+    shares = np.zeros((len(landmarks), 3), np.float32)
+    shares[:, 0] = 1
+    return np.repeat(landmarks[:, None], 3, axis=1).astype(np.int32), shares
 
 
 def without_size(modes: FloatArray, mean: FloatArray, landmarks: npt.NDArray[np.int32]) -> FloatArray:

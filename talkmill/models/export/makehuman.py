@@ -8,7 +8,6 @@ import gzip
 import json
 import zipfile
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.geometry.transforms import similarity_from_points
+from talkmill.morphable.landmark_points import landmark_points
 from talkmill.morphable.model import MorphableModel, without_size
 
 FloatArray = npt.NDArray[np.float32]
@@ -47,7 +47,8 @@ def build(folder: Path, target: Path) -> None:
         names, units = _read_units(archive, mesh)
         samples = _sample_heads(archive, mesh, np.random.default_rng(SEED))
     mean, identity = _principal_components(samples)
-    landmarks = mesh.index_of[_landmark_vertices()]
+    points = landmark_points("makehuman")
+    landmarks = mesh.index_of[points.landmarks]
     mean = mean - mean[landmarks].mean(0)
     MorphableModel(
         name="makehuman-head",
@@ -57,6 +58,8 @@ def build(folder: Path, target: Path) -> None:
         expression_names=tuple(names),
         triangles=mesh.triangles,
         landmarks=landmarks,
+        corners=mesh.index_of[points.corners],
+        shares=points.shares,
     ).save(target)
 
 
@@ -209,7 +212,3 @@ def _principal_components(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
     shape = samples.shape[1:]
     return mean.reshape(shape).astype(np.float32), basis.reshape(*shape, -1).astype(np.float32)
 
-
-def _landmark_vertices() -> npt.NDArray[np.int64]:
-    text = resources.files("talkmill.morphable").joinpath("makehuman_landmarks.json").read_text()
-    return np.array(json.loads(text)["landmarks"])

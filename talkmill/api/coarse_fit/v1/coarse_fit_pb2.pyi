@@ -8,16 +8,18 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RegressCoefficientsRequest(_message.Message):
-    __slots__ = ("context", "landmarks", "size", "parameters")
+    __slots__ = ("context", "landmarks", "size", "parameters", "frames")
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     LANDMARKS_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
     context: _common_pb2.ExecutionContext
     landmarks: _common_pb2.Artifact
     size: int
     parameters: CoarseFitParameters
-    def __init__(self, context: _Optional[_Union[_common_pb2.ExecutionContext, _Mapping]] = ..., landmarks: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., size: _Optional[int] = ..., parameters: _Optional[_Union[CoarseFitParameters, _Mapping]] = ...) -> None: ...
+    frames: _common_pb2.Artifact
+    def __init__(self, context: _Optional[_Union[_common_pb2.ExecutionContext, _Mapping]] = ..., landmarks: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., size: _Optional[int] = ..., parameters: _Optional[_Union[CoarseFitParameters, _Mapping]] = ..., frames: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ...) -> None: ...
 
 class RegressCoefficientsResponse(_message.Message):
     __slots__ = ("progress", "outputs", "summary")

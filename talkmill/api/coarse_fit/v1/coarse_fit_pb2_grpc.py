@@ -59,7 +59,7 @@ class CoarseFitServiceServicer:
         - RESOURCE_EXHAUSTED STORAGE_FULL, PERMISSION_DENIED NOT_WRITABLE: scratch or the store cannot be written.
         - CANCELLED CANCELLED: the work was cancelled, or the server ended its grace.
         - INTERNAL INTERNAL, INTERNAL FRAME_CONTRACT_BROKEN: a defect.
-        - FAILED_PRECONDITION FIT_FAILED: the fit is not finite.
+        - FAILED_PRECONDITION FIT_FAILED: the coefficients are not finite.
         - FAILED_PRECONDITION MODEL_UNAVAILABLE: a model that the request needs is not there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

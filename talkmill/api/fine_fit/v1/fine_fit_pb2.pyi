@@ -38,38 +38,54 @@ class FitCoefficientsResponse(_message.Message):
     def __init__(self, progress: _Optional[_Union[_common_pb2.Progress, _Mapping]] = ..., outputs: _Optional[_Union[FineFitOutputs, _Mapping]] = ..., summary: _Optional[_Union[_common_pb2.ExecutionSummary, _Mapping]] = ...) -> None: ...
 
 class FitPriors(_message.Message):
-    __slots__ = ("landmark_fraction", "contour_weight", "huber", "identity", "expression", "independent_frames", "focal_pixels", "log_focal", "turn_acceleration", "shift_acceleration", "expression_acceleration")
+    __slots__ = ("landmark_fraction", "contour_weight", "cauchy", "identity", "expression", "independent_frames", "focal_frames", "focal_pixels", "log_focal", "log_focal_basis", "pose_cutoff", "expression_cutoff")
     LANDMARK_FRACTION_FIELD_NUMBER: _ClassVar[int]
     CONTOUR_WEIGHT_FIELD_NUMBER: _ClassVar[int]
-    HUBER_FIELD_NUMBER: _ClassVar[int]
+    CAUCHY_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_FIELD_NUMBER: _ClassVar[int]
     EXPRESSION_FIELD_NUMBER: _ClassVar[int]
     INDEPENDENT_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    FOCAL_FRAMES_FIELD_NUMBER: _ClassVar[int]
     FOCAL_PIXELS_FIELD_NUMBER: _ClassVar[int]
     LOG_FOCAL_FIELD_NUMBER: _ClassVar[int]
-    TURN_ACCELERATION_FIELD_NUMBER: _ClassVar[int]
-    SHIFT_ACCELERATION_FIELD_NUMBER: _ClassVar[int]
-    EXPRESSION_ACCELERATION_FIELD_NUMBER: _ClassVar[int]
+    LOG_FOCAL_BASIS_FIELD_NUMBER: _ClassVar[int]
+    POSE_CUTOFF_FIELD_NUMBER: _ClassVar[int]
+    EXPRESSION_CUTOFF_FIELD_NUMBER: _ClassVar[int]
     landmark_fraction: float
     contour_weight: float
-    huber: float
+    cauchy: float
     identity: float
     expression: float
     independent_frames: float
+    focal_frames: float
     focal_pixels: float
     log_focal: float
-    turn_acceleration: float
-    shift_acceleration: float
-    expression_acceleration: float
-    def __init__(self, landmark_fraction: _Optional[float] = ..., contour_weight: _Optional[float] = ..., huber: _Optional[float] = ..., identity: _Optional[float] = ..., expression: _Optional[float] = ..., independent_frames: _Optional[float] = ..., focal_pixels: _Optional[float] = ..., log_focal: _Optional[float] = ..., turn_acceleration: _Optional[float] = ..., shift_acceleration: _Optional[float] = ..., expression_acceleration: _Optional[float] = ...) -> None: ...
+    log_focal_basis: float
+    pose_cutoff: float
+    expression_cutoff: float
+    def __init__(self, landmark_fraction: _Optional[float] = ..., contour_weight: _Optional[float] = ..., cauchy: _Optional[float] = ..., identity: _Optional[float] = ..., expression: _Optional[float] = ..., independent_frames: _Optional[float] = ..., focal_frames: _Optional[float] = ..., focal_pixels: _Optional[float] = ..., log_focal: _Optional[float] = ..., log_focal_basis: _Optional[float] = ..., pose_cutoff: _Optional[float] = ..., expression_cutoff: _Optional[float] = ...) -> None: ...
+
+class PhotometricPriors(_message.Message):
+    __slots__ = ("independent_texels", "cauchy", "least_sigma")
+    INDEPENDENT_TEXELS_FIELD_NUMBER: _ClassVar[int]
+    CAUCHY_FIELD_NUMBER: _ClassVar[int]
+    LEAST_SIGMA_FIELD_NUMBER: _ClassVar[int]
+    independent_texels: float
+    cauchy: float
+    least_sigma: float
+    def __init__(self, independent_texels: _Optional[float] = ..., cauchy: _Optional[float] = ..., least_sigma: _Optional[float] = ...) -> None: ...
 
 class FineFitParameters(_message.Message):
-    __slots__ = ("priors", "max_reprojection_pixels")
+    __slots__ = ("priors", "max_reprojection_pixels", "photometric", "photometric_priors")
     PRIORS_FIELD_NUMBER: _ClassVar[int]
     MAX_REPROJECTION_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    PHOTOMETRIC_FIELD_NUMBER: _ClassVar[int]
+    PHOTOMETRIC_PRIORS_FIELD_NUMBER: _ClassVar[int]
     priors: FitPriors
     max_reprojection_pixels: float
-    def __init__(self, priors: _Optional[_Union[FitPriors, _Mapping]] = ..., max_reprojection_pixels: _Optional[float] = ...) -> None: ...
+    photometric: bool
+    photometric_priors: PhotometricPriors
+    def __init__(self, priors: _Optional[_Union[FitPriors, _Mapping]] = ..., max_reprojection_pixels: _Optional[float] = ..., photometric: _Optional[bool] = ..., photometric_priors: _Optional[_Union[PhotometricPriors, _Mapping]] = ...) -> None: ...
 
 class FineFitOutputs(_message.Message):
     __slots__ = ("fit", "preview", "measurements", "notes")

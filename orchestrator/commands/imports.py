@@ -1,0 +1,81 @@
+"""`talkmill models import`: models made out of files that the user brings."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from orchestrator.commands.outcome import EXIT_OK, CommandError
+from orchestrator.settings import read_settings
+from talkmill.artifacts.artifact import sha256_of
+from talkmill.models.repository import ModelError, ModelRepository
+
+app = typer.Typer(help="Make models out of files that you bring.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("bfm09")
+def import_bfm(
+    folder: Annotated[Path, typer.Option("--from", metavar="DIR", help="Folder with the files of BFM 2009.")],
+) -> int:
+    """Build the Basel Face Model 2009 for the coarse network and for the fine fit; nothing leaves this machine."""
+    # SciPy's readers are slow to load.
+    from talkmill.models.export import bfm
+
+    console, models = Console(), _repository()
+    missing = bfm.missing_files(folder)
+    if missing:
+        raise CommandError(f"{folder} lacks {len(missing)} of {len(bfm.FILES)} files:\n  " + "\n  ".join(missing))
+    with tempfile.TemporaryDirectory() as scratch:
+        coarse, fine = Path(scratch) / "coarse.npz", Path(scratch) / "fine.npz"
+        try:
+            bfm.build(folder, coarse, fine)
+            hashes = bfm.source_hashes(folder)
+            for model_id, made in (("bfm09-coarse", coarse), ("bfm09-fine", fine)):
+                models.adopt(model_id, lambda target, made=made: _moved(made, target, hashes))
+                console.print(f"{model_id}: ready; use it with --morphable {model_id}", markup=False)
+        except (bfm.BfmError, ModelError, OSError) as error:
+            raise CommandError(str(error)) from error
+    for name, digest in hashes.items():
+        console.print(f"  {name} sha256 {digest}", markup=False, soft_wrap=True)
+    return EXIT_OK
+
+
+@app.command("deep3d")
+def import_deep3d(
+    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="epoch_20.pth of Deep3DFaceRecon_pytorch.")],
+    landmarks_3d: Annotated[
+        Path, typer.Option("--landmarks-3d", metavar="FILE", help="similarity_Lm3D_all.mat of the same repository.")
+    ],
+) -> int:
+    """Export Deep3DFaceRecon's regressor to ONNX and compare it with torch."""
+    # torch is slow to load.
+    from talkmill.models.export import deep3d
+
+    console, models = Console(), _repository()
+    for file in (checkpoint, landmarks_3d):
+        if not file.is_file():
+            raise CommandError(f"{file} is not a file; it comes from github.com/sicxu/Deep3DFaceRecon_pytorch")
+    found: list[float] = []
+
+    def write(target: Path) -> dict[str, str]:
+        found.append(deep3d.build(checkpoint, landmarks_3d, target))
+        return {file.name: sha256_of(file) for file in (checkpoint, landmarks_3d)}
+
+    try:
+        models.adopt("deep3d-resnet50", write)
+    except (deep3d.Deep3dError, ModelError, OSError) as error:
+        raise CommandError(str(error)) from error
+    console.print(f"deep3d-resnet50: ready, within {found[0]:.1e} of torch; use it with --coarse deep3d-resnet50")
+    return EXIT_OK
+
+
+def _repository() -> ModelRepository:
+    models = read_settings().models
+    return ModelRepository(models.directory, models.mirror)
+
+
+def _moved(made: Path, target: Path, hashes: dict[str, str]) -> dict[str, str]:
+    made.replace(target)
+    return hashes

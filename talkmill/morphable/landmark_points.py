@@ -1,0 +1,35 @@
+"""Where the 68 points lie on a mesh: data beside this file, found on clips (docs/decisions/0009-camera-pose.md)."""
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarkPoints:
+    """Points in the numbering of the published mesh.
+
+    Attributes:
+        landmarks: (68,) int32 vertex next to each point.
+        corners: (68, 3) int32 triangle that it lies in.
+        shares: (68, 3) float32 of its corners.
+    """
+
+    landmarks: npt.NDArray[np.int32]
+    corners: npt.NDArray[np.int32]
+    shares: npt.NDArray[np.float32]
+
+
+def landmark_points(name: str) -> LandmarkPoints:
+    """Read the points of a mesh, `makehuman` or `ict`."""
+    table = json.loads(resources.files("talkmill.morphable").joinpath(f"{name}_landmarks.json").read_text())
+    corners, shares = zip(*table["points"], strict=True)
+    weights = np.array(shares, np.float32)
+    return LandmarkPoints(
+        np.array(table["landmarks"], np.int32),
+        np.array(corners, np.int32),
+        weights / weights.sum(1, keepdims=True),
+    )
