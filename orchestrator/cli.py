@@ -1,31 +1,31 @@
 """The command line: `talkmill run | models | dataset | doctor | bench`, and `orchestrator.commands`. Composes only."""
 
+import json
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.settings import Settings
 from talkmill.serving.settings import core_count, quiet_libraries
 
 quiet_libraries()
 
 from orchestrator import doctor as doctor_report  # noqa: E402 - native libraries read the environment when loaded
 from orchestrator.bench import load  # noqa: E402
-from orchestrator.bench.fit import measure_fit  # noqa: E402
 from orchestrator.bench.quality import Bar, measure_quality  # noqa: E402
 from orchestrator.client import Connection  # noqa: E402
 from orchestrator.commands import imports, runs, serve  # noqa: E402
+from orchestrator.commands.environment import open_models, read_settings  # noqa: E402
 from orchestrator.commands.options import RunOptions, Split  # noqa: E402
 from orchestrator.commands.outcome import (  # noqa: E402
     EXIT_FAILED,
@@ -39,11 +39,12 @@ from orchestrator.export import export_otavatar  # noqa: E402
 from orchestrator.naming import InputError, collect_sources  # noqa: E402
 from orchestrator.progress import ProgressDisplay  # noqa: E402
 from orchestrator.run import RunSummary, run_dataset  # noqa: E402
-from services.coarse_fit.messages import CoarseMethod
+from services.coarse_fit.messages import CoarseMethod  # noqa: E402
 from services.matting.messages import MattingMethod  # noqa: E402
 from talkmill.dataset.reader import DatasetError, read_clip, read_manifest, size_folder, verify  # noqa: E402
+from talkmill.fitting.device import choose_device  # noqa: E402
 from talkmill.models.catalogue import UnknownModelError, catalogue, find  # noqa: E402
-from talkmill.models.repository import ModelError, ModelRepository  # noqa: E402
+from talkmill.models.repository import ModelError  # noqa: E402
 from talkmill.morphable.model import MorphableModel  # noqa: E402
 from talkmill.stage.errors import CancelledError, StageError  # noqa: E402
 from talkmill.telemetry.logs import configure_logs  # noqa: E402
@@ -66,6 +67,10 @@ app.add_typer(bench_app, name="bench")
 for command in (runs.submit, runs.watch, runs.status, runs.cancel, runs.retry, runs.fetch, serve.serve, serve.token):
     app.command()(command)
 app.command("list")(runs.list_runs)
+
+
+# The heads of `bench fit`.
+HEADS = ("makehuman-head", "ict-light")
 
 
 class Layout(StrEnum):
@@ -125,7 +130,7 @@ def run(
     """
     configure_logs("debug" if verbose else "warning")
     console = Console(stderr=True)
-    settings = _settings()
+    settings = read_settings()
     parameters = RunOptions(
         size, fps, ranges or [], matting, increase_area, min_seconds, min_face, photometric, coarse
     ).parameters()
@@ -140,7 +145,7 @@ def run(
             stages = build_stages(
                 out,
                 store,
-                _repository(settings, console),
+                open_models(settings, console),
                 ModelChoice(matting, landmarks, morphable, detector, coarse),
                 provider or settings.execution_provider,
                 threads,
@@ -162,7 +167,7 @@ def run(
 @models_app.command("list")
 def list_models() -> int:
     """Show every model: what it does, its licence, whether it is fetched."""
-    repository = _repository(_settings(), Console(stderr=True))
+    repository = open_models(read_settings(), Console(stderr=True))
     table = Table("model", "role", "licence", "default", "fetched", "what it is")
     for entry in catalogue().values():
         fetched = "yes" if repository.installed(entry.id) else "no"
@@ -180,7 +185,7 @@ def fetch_models(
 ) -> int:
     """Fetch models, check every byte, and print their licences."""
     console = Console(stderr=True)
-    repository = _repository(_settings(), console)
+    repository = open_models(read_settings(), console)
     try:
         for model_id in ids or [entry.id for entry in catalogue().values() if entry.default]:
             entry = find(model_id)
@@ -203,7 +208,7 @@ def fetch_models(
 def verify_models() -> int:
     """Read every byte of the fetched models again."""
     console = Console()
-    repository = _repository(_settings(), console)
+    repository = open_models(read_settings(), console)
     failed = False
     for model_id in catalogue():
         if repository.installed(model_id) is None:
@@ -268,7 +273,7 @@ def export_dataset(
     """Write a run in the folder layout of another tool."""
     writers = {Layout.OTAVATAR: export_otavatar}
     with _dataset_errors():
-        written = writers[layout](folder, out, name, _repository(_settings(), Console(stderr=True)))
+        written = writers[layout](folder, out, name, open_models(read_settings(), Console(stderr=True)))
     Console().print(f"{written} clips in {out}", soft_wrap=True)
     return EXIT_OK
 
@@ -281,7 +286,7 @@ def bench_quality(
 ) -> int:
     """Measure the quality bars on a finished run; rvm-mobilenetv3 is the yardstick where it is fetched."""
     console = Console(stderr=True)
-    models = _repository(_settings(), console)
+    models = open_models(read_settings(), console)
 
     def say(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True)
@@ -293,13 +298,27 @@ def bench_quality(
 
 @bench_app.command("fit")
 def bench_fit(
-    frames: Annotated[int, typer.Option(min=1, help="Frames of the made-up clip.")] = 252,
-    morphable: Annotated[str, typer.Option(metavar="ID", help="Morphable model.")] = "makehuman-head",
+    scenes: Annotated[int, typer.Option(min=1, help="Made-up clips of each pair of heads.")] = 6,
+    pictures: Annotated[int, typer.Option(min=0, help="Of them, drawn and refined by colours.")] = 2,
+    adam_steps: Annotated[int, typer.Option(min=0, help="Steps of the comparison with Adam.")] = 8000,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the table there too.")] = None,
+    provider: Annotated[str, typer.Option(help="Of the photometric term: auto, cpu, cuda.")] = "auto",
 ) -> int:
-    """Measure the landmark fit on one thread."""
+    """Measure the camera pose on made-up clips with known truth; needs talkmill[bench] and both open heads."""
+    console = Console(stderr=True)
+    models = open_models(read_settings(), console)
     with _dataset_errors():
-        model = MorphableModel.load(_repository(_settings(), Console(stderr=True)).ensure(morphable, "morphable").path)
-    return _print_bars(measure_fit(model, frames, 1.0, seed=1))
+        # Ray casting is there for measurements alone.
+        from orchestrator.bench.fit import FitBench
+
+        own, other = (MorphableModel.load(models.ensure(name, "morphable").path) for name in HEADS)
+        bench = FitBench(
+            (own, other), scenes, min(scenes, pictures), adam_steps, choose_device(provider), console.print
+        )
+        bars = bench.run()
+    if json_file is not None:
+        json_file.write_text(json.dumps([asdict(bar) for bar in bars], indent=1))
+    return _print_bars(bars)
 
 
 @bench_app.command("orchestrator")
@@ -337,23 +356,8 @@ def _print_bars(bars: list[Bar]) -> int:
 @app.command()
 def doctor() -> int:
     """Show what is installed, which providers and models there are, what is missing and the next step."""
-    settings = _settings()
-    return doctor_report.print_report(Console(), settings, _repository(settings, Console(stderr=True)))
-
-
-def _settings() -> Settings:
-    try:
-        return Settings()
-    except ValidationError as error:
-        lines = [f"TALKMILL_{'__'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]
-        raise CommandError("; ".join(lines)) from error
-
-
-def _repository(settings: Settings, console: Console) -> ModelRepository:
-    def announce(line: str) -> None:
-        console.print(f"fetching {line}", markup=False, soft_wrap=True)
-
-    return ModelRepository(settings.models.directory, settings.models.mirror, announce)
+    settings = read_settings()
+    return doctor_report.print_report(Console(), settings, open_models(settings, Console(stderr=True)))
 
 
 def _check_writable(folder: Path) -> None:

@@ -69,7 +69,7 @@ def minimise(clip: Clip, start: State, metric: np.ndarray, steps: int) -> State:
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for _ in range(steps):
         optimiser.zero_grad()
-        objective().backward()
+        torch.autograd.backward(objective())
         optimiser.step()
         schedule.step()
     values = [part.detach().double().numpy() for part in unknown]
@@ -91,5 +91,6 @@ def _logarithm(rotation: torch.Tensor) -> torch.Tensor:
     skew = (rotation - rotation.transpose(1, 2)) / 2
     vector = torch.stack([skew[:, 2, 1], skew[:, 0, 2], skew[:, 1, 0]], dim=1)
     # asin(s) / s for small s
-    sine = (vector**2).sum(1, keepdim=True)
-    return vector * (1 + sine / 6 + 3 * sine**2 / 40)
+    sine: torch.Tensor = (vector**2).sum(1, keepdim=True)
+    factor: torch.Tensor = 1 + sine / 6 + 3 * sine**2 / 40
+    return vector * factor

@@ -1,16 +1,17 @@
 """`talkmill models import`: models made out of files that the user brings."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from orchestrator.commands.environment import open_models, read_settings
 from orchestrator.commands.outcome import EXIT_OK, CommandError
-from orchestrator.settings import read_settings
 from talkmill.artifacts.artifact import sha256_of
-from talkmill.models.repository import ModelError, ModelRepository
+from talkmill.models.repository import ModelError
 
 app = typer.Typer(help="Make models out of files that you bring.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -23,17 +24,18 @@ def import_bfm(
     # SciPy's readers are slow to load.
     from talkmill.models.export import bfm
 
-    console, models = Console(), _repository()
+    console = Console()
+    models = open_models(read_settings(), console)
     missing = bfm.missing_files(folder)
     if missing:
         raise CommandError(f"{folder} lacks {len(missing)} of {len(bfm.FILES)} files:\n  " + "\n  ".join(missing))
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(dir=models.folder) as scratch:
         coarse, fine = Path(scratch) / "coarse.npz", Path(scratch) / "fine.npz"
         try:
             bfm.build(folder, coarse, fine)
             hashes = bfm.source_hashes(folder)
             for model_id, made in (("bfm09-coarse", coarse), ("bfm09-fine", fine)):
-                models.adopt(model_id, lambda target, made=made: _moved(made, target, hashes))
+                models.adopt(model_id, _mover(made, hashes))
                 console.print(f"{model_id}: ready; use it with --morphable {model_id}", markup=False)
         except (bfm.BfmError, ModelError, OSError) as error:
             raise CommandError(str(error)) from error
@@ -53,7 +55,8 @@ def import_deep3d(
     # torch is slow to load.
     from talkmill.models.export import deep3d
 
-    console, models = Console(), _repository()
+    console = Console()
+    models = open_models(read_settings(), console)
     for file in (checkpoint, landmarks_3d):
         if not file.is_file():
             raise CommandError(f"{file} is not a file; it comes from github.com/sicxu/Deep3DFaceRecon_pytorch")
@@ -71,11 +74,9 @@ def import_deep3d(
     return EXIT_OK
 
 
-def _repository() -> ModelRepository:
-    models = read_settings().models
-    return ModelRepository(models.directory, models.mirror)
+def _mover(made: Path, hashes: dict[str, str]) -> Callable[[Path], dict[str, str]]:
+    def move(target: Path) -> dict[str, str]:
+        made.replace(target)
+        return hashes
 
-
-def _moved(made: Path, target: Path, hashes: dict[str, str]) -> dict[str, str]:
-    made.replace(target)
-    return hashes
+    return move

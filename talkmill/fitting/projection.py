@@ -54,7 +54,6 @@ class LandmarkBasis:
     @classmethod
     def of(cls, model: MorphableModel, slide: bool = True) -> "LandmarkBasis":
         """Take the landmarks, and the candidates of the contour, out of a model."""
-
         arrays = (model.mean, model.identity, model.expression)
         fixed = LinearShape(*(model.landmark_rows(array).astype(np.float64) for array in arrays))
         if not slide:

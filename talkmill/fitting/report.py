@@ -13,8 +13,8 @@ from talkmill.landmarks.points import INNER
 Array = npt.NDArray[np.float64]
 
 NOSE_TIP = 30
-# A clip is called good below these: RMS of the inner points and mean jitter in pixels at 512, share of frames lost.
-GOOD_INNER_PIXELS, GOOD_JITTER_PIXELS, GOOD_LOST = 3.0, 1.5, 0.02
+# A clip is called good below these: RMS of the inner points in pixels at 512, share of frames lost.
+GOOD_INNER_PIXELS, GOOD_LOST = 3.0, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,6 @@ def verdict(frames: FrameReport, photometric: str) -> tuple[str, list[str]]:
     inner = frames.rms(inner=True)
     if inner > GOOD_INNER_PIXELS:
         reasons.append(f"the head misses the inner landmarks by {inner:.1f} pixels at 512 (RMS)")
-    jitter = float(frames.jitter.mean())
-    if jitter > GOOD_JITTER_PIXELS:
-        reasons.append(f"the head moves unevenly, {jitter:.1f} pixels a frame squared")
     lost = 1 - float(frames.valid.mean())
     if lost > GOOD_LOST:
         reasons.append(f"{lost:.0%} of the frames could not be fitted")

@@ -45,7 +45,7 @@ class Smoothness:
     def _differences(self, state: State) -> Array:
         turns = np.diff(turns_between(state.pose.rotation), ORDER - 1, axis=0)
         others = np.concatenate([state.pose.translation, state.expression], axis=1)
-        return np.concatenate([turns, np.diff(others, ORDER, axis=0)], axis=1) * self._used[:, None]
+        return np.asarray(np.concatenate([turns, np.diff(others, ORDER, axis=0)], axis=1) * self._used[:, None])
 
     def cost(self, state: State) -> float:
         """Return its value."""

@@ -86,7 +86,7 @@ class ModelRepository:
 
         Args:
             model_id: A model of the catalogue.
-            write: Writes the file that the pipeline loads, and returns name and sha256 of each file that it was made of.
+            write: Writes the file that the pipeline loads, and returns name and sha256 of what it was made of.
 
         Raises:
             ModelError: It cannot be stored.

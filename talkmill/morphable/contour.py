@@ -36,7 +36,9 @@ def contour_candidates(model: MorphableModel) -> npt.NDArray[np.int32]:
         near = (apart < ROW_RADIANS) & (around[:, 2] > point[2] - ROW_BACK)
         found = np.flatnonzero(near & (reach > ROW_REACH[0]) & (reach < ROW_REACH[1]))
         # Evenly over the depth: the edge moves forward as the head turns.
-        depths = np.linspace(around[found, 2].min(), around[found, 2].max(), CANDIDATES - 1) if len(found) else []
+        if not len(found):
+            continue
+        depths = np.linspace(around[found, 2].min(), around[found, 2].max(), CANDIDATES - 1)
         for place, depth in enumerate(depths, start=1):
             row[place] = found[np.argmin(np.abs(around[found, 2] - depth))]
     return rows

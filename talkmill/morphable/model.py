@@ -71,6 +71,7 @@ class MorphableModel:
             landmarks=self.landmarks,
             corners=self.corners,
             shares=self.shares,
+            allow_pickle=False,
             **more,
         )
 

@@ -65,8 +65,9 @@ class Scene:
         middle = self.model.mean[self.model.landmarks].mean(0, keepdims=True).astype(np.float64)
         seen = np.empty((len(self), COUNT, 2))
         for index in range(len(self)):
-            pixels = self.project(index, self.vertices(index))
-            seen[index] = pixels[self.model.landmarks]
+            vertices = self.vertices(index)
+            pixels = self.project(index, vertices)
+            seen[index] = self.project(index, self.model.landmark_rows(vertices.astype(np.float32)).astype(np.float64))
             about = self.project(index, middle)[0]
             for point, slab in enumerate(slabs):
                 outward = seen[index, point] - about
@@ -95,7 +96,7 @@ def make_scene(model: MorphableModel, frame_count: int, seed: int, focal: float 
     centre = np.full(2, principal_point(REFERENCE_SIZE))
     return Scene(
         model,
-        random.normal(0, 1, model.identity.shape[2]),
+        np.asarray(random.normal(0, 1, model.identity.shape[2])),
         _talk(random, model.expression_names, seconds),
         rotation_from_euler(angles),
         shift,

@@ -1,7 +1,7 @@
 """The Basel Face Model 2009 out of the user's own files: the model of the coarse network, and that of the fine fit.
 
-Source: Paysan et al., "A 3D face model for pose and illumination invariant face recognition", AVSS 2009 (registration, no
-redistribution); expressions: Guo et al., "CNN-based real-time dense face reconstruction", PAMI 2018. Selections of
+Source: Paysan et al., "A 3D face model for pose and illumination invariant face recognition", AVSS 2009 (registration,
+no redistribution); expressions: Guo et al., "CNN-based real-time dense face reconstruction", PAMI 2018. Selections of
 vertices: Deep3DFaceRecon_pytorch (80/64/80 of 35,709) and AD-NeRF (100/79/100 of 34,650).
 """
 
@@ -150,11 +150,11 @@ def _read_expressions(folder: Path, sizes: Sizes) -> tuple[FloatArray, FloatArra
             f"{path.name} has {len(content)} bytes and says {count} expressions; "
             f"{EXPRESSIONS} of {sizes.expression} vertices are wanted: {FILES[path.name]}"
         )
-    numbers = np.frombuffer(content, "<f4", offset=4) / np.float32(MICROMETRES_PER_UNIT)
+    numbers = np.asarray(np.frombuffer(content, "<f4", offset=4) / np.float32(MICROMETRES_PER_UNIT), np.float32)
     spread = np.loadtxt(folder / "std_exp.txt").reshape(-1).astype(np.float32)
     if spread.shape != (EXPRESSIONS,):
         raise BfmError(f"std_exp.txt has {len(spread)} numbers, {EXPRESSIONS} are wanted: {FILES['std_exp.txt']}")
-    modes = numbers[values:].reshape(EXPRESSIONS, -1, 3) * spread[:, None, None]
+    modes = np.asarray(numbers[values:].reshape(EXPRESSIONS, -1, 3) * spread[:, None, None], np.float32)
     return numbers[:values].reshape(-1, 3), np.moveaxis(modes, 0, -1)
 
 

@@ -1,7 +1,8 @@
 """Deep3DFaceRecon's regressor out of the user's own checkpoint, as ONNX.
 
-Source: Deng et al., "Accurate 3D face reconstruction with weakly-supervised learning", CVPRW 2019 (code MIT; its weights
-come from BFM 2009); He et al., "Deep residual learning for image recognition", CVPR 2016 (ResNet-50, stride in the 3x3).
+Source: Deng et al., "Accurate 3D face reconstruction with weakly-supervised learning", CVPRW 2019 (code MIT;
+its weights come from BFM 2009); He et al., "Deep residual learning for image recognition", CVPR 2016 (ResNet-50, stride
+in the 3x3).
 """
 
 import json
@@ -13,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime as ort
 import torch
 from scipy.io import loadmat
 from torch import nn
 
 from talkmill.fitting.alignment import FIVE_POINTS_KEY, five_points
 from talkmill.fitting.coefficients import COARSE_COUNT
+from talkmill.inference.onnx_backend import OnnxNetwork
 
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
 EXPANSION = 4
@@ -161,8 +162,8 @@ def _difference(network: Regressor, path: Path) -> float:
     images = torch.rand(BATCH, 3, INPUT_SIZE, INPUT_SIZE, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected = network(images).numpy()
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {"image": images.numpy()})
+    exported = OnnxNetwork(path, "deep3d-resnet50", ["CPUExecutionProvider"], 1)
+    (found,) = exported.run({"image": images.numpy()})
     if found.shape != (BATCH, COARSE_COUNT):
         raise Deep3dError(f"the exported network gives {found.shape}, {(BATCH, COARSE_COUNT)} is wanted")
     return float(np.abs(found - expected).max())

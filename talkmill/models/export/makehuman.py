@@ -211,4 +211,3 @@ def _principal_components(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
     basis = centred.T @ vectors[:, order] / np.sqrt(len(flat))
     shape = samples.shape[1:]
     return mean.reshape(shape).astype(np.float32), basis.reshape(*shape, -1).astype(np.float32)
-

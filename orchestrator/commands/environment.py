@@ -1,0 +1,30 @@
+"""Settings and models as the environment gives them, with errors that a person can read."""
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from orchestrator.commands.outcome import CommandError
+from orchestrator.settings import Settings
+from talkmill.models.repository import ModelRepository
+
+
+def read_settings() -> Settings:
+    """Read the settings.
+
+    Raises:
+        CommandError: A variable is not what it should be.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"TALKMILL_{'__'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]
+        raise CommandError("; ".join(lines)) from error
+
+
+def open_models(settings: Settings, console: Console) -> ModelRepository:
+    """Return the model folder, which says on the console what it fetches."""
+
+    def announce(line: str) -> None:
+        console.print(f"fetching {line}", markup=False, soft_wrap=True)
+
+    return ModelRepository(settings.models.directory, settings.models.mirror, announce)
