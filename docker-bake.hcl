@@ -43,7 +43,7 @@ target "_base" {
   }
 }
 
-# No networks.
+# No networks, or one that is small.
 target "plain" {
   inherits = ["_base"]
   matrix = {

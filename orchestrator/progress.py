@@ -23,7 +23,7 @@ from orchestrator.pipeline import CLIP_STAGES
 # A plain line for a stage that takes long, at most this often.
 PLAIN_INTERVAL_SECONDS = 30.0
 # Shares of the work of a clip on a CPU (docs/measurements.md); only the estimate of the time left uses them.
-STAGE_SHARES = {"matting": 0.62, "crop": 0.16, "landmarks": 0.11, "coarse_fit": 0.01, "fine_fit": 0.1}
+STAGE_SHARES = {"matting": 0.58, "crop": 0.15, "landmarks": 0.1, "coarse_fit": 0.01, "fine_fit": 0.16}
 
 
 class ProgressDisplay:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from talkmill.artifacts.artifact import Artifact
 from talkmill.fitting.priors import FitPriors, PhotometricPriors
 from talkmill.stage.contract import Measurement
-from talkmill.stage.fields import Positive, Rate, Side
+from talkmill.stage.fields import Fraction01, Positive, Rate, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +17,14 @@ class FineFitParameters:
         max_reprojection_pixels: A clip whose RMS reprojection error over all 68 points, in pixels at 512, is larger is
             rejected: its landmarks are not those of a head (full profile, occlusion). Good clips have 2 to 4.5.
             A frame whose inner points are missed by more is not valid.
+        max_invalid_fraction: A clip that loses a larger share of its frames is rejected.
         photometric: Whether the colours of the skin refine what the landmarks gave.
         photometric_priors: Noise of colours.
     """
 
     priors: FitPriors = FitPriors()
     max_reprojection_pixels: Positive = 8.0
+    max_invalid_fraction: Fraction01 = 0.1
     photometric: bool = True
     photometric_priors: PhotometricPriors = PhotometricPriors()
 

@@ -74,6 +74,10 @@ class FineFitStage:
         if rms > limit:
             message = f"the morphable head misses the landmarks by {rms:.1f} pixels at 512, {limit:g} are allowed"
             raise FitFailedError(message, measure=round(rms, 3), threshold=limit)
+        lost, most = 1 - float(frames.valid.mean()), inputs.parameters.max_invalid_fraction
+        if lost > most:
+            message = f"{lost:.0%} of {len(clip)} frames could not be fitted, {most:.0%} are allowed"
+            raise FitFailedError(message, measure=round(lost, 4), threshold=most)
         context.count_video(len(clip), len(clip) / clip.rate)
         preview = context.scratch / "preview.jpg"
         self._draw(inputs, context, fit, points, preview)

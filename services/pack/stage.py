@@ -38,7 +38,7 @@ class PackStage:
     """
 
     name = "pack"
-    version = "1"
+    version = "2"
     outputs_type = PackOutputs
     models: tuple[ModelVersion, ...] = ()
     execution_provider = ""
@@ -140,6 +140,7 @@ def _clip_arrays(clip: PackedClip, path: Callable[[Artifact], Path]) -> ClipArra
         focal = np.broadcast_to(fit["focal"], (len(points), 1))
         condition = np.concatenate([-fit["euler"], fit["trans"], focal], axis=1)
         identity = fit["id"]
+        valid = valid & fit["valid"]
     return ClipArrays(
         keypoint=points.astype(np.float32),
         coefficients=coefficients.astype(np.float32),

@@ -216,7 +216,7 @@ def _outward(mean: FloatArray, triangles: npt.NDArray[np.int32]) -> npt.NDArray[
 def _mat(path: Path) -> dict[str, Any]:
     try:
         return dict(loadmat(path))
-    except (ValueError, TypeError, NotImplementedError, MatReadError) as error:
+    except (ValueError, TypeError, IndexError, NotImplementedError, MatReadError) as error:
         raise BfmError(f"{path.name} is no MATLAB file that can be read ({error}): {FILES[path.name]}") from error
 
 

@@ -34,7 +34,9 @@ def reference_camera(condition: np.ndarray, index: int) -> tuple[np.ndarray, np.
     """Mean rotation, camera centre and focal: the window i-1..i+1, which leaves the last frame out."""
     window = condition[max(0, index - 1) : min(index + 2, len(condition) - 1)]
     with np.errstate(invalid="ignore"):
-        rotation = np.mean([reference_rotation(row[:3]) for row in window], axis=0) if len(window) else np.full((3, 3), np.nan)
+        rotation = (
+            np.mean([reference_rotation(row[:3]) for row in window], axis=0) if len(window) else np.full((3, 3), np.nan)
+        )
         shift = window[:, 3:6].astype(np.float64).sum(0) / len(window) if len(window) else np.full(3, np.nan)
     shift[2] -= 10
     centre = -rotation.T @ shift * 0.27 + [0, 0.015, 0.161]

@@ -92,7 +92,10 @@ def test_a_clip_without_noise_is_recovered(basis: LandmarkBasis) -> None:
     landmarks, rotation, translation = scene(basis, 60)
     found = fit(basis, landmarks)
     assert degrees_between(found.state.pose.rotation, rotation) < 1.0
-    assert np.abs(found.state.pose.translation[:, 2] / found.state.focal - translation[:, 2] / FOCAL).max() < 0.02 * 7 / FOCAL
+    assert (
+        np.abs(found.state.pose.translation[:, 2] / found.state.focal - translation[:, 2] / FOCAL).max()
+        < 0.02 * 7 / FOCAL
+    )
     assert np.sqrt(((found.points - landmarks) ** 2).sum(-1).mean()) < 1.0
     low, high = found.focal_interval()
     assert low < FOCAL < high

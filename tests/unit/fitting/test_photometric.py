@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from scipy.spatial.transform import Rotation
 
-from orchestrator.bench.scenes.measure import clip_of, pose_error
+from orchestrator.bench.scenes.measure import clip_of as scene_clip
+from orchestrator.bench.scenes.measure import pose_error
 from orchestrator.bench.scenes.render import Look, irradiance, render
 from orchestrator.bench.scenes.scene import Scene, make_scene
 from talkmill.fitting import clip as clip_module
@@ -69,6 +71,11 @@ def truth(scene: Scene) -> State:
     return State(pose, scene.expression, scene.identity, float(np.log(scene.focal)))
 
 
+def clip_of(scene: Scene, basis: LandmarkBasis, seed: int) -> clip_module.Clip:
+    """Five frames a second, as the scene was thinned."""
+    return replace(scene_clip(scene, basis, seed), rate=5.0)
+
+
 def as_tensor(pictures: list[Frame]) -> torch.Tensor:
     return torch.as_tensor(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
 
@@ -84,7 +91,9 @@ def term_at(texels: Texels, scene: Scene, pictures: list[Frame]) -> PhotometricT
 def test_depth_maps_are_what_rays_hit(model: MorphableModel, scene: Scene) -> None:
     size, focal, centre = 64, scene.focal / 8, 31.5
     camera = (scene.vertices(3) @ scene.rotation[3].T + scene.translation[3]).astype(np.float32)
-    found = depth_maps(torch.as_tensor(camera)[None], torch.as_tensor(model.triangles.astype(np.int64)), focal, centre, size)
+    found = depth_maps(
+        torch.as_tensor(camera)[None], torch.as_tensor(model.triangles.astype(np.int64)), focal, centre, size
+    )
     columns, rows = np.meshgrid(np.arange(size), np.arange(size))
     rays = np.stack([(columns - centre) / focal, -(rows - centre) / focal, -np.ones((size, size))], axis=-1)
     embree = EmbreeScene()
@@ -110,7 +119,7 @@ def test_light_and_albedo_are_found(texels: Texels) -> None:
     shade = np.stack([irradiance(light, frame) for frame in normals])
     colours = torch.as_tensor(albedo * shade, dtype=torch.float32)
     found = estimate(colours, torch.ones(60, 300), torch.as_tensor(normals, dtype=torch.float32))
-    assert np.abs(found.light.numpy() - light).max() < 0.03
+    assert np.abs(found.light.numpy() - light).max() < 0.05
     assert np.abs(found.albedo.numpy() - albedo).max() < 0.03
 
 
@@ -130,7 +139,9 @@ def test_the_gradient_is_the_slope_of_the_cost(texels: Texels, scene: Scene, pic
         ahead, behind = (term.cost(state.moved(sign * direction, np.zeros(41))) for sign in (1, -1))
         expected = float(equations.gradient[:, column].sum())
         # Pictures are sampled bilinearly and their slopes by differences: alike, not equal.
-        assert (behind - ahead) / (2 * step) == pytest.approx(expected, rel=0.25, abs=0.03 * abs(equations.gradient).sum(0).max())
+        assert (behind - ahead) / (2 * step) == pytest.approx(
+            expected, rel=0.25, abs=0.03 * abs(equations.gradient).sum(0).max()
+        )
     direction = np.zeros(41)
     direction[40] = step
     ahead, behind = (term.cost(state.moved(np.zeros_like(frames), sign * direction)) for sign in (1, -1))
@@ -166,7 +177,8 @@ def test_windows_give_nearly_the_same(
     monkeypatch.setattr(clip_module, "MARGIN", 3)
     parts = refine(model, clip, fit, lambda: iter(pictures), PhotometricPriors())
     apart = Rotation.from_matrix(np.swapaxes(whole.fit.state.pose.rotation, 1, 2) @ parts.fit.state.pose.rotation)
-    assert np.degrees(apart.magnitude()).max() < 1.5
+    # Six frames for the identity, or all: the constant part differs, the movement does not.
+    assert np.degrees((apart * apart.mean().inv()).magnitude()).max() < 1.0
     assert len(parts.residual) == COUNT
 
 
@@ -176,7 +188,11 @@ def test_pictures_that_say_nothing_leave_the_landmark_fit(model: MorphableModel,
 
     def frames() -> Iterator[Frame]:
         for _ in range(COUNT):
-            yield random.integers(0, 255, (256, 256, 3), np.uint8) if kind == "noise" else np.full((256, 256, 3), 255, np.uint8)
+            yield (
+                random.integers(0, 255, (256, 256, 3), np.uint8)
+                if kind == "noise"
+                else np.full((256, 256, 3), 255, np.uint8)
+            )
 
     clip = clip_of(scene, LandmarkBasis.of(model), 1)
     fit = fit_clip(clip)

@@ -75,7 +75,7 @@ def test_occlusion_and_blur_change_the_picture(scene: Scene) -> None:
     )
     assert plain.shape == (128, 128, 3)
     assert np.abs(plain - hidden).max() > 30
-    assert np.abs(plain - blurred).mean() > 0.1
+    assert np.abs(plain - blurred).max() > 5
 
 
 def test_an_amplitude_is_measured() -> None:
