@@ -83,7 +83,8 @@ def _exponential(turn: torch.Tensor) -> torch.Tensor:
     x, y, z = (turn / angle[..., 0]).unbind(1)
     zero = torch.zeros_like(x)
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).reshape(-1, 3, 3)
-    return torch.eye(3) + angle.sin() * cross + (1 - angle.cos()) * cross @ cross
+    rotation: torch.Tensor = torch.eye(3) + angle.sin() * cross + (1 - angle.cos()) * cross @ cross
+    return rotation
 
 
 def _logarithm(rotation: torch.Tensor) -> torch.Tensor:

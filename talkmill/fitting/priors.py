@@ -21,7 +21,7 @@ class FitPriors:
         focal_pixels: Mean of the focal length in pixels of a 512 crop.
         log_focal: Of its logarithm.
         log_focal_basis: What a head that the basis can't show adds to the deviation of that logarithm.
-        pose_cutoff: Frequency in Hz at which movements of the head keep half their amplitude; a 3 Hz nod keeps 96 %.
+        pose_cutoff: Frequency in Hz at which movements of the head keep half their amplitude; a 3 Hz nod keeps 97 %.
         expression_cutoff: The same of the expression.
     """
 
@@ -35,7 +35,7 @@ class FitPriors:
     focal_pixels: float = 1100.0
     log_focal: float = 0.15
     log_focal_basis: float = 0.06
-    pose_cutoff: float = 4.0
+    pose_cutoff: float = 4.1
     expression_cutoff: float = 7.0
 
     def __post_init__(self) -> None:

@@ -84,11 +84,11 @@ def test_what_is_missing_is_told_with_the_next_step(folder: Path) -> None:
 
 
 def test_other_shapes_are_refused(folder: Path) -> None:
-    with pytest.raises(bfm.BfmError, match="shapeMU .* shape"):
+    with pytest.raises(bfm.BfmError, match=r"shapeMU .* shape"):
         bfm.build(folder, folder / "a.npz", folder / "b.npz")
     content = (folder / "Exp_Pca.bin").read_bytes()
     (folder / "Exp_Pca.bin").write_bytes(content[:-8])
-    with pytest.raises(bfm.BfmError, match="Exp_Pca.bin has"):
+    with pytest.raises(bfm.BfmError, match=r"Exp_Pca\.bin has"):
         bfm.build(folder, folder / "a.npz", folder / "b.npz", SIZES)
     (folder / "01_MorphableModel.mat").write_bytes(b"<html>please register</html>")
     with pytest.raises(bfm.BfmError, match="no MATLAB file"):
