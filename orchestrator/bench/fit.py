@@ -31,7 +31,7 @@ FRAMES = 252
 NOD_HERTZ, NOD_RADIANS = 3.0, 0.06
 LONG = 10_000
 MEGABYTE = 1024.0
-# Largest scenes of the table of focal intervals.
+# Scenes of the table of focal intervals.
 INTERVAL_SCENES = 30
 
 

@@ -62,9 +62,12 @@ class FineFitStage:
         with np.load(context.path(inputs.landmarks), allow_pickle=False) as arrays:
             points, confidence, valid = arrays["points"], arrays["confidence"], arrays["valid"]
         clip = self._clip(inputs, points, np.where(valid[:, None], confidence, 0.0))
-        fit = fit_clip(clip, context.advance)
-        self._check(fit, len(clip))
-        refinement = self._refine(inputs, context, clip, fit)
+        try:
+            fit = fit_clip(clip, context.advance)
+            self._check(fit, len(clip))
+            refinement = self._refine(inputs, context, clip, fit)
+        except np.linalg.LinAlgError as error:
+            raise FitFailedError(f"the fit of {len(clip)} frames has no solution: {error}") from error
         if refinement is not None:
             fit = refinement.fit
             self._check(fit, len(clip))

@@ -24,8 +24,8 @@ Mask = npt.NDArray[np.bool_]
 WINDOW, MARGIN = 500, 50
 # Two-sided 90 % of a normal distribution.
 NINETY_PERCENT = 1.645
-# A frame needs so many finite points with a weight.
-LEAST_POINTS = 12
+# A frame needs so many finite points with a weight, and eyes that many pixels apart.
+LEAST_POINTS, LEAST_EYES = 12, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,11 @@ class Clip:
         finite = np.isfinite(points).all(-1) & np.isfinite(trust)
         trust = np.where(finite, trust, 0.0)
         trust[(trust > 0).sum(1) < LEAST_POINTS] = 0
+        trust[~(outer_eye_distance(np.where(finite[..., None], points, 0.0)) > LEAST_EYES)] = 0
         if not (trust > 0).any():
-            raise ValueError(f"no frame of {len(points)} has {LEAST_POINTS} finite landmarks with a weight above 0")
+            raise ValueError(
+                f"no frame of {len(points)} has {LEAST_POINTS} finite landmarks with a weight above 0 and eyes apart"
+            )
         return cls(basis, np.where(finite[..., None], points, 0.0), trust, rate, centre, priors)
 
     def __len__(self) -> int:

@@ -153,6 +153,8 @@ def test_a_clip_without_landmarks_is_refused(basis: LandmarkBasis) -> None:
         fit(basis, scene(basis, 5)[0], weights=np.zeros((5, 68)))
     with pytest.raises(ValueError, match="no frame of 5"):
         fit(basis, np.full((5, 68, 2), np.nan))
+    with pytest.raises(ValueError, match="eyes apart"):
+        fit(basis, np.full((5, 68, 2), 200.0))
 
 
 def test_a_face_that_leaves_for_two_seconds_is_interpolated(basis: LandmarkBasis) -> None:
