@@ -99,14 +99,15 @@ def refine(
     if before.seen_share() < LEAST_SEEN:
         reason = f"only {before.seen_share():.0%} of the face's skin is seen"
         return _unchanged(fit, before, before, reason, problem, frames, texels)
-    solution, after = problem.solve(fit.state.part(chosen), images)
+    # Of a long clip the windows are the work.
+    ticks = _Ticks(advance, 0, len(clip) if short else 0, len(clip))
+    solution, after = problem.solve(fit.state.part(chosen), images, None, ticks)
     held_out = problem.held_out
     if not after.error(held_out) < before.error(held_out):
         reason = "colours of held-out skin agree no better than with the landmarks alone"
         return _unchanged(fit, before, after, reason, problem, frames, texels)
     if short:
         state, residual = solution.state, after.residual()
-        advance(len(clip), len(clip))
     else:
         del images
         state, residual = _solve_windows(clip, fit, solution, after.appearance, metric, frames, texels, priors, advance)
@@ -156,10 +157,10 @@ def _solve_windows(
         inner = slice(kept.start - window.start, kept.stop - window.start)
         smoothness = Smoothness(metric, linked_frames(part.measured))
         problem = _Problem(texels, part, clip.sigma(), smoothness, priors)
-        solution, look = problem.solve(state, images, appearance)
+        ticks = _Ticks(advance, kept.start, kept.stop, len(clip))
+        solution, look = problem.solve(state, images, appearance, ticks)
         parts.append(solution.state.part(inner))
         residuals.append(look.residual()[inner])
-        advance(kept.stop, len(clip))
     return joined(parts), np.concatenate(residuals)
 
 
@@ -197,6 +198,20 @@ class _Look:
         return float(self.visible.mean())
 
 
+@dataclass(frozen=True, slots=True)
+class _Ticks:
+    """Progress of a stretch of frames."""
+
+    advance: Callable[[int, int], None]
+    start: int
+    stop: int
+    total: int
+
+    def tell(self, share: float) -> None:
+        """Say how much of the stretch is done; the caller may stop the work here."""
+        self.advance(self.start + int(share * (self.stop - self.start)), self.total)
+
+
 class _Problem:
     """The objective of some frames: landmarks, colours, smoothness."""
 
@@ -210,19 +225,23 @@ class _Problem:
         fitted = torch.as_tensor(clip.measured, device=device)[:, None] & ~self.held_out
         self._worth = fitted * (priors.independent_texels / len(self.held_out))
 
-    def solve(self, state: State, images: torch.Tensor, appearance: Appearance | None = None) -> tuple[Solution, _Look]:
+    def solve(
+        self, state: State, images: torch.Tensor, appearance: Appearance | None, ticks: "_Ticks"
+    ) -> tuple[Solution, _Look]:
         """Refine a state, coarse to fine; with a known appearance, identity and focal are held."""
         solution = Solution(state, 0.0, 0, 0.0)
         level, measured = images, int(self._clip.measured.sum())
-        for side in LEVELS:
+        for index, side in enumerate(LEVELS):
             level = _at_side(images, side)
-            for _ in range(RENEWALS):
+            for renewal in range(RENEWALS):
+                ticks.tell((index * RENEWALS + renewal) / (len(LEVELS) * RENEWALS))
                 look = self.look(solution.state, level, appearance)
                 weights = look.visible * self._worth
                 term = PhotometricTerm(self._texels, level, look.expected, weights, look.sigma, self._priors.cauchy)
                 terms: list[Term] = [self._landmarks, term]
                 bundle = Bundle(terms, self._smoothness, self._clip.priors, measured, appearance is not None)
                 solution = bundle.solve(solution.state, STEPS)
+        ticks.tell(1.0)
         return solution, self.look(solution.state, level, appearance)
 
     def look(self, state: State, images: torch.Tensor, appearance: Appearance | None = None) -> _Look:
