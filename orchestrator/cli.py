@@ -34,15 +34,14 @@ from orchestrator.commands.outcome import (  # noqa: E402
     EXIT_SOME_REJECTED,
     CommandError,
 )
-from orchestrator.composition import ModelChoice, build_stages, open_store  # noqa: E402
 from orchestrator.export import export_otavatar  # noqa: E402
+from orchestrator.folders import open_store  # noqa: E402
 from orchestrator.naming import InputError, collect_sources  # noqa: E402
 from orchestrator.progress import ProgressDisplay  # noqa: E402
 from orchestrator.run import RunSummary, run_dataset  # noqa: E402
 from services.coarse_fit.messages import CoarseMethod  # noqa: E402
 from services.matting.messages import MattingMethod  # noqa: E402
 from talkmill.dataset.reader import DatasetError, read_clip, read_manifest, size_folder, verify  # noqa: E402
-from talkmill.fitting.device import choose_device  # noqa: E402
 from talkmill.models.catalogue import UnknownModelError, catalogue, find  # noqa: E402
 from talkmill.models.repository import ModelError  # noqa: E402
 from talkmill.morphable.model import MorphableModel  # noqa: E402
@@ -128,6 +127,9 @@ def run(
 
     Exit code: 0 all clips are in the set, 2 some were rejected, 1 none is or the run failed, 130 interrupted.
     """
+    # torch and the other runtimes take seconds to load.
+    from orchestrator.composition import ModelChoice, build_stages
+
     configure_logs("debug" if verbose else "warning")
     console = Console(stderr=True)
     settings = read_settings()
@@ -310,6 +312,7 @@ def bench_fit(
     with _dataset_errors():
         # Ray casting is there for measurements alone.
         from orchestrator.bench.fit import FitBench
+        from talkmill.fitting.device import choose_device
 
         own, other = (MorphableModel.load(models.ensure(name, "morphable").path) for name in HEADS)
         bench = FitBench(

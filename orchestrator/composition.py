@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.folders import DATASET_BUCKET
 from services.coarse_fit.messages import CoarseMethod
 from services.coarse_fit.stage import CoarseFitStage
 from services.crop.stage import CropStage
@@ -21,8 +22,6 @@ from talkmill.inference.providers import choose_providers
 from talkmill.models.catalogue import Role
 from talkmill.models.repository import ModelRepository
 from talkmill.stage.contract import Stage
-
-WORK_BUCKET, DATASET_BUCKET = "work", "dataset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +41,6 @@ class ModelChoice:
     morphable: str = "makehuman-head"
     detector: str = "faceboxes-v2"
     coarse: CoarseMethod = "landmark-fit"
-
-
-def open_store(folder: Path) -> LocalStore:
-    """Return the store of a run's folder: `work` inside it, and the folder itself for the data set."""
-    return LocalStore({WORK_BUCKET: folder / "work", DATASET_BUCKET: folder})
 
 
 def build_stages(

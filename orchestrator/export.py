@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pydantic import TypeAdapter
 from scipy.io import savemat
 
-from orchestrator.composition import WORK_BUCKET, open_store
+from orchestrator.folders import WORK_BUCKET, open_store
 from services.coarse_fit.messages import CoarseFitOutputs
 from services.crop.messages import CropOutputs
 from services.fine_fit.messages import FineFitOutputs

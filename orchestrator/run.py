@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.composition import WORK_BUCKET
 from orchestrator.events import Event
+from orchestrator.folders import WORK_BUCKET
 from orchestrator.naming import NamedSource, avoid_names
 from orchestrator.pipeline import CLIP_STAGES, RunParameters
 from orchestrator.report import ClipResult, StageRecord, packed_clip, rejected_rows, run_report

@@ -7,7 +7,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from orchestrator.composition import WORK_BUCKET
 from orchestrator.events import (
     ClipFinished,
     ClipsFound,
@@ -18,6 +17,7 @@ from orchestrator.events import (
     StageProgress,
     StageStarted,
 )
+from orchestrator.folders import WORK_BUCKET
 from orchestrator.naming import NamedSource
 from orchestrator.pipeline import CLIP_STAGES, ClipProgress, RunParameters, clip_inputs
 from orchestrator.report import ClipResult, RunResult, StageRecord, record_of
