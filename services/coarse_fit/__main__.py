@@ -36,7 +36,7 @@ def build(settings: CoarseFitSettings) -> tuple[StageFor, list[Stage[Any, Any]]]
     def stage_for(inputs: CoarseFitInputs) -> CoarseFitStage:
         return stage_of(inputs.parameters.method)
 
-    return stage_for, [stage_of(method) for method in settings.methods]
+    return stage_for, [stage_of(method) for method in settings.coarse_methods]
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ class CoarseFitSettings(StageServerSettings):
 
     Attributes:
         morphable: Morphable model of `landmark-fit`.
-        methods: Methods whose models are loaded before the server is ready; others are loaded when they are asked for,
+        coarse_methods: Methods whose models are loaded before the server is ready; others are loaded when they are asked for,
             where their models are there.
     """
 
     morphable: str = "makehuman-head"
-    methods: tuple[CoarseMethod, ...] = ("landmark-fit",)
+    coarse_methods: tuple[CoarseMethod, ...] = ("landmark-fit",)
