@@ -9,8 +9,8 @@ class CoarseFitSettings(StageServerSettings):
 
     Attributes:
         morphable: Morphable model of `landmark-fit`.
-        coarse_methods: Methods whose models are loaded before the server is ready; others are loaded when they are asked for,
-            where their models are there.
+        coarse_methods: Methods whose models are loaded before the server is ready; others are loaded when they are
+            asked for, where their models are there.
     """
 
     morphable: str = "makehuman-head"
