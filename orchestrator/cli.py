@@ -24,7 +24,7 @@ from orchestrator import doctor as doctor_report  # noqa: E402 - native librarie
 from orchestrator.bench import load  # noqa: E402
 from orchestrator.bench.quality import Bar, measure_quality  # noqa: E402
 from orchestrator.client import Connection  # noqa: E402
-from orchestrator.commands import imports, runs, serve  # noqa: E402
+from orchestrator.commands import hdtf, imports, runs, serve  # noqa: E402
 from orchestrator.commands.environment import open_models, read_settings  # noqa: E402
 from orchestrator.commands.options import RunOptions, Split  # noqa: E402
 from orchestrator.commands.outcome import (  # noqa: E402
@@ -61,6 +61,7 @@ dataset_app = typer.Typer(help="Data sets: inspect, verify, export.", no_args_is
 app.add_typer(models_app, name="models")
 models_app.add_typer(imports.app, name="import")
 app.add_typer(dataset_app, name="dataset")
+app.add_typer(hdtf.app, name="hdtf")
 bench_app = typer.Typer(help="Measurements.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(bench_app, name="bench")
 for command in (runs.submit, runs.watch, runs.status, runs.cancel, runs.retry, runs.fetch, serve.serve, serve.token):

@@ -1,30 +1,31 @@
 """Getting a video from the web: a file as it is, a page through yt-dlp."""
 
-import heapq
 import http.client
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import av
-import yt_dlp
-
 from services.download.network import AddressPolicy, GuardedProxy
+from services.download.page import PageOptions, fetch_page, shown_address
 from talkmill.stage.contract import StageContext
-from talkmill.stage.errors import DownloadFailedError, DownloadRefusedError, VideoTooLargeError
+from talkmill.stage.errors import (
+    DownloadFailedError,
+    DownloadRefusedError,
+    RateLimitedError,
+    StageError,
+    VideoRemovedError,
+    VideoTooLargeError,
+)
 
 TIMEOUT_SECONDS = 60
 CHUNK_BYTES = 1 << 20
 # Some servers refuse clients without a name.
 USER_AGENT = "talkmill"
-# HTTP answers that mean "not now"; every other 4xx means "no".
-TRY_AGAIN = (408, 425, 429)
+# HTTP answers with a reason of their own; of the others, 408, 425 and 5xx mean "not now", every other 4xx "no".
+_ANSWERS: dict[int, type[StageError]] = {404: VideoRemovedError, 410: VideoRemovedError, 429: RateLimitedError}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,9 @@ class GuardedWeb(Web):
         with GuardedProxy(self._policy, self._limits.max_bytes) as proxy:
             try:
                 fetched = fetch_url(address, max_height, _Budget(context, self._limits), proxy.address)
-            except (DownloadRefusedError, DownloadFailedError, OSError) as error:
+            except (StageError, OSError) as error:
                 if proxy.traffic.refused:
-                    raise DownloadRefusedError(f"{_shown(address)}: {proxy.traffic.refused[-1]}") from error
+                    raise DownloadRefusedError(f"{shown_address(address)}: {proxy.traffic.refused[-1]}") from error
                 if proxy.traffic.too_much:
                     raise VideoTooLargeError(_too_many(address, self._limits)) from error
                 raise
@@ -93,18 +94,14 @@ class _Budget:
         if max(done, total) > self.limits.max_bytes:
             raise VideoTooLargeError(_too_many(address, self.limits), measure=max(done, total))
         if time.monotonic() > self._deadline:
-            raise VideoTooLargeError(f"{_shown(address)} takes more than {self.limits.max_seconds:g} s to download")
+            raise VideoTooLargeError(
+                f"{shown_address(address)} takes more than {self.limits.max_seconds:g} s to download"
+            )
         self._context.advance(done, max(done, total), "bytes")
 
 
 def _too_many(address: str, limits: WebLimits) -> str:
-    return f"{_shown(address)} has more than {limits.max_bytes} bytes"
-
-
-def _shown(address: str) -> str:
-    """Return an address for a message: without user, password and query, which may be secrets."""
-    parts = urlsplit(address)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    return f"{shown_address(address)} has more than {limits.max_bytes} bytes"
 
 
 class _ThroughProxy(urllib.request.BaseHandler):
@@ -146,14 +143,18 @@ def fetch_url(address: str, max_height: int, budget: "_Budget", proxy: str | Non
                 target = budget.scratch / f"source{_suffix(address)}"
                 return _save(response, target, address, budget), {"uri": address}
     except urllib.error.HTTPError as error:
-        message = f"{_shown(address)} answers {error.code} {error.reason}"
+        message = f"{shown_address(address)} answers {error.code} {error.reason}"
         error.close()
-        if error.code in TRY_AGAIN or error.code >= 500:
-            raise DownloadFailedError(message) from error
-        raise DownloadRefusedError(message) from error
+        raise _ANSWERS.get(error.code, _other(error.code))(message) from error
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
-        raise DownloadFailedError(f"{_shown(address)} cannot be read: {getattr(error, 'reason', error)}") from error
+        raise DownloadFailedError(
+            f"{shown_address(address)} cannot be read: {getattr(error, 'reason', error)}"
+        ) from error
     return _from_page(address, max_height, budget, proxy)
+
+
+def _other(status: int) -> type[StageError]:
+    return DownloadFailedError if status in (408, 425) or status >= 500 else DownloadRefusedError
 
 
 def _is_page(response: http.client.HTTPResponse) -> bool:
@@ -180,87 +181,7 @@ def _save(response: http.client.HTTPResponse, target: Path, address: str, budget
 
 
 def _from_page(address: str, max_height: int, budget: "_Budget", proxy: str | None) -> tuple[Path, dict[str, str]]:
-    """Download through yt-dlp: picture and sound apart where the site keeps them apart, joined without ffmpeg."""
-
-    def progress(status: dict[str, Any]) -> None:
-        done = int(status.get("downloaded_bytes") or 0)
-        budget.advance(address, done, int(status.get("total_bytes") or status.get("total_bytes_estimate") or done))
-
-    options: dict[str, Any] = {
-        "format": f"bv*[height<={max_height}],ba/b[height<={max_height}]/b",
-        "outtmpl": str(budget.scratch / "page.%(format_id)s.%(ext)s"),
-        "noplaylist": True,
-        "quiet": True,
-        "no_warnings": True,
-        "noprogress": True,
-        "logger": _Silent(),
-        "progress_hooks": [progress],
-        "socket_timeout": TIMEOUT_SECONDS,
-        "fixup": "never",
-        "cachedir": False,
-        # Everything is fetched by yt-dlp itself: another program would not keep to the proxy.
-        "ffmpeg_location": str(budget.scratch),
-        "external_downloader": {"default": "native"},
-        "max_filesize": budget.limits.max_bytes,
-        **({"proxy": proxy} if proxy else {}),
-    }
-    try:
-        with yt_dlp.YoutubeDL(options) as downloader:
-            found = downloader.extract_info(address, download=True)
-    except yt_dlp.utils.DownloadError as error:
-        words = str(error).removeprefix("ERROR: ").strip().splitlines()[0]
-        if isinstance(getattr(error, "exc_info", (None, None))[1], yt_dlp.networking.exceptions.TransportError):
-            raise DownloadFailedError(f"{_shown(address)}: {words}") from error
-        raise DownloadRefusedError(
-            f"{_shown(address)} gives a page without a video that can be had: {words}"
-        ) from error
-    files = sorted(budget.scratch.glob("page.*"), key=lambda path: -path.stat().st_size)
-    if not files:
-        raise DownloadRefusedError(f"{_shown(address)} gives a page without a video")
-    path = _join(files, budget.scratch / "source.mkv") if len(files) > 1 else files[0]
-    fields = {"title": "title", "uploader": "uploader", "licence": "license", "page": "webpage_url"}
-    fields |= {"format": "format_id", "extractor": "extractor"}
-    known = {name: str(found[field]) for name, field in fields.items() if found.get(field)}
-    return path, {"uri": address, **known}
-
-
-def _join(files: list[Path], target: Path) -> Path:
-    """Copy the picture of one file and the sound of another into one file, without decoding."""
-    with ExitStack() as stack:
-        sources = [stack.enter_context(_open(path)) for path in files]
-        pictures = [stream for source in sources for stream in source.streams.video[:1]]
-        sounds = [stream for source in sources for stream in source.streams.audio[:1]]
-        output = stack.enter_context(av.open(str(target), "w", container_options={"fflags": "+bitexact"}))
-        streams = [*pictures[:1], *sounds[:1]]
-        # A container takes its streams before its first packet.
-        copies = {id(stream): output.add_stream_from_template(stream) for stream in streams}
-        packets = [_packets(stream, copies[id(stream)]) for stream in streams]
-        for _, packet in heapq.merge(*packets, key=lambda item: item[0]):
-            output.mux(packet)
-    return target
-
-
-def _open(path: Path) -> Any:
-    return av.open(str(path.resolve()), options={"protocol_whitelist": "file"})
-
-
-def _packets(stream: Any, copied: Any) -> Iterator[tuple[float, Any]]:
-    """Yield a stream's packets with their times, on their way into another file."""
-    for packet in stream.container.demux(stream):
-        if packet.dts is not None:
-            time = float(packet.dts * packet.time_base)
-            packet.stream = copied
-            yield time, packet
-
-
-class _Silent:
-    """Swallows yt-dlp's own output; errors come as exceptions."""
-
-    def debug(self, message: str) -> None:
-        """Drop a message."""
-
-    def warning(self, message: str) -> None:
-        """Drop a message."""
-
-    def error(self, message: str) -> None:
-        """Drop a message."""
+    """Download the video of a page."""
+    options = PageOptions(max_height=max_height, proxy=proxy, max_bytes=budget.limits.max_bytes)
+    page = fetch_page(address, budget.scratch, options, lambda done, total: budget.advance(address, done, total))
+    return page.path, {"uri": address, **page.provenance}

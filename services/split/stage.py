@@ -36,7 +36,7 @@ from talkmill.video.scenes import SceneCutFinder
 # A header may count one frame more than decode, at the end of a cut file; more than that is damage.
 COUNT_TOLERANCE = 2
 # Codecs that an .mp4 holds and every later stage decodes.
-COPIED_CODECS = ("h264", "hevc", "av1", "mpeg4")
+COPIED_CODECS = ("h264", "hevc", "av1", "libdav1d", "mpeg4")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ COUNT = 68
 CONTOUR = slice(0, 17)
 INNER = slice(17, 68)
 RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
+MOUTH = slice(48, 68)
 OUTER_EYE_CORNERS = (36, 45)
 # The same points in a mirrored face.
 MIRROR = np.array(

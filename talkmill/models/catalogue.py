@@ -8,7 +8,9 @@ from typing import Literal
 import yaml
 from pydantic import TypeAdapter
 
-Role = Literal["face_detection", "matting", "matting_part", "landmarks", "morphable", "coarse_regressor"]
+Role = Literal[
+    "face_detection", "matting", "matting_part", "landmarks", "face_embedding", "morphable", "coarse_regressor"
+]
 
 
 class UnknownModelError(ValueError):

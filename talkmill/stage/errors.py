@@ -104,14 +104,72 @@ class DownloadRefusedError(RejectionError):
     )
 
 
+class VideoRemovedError(DownloadRefusedError):
+    """The video is not there any more."""
+
+    reason, remedy = "VIDEO_REMOVED", "look for another copy of the video; this address is dead"
+
+
+class VideoPrivateError(DownloadRefusedError):
+    """Only those whom the owner invited may see the video."""
+
+    reason, remedy = "VIDEO_PRIVATE", "ask the owner, or give --cookies of an account that was invited"
+
+
 class FailureError(StageError):
     """The machine, the network or the code failed; the verdict is not kept."""
+
+
+class GeoBlockedError(FailureError):
+    """The video is not shown in this country."""
+
+    reason, code, remedy = (
+        "GEO_BLOCKED",
+        "FAILED_PRECONDITION",
+        "give --proxy an address in a country where it is shown",
+    )
+
+
+class AgeRestrictedError(FailureError):
+    """The site wants to know the viewer's age."""
+
+    reason, code, remedy = (
+        "AGE_RESTRICTED",
+        "FAILED_PRECONDITION",
+        "give --cookies of an account whose age is confirmed",
+    )
+
+
+class SignInRequiredError(FailureError):
+    """The site wants an account, or takes this machine for a robot."""
+
+    reason, code, remedy = (
+        "SIGN_IN_REQUIRED",
+        "FAILED_PRECONDITION",
+        "give --cookies or --cookies-from-browser of an account, and --sleep",
+    )
+
+
+class FormatMissingError(FailureError):
+    """The site offers no format of the video that can be had."""
+
+    reason, code, remedy = (
+        "FORMAT_MISSING",
+        "FAILED_PRECONDITION",
+        "`talkmill doctor` says whether yt-dlp is old or the JavaScript runtime is missing",
+    )
 
 
 class DownloadFailedError(FailureError):
     """The network failed under a download."""
 
     reason, code, retryable, remedy = "DOWNLOAD_FAILED", "UNAVAILABLE", True, "run the same command again"
+
+
+class RateLimitedError(DownloadFailedError):
+    """The site has had too many requests from here."""
+
+    reason, remedy = "RATE_LIMITED", "wait an hour, then run the same command again with a longer --sleep"
 
 
 class FrameContractError(FailureError):

@@ -38,7 +38,7 @@ class DecodeReport:
         self.damage: str | None = None
 
 
-def read_frames(path: Path, report: DecodeReport | None = None) -> Iterator[TimedFrame]:
+def read_frames(path: Path, report: DecodeReport | None = None, start_seconds: float = 0.0) -> Iterator[TimedFrame]:
     """Decode a file's video, frame by frame.
 
     A damaged file gives the frames that decode; the damage is written into the report. Without a report it raises.
@@ -46,6 +46,7 @@ def read_frames(path: Path, report: DecodeReport | None = None) -> Iterator[Time
     Args:
         path: The file.
         report: Where damage is noted.
+        start_seconds: Frames before the last key frame at or before this time are left out.
 
     Yields:
         Upright RGB frames with times that never go back.
@@ -59,6 +60,8 @@ def read_frames(path: Path, report: DecodeReport | None = None) -> Iterator[Time
         convert = _RgbConverter()
         rate = float(stream.average_rate or 25)
         last = -np.inf
+        if start_seconds > 0 and stream.time_base:
+            container.seek(int(start_seconds / stream.time_base), stream=stream)
         try:
             for index, frame in enumerate(container.decode(stream)):
                 time = float(frame.time) if frame.time is not None else index / rate

@@ -104,7 +104,7 @@ def copy_video(source: Path, target: Path) -> None:
     """
     with open_video(source) as container, av.open(str(target), "w") as output:
         stream = video_stream(container)
-        copied = output.add_stream_from_template(stream)
+        copied = output.add_stream_from_template(stream, opaque=True)
         for packet in container.demux(stream):
             if packet.dts is None:
                 continue

@@ -1,8 +1,10 @@
-"""face-api.js weight files to ONNX: the 68-landmark net.
+"""face-api.js weight files to ONNX: the 68-landmark net and the face embedding net.
 
-face-api.js ships weights only; the networks are described in its TypeScript. Knows that one architecture.
+face-api.js ships weights only; the networks are described in its TypeScript. Knows those two.
 
-Source: https://github.com/vladmandic/face-api, src/faceFeatureExtractor, src/faceLandmarkNet (MIT).
+Source: https://github.com/vladmandic/face-api, src/faceFeatureExtractor, src/faceLandmarkNet,
+src/faceRecognitionNet (MIT). The embedding net is dlib's ResNet (King, "High quality face recognition with deep metric
+learning", 2017).
 """
 
 import json
@@ -16,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from talkmill.models.export.tfjs import IR_VERSION, OPSET, read_weights
 
-# Mean RGB that face-api.js subtracts before its landmark net (FaceFeatureExtractor.ts).
+# Mean RGB that face-api.js subtracts before its nets (FaceFeatureExtractor.ts, FaceRecognitionNet.ts).
 MEAN_RGB = (122.782, 117.001, 104.298)
 
 
@@ -59,6 +61,71 @@ def _dense_block(builder: "_Builder", value: str, name: str, first: bool) -> str
     return total
 
 
+# Residual blocks of the embedding net after its first pooling, and which of them halve the size.
+EMBEDDING_BLOCKS = (
+    *("conv32_1", "conv32_2", "conv32_3", "conv64_down", "conv64_1", "conv64_2", "conv64_3"),
+    *("conv128_down", "conv128_1", "conv128_2", "conv256_down", "conv256_1", "conv256_2", "conv256_down_out"),
+)
+EMBEDDING_SIDE = 150
+
+
+def embedding_net_to_onnx(manifest_path: Path) -> onnx.ModelProto:
+    """Build the face embedding net.
+
+    Args:
+        manifest_path: `face_recognition_model-weights_manifest.json`; the `.bin` lies beside it.
+
+    Returns:
+        ONNX model: `image` (N, 3, 150, 150) float32 RGB 0..255 to `embedding` (N, 128); two pictures of one person
+        are nearer than 0.6 as a rule.
+    """
+    builder = _Builder(read_weights(json.loads(manifest_path.read_text()), manifest_path.parent))
+    mean = builder.constant("mean", np.array(MEAN_RGB, np.float32).reshape(1, 3, 1, 1))
+    scale = builder.constant("scale", np.full((), 1 / 256, np.float32))
+    value = builder.emit("Mul", [builder.emit("Sub", ["image", mean]), scale])
+    value = builder.emit("Relu", [_scaled_convolution(builder, value, "conv32_down", 2)])
+    value = builder.emit("MaxPool", [value], kernel_shape=[3, 3], strides=[2, 2])
+    side = ((EMBEDDING_SIDE - 7) // 2 + 1 - 3) // 2 + 1
+    for name in EMBEDDING_BLOCKS:
+        if "_down" in name:
+            value, side = _halving_block(builder, value, name, side)
+        else:
+            inner = builder.emit("Relu", [_scaled_convolution(builder, value, f"{name}/conv1", 1)])
+            inner = _scaled_convolution(builder, inner, f"{name}/conv2", 1)
+            value = builder.emit("Relu", [builder.emit("Add", [value, inner])])
+    value = builder.emit("Flatten", [builder.emit("GlobalAveragePool", [value])], axis=1)
+    builder.emit("MatMul", [value, builder.constant("fc", builder.weights["fc"])], output="embedding")
+    side_in = ["N", 3, EMBEDDING_SIDE, EMBEDDING_SIDE]
+    return builder.finish(("image", side_in), ("embedding", ["N", builder.weights["fc"].shape[1]]))
+
+
+def _halving_block(builder: "_Builder", value: str, name: str, side: int) -> tuple[str, int]:
+    """A residual block of half the size; zeros stand for the channels and the border that one branch lacks."""
+    inner = builder.emit("Relu", [_scaled_convolution(builder, value, f"{name}/conv1", 2)])
+    inner = _scaled_convolution(builder, inner, f"{name}/conv2", 1)
+    pooled = builder.emit("AveragePool", [value], kernel_shape=[2, 2], strides=[2, 2])
+    small, half = (side - 3) // 2 + 1, side // 2
+    if small < half:
+        inner = builder.pad(inner, f"{name}/border", [0, 0, 0, 0, 0, 0, half - small, half - small])
+    filters = builder.weights[f"{name}/conv1/conv/filters"]
+    more = filters.shape[3] - filters.shape[2]
+    if more:
+        pooled = builder.pad(pooled, f"{name}/channels", [0, 0, 0, 0, 0, more, 0, 0])
+    return builder.emit("Relu", [builder.emit("Add", [pooled, inner])]), half
+
+
+def _scaled_convolution(builder: "_Builder", value: str, name: str, stride: int) -> str:
+    """A convolution whose outputs are scaled and shifted, folded into one (convLayer.ts)."""
+    weights = builder.weights
+    gain, shift = weights[f"{name}/scale/weights"], weights[f"{name}/scale/biases"]
+    kernel = builder.constant(
+        f"{name}/kernel", weights[f"{name}/conv/filters"].transpose(3, 2, 0, 1) * gain[:, None, None, None]
+    )
+    bias = builder.constant(f"{name}/offset", weights[f"{name}/conv/bias"] * gain + shift)
+    padding = "SAME_UPPER" if stride == 1 else "VALID"
+    return builder.emit("Conv", [value, kernel, bias], strides=[stride, stride], auto_pad=padding)
+
+
 class _Builder:
     """Collects nodes and constants of one graph."""
 
@@ -89,6 +156,9 @@ class _Builder:
         pointwise = self.weights[f"{name}/pointwise_filter"].transpose(3, 2, 0, 1)
         bias = self.constant(f"{name}/bias", self.weights[f"{name}/bias"])
         return self.emit("Conv", [value, self.constant(f"{name}/pointwise_filter", pointwise), bias])
+
+    def pad(self, value: str, name: str, amounts: list[int]) -> str:
+        return self.emit("Pad", [value, self.constant(name, np.array(amounts, np.int64))])
 
     def finish(self, source: tuple[str, list[Any]], target: tuple[str, list[Any]]) -> onnx.ModelProto:
         inputs = [helper.make_tensor_value_info(source[0], TensorProto.FLOAT, source[1])]

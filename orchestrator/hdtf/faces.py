@@ -1,0 +1,60 @@
+"""Faces in a few frames of a video: where they are, and whose."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from talkmill.faces.detection import FaceDetector
+from talkmill.faces.embedding import FaceEmbedder
+from talkmill.faces.tracking import START_SCORE
+from talkmill.landmarks.detection import LandmarkDetector
+from talkmill.landmarks.points import LEFT_EYE, MOUTH, RIGHT_EYE
+from talkmill.video.decode import Frame, read_frames
+
+SAMPLES = 8
+
+
+class FaceSampler:
+    """Looks at frames of a video; not safe for several threads at once."""
+
+    def __init__(
+        self, detector: FaceDetector, landmarks: LandmarkDetector | None, embedder: FaceEmbedder | None
+    ) -> None:
+        """Create a sampler.
+
+        Args:
+            detector: Finds faces.
+            landmarks: Finds eyes and mouths; None where nobody is to be recognised.
+            embedder: Says who a face is; None where nobody is to be recognised.
+        """
+        self._detector, self._landmarks, self._embedder = detector, landmarks, embedder
+
+    def frames(self, path: Path, start_seconds: float, end_seconds: float) -> list[Frame]:
+        """Return up to SAMPLES frames, spread over a part of a video; fewer where it ends earlier."""
+        found = []
+        step = (end_seconds - start_seconds) / SAMPLES
+        for wanted in start_seconds + step * (np.arange(SAMPLES) + 0.5):
+            for frame in read_frames(path, start_seconds=float(wanted)):
+                if frame.time_seconds >= wanted - 1e-3:
+                    found.append(frame.image)
+                    break
+        return found
+
+    def faces(self, frame: Frame) -> npt.NDArray[np.float32]:
+        """Return the sure faces of a frame, (K, 4)."""
+        detections = self._detector.detect(frame)
+        return detections.boxes[detections.scores >= START_SCORE]
+
+    def embedding(self, frames: Sequence[Frame], boxes: Sequence[npt.NDArray[np.float32] | None]) -> tuple[float, ...]:
+        """Return the mean vector of one face over frames; empty where nobody is recognised."""
+        if self._landmarks is None or self._embedder is None:
+            return ()
+        vectors = []
+        for frame, box in zip(frames, boxes, strict=True):
+            if box is not None:
+                points = self._landmarks.detect(frame, box).points
+                centres = (points[part].mean(0) for part in (RIGHT_EYE, LEFT_EYE, MOUTH))
+                vectors.append(self._embedder.embed(frame, *centres))
+        return tuple(round(float(value), 5) for value in np.mean(vectors, axis=0)) if vectors else ()
