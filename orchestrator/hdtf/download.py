@@ -168,8 +168,8 @@ class PlanDownloader:
             state = VideoState(url, "failed", error.reason, str(error), self._settings.page.retries + 1)
             self._videos.write(key, state)
             self._say(f"{url}: {error.reason}: {error}; {error.remedy}")
-            if isinstance(error, NotAVideoError):
-                # Bytes that are no video must not be taken up again.
+            if error.reason not in PASSING:
+                # What the site no longer stands by must not be taken up again.
                 for rest in parts.iterdir():
                     rest.unlink()
             if error.stops_run:
@@ -207,7 +207,8 @@ class PlanDownloader:
         try:
             found = _described(source)
             end = clip.end_seconds if clip.end_seconds is not None else (found.duration_seconds or 0.0)
-            region, embedding = self._region(clip, source, end)
+            last = min(end, found.duration_seconds or end)
+            region, embedding = self._region(clip, source, last)
             flags = dict.fromkeys((*clip.flags, *region.flags))
             cut = cut_video(source, target, clip.start_seconds, clip.end_seconds, region.box)
             seconds = float(cut.frame_count / cut.rate)
