@@ -26,7 +26,7 @@ from orchestrator.bench.quality import Bar, measure_quality  # noqa: E402
 from orchestrator.client import Connection  # noqa: E402
 from orchestrator.commands import hdtf, imports, runs, serve  # noqa: E402
 from orchestrator.commands.environment import open_models, read_settings  # noqa: E402
-from orchestrator.commands.options import RunOptions, Split  # noqa: E402
+from orchestrator.commands.options import RunOptions, Split, sources_of  # noqa: E402
 from orchestrator.commands.outcome import (  # noqa: E402
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -36,7 +36,6 @@ from orchestrator.commands.outcome import (  # noqa: E402
 )
 from orchestrator.export import export_otavatar  # noqa: E402
 from orchestrator.folders import open_store  # noqa: E402
-from orchestrator.naming import InputError, collect_sources  # noqa: E402
 from orchestrator.progress import ProgressDisplay  # noqa: E402
 from orchestrator.run import RunSummary, run_dataset  # noqa: E402
 from services.coarse_fit.messages import CoarseMethod  # noqa: E402
@@ -120,6 +119,9 @@ def run(
     person: Annotated[str | None, typer.Option(metavar="NAME", help="Who is seen in all inputs.")] = None,
     link_persons: Annotated[bool, typer.Option("--link-persons", help="Name clips person#clip.")] = False,
     split: Annotated[Split, typer.Option(help="Which list the clips go to.")] = Split.TRAIN,
+    plan: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Plan of `hdtf plan`: people and splits by file name.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Sources and clips at a time.")] = 1,
     provider: Annotated[str | None, typer.Option(help="Execution provider: auto, cpu, cuda, tensorrt.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show debug logs.")] = False,
@@ -137,11 +139,9 @@ def run(
     parameters = RunOptions(
         size, fps, ranges or [], matting, increase_area, min_seconds, min_face, photometric, coarse
     ).parameters()
-    if link_persons and person is None:
-        raise CommandError("--link-persons needs --person")
     with _cancellation() as cancelled:
         try:
-            sources = collect_sources(inputs, person, link_persons, split.value)
+            sources = sources_of(inputs, person, link_persons, split, plan)
             _check_writable(out)
             store = open_store(out)
             threads = settings.threads or max(1, core_count() // jobs)
@@ -160,7 +160,7 @@ def run(
             return EXIT_INTERRUPTED
         except StageError as error:
             raise CommandError(f"{error.reason}: {error}; {error.remedy}") from error
-        except (InputError, UnknownModelError, ModelError, ValueError) as error:
+        except (UnknownModelError, ModelError, ValueError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{error.filename or out}: {error.strerror or error}") from error

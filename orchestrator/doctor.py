@@ -3,6 +3,7 @@
 import platform
 import shutil
 import sys
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 
 import onnxruntime as ort
@@ -24,6 +25,8 @@ PACKAGES = (
     "scenedetect-headless",
     "yt-dlp",
 )
+# Releases come every few weeks; what is older often meets a site that has changed.
+OLD_DOWNLOADER_DAYS = 90
 OPTIONAL_PACKAGES = ("onnxruntime", "onnxruntime-gpu", "torch")
 
 
@@ -55,6 +58,7 @@ def print_report(console: Console, settings: Settings, repository: ModelReposito
         console,
         f"npm: {shutil.which('npm') or 'not on the PATH; the PyPI wheel of Node is used in its place'}",
     )
+    _advise_on_downloads(console)
     _say(console, f"models in {settings.models.directory}, mirror {settings.models.mirror or 'none'}")
     missing = []
     for entry in catalogue().values():
@@ -70,6 +74,26 @@ def print_report(console: Console, settings: Settings, repository: ModelReposito
     if not steps:
         _say(console, "ready: talkmill run VIDEO --out DIR")
     return 1 if steps else 0
+
+
+def _advise_on_downloads(console: Console) -> None:
+    """Say how old yt-dlp is and whether it can solve the challenges of video sites; what is missing is advice alone."""
+    installed = version("yt-dlp")
+    year, month, day = (int(part) for part in installed.split(".")[:3])
+    age = (date.today() - date(year, month, day)).days
+    advice = []
+    if age > OLD_DOWNLOADER_DAYS:
+        advice.append(f"yt-dlp is {age} days old and sites change often: pip install -U 'talkmill[download]'")
+    scripts = _version("yt-dlp-ejs")
+    runtime = _version("deno") or (shutil.which("deno") and "on the PATH")
+    _say(
+        console,
+        f"video sites: yt-dlp is {age} days old, yt-dlp-ejs {scripts or 'missing'}, deno {runtime or 'missing'}",
+    )
+    if not scripts or not runtime:
+        advice.append("pages of some video sites give no format without them: pip install 'talkmill[download]'")
+    for line in advice:
+        console.print(f"advice: {line}", style="yellow", markup=False, soft_wrap=True)
 
 
 def _version(package: str) -> str | None:

@@ -100,6 +100,32 @@ def collect_sources(inputs: Iterable[str], person: str | None, link: bool, split
     return with_unique_names(sources)
 
 
+def with_plan(sources: Sequence[NamedSource], plan: Mapping[str, tuple[str, str]], link: bool) -> list[NamedSource]:
+    """Give sources the person and the split of a plan.
+
+    Args:
+        sources: Named after their files.
+        plan: Name of a clip to its person and its split.
+        link: Whether persons stand in the clips' names.
+
+    Returns:
+        The sources.
+
+    Raises:
+        InputError: The plan does not name one of them.
+    """
+    known = {slug(name): row for name, row in plan.items()}
+    missing = [source.original_name for source in sources if source.name not in known]
+    if missing:
+        raise InputError(f"the plan does not name {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}")
+    result = []
+    for source in sources:
+        person, split = known[source.name]
+        chosen: Literal["train", "test"] = "test" if split == "test" else "train"
+        result.append(replace(source, person=person, link=link, split=chosen))
+    return result
+
+
 def name_source(
     uri: str,
     original_name: str,

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from pathlib import Path
 
 from orchestrator.commands.outcome import CommandError
+from orchestrator.hdtf.plan import ListError, read_table
+from orchestrator.naming import InputError, NamedSource, collect_sources, with_plan
 from orchestrator.pipeline import RunParameters
 from services.coarse_fit.messages import CoarseFitParameters, CoarseMethod
 from services.crop.messages import CropParameters
@@ -19,6 +22,28 @@ class Split(StrEnum):
     TRAIN = "train"
     TEST = "test"
     BY_PERSON = "by-person"
+
+
+def sources_of(
+    inputs: list[str], person: str | None, link_persons: bool, split: Split, plan: Path | None
+) -> list[NamedSource]:
+    """Return the sources that the command line names, with the people and the splits of a plan where one is given.
+
+    Raises:
+        CommandError: An input cannot be run, or the plan does not fit.
+    """
+    if plan is not None and person is not None:
+        raise CommandError("--person and --plan both say who is seen: give one of them")
+    if link_persons and person is None and plan is None:
+        raise CommandError("--link-persons needs --person or --plan")
+    try:
+        sources = collect_sources(inputs, person, link_persons, split.value)
+        if plan is None:
+            return sources
+        rows = {clip.name: (clip.person, clip.split) for clip in read_table(plan)}
+        return with_plan(sources, rows, link_persons)
+    except (InputError, ListError, OSError) as error:
+        raise CommandError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.client import ENDED, Connection, PipelineClient, ServerError
-from orchestrator.commands.options import RunOptions, Split
+from orchestrator.commands.options import RunOptions, Split, sources_of
 from orchestrator.commands.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED, CommandError
-from orchestrator.naming import InputError, collect_sources
 from orchestrator.settings import ClientSettings
 from services.coarse_fit.messages import CoarseMethod
 from services.matting.messages import MattingMethod
@@ -41,6 +40,9 @@ def submit(
     person: Annotated[str | None, typer.Option(metavar="NAME", help="Who is seen in all inputs.")] = None,
     link_persons: Annotated[bool, typer.Option("--link-persons", help="Name clips person#clip.")] = False,
     split: Annotated[Split, typer.Option(help="Which list the clips go to.")] = Split.TRAIN,
+    plan: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Plan of `hdtf plan`: people and splits by file name.")
+    ] = None,
     priority: Annotated[int, typer.Option(min=0, max=1000, help="Lower runs first; 0 for the default, 100.")] = 0,
 ) -> int:
     """Upload local files, start a run on the server, and print its name."""
@@ -48,12 +50,7 @@ def submit(
     parameters = RunOptions(
         size, fps, ranges or [], matting, increase_area, min_seconds, min_face, photometric, coarse
     ).parameters()
-    if link_persons and person is None:
-        raise CommandError("--link-persons needs --person")
-    try:
-        sources = collect_sources(inputs, person, link_persons, split.value)
-    except (InputError, OSError) as error:
-        raise CommandError(str(error)) from error
+    sources = sources_of(inputs, person, link_persons, split, plan)
     with _client(server) as client:
         run = client.submit(
             sources, parameters, priority, lambda name: console.print(f"uploaded {name}", markup=False, soft_wrap=True)

@@ -48,7 +48,7 @@ _WORDS: tuple[tuple[str, type[StageError]], ...] = (
     (
         r"timed out|connection (reset|refused|aborted|broken)|unable to connect|failed to resolve|name resolution|"
         r"temporary failure|incomplete ?read|remote end closed|network is unreachable|ssl|"
-        r"(more|less) expected|downloaded \d+ bytes, expected|giving up after|bytes missing|redirect loop|infinite loop|"
+        r"(more|less) expected|downloaded \d+ bytes, expected|giving up after|bytes missing|redirect loop|"
         r"http error (5\d\d|408)",
         DownloadFailedError,
     ),

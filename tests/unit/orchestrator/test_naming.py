@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.naming import InputError, avoid_names, collect_sources
+from orchestrator.naming import InputError, avoid_names, collect_sources, with_plan
 
 
 def write(path: Path, content: str) -> Path:
@@ -61,3 +61,14 @@ def test_splits_by_person_do_not_depend_on_the_clip(tmp_path: Path) -> None:
     paths = [str(write(tmp_path / f"{name}.mp4", name)) for name in "abcdef"]
     found = collect_sources(paths, "OnePerson", False, "by-person")
     assert len({source.split for source in found}) == 1
+
+
+def test_a_plan_gives_people_and_splits(tmp_path: Path) -> None:
+    for name in ("RD_Radio1_000.mp4", "stranger.mp4"):
+        (tmp_path / name).write_bytes(name.encode())
+    plan = {"RD_Radio1_000": ("Radio1", "test")}
+    sources = collect_sources([str(tmp_path / "RD_Radio1_000.mp4")], None, False, "train")
+    (source,) = with_plan(sources, plan, link=True)
+    assert (source.person, source.split, source.linked_person) == ("Radio1", "test", "Radio1")
+    with pytest.raises(InputError, match=r"does not name stranger\.mp4"):
+        with_plan(collect_sources([str(tmp_path / "stranger.mp4")], None, False, "train"), plan, link=False)
