@@ -41,6 +41,7 @@ from orchestrator.run import RunSummary, run_dataset  # noqa: E402
 from services.coarse_fit.messages import CoarseMethod  # noqa: E402
 from services.matting.messages import MattingMethod  # noqa: E402
 from talkmill.dataset.reader import DatasetError, read_clip, read_manifest, size_folder, verify  # noqa: E402
+from talkmill.inference.backend import Precision  # noqa: E402
 from talkmill.models.catalogue import UnknownModelError, catalogue, find  # noqa: E402
 from talkmill.models.repository import ModelError  # noqa: E402
 from talkmill.morphable.model import MorphableModel  # noqa: E402
@@ -108,6 +109,9 @@ def run(
         typer.Option("--range", metavar="START-END", help="Seconds or mm:ss of the source; repeatable."),
     ] = None,
     matting: Annotated[MattingMethod, typer.Option(help="Matting method; `draft` for a quick look.")] = "fusion",
+    precision: Annotated[
+        Precision, typer.Option(help="Of the matting networks: bf16 with OpenVINO, fp16 with TensorRT.")
+    ] = "fp32",
     landmarks: Annotated[str, typer.Option(metavar="ID", help="Landmark model.")] = "face-api-68",
     morphable: Annotated[str, typer.Option(metavar="ID", help="Morphable model.")] = "makehuman-head",
     detector: Annotated[str, typer.Option(metavar="ID", help="Face detector.")] = "faceboxes-v2",
@@ -123,7 +127,9 @@ def run(
         Path | None, typer.Option(metavar="FILE", help="Plan of `hdtf plan`: people and splits by file name.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Sources and clips at a time.")] = 1,
-    provider: Annotated[str | None, typer.Option(help="Execution provider: auto, cpu, cuda, tensorrt.")] = None,
+    provider: Annotated[
+        str | None, typer.Option(help="Execution provider: auto, cpu, openvino, cuda, tensorrt.")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show debug logs.")] = False,
 ) -> int:
     """Turn videos into a data set.
@@ -137,7 +143,7 @@ def run(
     console = Console(stderr=True)
     settings = read_settings()
     parameters = RunOptions(
-        size, fps, ranges or [], matting, increase_area, min_seconds, min_face, photometric, coarse
+        size, fps, ranges or [], matting, increase_area, min_seconds, min_face, photometric, coarse, precision
     ).parameters()
     with _cancellation() as cancelled:
         try:
@@ -149,9 +155,10 @@ def run(
                 out,
                 store,
                 open_models(settings, console),
-                ModelChoice(matting, landmarks, morphable, detector, coarse),
+                ModelChoice(matting, landmarks, morphable, detector, coarse, precision),
                 provider or settings.execution_provider,
                 threads,
+                settings.gpu,
             )
             with ProgressDisplay(console, len(sources)) as display:
                 summary = run_dataset(out, sources, stages, store, parameters, jobs, display, cancelled)

@@ -18,7 +18,8 @@ from services.split.stage import SplitStage
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
 from talkmill.fitting.device import choose_device
-from talkmill.inference.providers import choose_providers
+from talkmill.inference.backend import Precision
+from talkmill.inference.runtime import choose_runtime
 from talkmill.models.catalogue import Role
 from talkmill.models.repository import ModelRepository
 from talkmill.stage.contract import Stage
@@ -34,6 +35,7 @@ class ModelChoice:
         morphable: A morphable model.
         detector: A face detector.
         coarse: How coarse coefficients are found.
+        precision: Of the matting and the coarse networks.
     """
 
     matting: MattingMethod = "fusion"
@@ -41,10 +43,17 @@ class ModelChoice:
     morphable: str = "makehuman-head"
     detector: str = "faceboxes-v2"
     coarse: CoarseMethod = "landmark-fit"
+    precision: Precision = "fp32"
 
 
 def build_stages(
-    folder: Path, store: LocalStore, models: ModelRepository, choice: ModelChoice, provider: str, threads: int
+    folder: Path,
+    store: LocalStore,
+    models: ModelRepository,
+    choice: ModelChoice,
+    provider: str,
+    threads: int,
+    gpu: int = 0,
 ) -> dict[str, Stage[Any, Any]]:
     """Build every stage; models that are missing are fetched.
 
@@ -55,6 +64,7 @@ def build_stages(
         choice: Which model does what.
         provider: Execution provider.
         threads: Threads of one network.
+        gpu: Number of the GPU.
 
     Returns:
         Stage name to stage.
@@ -64,7 +74,8 @@ def build_stages(
         UnknownModelError: A model is not in the catalogue, or does something else.
         ValueError: The execution provider is not there.
     """
-    providers = choose_providers(provider)
+    runtime = choose_runtime(provider, threads, gpu, models.folder / ".engines")
+    runtime.check(choice.precision)
     detector = models.ensure(choice.detector, "face_detection")
     needed = MATTING_METHODS[choice.matting]
     role: Role = "matting" if needed == (choice.matting,) else "matting_part"
@@ -78,12 +89,12 @@ def build_stages(
 
     stages: tuple[Stage[Any, Any], ...] = (
         DownloadStage(),
-        SplitStage(detector, providers, threads),
-        MattingStage(matting, providers, threads),
+        SplitStage(detector, runtime),
+        MattingStage(matting, runtime, choice.precision),
         CropStage(),
-        LandmarksStage(landmarks, providers, threads),
-        CoarseFitStage(choice.coarse, morphable if regressor is None else regressor, providers, threads),
-        FineFitStage(morphable, choose_device(provider), threads),
+        LandmarksStage(landmarks, runtime),
+        CoarseFitStage(choice.coarse, morphable if regressor is None else regressor, runtime, choice.precision),
+        FineFitStage(morphable, choose_device(provider, gpu), threads),
         PackStage(InPlace(folder / "lmdb", adopt)),
     )
     return {stage.name: stage for stage in stages}

@@ -6,11 +6,10 @@ import sys
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 
-import onnxruntime as ort
 from rich.console import Console
 
 from orchestrator.settings import Settings
-from talkmill.inference.providers import choose_providers
+from talkmill.inference.runtime import available_providers, choose_runtime
 from talkmill.models.catalogue import catalogue
 from talkmill.models.repository import ModelRepository
 
@@ -49,9 +48,9 @@ def print_report(console: Console, settings: Settings, repository: ModelReposito
             _say(console, f"  {name} {found or 'missing'}")
     if _version("onnxruntime") and _version("onnxruntime-gpu"):
         steps.append("onnxruntime and onnxruntime-gpu overwrite each other: pip uninstall both, then install one extra")
-    _say(console, f"execution providers: {', '.join(ort.get_available_providers())}")
+    _say(console, f"execution providers: {', '.join(available_providers())}")
     try:
-        _say(console, f"  chosen: {', '.join(choose_providers(settings.execution_provider))}")
+        _say(console, f"  chosen: {choose_runtime(settings.execution_provider, 1).provider}")
     except ValueError as error:
         steps.append(str(error))
     _say(

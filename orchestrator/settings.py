@@ -21,13 +21,15 @@ class Settings(BaseSettings):
     Attributes:
         models: Where models lie.
         execution_provider: What runs the networks.
+        gpu: Number of the GPU.
         threads: Threads of one network; 0 shares the machine's cores among the jobs.
     """
 
     model_config = SettingsConfigDict(env_prefix="TALKMILL_", env_nested_delimiter="__", extra="ignore")
 
     models: ModelSettings = Field(default_factory=ModelSettings)
-    execution_provider: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
+    execution_provider: Literal["auto", "cpu", "openvino", "cuda", "tensorrt"] = "auto"
+    gpu: int = Field(default=0, ge=0)
     threads: int = Field(default=0, ge=0)
 
 

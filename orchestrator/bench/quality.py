@@ -16,7 +16,7 @@ from scipy.signal import find_peaks
 from orchestrator.export import FinishedClip, finished_clips
 from talkmill.dataset.reader import read_clip, read_manifest, size_folder
 from talkmill.faces.detection import FaceBoxesDetector
-from talkmill.inference.onnx_backend import OnnxNetwork
+from talkmill.inference.runtime import cpu_runtime
 from talkmill.landmarks.detection import LandmarkDetector
 from talkmill.landmarks.points import INNER, outer_eye_distance
 from talkmill.landmarks.smoothing import jitter, smooth_over_time
@@ -91,7 +91,7 @@ def measure_quality(
     bars: list[Bar] = []
     differences: dict[str, float] = {}
     rvm_model = models.installed("rvm-mobilenetv3")
-    rvm = OnnxNetwork(rvm_model.path, "rvm-mobilenetv3", ["CPUExecutionProvider"], threads) if rvm_model else None
+    rvm = cpu_runtime(threads).load(rvm_model.path, "rvm-mobilenetv3") if rvm_model else None
     for clip in finished_clips(run):
         found = _measure_clip(clip, report[clip.name], run)
         single = not clip.name.startswith(NOT_SINGLE)
@@ -168,12 +168,12 @@ def _difference_to(yardstick: RecurrentMatter, clip: FinishedClip) -> float:
 
 
 def _detectors(models: ModelRepository, threads: int) -> tuple[FaceBoxesDetector, LandmarkDetector]:
-    providers = ["CPUExecutionProvider"]
+    runtime = cpu_runtime(threads)
     detector = models.ensure("faceboxes-v2", "face_detection")
     landmarks = models.ensure("face-api-68", "landmarks")
     return (
-        FaceBoxesDetector(OnnxNetwork(detector.path, detector.version.id, providers, threads)),
-        LandmarkDetector(OnnxNetwork(landmarks.path, landmarks.version.id, providers, threads)),
+        FaceBoxesDetector(runtime.load(detector.path, detector.version.id)),
+        LandmarkDetector(runtime.load(landmarks.path, landmarks.version.id)),
     )
 
 

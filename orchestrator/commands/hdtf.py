@@ -211,18 +211,17 @@ def _sampler(console: Console) -> "FaceSampler":
     from orchestrator.hdtf.faces import FaceSampler
     from talkmill.faces.detection import FaceBoxesDetector
     from talkmill.faces.embedding import FaceEmbedder
-    from talkmill.inference.onnx_backend import OnnxNetwork
-    from talkmill.inference.providers import choose_providers
+    from talkmill.inference.backend import Network
+    from talkmill.inference.runtime import choose_runtime
     from talkmill.landmarks.detection import LandmarkDetector
     from talkmill.models.catalogue import Role
 
     settings = read_settings()
     models = open_models(settings, console)
-    providers = choose_providers(settings.execution_provider)
+    runtime = choose_runtime(settings.execution_provider, settings.threads or core_count(), settings.gpu)
 
-    def load(model_id: str, role: Role) -> OnnxNetwork:
-        model = models.ensure(model_id, role)
-        return OnnxNetwork(model.path, model_id, providers, settings.threads or core_count())
+    def load(model_id: str, role: Role) -> Network:
+        return runtime.load(models.ensure(model_id, role).path, model_id)
 
     detector = FaceBoxesDetector(load("faceboxes-v2", "face_detection"))
     if models.installed(EMBEDDING_MODEL) is None:

@@ -14,6 +14,7 @@ from services.crop.messages import CropParameters
 from services.fine_fit.messages import FineFitParameters
 from services.matting.messages import MattingMethod, MattingParameters
 from services.split.messages import SplitParameters, TimeRange
+from talkmill.inference.backend import Precision
 
 
 class Split(StrEnum):
@@ -59,6 +60,7 @@ class RunOptions:
     min_face: float
     photometric: bool
     coarse: CoarseMethod
+    precision: Precision
 
     def parameters(self) -> RunParameters:
         """Return the parameters of every stage.
@@ -68,9 +70,11 @@ class RunOptions:
         """
         return RunParameters(
             split=SplitParameters(_rate(self.fps), _time_ranges(self.ranges), self.min_seconds, self.min_face),
-            matting=MattingParameters(self.matting),
+            matting=MattingParameters(self.matting, self.precision),
             crop=CropParameters(self.size, self.increase_area),
-            coarse_fit=CoarseFitParameters(self.coarse),
+            coarse_fit=CoarseFitParameters(
+                self.coarse, precision=self.precision if self.coarse != "landmark-fit" else "fp32"
+            ),
             fine_fit=FineFitParameters(photometric=self.photometric),
         )
 

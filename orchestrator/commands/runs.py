@@ -16,6 +16,7 @@ from orchestrator.settings import ClientSettings
 from services.coarse_fit.messages import CoarseMethod
 from services.matting.messages import MattingMethod
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
+from talkmill.inference.backend import Precision
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run, runs/ID.")]
 Server = Annotated[str | None, typer.Option(metavar="ADDR", help="host:port of the orchestrator [TALKMILL_SERVER].")]
@@ -32,6 +33,9 @@ def submit(
         typer.Option("--range", metavar="START-END", help="Seconds or mm:ss of the source; repeatable."),
     ] = None,
     matting: Annotated[MattingMethod, typer.Option(help="Matting method; `draft` for a quick look.")] = "fusion",
+    precision: Annotated[
+        Precision, typer.Option(help="Of the matting networks: bf16 with OpenVINO, fp16 with TensorRT.")
+    ] = "fp32",
     increase_area: Annotated[float, typer.Option(min=0, max=2, help="Added on each side of the face box.")] = 0.2,
     min_seconds: Annotated[float, typer.Option(min=0, help="Shorter clips are rejected.")] = 1.0,
     min_face: Annotated[float, typer.Option(min=0, help="Clips with smaller faces (pixels) are rejected.")] = 64.0,
@@ -48,7 +52,7 @@ def submit(
     """Upload local files, start a run on the server, and print its name."""
     console = Console(stderr=True)
     parameters = RunOptions(
-        size, fps, ranges or [], matting, increase_area, min_seconds, min_face, photometric, coarse
+        size, fps, ranges or [], matting, increase_area, min_seconds, min_face, photometric, coarse, precision
     ).parameters()
     sources = sources_of(inputs, person, link_persons, split, plan)
     with _client(server) as client:

@@ -12,8 +12,8 @@ from services.coarse_fit.messages import CoarseFitInputs, CoarseMethod
 from services.coarse_fit.service import METHOD
 from services.coarse_fit.settings import CoarseFitSettings
 from services.coarse_fit.stage import CoarseFitStage
-from talkmill.inference.providers import choose_providers
-from talkmill.serving.stage_models import installed
+from talkmill.inference.backend import Precision
+from talkmill.serving.stage_models import installed, runtime_of
 from talkmill.serving.stage_server import StageFor, read_settings, serve_stage
 from talkmill.stage.contract import Stage
 
@@ -26,17 +26,17 @@ def main() -> int:
 
 def build(settings: CoarseFitSettings) -> tuple[StageFor, list[Stage[Any, Any]]]:
     """Return the stage of a request, and the stages to load before the server is ready."""
-    providers = choose_providers(settings.execution_provider)
+    runtime = runtime_of(settings)
 
     @cache
-    def stage_of(method: CoarseMethod) -> CoarseFitStage:
+    def stage_of(method: CoarseMethod, precision: Precision) -> CoarseFitStage:
         model = settings.morphable if method == "landmark-fit" else method
-        return CoarseFitStage(method, installed(settings.models, model), providers, settings.threads_of_network)
+        return CoarseFitStage(method, installed(settings.models, model), runtime, precision)
 
     def stage_for(inputs: CoarseFitInputs) -> CoarseFitStage:
-        return stage_of(inputs.parameters.method)
+        return stage_of(inputs.parameters.method, inputs.parameters.precision)
 
-    return stage_for, [stage_of(method) for method in settings.coarse_methods]
+    return stage_for, [stage_of(method, "fp32") for method in settings.coarse_methods]
 
 
 if __name__ == "__main__":

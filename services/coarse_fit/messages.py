@@ -5,6 +5,7 @@ from typing import Literal
 
 from talkmill.artifacts.artifact import Artifact
 from talkmill.fitting.priors import FitPriors
+from talkmill.inference.backend import Precision
 from talkmill.stage.contract import Measurement
 from talkmill.stage.fields import Positive, Side
 
@@ -18,10 +19,12 @@ class CoarseFitParameters:
     Attributes:
         method: `landmark-fit`, or the network `deep3d-resnet50`.
         landmark_fraction: Noise of a landmark as a fraction of the outer-eye distance; of `landmark-fit`.
+        precision: Of the network's arithmetic; `bf16` needs the OpenVINO provider, `fp16` TensorRT.
     """
 
     method: CoarseMethod = "landmark-fit"
     landmark_fraction: Positive = FitPriors().landmark_fraction
+    precision: Precision = "fp32"
 
 
 @dataclass(frozen=True, slots=True)

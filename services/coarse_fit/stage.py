@@ -22,12 +22,13 @@ from talkmill.geometry.conventions import (
     principal_point,
 )
 from talkmill.geometry.transforms import apply
-from talkmill.inference.onnx_backend import OnnxNetwork
+from talkmill.inference.backend import Precision, PrecisionUnavailableError
+from talkmill.inference.runtime import Runtime
 from talkmill.landmarks.points import INNER
 from talkmill.models.installed import InstalledModel
 from talkmill.morphable.model import MorphableModel
 from talkmill.stage.contract import Measurement, StageContext
-from talkmill.stage.errors import FitFailedError, FrameContractError, InvalidRequestError
+from talkmill.stage.errors import FitFailedError, FrameContractError, InvalidRequestError, ModelUnavailableError
 from talkmill.video.decode import read_images
 
 FloatArray = npt.NDArray[np.float32]
@@ -43,18 +44,20 @@ class CoarseFitStage:
     version = "2"
     outputs_type = CoarseFitOutputs
 
-    def __init__(self, method: CoarseMethod, model: InstalledModel, providers: list[str], threads: int) -> None:
+    def __init__(
+        self, method: CoarseMethod, model: InstalledModel, runtime: Runtime, precision: Precision = "fp32"
+    ) -> None:
         """Create the stage.
 
         Args:
             method: How coefficients are found.
             model: A morphable model for `landmark-fit`, the network for `deep3d-resnet50`.
-            providers: ONNX Runtime providers of the network, best first.
-            threads: Of the network.
+            runtime: Where the network runs.
+            precision: Of its arithmetic.
         """
         self.models: tuple[ModelVersion, ...] = (model.version,)
         self.execution_provider = ""
-        self._method, self._model, self._providers, self._threads = method, model, providers, threads
+        self._method, self._model, self._runtime, self._precision = method, model, runtime, precision
 
     def load(self) -> None:
         """Load the morphable model, or the network."""
@@ -62,7 +65,10 @@ class CoarseFitStage:
             self._basis = LandmarkBasis.of(MorphableModel.load(self._model.path))
             self._five_points = five_points(self._basis.mean)
             return
-        self._network = OnnxNetwork(self._model.path, self._model.version.id, self._providers, self._threads)
+        try:
+            self._network = self._runtime.load(self._model.path, self._model.version.id, self._precision)
+        except PrecisionUnavailableError as error:
+            raise ModelUnavailableError(str(error)) from error
         self.execution_provider = self._network.execution_provider
         self._five_points = np.array(json.loads(self._network.metadata[FIVE_POINTS_KEY]), np.float64)
 

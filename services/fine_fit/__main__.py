@@ -24,7 +24,7 @@ def main() -> int:
 
 def build(settings: FineFitSettings) -> tuple[StageFor, list[Stage[Any, Any]]]:
     """Return the stage of a request, and the stages to load before the server is ready."""
-    device = choose_device(settings.execution_provider)
+    device = choose_device(settings.execution_provider, settings.gpu)
     stage = FineFitStage(installed(settings.models, settings.morphable), device, settings.threads_of_network)
     return (lambda inputs: stage), [stage]
 

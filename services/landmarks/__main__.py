@@ -10,8 +10,7 @@ from typing import Any
 from services.landmarks.service import METHOD
 from services.landmarks.settings import LandmarksSettings
 from services.landmarks.stage import LandmarksStage
-from talkmill.inference.providers import choose_providers
-from talkmill.serving.stage_models import installed
+from talkmill.serving.stage_models import installed, runtime_of
 from talkmill.serving.stage_server import StageFor, read_settings, serve_stage
 from talkmill.stage.contract import Stage
 
@@ -25,7 +24,7 @@ def main() -> int:
 def build(settings: LandmarksSettings) -> tuple[StageFor, list[Stage[Any, Any]]]:
     """Return the stage of a request, and the stages to load before the server is ready."""
     model = installed(settings.models, settings.landmarks)
-    stage = LandmarksStage(model, choose_providers(settings.execution_provider), settings.threads_of_network)
+    stage = LandmarksStage(model, runtime_of(settings))
     return (lambda inputs: stage), [stage]
 
 

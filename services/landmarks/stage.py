@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from services.landmarks.messages import LandmarksInputs, LandmarksOutputs
 from talkmill.artifacts.manifest import ModelVersion
-from talkmill.inference.onnx_backend import OnnxNetwork
+from talkmill.inference.runtime import Runtime
 from talkmill.landmarks.detection import LandmarkDetector
 from talkmill.landmarks.points import INNER, outer_eye_distance
 from talkmill.landmarks.smoothing import fill_gaps, jitter, smooth_over_time
@@ -28,16 +28,15 @@ class LandmarksStage:
     version = "1"
     outputs_type = LandmarksOutputs
 
-    def __init__(self, model: InstalledModel, providers: list[str], threads: int) -> None:
+    def __init__(self, model: InstalledModel, runtime: Runtime) -> None:
         self.models: tuple[ModelVersion, ...] = (model.version,)
         self._model = model
-        self._providers = providers
-        self._threads = threads
+        self._runtime = runtime
         self.execution_provider = ""
 
     def load(self) -> None:
         """Load the landmark net."""
-        network = OnnxNetwork(self._model.path, self._model.version.id, self._providers, self._threads)
+        network = self._runtime.load(self._model.path, self._model.version.id)
         self.execution_provider = network.execution_provider
         self._detector = LandmarkDetector(network)
 

@@ -12,8 +12,8 @@ from services.matting.messages import MATTING_METHODS, MattingInputs, MattingMet
 from services.matting.service import METHOD
 from services.matting.settings import MattingSettings
 from services.matting.stage import MattingStage
-from talkmill.inference.providers import choose_providers
-from talkmill.serving.stage_models import installed
+from talkmill.inference.backend import Precision
+from talkmill.serving.stage_models import installed, runtime_of
 from talkmill.serving.stage_server import StageFor, read_settings, serve_stage
 from talkmill.stage.contract import Stage
 
@@ -26,17 +26,17 @@ def main() -> int:
 
 def build(settings: MattingSettings) -> tuple[StageFor, list[Stage[Any, Any]]]:
     """Return the stage of a request, and the stages to load before the server is ready."""
-    providers = choose_providers(settings.execution_provider)
+    runtime = runtime_of(settings)
 
     @cache
-    def stage_of(method: MattingMethod) -> MattingStage:
+    def stage_of(method: MattingMethod, precision: Precision) -> MattingStage:
         models = {name: installed(settings.models, name) for name in MATTING_METHODS[method]}
-        return MattingStage(models, providers, settings.threads_of_network)
+        return MattingStage(models, runtime, precision)
 
     def stage_for(inputs: MattingInputs) -> MattingStage:
-        return stage_of(inputs.parameters.method)
+        return stage_of(inputs.parameters.method, inputs.parameters.precision)
 
-    return stage_for, [stage_of(method) for method in settings.methods]
+    return stage_for, [stage_of(method, "fp32") for method in settings.methods]
 
 
 if __name__ == "__main__":

@@ -4,15 +4,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from talkmill.artifacts.artifact import Artifact
+from talkmill.inference.backend import Precision
 from talkmill.stage.contract import Measurement
 from talkmill.stage.fields import Fraction01, Rate
 
-MattingMethod = Literal["fusion", "draft", "rvm-mobilenetv3"]
+MattingMethod = Literal["fusion", "draft", "modnet", "rvm-mobilenetv3"]
 
 # Methods and the catalogue models that each of them needs.
 MATTING_METHODS: dict[MattingMethod, tuple[str, ...]] = {
     "fusion": ("selfie-256", "u2netp"),
     "draft": ("selfie-256",),
+    "modnet": ("modnet",),
     "rvm-mobilenetv3": ("rvm-mobilenetv3",),
 }
 
@@ -22,11 +24,13 @@ class MattingParameters:
     """What decides the matte.
 
     Attributes:
-        method: `fusion` (default), `draft` (quick look) or `rvm-mobilenetv3` (GPL weights).
+        method: `fusion` (default), `draft` (quick look), `modnet` (imported), or `rvm-mobilenetv3` (GPL weights).
+        precision: Of the networks' arithmetic; `bf16` needs the OpenVINO provider, `fp16` TensorRT.
         max_lost_fraction: A clip is rejected when the matte misses the face in a larger share of its frames.
     """
 
     method: MattingMethod = "fusion"
+    precision: Precision = "fp32"
     max_lost_fraction: Fraction01 = 0.1
 
 

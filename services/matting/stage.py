@@ -8,13 +8,14 @@ import numpy.typing as npt
 
 from services.matting.messages import MattingInputs, MattingOutputs
 from talkmill.artifacts.manifest import ModelVersion
-from talkmill.inference.onnx_backend import OnnxNetwork
+from talkmill.inference.backend import Precision, PrecisionUnavailableError
+from talkmill.inference.runtime import Runtime
 from talkmill.matting.fusion import FusionMatter
 from talkmill.matting.matter import Matter
 from talkmill.matting.recurrent import RecurrentMatter
 from talkmill.models.installed import InstalledModel
 from talkmill.stage.contract import Measurement, StageContext
-from talkmill.stage.errors import FrameContractError, MatteLostError
+from talkmill.stage.errors import FrameContractError, MatteLostError, ModelUnavailableError
 from talkmill.video.decode import read_images
 from talkmill.video.encode import alpha_writer
 
@@ -28,22 +29,23 @@ class MattingStage:
     """Runs one matting method over a clip."""
 
     name = "matting"
-    version = "1"
+    version = "2"
     outputs_type = MattingOutputs
 
-    def __init__(self, models: dict[str, InstalledModel], providers: list[str], threads: int) -> None:
+    def __init__(self, models: dict[str, InstalledModel], runtime: Runtime, precision: Precision = "fp32") -> None:
         self.models: tuple[ModelVersion, ...] = tuple(model.version for model in models.values())
         self._installed = models
-        self._providers = providers
-        self._threads = threads
+        self._runtime, self._precision = runtime, precision
         self.execution_provider = ""
 
     def load(self) -> None:
         """Load the networks."""
-        self._networks = {
-            name: OnnxNetwork(model.path, name, self._providers, self._threads)
-            for name, model in self._installed.items()
-        }
+        try:
+            self._networks = {
+                name: self._runtime.load(model.path, name, self._precision) for name, model in self._installed.items()
+            }
+        except PrecisionUnavailableError as error:
+            raise ModelUnavailableError(str(error)) from error
         self.execution_provider = next(iter(self._networks.values())).execution_provider
 
     def run(self, inputs: MattingInputs, context: StageContext) -> MattingOutputs:

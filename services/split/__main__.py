@@ -10,8 +10,7 @@ from typing import Any
 from services.split.service import METHOD
 from services.split.settings import SplitSettings
 from services.split.stage import SplitStage
-from talkmill.inference.providers import choose_providers
-from talkmill.serving.stage_models import installed
+from talkmill.serving.stage_models import installed, runtime_of
 from talkmill.serving.stage_server import StageFor, read_settings, serve_stage
 from talkmill.stage.contract import Stage
 
@@ -25,8 +24,7 @@ def main() -> int:
 def build(settings: SplitSettings) -> tuple[StageFor, list[Stage[Any, Any]]]:
     """Return the stage of a request, and the stages to load before the server is ready."""
     detector = installed(settings.models, settings.detector)
-    providers = choose_providers(settings.execution_provider)
-    stage = SplitStage(detector, providers, settings.threads_of_network, settings.limits)
+    stage = SplitStage(detector, runtime_of(settings), settings.limits)
     return (lambda inputs: stage), [stage]
 
 

@@ -13,7 +13,7 @@ from services.split.clips import ClipPlan, plan_clips
 from services.split.messages import Clip, SplitInputs, SplitOutputs
 from talkmill.artifacts.manifest import ModelVersion, Rejection
 from talkmill.faces.detection import DETECTORS, Detections
-from talkmill.inference.onnx_backend import OnnxNetwork
+from talkmill.inference.runtime import Runtime
 from talkmill.models.installed import InstalledModel
 from talkmill.stage.contract import Measurement, StageContext
 from talkmill.stage.errors import (
@@ -57,19 +57,16 @@ class SplitStage:
     version = "1"
     outputs_type = SplitOutputs
 
-    def __init__(
-        self, detector: InstalledModel, providers: list[str], threads: int, limits: VideoLimits = DEFAULT_LIMITS
-    ) -> None:
+    def __init__(self, detector: InstalledModel, runtime: Runtime, limits: VideoLimits = DEFAULT_LIMITS) -> None:
         self.models: tuple[ModelVersion, ...] = (detector.version,)
         self._model = detector
         self._limits = limits
-        self._providers = providers
-        self._threads = threads
+        self._runtime = runtime
         self.execution_provider = ""
 
     def load(self) -> None:
         """Load the face detector."""
-        network = OnnxNetwork(self._model.path, self._model.version.id, self._providers, self._threads)
+        network = self._runtime.load(self._model.path, self._model.version.id)
         self.execution_provider = network.execution_provider
         self._detector = DETECTORS[network.model_id](network)
 

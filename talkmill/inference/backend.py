@@ -1,12 +1,18 @@
 """What an algorithm may ask of a network. Knows no runtime."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+# Of the arithmetic inside a network; inputs and outputs are float32.
+Precision = Literal["fp32", "bf16", "fp16"]
 FloatArray = npt.NDArray[np.float32]
+
+
+class PrecisionUnavailableError(ValueError):
+    """The provider, or this machine, does not run networks in that precision."""
 
 
 class Network(Protocol):
@@ -25,6 +31,11 @@ class Network(Protocol):
     @property
     def input_names(self) -> tuple[str, ...]:
         """Names of the inputs, in the model's order."""
+        ...
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the file says beside the network."""
         ...
 
     def run(self, inputs: Mapping[str, FloatArray]) -> list[FloatArray]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -17,13 +18,13 @@ ort.disable_telemetry_events()
 class OnnxNetwork:
     """One ONNX model in one session; `run` may be called from several threads."""
 
-    def __init__(self, path: Path, model_id: str, providers: list[str], threads: int) -> None:
+    def __init__(self, path: Path, model_id: str, providers: list[Any], threads: int) -> None:
         """Load a model.
 
         Args:
             path: The ONNX file.
             model_id: Catalogue id, for the record.
-            providers: ONNX Runtime provider names, best first.
+            providers: ONNX Runtime providers, best first: names, or names with options.
             threads: Threads of one `run`.
         """
         options = ort.SessionOptions()

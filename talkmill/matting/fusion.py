@@ -73,12 +73,16 @@ class FusionMatter:
             raw = _rescue_head(gated, salient, selfie, face_box * scale)
         guide = grey(small)
         smoothed = self._smooth(raw.astype(np.float32), guide)
-        coarse = _levels(fit_guided_filter(guide, smoothed, FILTER_RADIUS, FILTER_EPSILON).apply(frame))
+        coarse = fit_guided_filter(guide, smoothed, FILTER_RADIUS, FILTER_EPSILON)
+        if self._salient is None:
+            return _levels(coarse.at(grey(frame)))
         ratio = min(1.0, FINE_FACE_SIDE / _side(face_box))
         fine_size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
-        fine_guide = grey(cv2.resize(frame, fine_size, interpolation=cv2.INTER_AREA))
-        fine_alpha = cv2.resize(coarse, fine_size, interpolation=cv2.INTER_AREA)
-        return _levels(fit_guided_filter(fine_guide, fine_alpha, FINE_RADIUS, FINE_EPSILON).apply(frame))
+        # Above a half, two pixels make one: nothing to alias.
+        interpolation = cv2.INTER_LINEAR if ratio >= 0.5 else cv2.INTER_AREA
+        fine_guide = grey(np.asarray(cv2.resize(frame, fine_size, interpolation=interpolation)))
+        fine_alpha = _levels(coarse.at(fine_guide))
+        return _levels(fit_guided_filter(fine_guide, fine_alpha, FINE_RADIUS, FINE_EPSILON).at(grey(frame)))
 
     def _selfie_matte(self, frame: Frame, face_box: FloatArray, size: tuple[int, int]) -> FloatArray:
         """Average the selfie net over squares around the face, and a little over the whole frame."""
@@ -134,9 +138,10 @@ def _side(face_box: FloatArray) -> float:
 
 
 def _levels(alpha: FloatArray) -> FloatArray:
-    """Stretch what lies between the levels to [0, 1]."""
-    result: FloatArray = np.clip((alpha - LEVELS[0]) / (LEVELS[1] - LEVELS[0]), 0, 1)
-    return result
+    """Stretch what lies between the levels to [0, 1], in place."""
+    alpha -= np.float32(LEVELS[0])
+    alpha *= np.float32(1 / (LEVELS[1] - LEVELS[0]))
+    return np.clip(alpha, 0, 1, out=alpha)
 
 
 def _feather(side: int) -> FloatArray:
@@ -152,13 +157,17 @@ _FEATHER = _feather(SELFIE_SIDE)
 def _sample_square(frame: Frame, frame_from_crop: FloatArray, step: float) -> Frame:
     """Sample a square; shrink the part of the frame first where it is larger than the crop, against aliasing."""
     if step > 1:
-        ratio = 1 / step
-        height, width = frame.shape[:2]
-        size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
-        frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+        corner = frame_from_crop[:, 2]
+        x0, y0 = np.clip(np.floor(corner - step), 0, [frame.shape[1] - 1, frame.shape[0] - 1]).astype(int)
+        x1, y1 = np.ceil(corner + step * (SELFIE_SIDE + 1)).astype(int)
+        part = frame[y0 : max(y0 + 1, y1), x0 : max(x0 + 1, x1)]
+        height, width = part.shape[:2]
+        size = (max(1, round(width / step)), max(1, round(height / step)))
+        frame = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA))
         ratios = np.array([[size[0] / width], [size[1] / height]], np.float32)
-        frame_from_crop = frame_from_crop * ratios
-        frame_from_crop[:, 2:] += ratios / 2 - 0.5
+        shift = np.array([[x0], [y0]], np.float32)
+        linear = frame_from_crop[:, :2] * ratios
+        frame_from_crop = np.hstack([linear, (frame_from_crop[:, 2:] - shift + 0.5) * ratios - 0.5])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     side = (SELFIE_SIDE, SELFIE_SIDE)
     return np.asarray(cv2.warpAffine(frame, frame_from_crop, side, flags=flags, borderMode=cv2.BORDER_REPLICATE))

@@ -16,25 +16,27 @@ class LocalLinearModel:
     slope: FloatArray
     offset: FloatArray
 
-    def apply(self, frame: npt.NDArray[np.uint8]) -> FloatArray:
-        """Evaluate at the frame's resolution.
+    def at(self, guide: FloatArray) -> FloatArray:
+        """Evaluate at another resolution.
 
         Args:
-            frame: RGB, (H, W, 3) uint8; any size.
+            guide: Luma in [0, 1], (H, W) float32; any size.
 
         Returns:
             (H, W) float32, not clipped.
         """
-        size = (frame.shape[1], frame.shape[0])
-        slope = cv2.resize(self.slope, size, interpolation=cv2.INTER_LINEAR)
-        offset = cv2.resize(self.offset, size, interpolation=cv2.INTER_LINEAR)
-        result: FloatArray = slope * grey(frame) + offset
+        size = (guide.shape[1], guide.shape[0])
+        result = np.asarray(cv2.resize(self.slope, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        result *= guide
+        result += cv2.resize(self.offset, size, interpolation=cv2.INTER_LINEAR)
         return result
 
 
 def grey(frame: npt.NDArray[np.uint8]) -> FloatArray:
     """Return the luma of an RGB frame in [0, 1], (H, W) float32."""
-    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)).astype(np.float32) * np.float32(1 / 255)
+    luma = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)).astype(np.float32)
+    luma *= np.float32(1 / 255)
+    return luma
 
 
 def fit_guided_filter(guide: FloatArray, matte: FloatArray, radius: int, epsilon: float) -> LocalLinearModel:

@@ -161,6 +161,7 @@ class StageServerSettings(ServerSettings):
     Attributes:
         models: Where models lie.
         execution_provider: What runs the networks.
+        gpu: Number of the GPU that this process works on; one process a GPU uses them all.
         threads: Threads of one network; 0 shares the cores among the slots.
         cores: Cores that this process may use; 0 asks the machine, which does not know of a pod's share.
         slots: Executions at a time.
@@ -169,7 +170,8 @@ class StageServerSettings(ServerSettings):
     """
 
     models: ModelSettings = Field(default_factory=ModelSettings)
-    execution_provider: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
+    execution_provider: Literal["auto", "cpu", "openvino", "cuda", "tensorrt"] = "auto"
+    gpu: int = Field(default=0, ge=0)
     threads: int = Field(default=0, ge=0)
     cores: int = Field(default=0, ge=0)
     slots: int = Field(default=1, ge=1, le=1024)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from talkmill.api.common.v1 import common_pb2 as talkmill_dot_api_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+talkmill/api/coarse_fit/v1/coarse_fit.proto\x12\x1atalkmill.api.coarse_fit.v1\x1a#talkmill/api/common/v1/common.proto\"\x91\x02\n\x1aRegressCoefficientsRequest\x12\x39\n\x07\x63ontext\x18\x01 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionContext\x12\x33\n\tlandmarks\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x0c\n\x04size\x18\x03 \x01(\x05\x12\x43\n\nparameters\x18\x04 \x01(\x0b\x32/.talkmill.api.coarse_fit.v1.CoarseFitParameters\x12\x30\n\x06\x66rames\x18\x05 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\"\xd8\x01\n\x1bRegressCoefficientsResponse\x12\x34\n\x08progress\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.ProgressH\x00\x12?\n\x07outputs\x18\x02 \x01(\x0b\x32,.talkmill.api.coarse_fit.v1.CoarseFitOutputsH\x00\x12\x39\n\x07summary\x18\x03 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionSummaryB\x07\n\x05\x65vent\"k\n\x13\x43oarseFitParameters\x12\x13\n\x06method\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1e\n\x11landmark_fraction\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\t\n\x07_methodB\x14\n\x12_landmark_fraction\"\xfa\x01\n\x10\x43oarseFitOutputs\x12\x36\n\x0c\x63oefficients\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12T\n\x0cmeasurements\x18\x02 \x03(\x0b\x32>.talkmill.api.coarse_fit.v1.CoarseFitOutputs.MeasurementsEntry\x1aX\n\x11MeasurementsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.talkmill.api.common.v1.Measurement:\x02\x38\x01\x32\x9d\x01\n\x10\x43oarseFitService\x12\x88\x01\n\x13RegressCoefficients\x12\x36.talkmill.api.coarse_fit.v1.RegressCoefficientsRequest\x1a\x37.talkmill.api.coarse_fit.v1.RegressCoefficientsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+talkmill/api/coarse_fit/v1/coarse_fit.proto\x12\x1atalkmill.api.coarse_fit.v1\x1a#talkmill/api/common/v1/common.proto\"\x91\x02\n\x1aRegressCoefficientsRequest\x12\x39\n\x07\x63ontext\x18\x01 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionContext\x12\x33\n\tlandmarks\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x0c\n\x04size\x18\x03 \x01(\x05\x12\x43\n\nparameters\x18\x04 \x01(\x0b\x32/.talkmill.api.coarse_fit.v1.CoarseFitParameters\x12\x30\n\x06\x66rames\x18\x05 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\"\xd8\x01\n\x1bRegressCoefficientsResponse\x12\x34\n\x08progress\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.ProgressH\x00\x12?\n\x07outputs\x18\x02 \x01(\x0b\x32,.talkmill.api.coarse_fit.v1.CoarseFitOutputsH\x00\x12\x39\n\x07summary\x18\x03 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionSummaryB\x07\n\x05\x65vent\"\x91\x01\n\x13\x43oarseFitParameters\x12\x13\n\x06method\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1e\n\x11landmark_fraction\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\tprecision\x18\x03 \x01(\tH\x02\x88\x01\x01\x42\t\n\x07_methodB\x14\n\x12_landmark_fractionB\x0c\n\n_precision\"\xfa\x01\n\x10\x43oarseFitOutputs\x12\x36\n\x0c\x63oefficients\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12T\n\x0cmeasurements\x18\x02 \x03(\x0b\x32>.talkmill.api.coarse_fit.v1.CoarseFitOutputs.MeasurementsEntry\x1aX\n\x11MeasurementsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.talkmill.api.common.v1.Measurement:\x02\x38\x01\x32\x9d\x01\n\x10\x43oarseFitService\x12\x88\x01\n\x13RegressCoefficients\x12\x36.talkmill.api.coarse_fit.v1.RegressCoefficientsRequest\x1a\x37.talkmill.api.coarse_fit.v1.RegressCoefficientsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,12 +38,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGRESSCOEFFICIENTSREQUEST']._serialized_end=386
   _globals['_REGRESSCOEFFICIENTSRESPONSE']._serialized_start=389
   _globals['_REGRESSCOEFFICIENTSRESPONSE']._serialized_end=605
-  _globals['_COARSEFITPARAMETERS']._serialized_start=607
-  _globals['_COARSEFITPARAMETERS']._serialized_end=714
-  _globals['_COARSEFITOUTPUTS']._serialized_start=717
-  _globals['_COARSEFITOUTPUTS']._serialized_end=967
-  _globals['_COARSEFITOUTPUTS_MEASUREMENTSENTRY']._serialized_start=879
-  _globals['_COARSEFITOUTPUTS_MEASUREMENTSENTRY']._serialized_end=967
-  _globals['_COARSEFITSERVICE']._serialized_start=970
-  _globals['_COARSEFITSERVICE']._serialized_end=1127
+  _globals['_COARSEFITPARAMETERS']._serialized_start=608
+  _globals['_COARSEFITPARAMETERS']._serialized_end=753
+  _globals['_COARSEFITOUTPUTS']._serialized_start=756
+  _globals['_COARSEFITOUTPUTS']._serialized_end=1006
+  _globals['_COARSEFITOUTPUTS_MEASUREMENTSENTRY']._serialized_start=918
+  _globals['_COARSEFITOUTPUTS_MEASUREMENTSENTRY']._serialized_end=1006
+  _globals['_COARSEFITSERVICE']._serialized_start=1009
+  _globals['_COARSEFITSERVICE']._serialized_end=1166
 # @@protoc_insertion_point(module_scope)

@@ -32,12 +32,14 @@ class RegressCoefficientsResponse(_message.Message):
     def __init__(self, progress: _Optional[_Union[_common_pb2.Progress, _Mapping]] = ..., outputs: _Optional[_Union[CoarseFitOutputs, _Mapping]] = ..., summary: _Optional[_Union[_common_pb2.ExecutionSummary, _Mapping]] = ...) -> None: ...
 
 class CoarseFitParameters(_message.Message):
-    __slots__ = ("method", "landmark_fraction")
+    __slots__ = ("method", "landmark_fraction", "precision")
     METHOD_FIELD_NUMBER: _ClassVar[int]
     LANDMARK_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
     method: str
     landmark_fraction: float
-    def __init__(self, method: _Optional[str] = ..., landmark_fraction: _Optional[float] = ...) -> None: ...
+    precision: str
+    def __init__(self, method: _Optional[str] = ..., landmark_fraction: _Optional[float] = ..., precision: _Optional[str] = ...) -> None: ...
 
 class CoarseFitOutputs(_message.Message):
     __slots__ = ("coefficients", "measurements")

@@ -61,6 +61,10 @@ class DownloadServiceServicer:
         - INTERNAL INTERNAL, INTERNAL FRAME_CONTRACT_BROKEN: a defect.
         - INVALID_ARGUMENT NOT_A_VIDEO: the file is empty.
         - FAILED_PRECONDITION DOWNLOAD_REFUSED: the server does not give it, or its address is not allowed.
+        - FAILED_PRECONDITION VIDEO_REMOVED, VIDEO_PRIVATE: the site says that it is gone, or for invited viewers alone.
+        - FAILED_PRECONDITION GEO_BLOCKED, AGE_RESTRICTED, SIGN_IN_REQUIRED: the site refuses this machine or account.
+        - FAILED_PRECONDITION FORMAT_MISSING: no format of the video can be had.
+        - UNAVAILABLE RATE_LIMITED: the site has had too many requests; another call may succeed much later.
         - UNAVAILABLE DOWNLOAD_FAILED: the network failed; another call may succeed.
         - RESOURCE_EXHAUSTED VIDEO_TOO_LARGE: more bytes or seconds than this installation takes.
         """

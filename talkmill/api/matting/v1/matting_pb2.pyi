@@ -32,12 +32,14 @@ class MatteVideoResponse(_message.Message):
     def __init__(self, progress: _Optional[_Union[_common_pb2.Progress, _Mapping]] = ..., outputs: _Optional[_Union[MattingOutputs, _Mapping]] = ..., summary: _Optional[_Union[_common_pb2.ExecutionSummary, _Mapping]] = ...) -> None: ...
 
 class MattingParameters(_message.Message):
-    __slots__ = ("method", "max_lost_fraction")
+    __slots__ = ("method", "max_lost_fraction", "precision")
     METHOD_FIELD_NUMBER: _ClassVar[int]
     MAX_LOST_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
     method: str
     max_lost_fraction: float
-    def __init__(self, method: _Optional[str] = ..., max_lost_fraction: _Optional[float] = ...) -> None: ...
+    precision: str
+    def __init__(self, method: _Optional[str] = ..., max_lost_fraction: _Optional[float] = ..., precision: _Optional[str] = ...) -> None: ...
 
 class MattingOutputs(_message.Message):
     __slots__ = ("alpha", "measurements", "notes")

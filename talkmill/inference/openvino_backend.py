@@ -1,0 +1,91 @@
+"""Networks on OpenVINO: Intel's own kernels, and bf16 where the processor has it (AVX-512 BF16, AMX)."""
+
+import threading
+import time
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+
+from talkmill.inference import observer
+from talkmill.inference.backend import FloatArray
+
+_HINTS = {"fp32": "f32", "bf16": "bf16"}
+
+
+class OpenVinoNetwork:
+    """One ONNX model, compiled once; each thread that calls `run` has a request of its own."""
+
+    def __init__(self, path: Path, model_id: str, threads: int, precision: str) -> None:
+        """Compile a model.
+
+        Args:
+            path: The ONNX file.
+            model_id: Catalogue id, for the record.
+            threads: Threads of one `run`.
+            precision: `fp32` or `bf16`; inputs and outputs are float32 in both.
+        """
+        core = _core()
+        model = core.read_model(str(path))
+        self._metadata = _metadata(model)
+        self._inputs = tuple(port.get_any_name() for port in model.inputs)
+        settings = {
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "ENABLE_CPU_PINNING": False,
+        }
+        self._compiled = core.compile_model(model, "CPU", settings)
+        self._model_id = model_id
+        self._local = threading.local()
+        observer.loaded(model_id, self.execution_provider)
+
+    @property
+    def model_id(self) -> str:
+        """Catalogue id of the model."""
+        return self._model_id
+
+    @property
+    def execution_provider(self) -> str:
+        """Always `openvino`."""
+        return "openvino"
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the inputs, in the model's order."""
+        return self._inputs
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the file says beside the network."""
+        return self._metadata
+
+    def run(self, inputs: Mapping[str, FloatArray]) -> list[FloatArray]:
+        """Run the network once; see `backend.Network`."""
+        if not hasattr(self._local, "request"):
+            self._local.request = self._compiled.create_infer_request()
+        contiguous = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+        began = time.perf_counter()
+        outputs = self._local.request.infer(contiguous, share_inputs=True)
+        observer.ran(self._model_id, self.execution_provider, time.perf_counter() - began)
+        return [np.array(outputs[port], np.float32) for port in self._compiled.outputs]
+
+
+def has_bf16() -> bool:
+    """Say whether the processor has bf16 instructions: without them bf16 is slower than fp32."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@cache
+def _core() -> Any:
+    return ov.Core()
+
+
+def _metadata(model: Any) -> dict[str, str]:
+    """Return the ONNX file's own properties, which OpenVINO keeps under `framework`."""
+    if not model.has_rt_info("framework"):
+        return {}
+    return {str(name): str(value.value) for name, value in model.get_rt_info("framework").items()}

@@ -1,0 +1,128 @@
+"""Where and how exactly networks run: one choice a process. Knows the order of preference and nothing of models."""
+
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import onnxruntime as ort
+
+from talkmill.inference.backend import Network, Precision, PrecisionUnavailableError
+from talkmill.inference.onnx_backend import OnnxNetwork
+
+Provider = Literal["auto", "cpu", "openvino", "cuda", "tensorrt"]
+
+# OpenVINO is never chosen without being asked for: its sums run in another order than ONNX Runtime's.
+AUTO = ("cuda", "cpu")
+NAMES = {"tensorrt": "TensorrtExecutionProvider", "cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
+# Providers that can run in each precision.
+PRECISIONS: dict[Precision, tuple[str, ...]] = {
+    "fp32": ("cpu", "openvino", "cuda", "tensorrt"),
+    "bf16": ("openvino",),
+    "fp16": ("tensorrt",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Where networks run.
+
+    Attributes:
+        provider: `cpu`, `openvino`, `cuda` or `tensorrt`.
+        threads: Threads of one network on the CPU.
+        gpu: Number of the GPU; one worker a GPU is one process a number.
+        engine_cache: Folder where TensorRT keeps the engines that it builds; None for none.
+    """
+
+    provider: str
+    threads: int
+    gpu: int = 0
+    engine_cache: Path | None = None
+
+    def with_threads(self, threads: int) -> "Runtime":
+        """Return the same place with another number of threads."""
+        return replace(self, threads=threads)
+
+    def check(self, precision: Precision) -> None:
+        """Raise PrecisionUnavailableError where networks cannot run in a precision here."""
+        wanted = PRECISIONS[precision]
+        if self.provider not in wanted:
+            raise PrecisionUnavailableError(
+                f"{precision} needs the execution provider {' or '.join(wanted)}, this is {self.provider}"
+            )
+        if precision == "bf16":
+            from talkmill.inference.openvino_backend import has_bf16
+
+            if not has_bf16():
+                raise PrecisionUnavailableError("this processor has no bf16 instructions; use fp32")
+
+    def load(self, path: Path, model_id: str, precision: Precision = "fp32") -> Network:
+        """Load a network.
+
+        Args:
+            path: The ONNX file.
+            model_id: Catalogue id, for the record.
+            precision: Of the arithmetic; inputs and outputs are float32.
+
+        Raises:
+            PrecisionUnavailableError: It cannot be run so here.
+        """
+        self.check(precision)
+        if self.provider == "openvino":
+            from talkmill.inference.openvino_backend import OpenVinoNetwork
+
+            return OpenVinoNetwork(path, model_id, self.threads, precision)
+        return OnnxNetwork(path, model_id, self._providers(precision), self.threads)
+
+    def _providers(self, precision: Precision) -> list[Any]:
+        """Return ONNX Runtime's providers, best first, with the CPU last."""
+        if self.provider == "cpu":
+            return [NAMES["cpu"]]
+        options: dict[str, str] = {"device_id": str(self.gpu)}
+        if self.provider == "cuda":
+            # TF32 keeps 10 bits of the mantissa: fp32 is to mean fp32.
+            options["use_tf32"] = "0"
+        if self.provider == "tensorrt" and precision == "fp16":
+            options["trt_fp16_enable"] = "1"
+        if self.provider == "tensorrt" and self.engine_cache is not None:
+            options |= {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(self.engine_cache)}
+        return [(NAMES[self.provider], options), NAMES["cpu"]]
+
+
+def available_providers() -> list[str]:
+    """Return the providers that are installed, best first."""
+    found = ort.get_available_providers()
+    names = [name for name in ("tensorrt", "cuda") if NAMES[name] in found]
+    return [*names, *(["openvino"] if find_spec("openvino") else []), "cpu"]
+
+
+def choose_runtime(wanted: str, threads: int, gpu: int = 0, engine_cache: Path | None = None) -> Runtime:
+    """Choose where networks run.
+
+    Args:
+        wanted: `auto` (CUDA where it is installed, else the CPU), or one of `cpu`, `openvino`, `cuda`, `tensorrt`.
+        threads: Threads of one network on the CPU.
+        gpu: Number of the GPU.
+        engine_cache: Folder where TensorRT keeps the engines that it builds; None for none.
+
+    Raises:
+        ValueError: The wanted provider is unknown or not installed.
+    """
+    available = available_providers()
+    if wanted == "auto":
+        return Runtime(next(name for name in AUTO if name in available), threads, gpu, engine_cache)
+    if wanted not in (*NAMES, "openvino"):
+        known = ", ".join(sorted([*NAMES, "openvino", "auto"]))
+        raise ValueError(f"execution provider {wanted!r} is unknown; choose one of {known}")
+    if wanted not in available:
+        extra = "openvino" if wanted == "openvino" else "cuda"
+        raise ValueError(
+            f"execution provider {wanted!r} is not installed, there is {', '.join(available)}; "
+            f"install talkmill[{extra}]"
+        )
+    return Runtime(wanted, threads, gpu, engine_cache)
+
+
+def cpu_runtime(threads: int) -> Runtime:
+    """Return the provider that is everywhere and that others are compared with."""
+    return Runtime("cpu", threads)
