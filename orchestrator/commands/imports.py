@@ -55,22 +55,60 @@ def import_deep3d(
     # torch is slow to load.
     from talkmill.models.export import deep3d
 
-    console = Console()
-    models = open_models(read_settings(), console)
     for file in (checkpoint, landmarks_3d):
         if not file.is_file():
             raise CommandError(f"{file} is not a file; it comes from github.com/sicxu/Deep3DFaceRecon_pytorch")
+    return _export(
+        "deep3d-resnet50",
+        lambda target: deep3d.build(checkpoint, landmarks_3d, target),
+        (checkpoint, landmarks_3d),
+        "--coarse deep3d-resnet50",
+    )
+
+
+@app.command("modnet")
+def import_modnet(
+    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="A .ckpt of github.com/ZHKKKe/MODNet.")],
+) -> int:
+    """Export MODNet to ONNX and compare it with torch."""
+    from talkmill.models.export import modnet
+
+    if not checkpoint.is_file():
+        raise CommandError(f"{checkpoint} is not a file; it comes from github.com/ZHKKKe/MODNet")
+    return _export("modnet", lambda target: modnet.build(checkpoint, target), (checkpoint,), "--matting modnet")
+
+
+@app.command("fan")
+def import_fan(
+    checkpoint: Annotated[
+        Path, typer.Option(metavar="FILE", help="2DFAN4-cd938726ad.zip of github.com/1adrianb/face-alignment.")
+    ],
+) -> int:
+    """Export 2D-FAN-4 to ONNX and compare it with torch."""
+    from talkmill.models.export import fan
+
+    if not checkpoint.is_file():
+        raise CommandError(f"{checkpoint} is not a file; it comes from github.com/1adrianb/face-alignment")
+    return _export("fan-2d4", lambda target: fan.build(checkpoint, target), (checkpoint,), "--landmarks fan-2d4")
+
+
+def _export(model_id: str, build: Callable[[Path], float], files: tuple[Path, ...], option: str) -> int:
+    """Build a model out of files, install it, and say how near torch it is."""
+    from talkmill.models.export.network import ExportError
+
+    console = Console()
+    models = open_models(read_settings(), console)
     found: list[float] = []
 
     def write(target: Path) -> dict[str, str]:
-        found.append(deep3d.build(checkpoint, landmarks_3d, target))
-        return {file.name: sha256_of(file) for file in (checkpoint, landmarks_3d)}
+        found.append(build(target))
+        return {file.name: sha256_of(file) for file in files}
 
     try:
-        models.adopt("deep3d-resnet50", write)
-    except (deep3d.Deep3dError, ModelError, OSError) as error:
+        models.adopt(model_id, write)
+    except (ExportError, ModelError, OSError) as error:
         raise CommandError(str(error)) from error
-    console.print(f"deep3d-resnet50: ready, within {found[0]:.1e} of torch; use it with --coarse deep3d-resnet50")
+    console.print(f"{model_id}: ready, within {found[0]:.1e} of torch; use it with {option}", markup=False)
     return EXIT_OK
 
 

@@ -9,6 +9,7 @@ from services.landmarks.messages import LandmarksInputs, LandmarksOutputs
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.inference.runtime import Runtime
 from talkmill.landmarks.detection import LandmarkDetector
+from talkmill.landmarks.fan import FanDetector
 from talkmill.landmarks.points import INNER, outer_eye_distance
 from talkmill.landmarks.smoothing import fill_gaps, jitter, smooth_over_time
 from talkmill.landmarks.validity import plausible
@@ -38,7 +39,7 @@ class LandmarksStage:
         """Load the landmark net."""
         network = self._runtime.load(self._model.path, self._model.version.id)
         self.execution_provider = network.execution_provider
-        self._detector = LandmarkDetector(network)
+        self._detector = FanDetector(network) if self._model.version.id == "fan-2d4" else LandmarkDetector(network)
 
     def run(self, inputs: LandmarksInputs, context: StageContext) -> LandmarksOutputs:
         """Find the landmarks of a clip.

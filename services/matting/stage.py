@@ -12,6 +12,7 @@ from talkmill.inference.backend import Precision, PrecisionUnavailableError
 from talkmill.inference.runtime import Runtime
 from talkmill.matting.fusion import FusionMatter
 from talkmill.matting.matter import Matter
+from talkmill.matting.modnet import ModnetMatter
 from talkmill.matting.recurrent import RecurrentMatter
 from talkmill.models.installed import InstalledModel
 from talkmill.stage.contract import Measurement, StageContext
@@ -92,6 +93,8 @@ class MattingStage:
     def _matter(self, method: str) -> Matter:
         if method == "rvm-mobilenetv3":
             return RecurrentMatter(self._networks["rvm-mobilenetv3"])
+        if method == "modnet":
+            return ModnetMatter(self._networks["modnet"])
         return FusionMatter(self._networks["selfie-256"], self._networks["u2netp"] if method == "fusion" else None)
 
 

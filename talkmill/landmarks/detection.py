@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from talkmill.geometry.transforms import Matrix, apply
 from talkmill.inference.backend import FloatArray, Network
+from talkmill.landmarks.crops import Frame, crop_transform, sample
 from talkmill.landmarks.points import MIRROR, face_size, roll
-
-Frame = npt.NDArray[np.uint8]
 
 # Figures of the constants below: docs/stages/landmarks.md.
 SIDE = 112
@@ -61,14 +59,14 @@ class LandmarkDetector:
         """
         centre = (face_box[:2] + face_box[2:]) / 2
         side = float((face_box[2:] - face_box[:2]).max()) * FIRST_SCALE
-        first = self._run(frame, [_crop_transform(centre, side, 0.0)]).mean(0)
+        first = self._run(frame, [crop_transform(centre, side, 0.0, SIDE)]).mean(0)
         angle = roll(first)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         upright = first @ turn
         low, high = upright.min(0), upright.max(0)
         side = float((high - low).max()) * SECOND_SCALE
         transforms = [
-            _crop_transform(turn @ ((low + high) / 2 + np.array([dx, dy]) * side), side * scale, angle)
+            crop_transform(turn @ ((low + high) / 2 + np.array([dx, dy]) * side), side * scale, angle, SIDE)
             for dx, dy, scale in JITTER
         ]
         votes = self._run(frame, transforms)
@@ -79,7 +77,7 @@ class LandmarkDetector:
 
     def _run(self, frame: Frame, transforms: list[Matrix]) -> npt.NDArray[np.float64]:
         """Run every crop and its mirror image; (2 * crops, 68, 2) in pixels of the frame."""
-        crops = [_sample(frame, transform) for transform in transforms]
+        crops = [sample(frame, transform, SIDE) for transform in transforms]
         batch = np.stack([*crops, *(crop[:, ::-1] for crop in crops)]).astype(np.float32).transpose(0, 3, 1, 2)
         (output,) = self._network.run({self._network.input_names[0]: batch})
         points = output.astype(np.float64) * SIDE - 0.5
@@ -87,33 +85,3 @@ class LandmarkDetector:
         points[count:, :, 0] = SIDE - 1 - points[count:, :, 0]
         points[count:] = points[count:, MIRROR]
         return apply(np.stack([*transforms, *transforms]), points)
-
-
-def _crop_transform(centre: npt.NDArray[np.floating], side: float, angle: float) -> Matrix:
-    """Return frame_from_crop of a square of SIDE pixels, turned by an angle around its centre."""
-    scale = side / SIDE
-    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
-    matrix = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
-    middle = (SIDE - 1) / 2
-    matrix[:2, 2] = centre - matrix[:2, :2] @ np.array([middle, middle])
-    return matrix
-
-
-def _sample(frame: Frame, frame_from_crop: Matrix) -> Frame:
-    """Sample a crop, black outside the frame; the frame is shrunk first where the crop is smaller, against aliasing."""
-    step = float(np.hypot(frame_from_crop[0, 0], frame_from_crop[1, 0]))
-    matrix = frame_from_crop
-    if step > 1:
-        low = np.floor(matrix[:2, 2] + np.minimum(0, matrix[:2, :2] * SIDE).sum(1)) - 2
-        high = np.ceil(matrix[:2, 2] + np.maximum(0, matrix[:2, :2] * SIDE).sum(1)) + 2
-        x0, y0 = np.clip(low, 0, [frame.shape[1] - 1, frame.shape[0] - 1]).astype(int)
-        x1, y1 = np.clip(high, [x0 + 1, y0 + 1], [frame.shape[1], frame.shape[0]]).astype(int)
-        part = frame[y0:y1, x0:x1]
-        size = (max(1, round((x1 - x0) / step)), max(1, round((y1 - y0) / step)))
-        frame = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA))
-        ratio = np.array([size[0] / (x1 - x0), size[1] / (y1 - y0)])
-        matrix = matrix.copy()
-        matrix[:2, 2] = (matrix[:2, 2] - [x0, y0] + 0.5) * ratio - 0.5
-        matrix[:2, :2] *= ratio[:, None]
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(frame, matrix[:2], (SIDE, SIDE), flags=flags))

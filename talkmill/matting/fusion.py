@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from talkmill.inference.backend import FloatArray, Network
 from talkmill.matting.guided_filter import fit_guided_filter, grey
+from talkmill.matting.temporal import MotionGate
 
 Frame = npt.NDArray[np.uint8]
 
@@ -34,9 +35,6 @@ LEVELS = (0.15, 0.85)
 # A second pass where the face has this many pixels sharpens hair, ears and shoulders.
 FINE_FACE_SIDE = 128.0
 FINE_RADIUS, FINE_EPSILON = 3, 1e-4
-# Exponential smoothing: the weight of the new matte over the change of the frame in 8-bit levels.
-SMOOTHING_GAINS = (0.25, 1.0)
-SMOOTHING_LEVELS = (2.0, 10.0)
 
 
 class FusionMatter:
@@ -55,8 +53,7 @@ class FusionMatter:
 
     def reset(self) -> None:
         """Forget the past: the next frame begins a clip."""
-        self._smoothed: FloatArray | None = None
-        self._previous: FloatArray | None = None
+        self._gate = MotionGate()
 
     def matte(self, frame: Frame, face_box: FloatArray) -> FloatArray:
         """Matte the next frame; see `matter.Matter`."""
@@ -72,7 +69,7 @@ class FusionMatter:
             gated = salient * np.clip(SELFIE_GAIN * selfie - SELFIE_BIAS, 0, 1)
             raw = _rescue_head(gated, salient, selfie, face_box * scale)
         guide = grey(small)
-        smoothed = self._smooth(raw.astype(np.float32), guide)
+        smoothed = self._gate.smooth(raw.astype(np.float32), guide)
         coarse = fit_guided_filter(guide, smoothed, FILTER_RADIUS, FILTER_EPSILON)
         if self._salient is None:
             return _levels(coarse.at(grey(frame)))
@@ -118,19 +115,6 @@ class FusionMatter:
         blob = ((scaled - IMAGENET_MEAN) / IMAGENET_STD).transpose(2, 0, 1)[None].astype(np.float32)
         output: FloatArray = self._salient.run({self._salient.input_names[0]: blob})[0]
         return np.asarray(output[0, 0], np.float32)
-
-    def _smooth(self, raw: FloatArray, guide: FloatArray) -> FloatArray:
-        """Average over time where the frame stands still."""
-        if self._smoothed is None or self._previous is None or self._smoothed.shape != raw.shape:
-            self._smoothed = raw
-        else:
-            change = cv2.blur(np.abs(guide - self._previous), (5, 5)) * np.float32(255)
-            low, high = SMOOTHING_LEVELS
-            share = np.clip((change - low) / (high - low), 0, 1)
-            gain = SMOOTHING_GAINS[0] + (SMOOTHING_GAINS[1] - SMOOTHING_GAINS[0]) * share
-            self._smoothed = (self._smoothed + gain * (raw - self._smoothed)).astype(np.float32)
-        self._previous = guide
-        return self._smoothed
 
 
 def _side(face_box: FloatArray) -> float:

@@ -6,33 +6,22 @@ in the 3x3).
 """
 
 import json
-import pickle
-import warnings
-from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 import torch
 from scipy.io import loadmat
 from torch import nn
 
 from talkmill.fitting.alignment import FIVE_POINTS_KEY, five_points
-from talkmill.fitting.coefficients import COARSE_COUNT
-from talkmill.inference.onnx_backend import OnnxNetwork
+from talkmill.models.export.network import ExportError, export_network, load_weights
 
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
 EXPANSION = 4
 # Identity, expression, texture, angles, gamma, translation across and along: 257 in all.
 HEADS = (80, 64, 80, 3, 27, 2, 1)
-INPUT_SIZE, OPSET, BATCH = 224, 17, 3
-# Largest difference of a coefficient between torch and ONNX Runtime on random pictures.
-PARITY = 1e-3
-
-
-class Deep3dError(ValueError):
-    """The checkpoint is not that of the regressor, or its export differs."""
+INPUT_SIZE = 224
 
 
 def build(checkpoint: Path, landmarks_3d: Path, target: Path) -> float:
@@ -47,36 +36,16 @@ def build(checkpoint: Path, landmarks_3d: Path, target: Path) -> float:
         The largest difference of a coefficient to torch.
 
     Raises:
-        Deep3dError: A file is not what it should be, or the export differs by more than PARITY.
+        ExportError: A file is not what it should be, or the export differs by more than PARITY.
     """
     network = Regressor()
-    try:
-        network.load_state_dict(_weights(checkpoint), strict=True)
-    except RuntimeError as error:
-        raise Deep3dError(f"{checkpoint.name} has other layers than the ResNet-50 regressor: {error}") from error
-    network.eval()
+    load_weights(network, checkpoint, "net_recon")
     five = _five_points(landmarks_3d)
-    example = torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE)
-    with warnings.catch_warnings():
-        # torch 2.13 advises its newer exporter, which needs onnxscript.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch.onnx.export(
-            network,
-            (example,),
-            str(target),
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=["image"],
-            output_names=["coefficients"],
-            dynamic_axes={"image": {0: "batch"}, "coefficients": {0: "batch"}},
-        )
-    model = onnx.load(str(target))
-    model.metadata_props.add(key=FIVE_POINTS_KEY, value=json.dumps(five.tolist()))
-    onnx.save(model, str(target))
-    difference = _difference(network, target)
-    if not difference <= PARITY:
-        raise Deep3dError(f"the exported network differs from torch by {difference:g}, {PARITY:g} is allowed")
-    return difference
+    generator = torch.Generator().manual_seed(0)
+    examples = [torch.rand((count, 3, INPUT_SIZE, INPUT_SIZE), generator=generator) for count in (1, 3)]
+    batch = {0: "batch"}
+    metadata = {FIVE_POINTS_KEY: json.dumps(five.tolist())}
+    return export_network(network, examples, ("image", "coefficients"), batch, target, batch, metadata)
 
 
 class Bottleneck(nn.Module):
@@ -135,35 +104,11 @@ class Regressor(nn.Module):
         return torch.flatten(torch.cat([layer(features) for layer in self.final_layers], dim=1), 1)
 
 
-def _weights(checkpoint: Path) -> "OrderedDict[str, torch.Tensor]":
-    try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise Deep3dError(f"{checkpoint.name} is no checkpoint of torch that holds weights alone: {error}") from error
-    if not isinstance(content, dict) or "net_recon" not in content:
-        found = ", ".join(map(str, content)) if isinstance(content, dict) else type(content).__name__
-        raise Deep3dError(
-            f"{checkpoint.name} has no `net_recon` (it has {found}); epoch_20.pth of the authors is wanted"
-        )
-    return OrderedDict(content["net_recon"])
-
-
 def _five_points(path: Path) -> npt.NDArray[np.float64]:
     try:
         points = np.asarray(loadmat(path)["lm"], np.float64)
     except (OSError, KeyError, ValueError) as error:
-        raise Deep3dError(f"{path.name} has no 68 points `lm` ({error}); similarity_Lm3D_all.mat is wanted") from error
+        raise ExportError(f"{path.name} has no 68 points `lm` ({error}); similarity_Lm3D_all.mat is wanted") from error
     if points.shape != (68, 3):
-        raise Deep3dError(f"{path.name} has points of shape {points.shape}, (68, 3) is wanted")
+        raise ExportError(f"{path.name} has points of shape {points.shape}, (68, 3) is wanted")
     return five_points(points)
-
-
-def _difference(network: Regressor, path: Path) -> float:
-    images = torch.rand(BATCH, 3, INPUT_SIZE, INPUT_SIZE, generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
-        expected = network(images).numpy()
-    exported = OnnxNetwork(path, "deep3d-resnet50", ["CPUExecutionProvider"], 1)
-    (found,) = exported.run({"image": images.numpy()})
-    if found.shape != (BATCH, COARSE_COUNT):
-        raise Deep3dError(f"the exported network gives {found.shape}, {(BATCH, COARSE_COUNT)} is wanted")
-    return float(np.abs(found - expected).max())

@@ -17,6 +17,7 @@ from talkmill.fitting.projection import LandmarkBasis
 from talkmill.fitting.regression import aligned, regress
 from talkmill.inference.onnx_backend import OnnxNetwork
 from talkmill.models.export import bfm, deep3d
+from talkmill.models.export.network import PARITY, ExportError
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.morphable.model import MorphableModel
 
@@ -127,7 +128,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_regressor_is_exported_and_compared(checkpoint: Path, tmp_path: Path) -> None:
     target = tmp_path / "net.onnx"
-    assert deep3d.build(checkpoint / "epoch_20.pth", checkpoint / "similarity_Lm3D_all.mat", target) < deep3d.PARITY
+    assert deep3d.build(checkpoint / "epoch_20.pth", checkpoint / "similarity_Lm3D_all.mat", target) < PARITY
     network = OnnxNetwork(target, "deep3d-resnet50", ["CPUExecutionProvider"], 1)
     assert "five_points" in network.metadata
     random = np.random.default_rng(1)
@@ -161,11 +162,11 @@ def test_the_aligned_crop_is_where_the_matrix_says() -> None:
 def test_other_checkpoints_are_refused(checkpoint: Path, tmp_path: Path) -> None:
     points, target = checkpoint / "similarity_Lm3D_all.mat", tmp_path / "net.onnx"
     torch.save({"state": {}}, tmp_path / "other.pth")
-    with pytest.raises(deep3d.Deep3dError, match="no `net_recon`"):
+    with pytest.raises(ExportError, match="no `net_recon`"):
         deep3d.build(tmp_path / "other.pth", points, target)
     torch.save({"net_recon": {"fc.weight": torch.zeros(2)}}, tmp_path / "other.pth")
-    with pytest.raises(deep3d.Deep3dError, match="other layers"):
+    with pytest.raises(ExportError, match="other layers"):
         deep3d.build(tmp_path / "other.pth", points, target)
     (tmp_path / "other.pth").write_bytes(b"<html>")
-    with pytest.raises(deep3d.Deep3dError, match="no checkpoint"):
+    with pytest.raises(ExportError, match="no checkpoint"):
         deep3d.build(tmp_path / "other.pth", points, target)

@@ -105,7 +105,7 @@ def test_unknown_models_show_the_choice() -> None:
 def test_the_catalogue_is_whole() -> None:
     for model in catalogue().values():
         if model.import_by is not None:
-            assert not model.files and not model.default and not model.permissive
+            assert not model.files and not model.default
             continue
         assert model.build is None or model.build in BUILDERS
         assert model.build is not None or model.loads in [file.name for file in model.files]
