@@ -1,12 +1,10 @@
 """The command line: `talkmill run | models | dataset | doctor | bench`, and `orchestrator.commands`. Composes only."""
 
-import json
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -21,11 +19,8 @@ from talkmill.serving.settings import core_count, quiet_libraries
 quiet_libraries()
 
 from orchestrator import doctor as doctor_report  # noqa: E402 - native libraries read the environment when loaded
-from orchestrator.bench import load  # noqa: E402
-from orchestrator.bench.quality import Bar, measure_quality  # noqa: E402
-from orchestrator.client import Connection  # noqa: E402
-from orchestrator.commands import hdtf, imports, runs, serve  # noqa: E402
-from orchestrator.commands.environment import open_models, read_settings  # noqa: E402
+from orchestrator.commands import bench, hdtf, imports, runs, serve  # noqa: E402
+from orchestrator.commands.environment import dataset_errors, open_models, read_settings  # noqa: E402
 from orchestrator.commands.options import RunOptions, Split, sources_of  # noqa: E402
 from orchestrator.commands.outcome import (  # noqa: E402
     EXIT_FAILED,
@@ -40,11 +35,10 @@ from orchestrator.progress import ProgressDisplay  # noqa: E402
 from orchestrator.run import RunSummary, run_dataset  # noqa: E402
 from services.coarse_fit.messages import CoarseMethod  # noqa: E402
 from services.matting.messages import MattingMethod  # noqa: E402
-from talkmill.dataset.reader import DatasetError, read_clip, read_manifest, size_folder, verify  # noqa: E402
+from talkmill.dataset.reader import read_clip, read_manifest, size_folder, verify  # noqa: E402
 from talkmill.inference.backend import Precision  # noqa: E402
 from talkmill.models.catalogue import UnknownModelError, catalogue, find  # noqa: E402
 from talkmill.models.repository import ModelError  # noqa: E402
-from talkmill.morphable.model import MorphableModel  # noqa: E402
 from talkmill.stage.errors import CancelledError, StageError  # noqa: E402
 from talkmill.telemetry.logs import configure_logs  # noqa: E402
 
@@ -62,15 +56,10 @@ app.add_typer(models_app, name="models")
 models_app.add_typer(imports.app, name="import")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(hdtf.app, name="hdtf")
-bench_app = typer.Typer(help="Measurements.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(bench_app, name="bench")
+app.add_typer(bench.app, name="bench")
 for command in (runs.submit, runs.watch, runs.status, runs.cancel, runs.retry, runs.fetch, serve.serve, serve.token):
     app.command()(command)
 app.command("list")(runs.list_runs)
-
-
-# The heads of `bench fit`.
-HEADS = ("makehuman-head", "ict-light")
 
 
 class Layout(StrEnum):
@@ -239,7 +228,7 @@ def inspect_dataset(
 ) -> int:
     """Show what a data set holds."""
     console = Console()
-    with _dataset_errors():
+    with dataset_errors():
         database = size_folder(folder)
         manifest = read_manifest(database)
         if clip is not None:
@@ -266,7 +255,7 @@ def inspect_dataset(
 @dataset_app.command("verify")
 def verify_dataset(folder: Annotated[Path, typer.Argument(help="Folder of a run, or of data.mdb.")]) -> int:
     """Read a whole data set and check it against its manifest."""
-    with _dataset_errors():
+    with dataset_errors():
         manifest = verify(size_folder(folder))
     frames = sum(entry.frame_count for entry in manifest.clips.values())
     Console().print(f"{len(manifest.clips)} clips, {frames} frames: whole")
@@ -282,86 +271,10 @@ def export_dataset(
 ) -> int:
     """Write a run in the folder layout of another tool."""
     writers = {Layout.OTAVATAR: export_otavatar}
-    with _dataset_errors():
+    with dataset_errors():
         written = writers[layout](folder, out, name, open_models(read_settings(), Console(stderr=True)))
     Console().print(f"{written} clips in {out}", soft_wrap=True)
     return EXIT_OK
-
-
-@bench_app.command("quality")
-def bench_quality(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run over the test videos.")],
-    images: Annotated[Path | None, typer.Option(help="Folder of photographs with .pts labels.")] = None,
-    still_clip: Annotated[Path | None, typer.Option(help="A nearly still clip, for the jitter.")] = None,
-) -> int:
-    """Measure the quality bars on a finished run; rvm-mobilenetv3 is the yardstick where it is fetched."""
-    console = Console(stderr=True)
-    models = open_models(read_settings(), console)
-
-    def say(line: str) -> None:
-        console.print(line, markup=False, soft_wrap=True)
-
-    with _dataset_errors():
-        bars = measure_quality(run, images, still_clip, models, core_count(), say)
-    return _print_bars(bars)
-
-
-@bench_app.command("fit")
-def bench_fit(
-    scenes: Annotated[int, typer.Option(min=1, help="Made-up clips of each pair of heads.")] = 6,
-    pictures: Annotated[int, typer.Option(min=0, help="Of them, drawn and refined by colours.")] = 2,
-    adam_steps: Annotated[int, typer.Option(min=0, help="Steps of the comparison with Adam.")] = 8000,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the table there too.")] = None,
-    provider: Annotated[str, typer.Option(help="Of the photometric term: auto, cpu, cuda.")] = "auto",
-) -> int:
-    """Measure the camera pose on made-up clips with known truth; needs talkmill[bench] and both open heads."""
-    console = Console(stderr=True)
-    models = open_models(read_settings(), console)
-    with _dataset_errors():
-        # Ray casting is there for measurements alone.
-        from orchestrator.bench.fit import FitBench
-        from talkmill.fitting.device import choose_device
-
-        own, other = (MorphableModel.load(models.ensure(name, "morphable").path) for name in HEADS)
-        bench = FitBench(
-            (own, other), scenes, min(scenes, pictures), adam_steps, choose_device(provider), console.print
-        )
-        bars = bench.run()
-    if json_file is not None:
-        json_file.write_text(json.dumps([asdict(bar) for bar in bars], indent=1))
-    return _print_bars(bars)
-
-
-@bench_app.command("orchestrator")
-def bench_orchestrator(
-    database_url: Annotated[str, typer.Option(help="Of the orchestrator's database.")],
-    metrics_port: Annotated[int, typer.Option(help="Of the orchestrator, on this machine.")],
-    server: Annotated[str, typer.Option(metavar="ADDR", help="host:port of the orchestrator.")] = "127.0.0.1:50051",
-    clips: Annotated[int, typer.Option(min=10, help="Clips through no-op stages.")] = 500,
-    sources: Annotated[
-        int, typer.Option(min=0, help="Sources of a run that is created and cancelled; 0 for none.")
-    ] = 0,
-    report_only: Annotated[bool, typer.Option("--report-only", help="End well whatever was measured.")] = False,
-) -> int:
-    """Measure the orchestrator's own cost on a cluster of no-op stages; `make bench-orchestrator` brings one up."""
-    console = Console(stderr=True)
-    target = load.Target(Connection(server), database_url, metrics_port)
-
-    def say(line: str) -> None:
-        console.print(line, markup=False, soft_wrap=True)
-
-    bars = load.measure_throughput(target, clips, say)
-    bars += load.measure_create(target, sources, say) if sources else []
-    code = _print_bars(bars)
-    return EXIT_OK if report_only else code
-
-
-def _print_bars(bars: list[Bar]) -> int:
-    table = Table("what", "measured", "bar", "reached")
-    for bar in bars:
-        table.add_row(bar.what, f"{bar.value:.4g}", bar.bar, "yes" if bar.reached else "NO")
-    Console(width=160).print(table)
-    return EXIT_OK if all(bar.reached for bar in bars) else EXIT_FAILED
 
 
 @app.command()
@@ -399,14 +312,6 @@ def _cancellation() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _dataset_errors() -> Iterator[None]:
-    try:
-        yield
-    except (DatasetError, ModelError, ValueError, OSError) as error:
-        raise CommandError(str(error)) from error
 
 
 def _tell(console: Console, out: Path, size: int, summary: RunSummary) -> int:

@@ -1,11 +1,15 @@
 """Settings and models as the environment gives them, with errors that a person can read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from pydantic import ValidationError
 from rich.console import Console
 
 from orchestrator.commands.outcome import CommandError
 from orchestrator.settings import Settings
-from talkmill.models.repository import ModelRepository
+from talkmill.dataset.reader import DatasetError
+from talkmill.models.repository import ModelError, ModelRepository
 
 
 def read_settings() -> Settings:
@@ -28,3 +32,12 @@ def open_models(settings: Settings, console: Console) -> ModelRepository:
         console.print(f"fetching {line}", markup=False, soft_wrap=True)
 
     return ModelRepository(settings.models.directory, settings.models.mirror, announce)
+
+
+@contextmanager
+def dataset_errors() -> Iterator[None]:
+    """Turn what a data set or a model may raise into words for the command line."""
+    try:
+        yield
+    except (DatasetError, ModelError, ValueError, OSError) as error:
+        raise CommandError(str(error)) from error

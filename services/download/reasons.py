@@ -64,7 +64,9 @@ def error_of(address: str, error: BaseException) -> StageError:
     """
     words = " ".join(str(error).removeprefix("ERROR: ").split())
     kind = _by_type(error) or next((kind for pattern, kind in _WORDS if re.search(pattern, words, re.I)), None)
-    return (kind or DownloadRefusedError)(f"{address}: {words}")
+    if kind is None:
+        return DownloadRefusedError(f"{address} gives a page without a video that can be had: {words}")
+    return kind(f"{address}: {words}")
 
 
 def retry_after_seconds(error: BaseException) -> float | None:

@@ -1,5 +1,6 @@
 """Matting: an alpha for every frame of a clip, at the clip's resolution, stable in time."""
 
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 import cv2
@@ -17,6 +18,7 @@ from talkmill.matting.recurrent import RecurrentMatter
 from talkmill.models.installed import InstalledModel
 from talkmill.stage.contract import Measurement, StageContext
 from talkmill.stage.errors import FrameContractError, MatteLostError, ModelUnavailableError
+from talkmill.video.ahead import ahead
 from talkmill.video.decode import read_images
 from talkmill.video.encode import alpha_writer
 
@@ -65,10 +67,9 @@ class MattingStage:
         face_alphas: list[float] = []
         rate = Fraction(inputs.rate)
         with alpha_writer(path, rate) as writer:
-            for index, frame in enumerate(read_images(context.path(inputs.video))):
-                if index >= len(boxes):
-                    break
-                alpha = np.rint(matter.matte(frame, boxes[index]) * 255).astype(np.uint8)
+            # Decoding, the networks and encoding each have a thread: none waits for another.
+            frames = _with_boxes(ahead(read_images(context.path(inputs.video))), boxes)
+            for index, (frame, alpha) in enumerate(ahead(_mattes(matter, frames))):
                 writer.write(alpha)
                 flicker.add(frame, alpha)
                 coverage += float(alpha.mean()) / 255
@@ -96,6 +97,26 @@ class MattingStage:
         if method == "modnet":
             return ModnetMatter(self._networks["modnet"])
         return FusionMatter(self._networks["selfie-256"], self._networks["u2netp"] if method == "fusion" else None)
+
+
+def _with_boxes(
+    frames: Iterable[npt.NDArray[np.uint8]], boxes: npt.NDArray[np.float32]
+) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]]:
+    """Yield frames with the face box of each."""
+    for index, frame in enumerate(frames):
+        if index >= len(boxes):
+            raise FrameContractError(f"the clip has more frames than its face track, which has {len(boxes)}")
+        yield frame, boxes[index]
+
+
+def _mattes(
+    matter: Matter, frames: Iterable[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]]
+) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
+    """Yield frames with their mattes, 0..255."""
+    for frame, box in frames:
+        alpha = matter.matte(frame, box)
+        alpha *= np.float32(255)
+        yield frame, np.rint(alpha, out=alpha).astype(np.uint8)
 
 
 def _face_alpha(alpha: npt.NDArray[np.uint8], box: npt.NDArray[np.float32]) -> float:

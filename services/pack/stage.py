@@ -38,7 +38,7 @@ class PackStage:
     """
 
     name = "pack"
-    version = "2"
+    version = "3"
     outputs_type = PackOutputs
     models: tuple[ModelVersion, ...] = ()
     execution_provider = ""

@@ -68,7 +68,7 @@ class SplitStage:
         """Load the face detector."""
         network = self._runtime.load(self._model.path, self._model.version.id)
         self.execution_provider = network.execution_provider
-        self._detector = DETECTORS[network.model_id](network)
+        self.detector = DETECTORS[network.model_id](network)
 
     def run(self, inputs: SplitInputs, context: StageContext) -> SplitOutputs:
         """Cut a source into clips.
@@ -121,7 +121,7 @@ class SplitStage:
                 self._limits.check_length(len(times), times[-1] - times[0])
             except VideoLimitError as error:
                 raise VideoTooLargeError(str(error)) from error
-            detections.append(self._detector.detect(frame.image))
+            detections.append(self.detector.detect(frame.image))
             cuts.add(frame.image)
             context.advance(len(times), max(len(times), description.frame_count) * 2)
             context.count_video(1, max(0.0, times[-1] - times[-2]) if len(times) > 1 else 0.0)

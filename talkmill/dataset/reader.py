@@ -1,7 +1,6 @@
 """Reading the LMDB: what is in it, whether it is whole, and a clip's values."""
 
 import hashlib
-import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from typing import Any
 import lmdb
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from talkmill.dataset.keys import (
     COEFFICIENTS,
@@ -28,7 +26,7 @@ from talkmill.dataset.keys import (
     key,
     number,
 )
-from talkmill.dataset.writer import ClipArrays, ClipEntry, DatasetManifest, digest_item
+from talkmill.dataset.writer import ClipArrays, ClipEntry, DatasetManifest, decode_frame, digest_item
 
 # Pages that were read stay mapped until the file is closed: it is opened again after this many frames.
 FRAMES_PER_OPENING = 512
@@ -158,11 +156,10 @@ def verify_clip(folder: Path, name: str) -> None:
 def _dimensions(frame: bytes) -> str:
     """Decode a frame and tell its width and height."""
     try:
-        with Image.open(io.BytesIO(frame)) as image:
-            image.load()
-            return f"{image.width}x{image.height}" if image.mode == "RGB" else f"an image of mode {image.mode}"
-    except OSError:
+        height, width = decode_frame(frame).shape[:2]
+    except ValueError:
         return "nothing that decodes"
+    return f"{width}x{height}"
 
 
 def verify(folder: Path) -> DatasetManifest:

@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import io
 import json
 import shutil
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from typing import Any, Self
 import lmdb
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+import simplejpeg
 
 from talkmill.dataset.keys import (
     COEFFICIENTS,
@@ -141,9 +140,16 @@ class DatasetManifest:
 
 def encode_frame(image: npt.NDArray[np.uint8]) -> bytes:
     """Return an RGB frame as JPEG, quality 95, 4:4:4."""
-    content = io.BytesIO()
-    Image.fromarray(image).save(content, "JPEG", quality=JPEG_QUALITY, subsampling="4:4:4")
-    return content.getvalue()
+    return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(image), JPEG_QUALITY, "RGB", "444"))
+
+
+def decode_frame(content: bytes) -> npt.NDArray[np.uint8]:
+    """Return a JPEG as an RGB frame, (H, W, 3) uint8; twice as fast as Pillow with its copies.
+
+    Raises:
+        ValueError: The bytes are not a JPEG.
+    """
+    return np.asarray(simplejpeg.decode_jpeg(content, "RGB"))
 
 
 class DatasetWriter:

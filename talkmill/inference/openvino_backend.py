@@ -88,4 +88,4 @@ def _metadata(model: Any) -> dict[str, str]:
     """Return the ONNX file's own properties, which OpenVINO keeps under `framework`."""
     if not model.has_rt_info("framework"):
         return {}
-    return {str(name): str(value.value) for name, value in model.get_rt_info("framework").items()}
+    return {str(name): str(value) for name, value in model.get_rt_info("framework").value.items()}

@@ -28,7 +28,12 @@ class StageHarness:
         return self.store.put(copy, "work", f"inputs/{self._count}/{path.name}", media_type)
 
     def run(
-        self, stage: Stage[Any, OutputsT], inputs: object, cancelled: Callable[[], bool] = lambda: False
+        self,
+        stage: Stage[Any, OutputsT],
+        inputs: object,
+        cancelled: Callable[[], bool] = lambda: False,
+        fresh: bool = False,
     ) -> Execution[OutputsT]:
-        """Execute a stage."""
-        return execute(stage, inputs, self.store, "work", self._folder / "scratch", cancelled=cancelled)
+        """Execute a stage; anew even where the same was done before, if so wished."""
+        scratch = self._folder / "scratch"
+        return execute(stage, inputs, self.store, "work", scratch, cancelled=cancelled, skip_cache_lookup=fresh)

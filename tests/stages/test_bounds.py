@@ -12,6 +12,7 @@ from services.download.settings import forget_proxies
 from services.download.stage import DownloadStage
 from services.split.messages import SplitInputs
 from services.split.stage import SplitStage
+from talkmill.inference.runtime import cpu_runtime
 from talkmill.models.repository import ModelRepository
 from talkmill.stage.errors import DownloadRefusedError, NotAVideoError, VideoTooLargeError
 from talkmill.stage.harness import StageHarness
@@ -27,7 +28,7 @@ def test_a_source_beyond_the_limits_is_refused(
     limits: VideoLimits, told: str, models: ModelRepository, sample: tuple[Path, SampleTruth], tmp_path: Path
 ) -> None:
     harness = StageHarness(tmp_path)
-    stage = SplitStage(models.ensure("faceboxes-v2", "face_detection"), ["CPUExecutionProvider"], 2, limits)
+    stage = SplitStage(models.ensure("faceboxes-v2", "face_detection"), cpu_runtime(2), limits)
     source = harness.put(sample[0], "video/mp4")
     for _ in range(2):
         # The verdict is the installation's, not the video's: it is not kept.

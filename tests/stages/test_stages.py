@@ -19,6 +19,7 @@ from services.matting.messages import MattingInputs
 from services.matting.stage import MattingStage
 from services.split.messages import SplitInputs, SplitParameters, TimeRange
 from services.split.stage import SplitStage
+from talkmill.inference.runtime import cpu_runtime
 from talkmill.models.repository import ModelRepository
 from talkmill.stage.errors import (
     CancelledError,
@@ -34,8 +35,6 @@ from talkmill.stage.errors import (
 from talkmill.stage.harness import StageHarness
 from talkmill.video.decode import read_images
 
-CPU = ["CPUExecutionProvider"]
-
 
 @pytest.fixture
 def harness(tmp_path: Path) -> StageHarness:
@@ -44,7 +43,7 @@ def harness(tmp_path: Path) -> StageHarness:
 
 @pytest.fixture(scope="module")
 def split(models: ModelRepository) -> SplitStage:
-    return SplitStage(models.ensure("faceboxes-v2", "face_detection"), CPU, 2)
+    return SplitStage(models.ensure("faceboxes-v2", "face_detection"), cpu_runtime(2))
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +185,7 @@ def test_a_track_of_another_length_breaks_the_contract(
     sample_frames: list[np.ndarray],
     tmp_path: Path,
 ) -> None:
-    stage = MattingStage({"selfie-256": models.ensure("selfie-256", "matting_part")}, CPU, 2)
+    stage = MattingStage({"selfie-256": models.ensure("selfie-256", "matting_part")}, cpu_runtime(2))
     np.savez(tmp_path / "track.npz", boxes=np.tile(np.array([560, 200, 700, 380], np.float32), (5, 1)))
     video = harness.put(make_video("a.mp4", sample_frames[:3]), "video/mp4")
     track = harness.put(tmp_path / "track.npz", "application/x-npz")
@@ -199,7 +198,7 @@ def test_a_track_of_another_length_breaks_the_contract(
 def test_landmarks_on_nothing_are_invalid(
     harness: StageHarness, models: ModelRepository, make_video: Callable[..., Path], tmp_path: Path
 ) -> None:
-    stage = LandmarksStage(models.ensure("face-api-68", "landmarks"), CPU, 2)
+    stage = LandmarksStage(models.ensure("face-api-68", "landmarks"), cpu_runtime(2))
     frames = harness.put(make_video("w.mkv", [np.full((128, 128, 3), 255, np.uint8)] * 4, "ffv1", "bgr0"), "video")
     boxes = np.tile(np.array([30, 30, 100, 100], np.float32), (4, 1))
     np.savez(tmp_path / "g.npz", image_from_crop=np.eye(3), face_boxes=boxes, valid=np.zeros(4, bool))
@@ -290,7 +289,7 @@ def test_a_missing_file_is_named(harness: StageHarness, tmp_path: Path) -> None:
 
 
 def test_picture_and_sound_are_joined(sample: tuple[Path, SampleTruth], tmp_path: Path) -> None:
-    from services.download.web import _join
+    from talkmill.video.join import join_streams
 
     paths = []
     for kind in ("video", "audio"):
@@ -302,7 +301,8 @@ def test_picture_and_sound_are_joined(sample: tuple[Path, SampleTruth], tmp_path
                 if packet.dts is not None:
                     packet.stream = copied
                     target.mux(packet)
-    joined = _join(paths, tmp_path / "joined.mkv")
+    joined = tmp_path / "joined.mkv"
+    join_streams(paths, joined)
     with av.open(str(joined)) as container:
         assert (len(container.streams.video), len(container.streams.audio)) == (1, 1)
     assert sum(1 for _ in read_images(joined)) == 100

@@ -1,0 +1,1 @@
+"""Measurements against what the field used before."""

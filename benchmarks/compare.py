@@ -1,0 +1,305 @@
+"""One run of talkmill's stages and of the reference's, interleaved on one core, and the ratios."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from orchestrator.bench.stages import MEASURED, Cost, StageBench, Stopwatch, on_one_core, time_frames
+from orchestrator.composition import ModelChoice, build_stages
+from orchestrator.folders import open_store
+from orchestrator.pipeline import ClipProgress, RunParameters
+from services.coarse_fit.messages import CoarseFitParameters
+from services.coarse_fit.stage import CoarseFitStage
+from services.fine_fit.messages import FineFitParameters
+from services.matting.messages import MattingMethod, MattingParameters
+from services.matting.stage import MattingStage
+from services.pack.stage import PackStage
+from services.split.messages import SplitParameters, TimeRange
+from talkmill.artifacts.manifest import ModelVersion
+from talkmill.fitting.alignment import FIVE_POINTS_KEY, five_points
+from talkmill.fitting.projection import LandmarkBasis
+from talkmill.inference.backend import Precision
+from talkmill.inference.runtime import Runtime, available_providers, choose_runtime, cpu_runtime
+from talkmill.models.export import deep3d, modnet
+from talkmill.models.export.network import export_network
+from talkmill.models.installed import InstalledModel
+from talkmill.models.repository import ModelRepository
+from talkmill.morphable.model import MorphableModel
+from talkmill.stage.contract import Stage
+from talkmill.video.container import describe
+from talkmill.video.decode import read_images
+
+# Adam's steps in the reference's fit of a clip, and those that are measured of them.
+ADAM_STEPS, ADAM_MEASURED = 8000, 60
+ADAM_FRAMES = 252
+# Frames of each part of the reference in one repeat; its landmarks take seconds.
+REFERENCE_FRAMES = {"matting": 3, "crop": 20, "landmarks": 2, "coarse": 10, "pack": 80, "read": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One line of the comparison.
+
+    Attributes:
+        what: What was measured.
+        ours: Milliseconds of CPU a frame.
+        reference: Milliseconds of CPU a frame.
+        bar: The ratio that is wanted; None where none is.
+    """
+
+    what: str
+    ours: float
+    reference: float
+    bar: float | None
+
+    @property
+    def ratio(self) -> float:
+        """How many times as fast."""
+        return self.reference / self.ours
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A run.
+
+    Attributes:
+        clip: Its name, size and frames.
+        costs: Name to cost a frame.
+        ratios: Against the reference; empty where it was left out.
+    """
+
+    clip: str
+    costs: dict[str, Cost]
+    ratios: tuple[Ratio, ...]
+
+
+def compare(
+    clip: Path, frames: int, repeats: int, with_reference: bool, models: ModelRepository, say: Callable[[str], None]
+) -> Comparison:
+    """Measure.
+
+    Args:
+        clip: A video with one face.
+        frames: Of its beginning that are used.
+        repeats: Of everything; medians count.
+        with_reference: Measure the reference too.
+        models: Where models lie.
+        say: Called with a line when a part begins.
+    """
+    on_one_core()
+    torch.set_num_threads(1)
+    found = describe(clip)
+    # The last frame must lie inside the range, the next one outside.
+    seconds = (frames - 0.5) / float(found.average_rate or 25)
+    parameters = RunParameters(
+        split=SplitParameters(fps="source", ranges=(TimeRange(0.0, seconds),), min_seconds=0.0),
+        fine_fit=FineFitParameters(photometric=False),
+    )
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        (folder / "run").mkdir()
+        stages = build_stages(folder / "run", open_store(folder / "run"), models, ModelChoice(), "cpu", 1)
+        stages["pack"] = PackStage()
+        variants = _variants(folder, models, parameters)
+        for stage in [*stages.values(), *(stage for _, stage, _ in variants)]:
+            stage.load()
+        (folder / "bench").mkdir()
+        bench = StageBench(folder / "bench", stages, parameters)
+        head = MorphableModel.load(models.ensure("makehuman-head", "morphable").path)
+        reference: _Reference | None = None
+        for number in range(repeats):
+            say(f"repeat {number + 1} of {repeats}: the stages")
+            progress = bench.repeat(clip)
+            for name, stage, chosen in variants:
+                say(f"repeat {number + 1} of {repeats}: {name}")
+                bench.variant(name, stage, progress, chosen)
+            bench.costs.add("one detection", _detection(stages, clip))
+            if with_reference:
+                reference = reference or _Reference(clip, folder, bench, progress, head)
+                for name, measure in reference.parts().items():
+                    say(f"repeat {number + 1} of {repeats}: reference, {name}")
+                    bench.costs.add(f"reference {name}", measure())
+        costs = {name: bench.costs.median(name) for name in bench.costs.found}
+    title = f"{clip.name}, {found.width}x{found.height}, {progress.clip.frame_count} frames, {repeats} repeats"
+    return Comparison(title, costs, _ratios(costs) if with_reference else ())
+
+
+def _variants(
+    folder: Path, models: ModelRepository, parameters: RunParameters
+) -> list[tuple[str, Stage[Any, Any], RunParameters]]:
+    """Other forms of two stages: methods, providers and precisions, with random weights where users bring theirs."""
+    random = {"modnet": _installed(folder / "modnet.onnx", "modnet", _export_modnet)}
+    parts = {name: models.ensure(name, "matting_part") for name in ("selfie-256", "u2netp")}
+    has_openvino = "openvino" in available_providers()
+    openvino = choose_runtime("openvino", 1) if has_openvino else None
+    result: list[tuple[str, Stage[Any, Any], RunParameters]] = []
+
+    def matting(method: MattingMethod, runtime: Runtime, precision: Precision) -> None:
+        needed = {"fusion": parts, "draft": {"selfie-256": parts["selfie-256"]}, "modnet": random}[method]
+        chosen = replace(parameters, matting=MattingParameters(method, precision, max_lost_fraction=1.0))
+        name = f"matting {method} {runtime.provider} {precision}"
+        result.append((name, MattingStage(needed, runtime, precision), chosen))
+
+    def coarse(runtime: Runtime, precision: Precision) -> None:
+        model = _installed(folder / "deep3d.onnx", "deep3d-resnet50", _deep3d_exporter(models))
+        chosen = replace(parameters, coarse_fit=CoarseFitParameters("deep3d-resnet50", precision=precision))
+        stage = CoarseFitStage("deep3d-resnet50", model, runtime, precision)
+        result.append((f"coarse deep3d {runtime.provider} {precision}", stage, chosen))
+
+    cpu = cpu_runtime(1)
+    matting("draft", cpu, "fp32")
+    matting("modnet", cpu, "fp32")
+    coarse(cpu, "fp32")
+    if openvino is not None:
+        precisions: list[Precision] = ["fp32"]
+        try:
+            openvino.check("bf16")
+            precisions.append("bf16")
+        except ValueError:
+            pass
+        for precision in precisions:
+            matting("fusion", openvino, precision)
+            matting("modnet", openvino, precision)
+            coarse(openvino, precision)
+    return result
+
+
+def _installed(path: Path, model_id: str, export: Callable[[Path], None]) -> InstalledModel:
+    if not path.exists():
+        torch.manual_seed(0)
+        export(path)
+    return InstalledModel(path, ModelVersion(model_id, "0" * 64))
+
+
+def _export_modnet(path: Path) -> None:
+    modnet.export(modnet.Modnet().eval(), path)
+
+
+def _deep3d_exporter(models: ModelRepository) -> Callable[[Path], None]:
+    def export(path: Path) -> None:
+        basis = LandmarkBasis.of(MorphableModel.load(models.ensure("makehuman-head", "morphable").path))
+        five = json.dumps(five_points(basis.mean).tolist())
+        example = torch.rand(1, 3, deep3d.INPUT_SIZE, deep3d.INPUT_SIZE)
+        batch = {0: "batch"}
+        network = deep3d.Regressor().eval()
+        export_network(network, [example], ("image", "coefficients"), batch, path, batch, {FIVE_POINTS_KEY: five})
+
+    return export
+
+
+def _detection(stages: dict[str, Stage[Any, Any]], clip: Path) -> Cost:
+    """Return the cost of finding the faces of a whole frame."""
+    frame = next(read_images(clip))
+    detector = stages["split"].detector  # type: ignore[attr-defined]
+    return time_frames(Stopwatch(), lambda: detector.detect(frame), 10)
+
+
+class _Reference:
+    """The reference's stages on the same clip."""
+
+    def __init__(
+        self, clip: Path, folder: Path, bench: StageBench, progress: ClipProgress, head: MorphableModel
+    ) -> None:
+        # scikit-image is there for measurements alone.
+        from benchmarks.reference import stages as reference
+
+        self._watch = Stopwatch()
+        self._head = LandmarkBasis.of(head, slide=False), head
+        geometry = progress.outputs["crop"].measurements
+        x, y, side = (int(geometry[name]) for name in ("crop_x0", "crop_y0", "crop_side"))
+        cropped = folder / "cropped.mp4"
+        writer = cv2.VideoWriter(str(cropped), cv2.VideoWriter.fourcc(*"mp4v"), 25.0, (512, 512))
+        for image in read_images(bench.path(progress.outputs["crop"].frames)):
+            writer.write(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR)))
+        writer.release()
+        torch.manual_seed(0)
+        self._matting = reference.Matting(clip, folder)
+        self._crop = reference.Crop(clip, folder, (max(0, x), max(0, y), x + side, y + side))
+        self._landmarks = reference.Landmarks(cropped)
+        self._coarse = reference.Coarse(cropped)
+        self._write = reference.PackWrite(cropped, folder)
+        self._read = reference.PackRead(self._write)
+
+    def parts(self) -> dict[str, Callable[[], Cost]]:
+        """Return what is measured, by name."""
+
+        def of(name: str, frame: Callable[[], None]) -> Callable[[], Cost]:
+            return lambda: time_frames(self._watch, frame, REFERENCE_FRAMES[name])
+
+        return {
+            "matting": of("matting", self._matting.frame),
+            "crop": of("crop", self._crop.frame),
+            "crop, fixed": self._fixed,
+            "landmarks": of("landmarks", self._landmarks.frame),
+            "coarse": of("coarse", self._coarse.frame),
+            "fine": self._adam,
+            "pack": of("pack", self._write.frame),
+            "read": of("read", self._read.frame),
+        }
+
+    def _fixed(self) -> Cost:
+        self._watch.start()
+        self._crop.fixed()
+        return self._watch.stop(1)
+
+    def _adam(self) -> Cost:
+        """A frame's share of 8000 Adam steps over a clip of 252, of which 60 are taken."""
+        from orchestrator.bench.adam import minimise
+        from orchestrator.bench.scenes.measure import clip_of
+        from orchestrator.bench.scenes.scene import make_scene
+        from talkmill.fitting.clip import first_state, smoothing_metric
+
+        basis, model = self._head
+        clip = clip_of(make_scene(model, ADAM_FRAMES, 1), basis, 1)
+        start = first_state(clip)
+        metric = smoothing_metric(clip, start, clip.sigma())
+        self._watch.start()
+        minimise(clip, start, metric, ADAM_MEASURED)
+        cost = self._watch.stop(ADAM_FRAMES)
+        ratio = ADAM_STEPS / ADAM_MEASURED
+        return Cost(cost.cpu * ratio, cost.wall * ratio, memory=cost.memory)
+
+
+def _ratios(costs: dict[str, Cost]) -> tuple[Ratio, ...]:
+    """Return every bar of docs/performance.md that was measured."""
+
+    def cpu(name: str) -> float:
+        return costs[name].cpu
+
+    estimate = cpu("crop: foreground colour")
+    theirs = sum(cpu(f"reference {name}") for name in ("matting", "crop", "landmarks", "coarse", "fine", "pack"))
+    ours = sum(cpu(name) for name in MEASURED)
+    draft = ours - cpu("matting") + cpu("matting draft cpu fp32")
+    wanted: list[tuple[str, str | float, str | float, float | None]] = [
+        ("matting, MODNet, fp32", "matting modnet cpu fp32", "matting", 1.4),
+        ("matting, MODNet, fp32, OpenVINO", "matting modnet openvino fp32", "matting", 1.4),
+        ("matting, MODNet, bf16", "matting modnet openvino bf16", "matting", 3.0),
+        ("matting, default, fp32", "matting", "matting", 2.2),
+        ("matting, default, bf16", "matting fusion openvino bf16", "matting", 3.5),
+        ("matting, draft", "matting draft cpu fp32", "matting", 15.0),
+        ("crop, without the foreground's colour", cpu("crop") - estimate, "crop", 6.0),
+        ("crop, with it", "crop", "crop", None),
+        ("crop, fixed cost: one detection", "one detection", "crop, fixed", 20.0),
+        ("landmarks", "landmarks", "landmarks", 50.0),
+        ("coarse, ResNet-50, fp32", "coarse deep3d cpu fp32", "coarse", None),
+        ("coarse, ResNet-50, bf16", "coarse deep3d openvino bf16", "coarse", 4.0),
+        ("pack, write", "pack", "pack", 1.3),
+        ("pack, read", "read", "read", 1.8),
+        ("whole pipeline, landmark term", ours, theirs, 7.0),
+        ("whole pipeline, draft", draft, theirs, 30.0),
+    ]
+    result = []
+    for what, mine, other, bar in wanted:
+        if isinstance(mine, str) and mine not in costs:
+            continue
+        own = cpu(mine) if isinstance(mine, str) else mine
+        reference = cpu(f"reference {other}") if isinstance(other, str) else other
+        result.append(Ratio(what, own, reference, bar))
+    return tuple(result)
