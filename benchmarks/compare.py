@@ -1,5 +1,6 @@
 """One run of talkmill's stages and of the reference's, interleaved on one core, and the ratios."""
 
+import itertools
 import json
 import tempfile
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import torch
@@ -21,7 +23,7 @@ from services.fine_fit.messages import FineFitParameters
 from services.matting.messages import MattingMethod, MattingParameters
 from services.matting.stage import MattingStage
 from services.pack.stage import PackStage
-from services.split.messages import SplitParameters, TimeRange
+from services.split.messages import SplitParameters
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.fitting.alignment import FIVE_POINTS_KEY, five_points
 from talkmill.fitting.projection import LandmarkBasis
@@ -95,15 +97,13 @@ def compare(
     """
     on_one_core()
     torch.set_num_threads(1)
-    found = describe(clip)
-    # The last frame must lie inside the range, the next one outside.
-    seconds = (frames - 0.5) / float(found.average_rate or 25)
     parameters = RunParameters(
-        split=SplitParameters(fps="source", ranges=(TimeRange(0.0, seconds),), min_seconds=0.0),
-        fine_fit=FineFitParameters(photometric=False),
+        split=SplitParameters(fps="source", min_seconds=0.0), fine_fit=FineFitParameters(photometric=False)
     )
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
+        clip = _head(clip, folder, frames)
+        found = describe(clip)
         (folder / "run").mkdir()
         stages = build_stages(folder / "run", open_store(folder / "run"), models, ModelChoice(), "cpu", 1)
         stages["pack"] = PackStage()
@@ -129,6 +129,18 @@ def compare(
         costs = {name: bench.costs.median(name) for name in bench.costs.found}
     title = f"{clip.name}, {found.width}x{found.height}, {progress.clip.frame_count} frames, {repeats} repeats"
     return Comparison(title, costs, _ratios(costs) if with_reference else ())
+
+
+def _head(clip: Path, folder: Path, frames: int) -> Path:
+    """Copy the first packets of a clip: what is measured is a clip that needs no new encoding, as most do not."""
+    target = folder / clip.name
+    with av.open(str(clip)) as source, av.open(str(target), "w") as output:
+        stream = source.streams.video[0]
+        copied = output.add_stream_from_template(stream, opaque=True)
+        for packet in itertools.islice((p for p in source.demux(stream) if p.dts is not None), frames):
+            packet.stream = copied
+            output.mux(packet)
+    return target
 
 
 def _variants(

@@ -13,9 +13,13 @@ from talkmill.geometry.transforms import apply, image_from_square
 from talkmill.matting.composite import composite_over, estimate_foreground
 from talkmill.stage.contract import Measurement, StageContext
 from talkmill.stage.errors import FrameContractError
+from talkmill.video.ahead import ahead
 from talkmill.video.decode import Frame, read_grey_frames, read_images
 from talkmill.video.encode import lossless_writer
 
+SHARPNESS_EVERY = 10
+# Background around the person that the foreground's colour is told apart from, in pixels.
+MARGIN = 24
 # Above this share of padding the user should know.
 PADDING_NOTE = 0.05
 
@@ -24,7 +28,7 @@ class CropStage:
     """Cuts, composites and resizes."""
 
     name = "crop"
-    version = "1"
+    version = "2"
     outputs_type = CropOutputs
     models: tuple[ModelVersion, ...] = ()
     execution_provider = ""
@@ -45,7 +49,8 @@ class CropStage:
         path = context.scratch / "crop.mkv"
         sharpness: list[float] = []
         size = (0, 0)
-        pairs = zip(read_images(context.path(inputs.video)), read_grey_frames(context.path(inputs.alpha)), strict=True)
+        frames = ahead(read_images(context.path(inputs.video)))
+        pairs = zip(frames, read_grey_frames(context.path(inputs.alpha)), strict=True)
         rate = Fraction(inputs.rate)
         with lossless_writer(path, rate) as writer:
             try:
@@ -53,9 +58,10 @@ class CropStage:
                     if index >= len(boxes):
                         break
                     size = (frame.shape[1], frame.shape[0])
-                    cropped, source = crop_frame(frame, alpha, box, parameters)
+                    cropped = crop_frame(frame, alpha, box, parameters)
                     writer.write(cropped)
-                    if index % 10 == 0:
+                    if index % SHARPNESS_EVERY == 0:
+                        source = cut_square(frame, box, parameters)
                         sharpness.append(_sharpness_ratio(cropped, source, boxes[index], box))
                     context.advance(writer.frame_count, len(boxes))
                     context.count_video(1, float(1 / rate))
@@ -89,9 +95,7 @@ class CropStage:
         )
 
 
-def crop_frame(
-    frame: Frame, alpha: npt.NDArray[np.uint8], box: CropBox, parameters: CropParameters
-) -> tuple[Frame, Frame]:
+def crop_frame(frame: Frame, alpha: npt.NDArray[np.uint8], box: CropBox, parameters: CropParameters) -> Frame:
     """Cut one frame, composite it over the background, and resize it once.
 
     Args:
@@ -101,23 +105,43 @@ def crop_frame(
         parameters: Size and background.
 
     Returns:
-        The crop and, for comparison, the same crop of the frame without matting, both (size, size, 3) uint8.
+        (size, size, 3) uint8.
     """
-    height, width = alpha.shape
+    rows, columns = _inside(box, *alpha.shape)
+    cut, matte = frame[rows, columns], alpha[rows, columns]
+    composite = np.empty_like(cut)
+    composite[:] = np.array(parameters.background_color, np.uint8)
+    # Around the person there is background alone.
+    x, y, width, height = cv2.boundingRect(matte)
+    if width and height:
+        low, left = max(0, y - MARGIN), max(0, x - MARGIN)
+        part = np.s_[low : y + height + MARGIN, left : x + width + MARGIN]
+        cover = matte[part].astype(np.float32) * np.float32(1 / 255)
+        composite[part] = composite_over(estimate_foreground(cut[part], cover), cover, parameters.background_color)
+    return _resized(composite, rows, columns, box, parameters)
+
+
+def cut_square(frame: Frame, box: CropBox, parameters: CropParameters) -> Frame:
+    """Cut and resize one frame as it is; see `crop_frame`."""
+    rows, columns = _inside(box, *frame.shape[:2])
+    return _resized(frame[rows, columns], rows, columns, box, parameters)
+
+
+def _inside(box: CropBox, height: int, width: int) -> tuple[slice, slice]:
+    """Return the rows and columns of a frame that lie in a box."""
     rows = slice(max(0, box.y0), min(height, box.y0 + box.side))
-    columns = slice(max(0, box.x0), min(width, box.x0 + box.side))
-    cut = frame[rows, columns]
-    cover = alpha[rows, columns].astype(np.float32) * np.float32(1 / 255)
-    composite = composite_over(estimate_foreground(cut, cover), cover, parameters.background_color)
-    canvas = np.empty((2, box.side, box.side, 3), np.uint8)
-    canvas[:] = np.array(parameters.background_color, np.uint8)
-    top, left = rows.start - box.y0, columns.start - box.x0
-    for target, image in zip(canvas, (composite, cut), strict=True):
-        target[top : top + cut.shape[0], left : left + cut.shape[1]] = image
-    side = (parameters.size, parameters.size)
+    return rows, slice(max(0, box.x0), min(width, box.x0 + box.side))
+
+
+def _resized(image: Frame, rows: slice, columns: slice, box: CropBox, parameters: CropParameters) -> Frame:
+    if image.shape[:2] != (box.side, box.side):
+        canvas = np.empty((box.side, box.side, 3), np.uint8)
+        canvas[:] = np.array(parameters.background_color, np.uint8)
+        top, left = rows.start - box.y0, columns.start - box.x0
+        canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
+        image = canvas
     interpolation = cv2.INTER_AREA if box.side >= parameters.size else cv2.INTER_CUBIC
-    resized = [np.asarray(cv2.resize(image, side, interpolation=interpolation)) for image in canvas]
-    return resized[0], resized[1]
+    return np.asarray(cv2.resize(image, (parameters.size, parameters.size), interpolation=interpolation))
 
 
 def _sharpness_ratio(cropped: Frame, source: Frame, face_box: npt.NDArray[np.float32], box: CropBox) -> float:

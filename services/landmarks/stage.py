@@ -16,6 +16,7 @@ from talkmill.landmarks.validity import plausible
 from talkmill.models.installed import InstalledModel
 from talkmill.stage.contract import Measurement, StageContext
 from talkmill.stage.errors import FrameContractError, LandmarksInvalidError
+from talkmill.video.ahead import ahead
 from talkmill.video.decode import read_images
 
 # Trust in a frame that was filled in, against 0.5 to 1 of a measured one.
@@ -54,7 +55,7 @@ class LandmarksStage:
         confidence = np.zeros((len(boxes), 68), np.float32)
         rate = float(Fraction(inputs.rate))
         count = 0
-        for index, frame in enumerate(read_images(context.path(inputs.frames))):
+        for index, frame in enumerate(ahead(read_images(context.path(inputs.frames)))):
             if index < len(boxes):
                 found = self._detector.detect(frame, boxes[index])
                 raw[index], confidence[index] = found.points, found.confidence

@@ -24,6 +24,8 @@ from talkmill.video.encode import alpha_writer
 
 # Pixels whose neighbourhood of this size changed by no more than this stand still (8-bit levels).
 STILL_WINDOW, STILL_LEVELS = 5, 2
+# Every so many-th pixel is looked at, so that no side has more than this.
+FLICKER_SIDE = 640
 # A mean alpha below this, in the middle half of the face box, means that the matte misses the face.
 LOST_FACE_ALPHA = 0.8
 
@@ -114,9 +116,8 @@ def _mattes(
 ) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
     """Yield frames with their mattes, 0..255."""
     for frame, box in frames:
-        alpha = matter.matte(frame, box)
-        alpha *= np.float32(255)
-        yield frame, np.rint(alpha, out=alpha).astype(np.uint8)
+        # Rounds to nearest and keeps to 0..255.
+        yield frame, np.asarray(cv2.convertScaleAbs(matter.matte(frame, box), alpha=255))
 
 
 def _face_alpha(alpha: npt.NDArray[np.uint8], box: npt.NDArray[np.float32]) -> float:
@@ -138,6 +139,8 @@ class FlickerMeter:
 
     def add(self, frame: npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8]) -> None:
         """Take the next frame, RGB, and its alpha, grey, both uint8."""
+        step = -(-max(alpha.shape) // FLICKER_SIDE)
+        frame, alpha = np.ascontiguousarray(frame[::step, ::step]), np.ascontiguousarray(alpha[::step, ::step])
         if self._previous is not None:
             change = cv2.absdiff(frame, self._previous[0]).max(axis=2)
             still = cv2.dilate(change, np.ones((STILL_WINDOW, STILL_WINDOW), np.uint8)) <= STILL_LEVELS

@@ -17,7 +17,8 @@ from talkmill.inference.backend import Network
 Frame = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 
-BATCH = 16
+# The last one is filled up: a runtime prepares itself for one shape.
+BATCH = 8
 
 
 def regress(network: Network, frames: Iterable[Frame], alignments: list[Alignment]) -> Iterator[FloatArray]:
@@ -56,5 +57,7 @@ def aligned(frame: Frame, alignment: Alignment) -> FloatArray:
 
 
 def _run(network: Network, batch: list[FloatArray]) -> FloatArray:
-    (coefficients,) = network.run({network.input_names[0]: np.stack(batch)})
-    return coefficients
+    filled = np.zeros((BATCH, *batch[0].shape), np.float32)
+    filled[: len(batch)] = batch
+    (coefficients,) = network.run({network.input_names[0]: filled})
+    return coefficients[: len(batch)]

@@ -35,8 +35,10 @@ def estimate_foreground(frame: Frame, alpha: FloatArray) -> FloatArray:
     with _ESTIMATE_LOCK:
         estimated = np.asarray(estimate_foreground_ml(image / np.float32(255), alpha), np.float32)
     solid = (alpha == 1)[..., None]
-    result: FloatArray = np.where(solid, image, np.clip(estimated * np.float32(255), 0, 255))
-    return result
+    estimated *= np.float32(255)
+    np.clip(estimated, 0, 255, out=estimated)
+    np.copyto(estimated, image, where=solid)
+    return estimated
 
 
 def composite_over(foreground: FloatArray | Frame, alpha: FloatArray, background_color: tuple[int, int, int]) -> Frame:
@@ -55,6 +57,8 @@ def composite_over(foreground: FloatArray | Frame, alpha: FloatArray, background
     """
     if foreground.shape[:2] != alpha.shape:
         raise ValueError(f"the foreground is {foreground.shape[:2]}, the matte {alpha.shape}")
-    cover = alpha[..., None]
-    blended = foreground * cover + np.array(background_color, np.float32) * (1 - cover)
-    return np.rint(blended).astype(np.uint8)
+    background = np.array(background_color, np.float32)
+    blended = np.subtract(foreground, background, dtype=np.float32)
+    blended *= alpha[..., None]
+    blended += background
+    return np.rint(blended, out=blended).astype(np.uint8)

@@ -1,6 +1,8 @@
 """Writing video: a nearly lossless colour clip, and lossless colour and grey intermediates."""
 
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -110,6 +112,18 @@ def copy_video(source: Path, target: Path) -> None:
                 continue
             packet.stream = copied
             output.mux(packet)
+
+
+def same_packets(first: Path, second: Path) -> bool:
+    """Say whether two files hold the same coded video, packet by packet."""
+    return all(one == other for one, other in zip_longest(_packets(first), _packets(second)))
+
+
+def _packets(path: Path) -> Iterator[bytes]:
+    with open_video(path) as container:
+        for packet in container.demux(video_stream(container)):
+            if packet.dts is not None:
+                yield bytes(packet)
 
 
 def compatible_writer(path: Path, rate: Fraction) -> VideoWriter:
