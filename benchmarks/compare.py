@@ -30,7 +30,6 @@ from talkmill.fitting.projection import LandmarkBasis
 from talkmill.inference.backend import Precision
 from talkmill.inference.runtime import Runtime, available_providers, choose_runtime, cpu_runtime
 from talkmill.models.export import deep3d, modnet
-from talkmill.models.export.network import export_network
 from talkmill.models.installed import InstalledModel
 from talkmill.models.repository import ModelRepository
 from talkmill.morphable.model import MorphableModel
@@ -198,10 +197,7 @@ def _deep3d_exporter(models: ModelRepository) -> Callable[[Path], None]:
     def export(path: Path) -> None:
         basis = LandmarkBasis.of(MorphableModel.load(models.ensure("makehuman-head", "morphable").path))
         five = json.dumps(five_points(basis.mean).tolist())
-        example = torch.rand(1, 3, deep3d.INPUT_SIZE, deep3d.INPUT_SIZE)
-        batch = {0: "batch"}
-        network = deep3d.Regressor().eval()
-        export_network(network, [example], ("image", "coefficients"), batch, path, batch, {FIVE_POINTS_KEY: five})
+        deep3d.export(deep3d.Regressor().eval(), path, {FIVE_POINTS_KEY: five})
 
     return export
 

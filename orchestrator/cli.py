@@ -19,7 +19,7 @@ from talkmill.serving.settings import core_count, quiet_libraries
 quiet_libraries()
 
 from orchestrator import doctor as doctor_report  # noqa: E402 - native libraries read the environment when loaded
-from orchestrator.commands import bench, hdtf, imports, runs, serve  # noqa: E402
+from orchestrator.commands import bench, hdtf, models, runs, serve  # noqa: E402
 from orchestrator.commands.environment import dataset_errors, open_models, read_settings  # noqa: E402
 from orchestrator.commands.options import RunOptions, Split, sources_of  # noqa: E402
 from orchestrator.commands.outcome import (  # noqa: E402
@@ -37,7 +37,7 @@ from services.coarse_fit.messages import CoarseMethod  # noqa: E402
 from services.matting.messages import MattingMethod  # noqa: E402
 from talkmill.dataset.reader import read_clip, read_manifest, size_folder, verify  # noqa: E402
 from talkmill.inference.backend import Precision  # noqa: E402
-from talkmill.models.catalogue import UnknownModelError, catalogue, find  # noqa: E402
+from talkmill.models.catalogue import UnknownModelError  # noqa: E402
 from talkmill.models.repository import ModelError  # noqa: E402
 from talkmill.stage.errors import CancelledError, StageError  # noqa: E402
 from talkmill.telemetry.logs import configure_logs  # noqa: E402
@@ -50,10 +50,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-models_app = typer.Typer(help="Model files: list, fetch, verify.", no_args_is_help=True, rich_markup_mode=None)
 dataset_app = typer.Typer(help="Data sets: inspect, verify, export.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(models_app, name="models")
-models_app.add_typer(imports.app, name="import")
+app.add_typer(models.app, name="models")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(hdtf.app, name="hdtf")
 app.add_typer(bench.app, name="bench")
@@ -161,64 +159,6 @@ def run(
         except OSError as error:
             raise CommandError(f"{error.filename or out}: {error.strerror or error}") from error
     return _tell(console, out, size, summary)
-
-
-@models_app.command("list")
-def list_models() -> int:
-    """Show every model: what it does, its licence, whether it is fetched."""
-    repository = open_models(read_settings(), Console(stderr=True))
-    table = Table("model", "role", "licence", "default", "fetched", "what it is")
-    for entry in catalogue().values():
-        fetched = "yes" if repository.installed(entry.id) else "no"
-        table.add_row(entry.id, entry.role, entry.licence, "yes" if entry.default else "", fetched, entry.title)
-    Console().print(table)
-    return EXIT_OK
-
-
-@models_app.command("fetch")
-def fetch_models(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Models; the default set if none.")] = None,
-    accept_licence: Annotated[
-        bool, typer.Option("--accept-licence", help="Fetch models whose licence does not allow any use.")
-    ] = False,
-) -> int:
-    """Fetch models, check every byte, and print their licences."""
-    console = Console(stderr=True)
-    repository = open_models(read_settings(), console)
-    try:
-        for model_id in ids or [entry.id for entry in catalogue().values() if entry.default]:
-            entry = find(model_id)
-            if repository.installed(model_id) is not None:
-                repository.verify(model_id)
-                console.print(f"{model_id}: is there ({entry.licence})", markup=False)
-                continue
-            if not entry.permissive and not accept_licence:
-                raise ModelError(
-                    f"model {model_id} has the licence {entry.licence}; say --accept-licence if it suits your use"
-                )
-            model = repository.fetch(model_id)
-            console.print(f"{model_id}: {model.path} sha256 {model.version.sha256}", markup=False, soft_wrap=True)
-    except (UnknownModelError, ModelError) as error:
-        raise CommandError(str(error)) from error
-    return EXIT_OK
-
-
-@models_app.command("verify")
-def verify_models() -> int:
-    """Read every byte of the fetched models again."""
-    console = Console()
-    repository = open_models(read_settings(), console)
-    failed = False
-    for model_id in catalogue():
-        if repository.installed(model_id) is None:
-            continue
-        try:
-            repository.verify(model_id)
-            console.print(f"{model_id}: right", markup=False)
-        except ModelError as error:
-            failed = True
-            console.print(str(error), style="red", markup=False)
-    return EXIT_FAILED if failed else EXIT_OK
 
 
 @dataset_app.command("inspect")

@@ -40,11 +40,14 @@ def build(checkpoint: Path, landmarks_3d: Path, target: Path) -> float:
     """
     network = Regressor()
     load_weights(network, checkpoint, "net_recon")
-    five = _five_points(landmarks_3d)
+    return export(network, target, {FIVE_POINTS_KEY: json.dumps(_five_points(landmarks_3d).tolist())})
+
+
+def export(network: "Regressor", target: Path, metadata: dict[str, str]) -> float:
+    """Export a network; see `build`."""
     generator = torch.Generator().manual_seed(0)
     examples = [torch.rand((count, 3, INPUT_SIZE, INPUT_SIZE), generator=generator) for count in (1, 3)]
     batch = {0: "batch"}
-    metadata = {FIVE_POINTS_KEY: json.dumps(five.tolist())}
     return export_network(network, examples, ("image", "coefficients"), batch, target, batch, metadata)
 
 
