@@ -119,7 +119,7 @@ def compare(
             for name, stage, chosen in variants:
                 say(f"repeat {number + 1} of {repeats}: {name}")
                 bench.variant(name, stage, progress, chosen)
-            bench.costs.add("one detection", _detection(stages, clip))
+            bench.costs.add("one detection", _detection(stages, clip, bench.watch))
             if with_reference:
                 reference = reference or _Reference(clip, folder, bench, progress, head)
                 for name, measure in reference.parts().items():
@@ -202,11 +202,11 @@ def _deep3d_exporter(models: ModelRepository) -> Callable[[Path], None]:
     return export
 
 
-def _detection(stages: dict[str, Stage[Any, Any]], clip: Path) -> Cost:
+def _detection(stages: dict[str, Stage[Any, Any]], clip: Path, watch: Stopwatch) -> Cost:
     """Return the cost of finding the faces of a whole frame."""
     frame = next(read_images(clip))
     detector = stages["split"].detector  # type: ignore[attr-defined]
-    return time_frames(Stopwatch(), lambda: detector.detect(frame), 10)
+    return time_frames(watch, lambda: detector.detect(frame), 10)
 
 
 class _Reference:
@@ -218,7 +218,7 @@ class _Reference:
         # scikit-image is there for measurements alone.
         from benchmarks.reference import stages as reference
 
-        self._watch = Stopwatch()
+        self._watch = bench.watch
         self._head = LandmarkBasis.of(head, slide=False), head
         geometry = progress.outputs["crop"].measurements
         x, y, side = (int(geometry[name]) for name in ("crop_x0", "crop_y0", "crop_side"))

@@ -9,6 +9,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class Cost:
         wall: Milliseconds on the clock.
         decode: Milliseconds of CPU to read the same pixels alone.
         network: Milliseconds inside networks.
-        memory: Peak of the process by then, MB.
+        memory: Peak of the process meanwhile, MB.
     """
 
     cpu: float
@@ -94,14 +95,29 @@ class Stopwatch:
 
     def start(self) -> None:
         """Begin."""
+        _forget_peak_memory()
         self._network, self._cpu, self._wall = 0.0, time.process_time(), time.perf_counter()
 
     def stop(self, frames: int, decode: float = 0.0) -> Cost:
         """Return the cost of a frame since the start."""
         spent = (time.process_time() - self._cpu, time.perf_counter() - self._wall)
         cpu, wall, network = (value * 1e3 / frames for value in (*spent, self._network))
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return Cost(cpu, wall, decode, network, memory)
+        return Cost(cpu, wall, decode, network, _peak_memory())
+
+
+def _forget_peak_memory() -> None:
+    """Let the kernel count this process's peak anew (Linux, proc(5))."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_memory() -> float:
+    """Return the peak resident set since then, MB; everything that this process has loaded counts."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def on_one_core() -> None:
@@ -125,7 +141,7 @@ class StageBench:
         self.costs = Costs()
         self._harness = StageHarness(folder)
         self._folder, self._stages, self._parameters = folder, stages, parameters
-        self._watch = Stopwatch()
+        self.watch = Stopwatch()
         self._count = 0
 
     def repeat(self, video: Path) -> ClipProgress:
@@ -136,13 +152,13 @@ class StageBench:
         """
         self._count += 1
         source = self._run("download", DownloadInputs(str(video), sha256_of(video), video.stat().st_size))
-        self._watch.start()
+        self.watch.start()
         split = self._run("split", SplitInputs(source.source, self._parameters.split))
         clip = split.clips[0]
         self._keep("split", clip.frame_count, [source.source])
         progress = ClipProgress(clip, {"download": source, "split": split})
         for stage in MEASURED[1:-1]:
-            self._watch.start()
+            self.watch.start()
             progress.outputs[stage] = self._run(stage, clip_inputs(stage, progress, self._parameters))
             self._keep(stage, clip.frame_count, self._pixels(stage, progress))
         self._estimate(progress)
@@ -152,7 +168,7 @@ class StageBench:
     def variant(self, name: str, stage: Stage[Any, Any], progress: ClipProgress, parameters: RunParameters) -> None:
         """Run another form of a clip's stage on what a repeat made, and keep its cost under a name."""
         inputs = clip_inputs(stage.name, progress, parameters)
-        self._watch.start()
+        self.watch.start()
         self._harness.run(stage, inputs, fresh=True)
         self._keep(name, progress.clip.frame_count, self._pixels(stage.name, progress))
 
@@ -165,7 +181,7 @@ class StageBench:
         return self._harness.run(self._stages[stage], inputs, fresh=True).outputs
 
     def _keep(self, name: str, frames: int, pixels: Sequence[Artifact]) -> None:
-        cost = self._watch.stop(frames)
+        cost = self.watch.stop(frames)
         decode = sum(self._decoding(artifact) for artifact in pixels) * 1e3 / frames
         self.costs.add(name, Cost(cost.cpu, cost.wall, decode, cost.network, cost.memory))
 
@@ -197,10 +213,10 @@ class StageBench:
             (frame[part], alpha[part].astype(np.float32) / np.float32(255))
             for frame, alpha in itertools.islice(both, ESTIMATES)
         ]
-        self._watch.start()
+        self.watch.start()
         for frame, alpha in pairs:
             estimate_foreground(frame, alpha)
-        self.costs.add("crop: foreground colour", self._watch.stop(len(pairs)))
+        self.costs.add("crop: foreground colour", self.watch.stop(len(pairs)))
 
     def _pack(self, progress: ClipProgress) -> None:
         """Write a set of the clip, and read it as a trainer does."""
@@ -208,16 +224,16 @@ class StageBench:
         path = self._folder / f"clips-{self._count}.jsonl"
         path.write_bytes(encode_clips([PackedClip("clip_000", "train", **packed_artifacts(progress))]))
         listed = self._harness.put(path, "application/jsonl")
-        self._watch.start()
+        self.watch.start()
         packed = self._run("pack", PackInputs(listed, (), PackParameters(size)))
         self._keep("pack", frames, self._pixels("pack", progress))
         database = self._folder / f"lmdb-{self._count}"
         database.mkdir()
         (database / "data.mdb").hardlink_to(self.path(packed.database))
-        self._watch.start()
+        self.watch.start()
         for content in read_frames(database, "clip_000", frames):
             decode_frame(content)
-        self.costs.add("read", self._watch.stop(frames))
+        self.costs.add("read", self.watch.stop(frames))
 
 
 def time_frames(watch: Stopwatch, frame: Callable[[], None], frames: int) -> Cost:

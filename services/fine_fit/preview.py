@@ -1,8 +1,7 @@
 """The strip that people look at before they train: source, matte, crop, landmarks and mesh of a few frames."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -14,24 +13,10 @@ COLUMNS = 6
 TILE = 256
 MATTE_COLOUR = np.array([0, 177, 64], np.float32)
 
-ItemT = TypeVar("ItemT")
-
 
 def preview_indices(frame_count: int) -> list[int]:
     """Return the frames that are shown, spread over the clip."""
     return sorted({int(index) for index in np.linspace(0, frame_count - 1, COLUMNS)})
-
-
-def pick(items: Iterator[ItemT], indices: list[int]) -> list[ItemT]:
-    """Return the items at rising indices of an iterator."""
-    wanted = set(indices)
-    picked = []
-    for index, item in enumerate(items):
-        if index in wanted:
-            picked.append(item)
-            if len(picked) == len(wanted):
-                break
-    return picked
 
 
 def write_preview(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from services.fine_fit.messages import FineFitInputs, FineFitOutputs
-from services.fine_fit.preview import pick, preview_indices, write_preview
+from services.fine_fit.preview import preview_indices, write_preview
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.fitting.clip import Clip, ClipFit, fit_clip
 from talkmill.fitting.coefficients import FINE_EXPRESSION_COUNT, FINE_IDENTITY_COUNT, padded
@@ -22,7 +22,7 @@ from talkmill.models.installed import InstalledModel
 from talkmill.morphable.model import MorphableModel
 from talkmill.stage.contract import Measurement, StageContext
 from talkmill.stage.errors import FitFailedError
-from talkmill.video.decode import Frame, read_grey_frames, read_images
+from talkmill.video.decode import Frame, read_images, read_images_at
 
 SWITCHED_OFF = "it is switched off"
 
@@ -182,9 +182,9 @@ class FineFitStage:
 
         write_preview(
             path,
-            pick(read_images(context.path(inputs.video)), columns),
-            pick(read_grey_frames(context.path(inputs.alpha)), columns),
-            pick(read_images(context.path(inputs.frames)), columns),
+            read_images_at(context.path(inputs.video), columns),
+            read_images_at(context.path(inputs.alpha), columns, grey=True),
+            read_images_at(context.path(inputs.frames), columns),
             lambda column, crop: draw_points(crop, points[columns[column]]),
             draw_fit,
         )

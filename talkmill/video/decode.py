@@ -1,6 +1,6 @@
 """Decoding frames one at a time. Frames come out upright and RGB."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +85,43 @@ def read_grey_frames(path: Path) -> Iterator[Frame]:
     with open_video(path) as container:
         for frame in container.decode(video_stream(container)):
             yield np.asarray(frame.to_ndarray(format="gray"), np.uint8)
+
+
+def read_images_at(path: Path, indices: Collection[int], grey: bool = False) -> list[Frame]:
+    """Decode some frames of an artifact of ours, without converting the others; FFV1 is not even decoded between them.
+
+    Args:
+        path: The file.
+        indices: Numbers of the frames.
+        grey: Whether it is a grey video.
+
+    Returns:
+        The frames in order, RGB (H, W, 3) or grey (H, W), uint8.
+    """
+    wanted, last = set(indices), max(indices)
+    found: list[Frame] = []
+    convert = _RgbConverter()
+    with open_video(path) as container:
+        stream = video_stream(container)
+        intra = stream.codec_context.name == "ffv1"
+        if intra:
+            # Frame threads would hold frames back.
+            stream.thread_type = "SLICE"
+        packets = (packet for packet in container.demux(stream) if not intra or packet.dts is not None)
+        number = 0
+        for count, packet in enumerate(packets):
+            if intra:
+                number = count
+            if intra and count not in wanted:
+                continue
+            for frame in packet.decode():
+                if number in wanted:
+                    grey_image = np.asarray(frame.to_ndarray(format="gray"), np.uint8) if grey else None
+                    found.append(convert(frame) if grey_image is None else grey_image)
+                number += 1
+            if number > last:
+                break
+    return found
 
 
 class _RgbConverter:

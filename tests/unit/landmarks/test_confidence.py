@@ -1,0 +1,70 @@
+"""Low confidence means a large error: labelled photographs, spoilt in the ways that videos are."""
+
+import itertools
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from orchestrator.bench.quality import read_pts
+from talkmill.inference.runtime import cpu_runtime
+from talkmill.landmarks.detection import LandmarkDetector
+from talkmill.landmarks.points import outer_eye_distance
+from talkmill.models.repository import ModelRepository
+
+PHOTOGRAPHS = ("breakingbad.jpg", "einstein.jpg", "eos_image_0010.png")
+SAMPLES = 16
+
+
+def spoilt(image: np.ndarray, kind: int, low: np.ndarray, size: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """As it is, with a hand over a part of the face, out of focus, or dark and noisy."""
+    side = float(size.max())
+    if kind == 1:
+        centre = low + size * random.uniform(0.1, 0.9, 2)
+        place = (int(centre[0]), int(centre[1]))
+        return cv2.circle(image.copy(), place, int(side * random.uniform(0.15, 0.3)), (170, 130, 110), -1)
+    if kind == 2:
+        return cv2.GaussianBlur(image, (0, 0), side * random.uniform(0.02, 0.06))
+    if kind == 3:
+        noisy = image * random.uniform(0.08, 0.3) + random.normal(0, 12, image.shape)
+        return np.clip(noisy, 0, 255).astype(np.uint8)
+    return image
+
+
+@pytest.fixture(scope="module")
+def measured(models: ModelRepository, assets: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Errors in outer-eye distances and confidences, point by point."""
+    detector = LandmarkDetector(cpu_runtime(2).load(models.ensure("face-api-68", "landmarks").path, "l"))
+    errors, confidences = [], []
+    for name in PHOTOGRAPHS:
+        truth = read_pts(assets / "images" / f"{Path(name).stem}.pts")
+        image = np.ascontiguousarray(cv2.imread(str(assets / "images" / name))[..., ::-1])
+        low, size = truth.min(0), np.ptp(truth, axis=0)
+        random = np.random.default_rng(0)
+        for sample in range(SAMPLES):
+            picture = np.ascontiguousarray(spoilt(image, sample % 4, low, size, random))
+            box = np.array([*low, *(low + size)]) + random.normal(0, 0.03 * size.max(), 4)
+            found = detector.detect(picture, box.astype(np.float32))
+            errors.append(np.linalg.norm(found.points - truth, axis=1) / outer_eye_distance(truth))
+            confidences.append(found.confidence)
+    return np.concatenate(errors), np.concatenate(confidences)
+
+
+def test_confidence_orders_points_by_their_error(measured: tuple[np.ndarray, np.ndarray]) -> None:
+    errors, confidences = measured
+    assert spearmanr(errors, confidences).statistic < -0.6
+
+
+def test_each_sixth_of_less_confidence_has_more_error(measured: tuple[np.ndarray, np.ndarray]) -> None:
+    errors, confidences = measured
+    means = [part.mean() for part in np.array_split(errors[np.argsort(confidences)], 6)]
+    assert all(after < before for before, after in itertools.pairwise(means))
+    assert means[0] > 5 * means[-1]
+
+
+def test_what_is_accepted_is_near(measured: tuple[np.ndarray, np.ndarray]) -> None:
+    """Points above 3/4 miss by less than 8 % of the outer-eye distance in the mean: an undisturbed photograph's error."""
+    errors, confidences = measured
+    assert errors[confidences > 0.75].mean() < 0.08
