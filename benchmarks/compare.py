@@ -20,6 +20,7 @@ from orchestrator.pipeline import ClipProgress, RunParameters
 from services.coarse_fit.messages import CoarseFitParameters
 from services.coarse_fit.stage import CoarseFitStage
 from services.fine_fit.messages import FineFitParameters
+from services.landmarks.stage import LandmarksStage
 from services.matting.messages import MattingMethod, MattingParameters
 from services.matting.stage import MattingStage
 from services.pack.stage import PackStage
@@ -27,7 +28,7 @@ from services.split.messages import SplitParameters
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.fitting.alignment import FIVE_POINTS_KEY, five_points
 from talkmill.fitting.projection import LandmarkBasis
-from talkmill.inference.backend import Precision
+from talkmill.inference.precision import Precision
 from talkmill.inference.runtime import Runtime, available_providers, choose_runtime, cpu_runtime
 from talkmill.models.export import deep3d, modnet
 from talkmill.models.installed import InstalledModel
@@ -169,6 +170,9 @@ def _variants(
     matting("modnet", cpu, "fp32")
     coarse(cpu, "fp32")
     if openvino is not None:
+        landmarks = models.ensure("face-api-68", "landmarks")
+        result.append(("landmarks openvino fp32", LandmarksStage(landmarks, openvino), parameters))
+        matting("draft", openvino, "fp32")
         precisions: list[Precision] = ["fp32"]
         try:
             openvino.check("bf16")
@@ -285,6 +289,8 @@ def _ratios(costs: dict[str, Cost]) -> tuple[Ratio, ...]:
     theirs = sum(cpu(f"reference {name}") for name in ("matting", "crop", "landmarks", "coarse", "fine", "pack"))
     ours = sum(cpu(name) for name in MEASURED)
     draft = ours - cpu("matting") + cpu("matting draft cpu fp32")
+    has_openvino = "landmarks openvino fp32" in costs
+    rest = ours - cpu("matting") - cpu("landmarks") + (cpu("landmarks openvino fp32") if has_openvino else 0.0)
     wanted: list[tuple[str, str | float, str | float, float | None]] = [
         ("matting, MODNet, fp32", "matting modnet cpu fp32", "matting", 1.4),
         ("matting, MODNet, fp32, OpenVINO", "matting modnet openvino fp32", "matting", 1.4),
@@ -303,6 +309,15 @@ def _ratios(costs: dict[str, Cost]) -> tuple[Ratio, ...]:
         ("whole pipeline, landmark term", ours, theirs, 7.0),
         ("whole pipeline, draft", draft, theirs, 30.0),
     ]
+    if has_openvino:
+        wanted.insert(10, ("landmarks, OpenVINO", "landmarks openvino fp32", "landmarks", 50.0))
+        for what, matting, wish in (
+            ("whole pipeline, OpenVINO", "matting fusion openvino fp32", 7.0),
+            ("whole pipeline, OpenVINO, bf16", "matting fusion openvino bf16", 7.0),
+            ("whole pipeline, draft, OpenVINO", "matting draft openvino fp32", 30.0),
+        ):
+            if matting in costs:
+                wanted.append((what, rest + cpu(matting), theirs, wish))
     result = []
     for what, mine, other, bar in wanted:
         if isinstance(mine, str) and mine not in costs:

@@ -36,7 +36,7 @@ from orchestrator.run import RunSummary, run_dataset  # noqa: E402
 from services.coarse_fit.messages import CoarseMethod  # noqa: E402
 from services.matting.messages import MattingMethod  # noqa: E402
 from talkmill.dataset.reader import read_clip, read_manifest, size_folder, verify  # noqa: E402
-from talkmill.inference.backend import Precision  # noqa: E402
+from talkmill.inference.precision import Precision  # noqa: E402
 from talkmill.models.catalogue import UnknownModelError  # noqa: E402
 from talkmill.models.repository import ModelError  # noqa: E402
 from talkmill.stage.errors import CancelledError, StageError  # noqa: E402

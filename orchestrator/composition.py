@@ -18,7 +18,7 @@ from services.split.stage import SplitStage
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
 from talkmill.fitting.device import choose_device
-from talkmill.inference.backend import Precision
+from talkmill.inference.precision import Precision
 from talkmill.inference.runtime import choose_runtime
 from talkmill.models.catalogue import Role
 from talkmill.models.repository import ModelRepository

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 from orchestrator.commands import imports
 from orchestrator.commands.environment import open_models, read_settings
 from orchestrator.commands.outcome import EXIT_FAILED, EXIT_OK, CommandError
-from talkmill.inference.backend import Precision
+from talkmill.inference.precision import Precision
 from talkmill.models.catalogue import UnknownModelError, catalogue, find
 from talkmill.models.repository import ModelError
 

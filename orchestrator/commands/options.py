@@ -14,7 +14,7 @@ from services.crop.messages import CropParameters
 from services.fine_fit.messages import FineFitParameters
 from services.matting.messages import MattingMethod, MattingParameters
 from services.split.messages import SplitParameters, TimeRange
-from talkmill.inference.backend import Precision
+from talkmill.inference.precision import Precision
 
 
 class Split(StrEnum):

@@ -16,7 +16,7 @@ from orchestrator.settings import ClientSettings
 from services.coarse_fit.messages import CoarseMethod
 from services.matting.messages import MattingMethod
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
-from talkmill.inference.backend import Precision
+from talkmill.inference.precision import Precision
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run, runs/ID.")]
 Server = Annotated[str | None, typer.Option(metavar="ADDR", help="host:port of the orchestrator [TALKMILL_SERVER].")]

@@ -12,8 +12,9 @@ from services.coarse_fit.messages import CoarseFitInputs, CoarseMethod
 from services.coarse_fit.service import METHOD
 from services.coarse_fit.settings import CoarseFitSettings
 from services.coarse_fit.stage import CoarseFitStage
-from talkmill.inference.backend import Precision
-from talkmill.serving.stage_models import installed, runtime_of
+from talkmill.inference.precision import Precision
+from talkmill.serving.stage_models import installed
+from talkmill.serving.stage_runtime import runtime_of
 from talkmill.serving.stage_server import StageFor, read_settings, serve_stage
 from talkmill.stage.contract import Stage
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from talkmill.artifacts.artifact import Artifact
 from talkmill.fitting.priors import FitPriors
-from talkmill.inference.backend import Precision
+from talkmill.inference.precision import Precision
 from talkmill.stage.contract import Measurement
 from talkmill.stage.fields import Positive, Side
 

@@ -22,7 +22,8 @@ from talkmill.geometry.conventions import (
     principal_point,
 )
 from talkmill.geometry.transforms import apply
-from talkmill.inference.backend import Precision, PrecisionUnavailableError
+from talkmill.inference.backend import PrecisionUnavailableError
+from talkmill.inference.precision import Precision
 from talkmill.inference.runtime import Runtime
 from talkmill.landmarks.points import INNER
 from talkmill.models.installed import InstalledModel

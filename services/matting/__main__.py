@@ -12,8 +12,9 @@ from services.matting.messages import MATTING_METHODS, MattingInputs, MattingMet
 from services.matting.service import METHOD
 from services.matting.settings import MattingSettings
 from services.matting.stage import MattingStage
-from talkmill.inference.backend import Precision
-from talkmill.serving.stage_models import installed, runtime_of
+from talkmill.inference.precision import Precision
+from talkmill.serving.stage_models import installed
+from talkmill.serving.stage_runtime import runtime_of
 from talkmill.serving.stage_server import StageFor, read_settings, serve_stage
 from talkmill.stage.contract import Stage
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from talkmill.artifacts.artifact import Artifact
-from talkmill.inference.backend import Precision
+from talkmill.inference.precision import Precision
 from talkmill.stage.contract import Measurement
 from talkmill.stage.fields import Fraction01, Rate
 

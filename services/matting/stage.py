@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from services.matting.messages import MattingInputs, MattingOutputs
 from talkmill.artifacts.manifest import ModelVersion
-from talkmill.inference.backend import Precision, PrecisionUnavailableError
+from talkmill.inference.backend import PrecisionUnavailableError
+from talkmill.inference.precision import Precision
 from talkmill.inference.runtime import Runtime
 from talkmill.matting.fusion import FusionMatter
 from talkmill.matting.matter import Matter

@@ -10,7 +10,8 @@ from typing import Any
 from services.split.service import METHOD
 from services.split.settings import SplitSettings
 from services.split.stage import SplitStage
-from talkmill.serving.stage_models import installed, runtime_of
+from talkmill.serving.stage_models import installed
+from talkmill.serving.stage_runtime import runtime_of
 from talkmill.serving.stage_server import StageFor, read_settings, serve_stage
 from talkmill.stage.contract import Stage
 

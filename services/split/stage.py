@@ -246,8 +246,9 @@ def _copied(source: Path, target: Path, frame_count: int) -> bool:
     """Copy the coded stream and make sure that every frame is still there; False where it is not."""
     try:
         copy_video(source, target)
-        # The same packets decode to the same frames; only a container that rewrites them is decoded to make sure.
-        return same_packets(source, target) or sum(1 for _ in read_frames(target)) == frame_count
+        # The same packets, one for each frame that decoded, decode to the same frames. A container that rewrites them,
+        # and a damaged file, are decoded to make sure.
+        return same_packets(source, target) == frame_count or sum(1 for _ in read_frames(target)) == frame_count
     except (av.FFmpegError, UnreadableVideoError):
         return False
 

@@ -1,13 +1,11 @@
 """What an algorithm may ask of a network. Knows no runtime."""
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-# Of the arithmetic inside a network; inputs and outputs are float32.
-Precision = Literal["fp32", "bf16", "fp16"]
 FloatArray = npt.NDArray[np.float32]
 
 

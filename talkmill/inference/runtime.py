@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import onnxruntime as ort
 
-from talkmill.inference.backend import Network, Precision, PrecisionUnavailableError
+from talkmill.inference.backend import Network, PrecisionUnavailableError
 from talkmill.inference.onnx_backend import OnnxNetwork
+from talkmill.inference.precision import Precision
 
 Provider = Literal["auto", "cpu", "openvino", "cuda", "tensorrt"]
 

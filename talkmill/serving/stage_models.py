@@ -1,9 +1,8 @@
-"""Models of a served stage, found in the model folder and never fetched; where they run."""
+"""Models of a served stage, found in the model folder, never fetched, for stages do not reach out."""
 
-from talkmill.inference.runtime import Runtime, choose_runtime
 from talkmill.models.catalogue import find
 from talkmill.models.installed import InstalledModel, find_installed
-from talkmill.serving.settings import ModelSettings, StageServerSettings
+from talkmill.serving.settings import ModelSettings
 from talkmill.stage.errors import ModelUnavailableError
 
 
@@ -20,13 +19,3 @@ def installed(settings: ModelSettings, model_id: str) -> InstalledModel:
             f"model {model_id} is not in the model folder of this service; `talkmill models fetch {model_id}` gets it"
         )
     return model
-
-
-def runtime_of(settings: StageServerSettings) -> Runtime:
-    """Return where the networks of a service run.
-
-    Raises:
-        ValueError: The wanted execution provider is not installed.
-    """
-    engines = settings.scratch.parent / "engines"
-    return choose_runtime(settings.execution_provider, settings.threads_of_network, settings.gpu, engines)

@@ -59,6 +59,14 @@ def frames_of(harness: StageHarness, clip: object) -> list[np.ndarray]:
     return list(read_images(harness.store.fetch(clip.video)))
 
 
+def test_a_damaged_source_gives_a_clip_of_the_frames_that_decode(
+    harness: StageHarness, split: SplitStage, assets: Path
+) -> None:
+    """158 packets of which 55 decode: a copy of the stream is not a clip of 55 frames."""
+    (clip,) = run_split(harness, split, assets / "videos" / "3ddfa_obama.mp4").clips
+    assert len(frames_of(harness, clip)) == clip.frame_count == 55
+
+
 def test_a_constant_source_is_copied(
     harness: StageHarness, split: SplitStage, sample: tuple[Path, SampleTruth]
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.inference.backend import Precision
+from talkmill.inference.precision import Precision
 from talkmill.inference.runtime import Runtime, choose_runtime, cpu_runtime
 
 # Largest difference to the CPU in fp32, as a share of the largest output.
