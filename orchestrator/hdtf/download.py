@@ -1,5 +1,6 @@
 """The download of a plan: each video once, its clips cut, every failure kept with its reason."""
 
+import errno
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -179,7 +180,7 @@ class PlanDownloader:
                 raise RateLimitedError(f"the site refused {self._limited} videos in a row: {error}") from error
             return state
         except OSError as error:
-            if error.errno == 28:
+            if error.errno == errno.ENOSPC:
                 raise StorageFullError(f"no space is left in {self._folder}") from error
             raise
         self._videos.write(key, state)
@@ -229,6 +230,8 @@ class PlanDownloader:
         except NoFaceInClipError as error:
             state = replace(state, reason="NO_FACE", message=str(error))
         except (NotAVideoError, av.FFmpegError) as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise StorageFullError(f"no space is left in {self._folder}") from error
             state = replace(state, reason="NOT_A_VIDEO", message=str(error))
         self._clips.write(clip.name, state)
         if state.status == "failed":
