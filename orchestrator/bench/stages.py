@@ -169,7 +169,8 @@ class StageBench:
         """Run another form of a clip's stage on what a repeat made, and keep its cost under a name."""
         inputs = clip_inputs(stage.name, progress, parameters)
         self.watch.start()
-        self._harness.run(stage, inputs, fresh=True)
+        # Another provider gives the same action other bytes.
+        self._harness.run(stage, inputs, fresh=True, key_prefix=f"variants/{name.replace(' ', '_')}/")
         self._keep(name, progress.clip.frame_count, self._pixels(stage.name, progress))
 
     def path(self, artifact: Artifact) -> Path:

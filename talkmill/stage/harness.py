@@ -33,7 +33,17 @@ class StageHarness:
         inputs: object,
         cancelled: Callable[[], bool] = lambda: False,
         fresh: bool = False,
+        key_prefix: str = "",
     ) -> Execution[OutputsT]:
         """Execute a stage; anew even where the same was done before, if so wished."""
         scratch = self._folder / "scratch"
-        return execute(stage, inputs, self.store, "work", scratch, cancelled=cancelled, skip_cache_lookup=fresh)
+        return execute(
+            stage,
+            inputs,
+            self.store,
+            "work",
+            scratch,
+            cancelled=cancelled,
+            skip_cache_lookup=fresh,
+            key_prefix=key_prefix,
+        )
