@@ -55,6 +55,12 @@ _WORDS: tuple[tuple[str, type[StageError]], ...] = (
 )
 
 
+# The page is there and the file of a format is not given: the next format may be.
+_MEDIA: tuple[tuple[str, type[StageError]], ...] = (
+    (r"unable to download video data: http error 4(03|04|10)", FormatMissingError),
+)
+
+
 def error_of(address: str, error: BaseException) -> StageError:
     """Return the error that a failed download stands for, with the downloader's own words.
 
@@ -63,10 +69,14 @@ def error_of(address: str, error: BaseException) -> StageError:
         error: What yt-dlp raised.
     """
     words = " ".join(str(error).removeprefix("ERROR: ").split())
-    kind = _by_type(error) or next((kind for pattern, kind in _WORDS if re.search(pattern, words, re.I)), None)
+    kind = _by_words(words, _MEDIA) or _by_type(error) or _by_words(words, _WORDS)
     if kind is None:
         return DownloadRefusedError(f"{address} gives a page without a video that can be had: {words}")
     return kind(f"{address}: {words}")
+
+
+def _by_words(words: str, table: tuple[tuple[str, type[StageError]], ...]) -> type[StageError] | None:
+    return next((kind for pattern, kind in table if re.search(pattern, words, re.I)), None)
 
 
 def retry_after_seconds(error: BaseException) -> float | None:

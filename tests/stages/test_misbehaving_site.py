@@ -92,6 +92,10 @@ class Site(http.server.BaseHTTPRequestHandler):
         else:
             self.answer(200, body, {"Content-Type": "video/mp4"})
 
+    def media_withheld(self, kind: str) -> None:
+        """The page names a file that is not given."""
+        self.answer(403, b"", {"Content-Type": "text/plain"})
+
     def media_html(self, kind: str) -> None:
         self.answer(200, b"<html><body>please sign in</body></html>" * 50, {"Content-Type": "video/mp4"})
 
@@ -220,6 +224,7 @@ def test_every_failure_has_its_reason_and_the_others_go_on(
         "limited": "RATE_LIMITED",
         "loop": "DOWNLOAD_FAILED",
         "empty": "DOWNLOAD_REFUSED",
+        "withheld": "FORMAT_MISSING",
         "html": "NOT_A_VIDEO",
         "short": "DOWNLOAD_FAILED",
         "drip": "DOWNLOAD_FAILED",

@@ -59,6 +59,7 @@ RECORDED = [
     ("ERROR: [youtube] x: Only images are available for download. use --list-formats to see them", "FORMAT_MISSING"),
     ("ERROR: [youtube] x: This video is DRM protected", "FORMAT_MISSING"),
     ("ERROR: unable to download video data: HTTP Error 503: Service Unavailable", "DOWNLOAD_FAILED"),
+    ("ERROR: unable to download video data: HTTP Error 403: Forbidden", "FORMAT_MISSING"),
     ("ERROR: [generic] Unable to download webpage: HTTP Error 404: Not Found", "VIDEO_REMOVED"),
     ("ERROR: Unable to download video: [Errno 28] No space left on device", "STORAGE_FULL"),
     ("ERROR: [generic] Got error: 100 bytes read, 900 more expected", "DOWNLOAD_FAILED"),
