@@ -72,7 +72,7 @@ def test_nothing_in_the_set_is_exit_code_one(talkmill: Cli, tmp_path: Path) -> N
         (("run", "EMPTY", "--out", "OUT", "--range", "5-2"), "ends before it starts"),
         (("run", "EMPTY", "--out", "OUT", "--link-persons"), "needs --person"),
         (("run", "THIS", "--out", "OUT", "--landmarks", "nothing"), "choose one of face-api-68"),
-        (("run", "THIS", "--out", "OUT", "--provider", "tensorrt"), "is not in the installed ONNX Runtime"),
+        (("run", "THIS", "--out", "OUT", "--provider", "tensorrt"), "is not installed, there is"),
         (("run", "THIS", "--out", "FILE/out"), "cannot be written"),
         (("models", "fetch", "nothing"), "choose one of"),
         (("models", "fetch", "rvm-mobilenetv3"), "--accept-licence"),
