@@ -132,7 +132,7 @@ def compare(
 
 
 def _head(clip: Path, folder: Path, frames: int) -> Path:
-    """Copy the first packets of a clip: what is measured is a clip that needs no new encoding, as most do not."""
+    """Copy the first packets of a clip, not coded anew; its last frames have gaps where packets are reordered."""
     target = folder / clip.name
     with av.open(str(clip)) as source, av.open(str(target), "w") as output:
         stream = source.streams.video[0]

@@ -1,13 +1,8 @@
 """The command line: `talkmill run | models | dataset | doctor | bench`, and `orchestrator.commands`. Composes only."""
 
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +16,7 @@ quiet_libraries()
 from orchestrator import doctor as doctor_report  # noqa: E402 - native libraries read the environment when loaded
 from orchestrator.commands import bench, hdtf, models, runs, serve  # noqa: E402
 from orchestrator.commands.environment import dataset_errors, open_models, read_settings  # noqa: E402
+from orchestrator.commands.interruption import cancellation  # noqa: E402
 from orchestrator.commands.options import RunOptions, Split, sources_of  # noqa: E402
 from orchestrator.commands.outcome import (  # noqa: E402
     EXIT_FAILED,
@@ -132,7 +128,7 @@ def run(
     parameters = RunOptions(
         size, fps, ranges or [], matting, increase_area, min_seconds, min_face, photometric, coarse, precision
     ).parameters()
-    with _cancellation() as cancelled:
+    with cancellation() as cancelled:
         try:
             sources = sources_of(inputs, person, link_persons, split, plan)
             _check_writable(out)
@@ -234,24 +230,6 @@ def _check_writable(folder: Path) -> None:
         raise CommandError(
             f"--out {folder} cannot be written ({error.strerror}); give a folder that you may write to"
         ) from error
-
-
-@contextmanager
-def _cancellation() -> Iterator[threading.Event]:
-    """Set an event on Ctrl-C or SIGTERM; a second Ctrl-C stops at once."""
-    cancelled = threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if cancelled.is_set():
-            raise KeyboardInterrupt
-        cancelled.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield cancelled
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _tell(console: Console, out: Path, size: int, summary: RunSummary) -> int:

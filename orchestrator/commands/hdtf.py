@@ -1,10 +1,7 @@
 """`talkmill hdtf plan | download | status | report`: HDTF, or any list of clips on the web."""
 
-import signal
-import threading
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.commands.environment import open_models, read_settings
+from orchestrator.commands.interruption import cancellation
 from orchestrator.commands.outcome import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from orchestrator.hdtf.lists import TEST_LISTS, read_lists, with_test_list
 from orchestrator.hdtf.people import correct_people
@@ -126,22 +124,17 @@ def download(
         max_height, cookies, cookies_from_browser, proxy, round(limit_rate * 1e6), sleep, retries, back_off
     )
     settings = DownloadSettings(page, sleep, jobs, whole_frame, not drop_videos, frozenset(retry or []))
-    cancelled = threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        cancelled.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        downloader = PlanDownloader(
-            out,
-            settings,
-            _sampler(console),
-            lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
-            cancelled,
-        )
-        downloader.run(clips)
+        with cancellation() as cancelled:
+            out.mkdir(parents=True, exist_ok=True)
+            downloader = PlanDownloader(
+                out,
+                settings,
+                _sampler(console),
+                lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
+                cancelled,
+            )
+            downloader.run(clips)
     except CancelledError:
         console.print("interrupted; run the same command again to go on", markup=False)
         return EXIT_INTERRUPTED
@@ -149,9 +142,6 @@ def download(
         raise CommandError(f"{error.reason}: {error}; {error.remedy}") from error
     except (ModelError, OSError) as error:
         raise CommandError(str(error)) from error
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     counts = summary(out, clips)
     line = ", ".join(f"{count} {ended}" for ended, count in counts.most_common())
     console.print(f"{line}; {out / 'clips'}", markup=False, highlight=False, soft_wrap=True)

@@ -25,7 +25,7 @@ from talkmill.stage.errors import (
     error_kinds,
 )
 from talkmill.video.container import UnreadableVideoError, VideoDescription, describe
-from talkmill.video.cut import EmptyCutError, cut_video
+from talkmill.video.cut import EmptyCutError, SmallRegionError, cut_video
 from talkmill.video.limits import VideoLimitError
 
 # What may end otherwise when it is tried again as it was.
@@ -166,7 +166,8 @@ class PlanDownloader:
         except CancelledError:
             raise
         except StageError as error:
-            state = VideoState(url, "failed", error.reason, str(error), self._settings.page.retries + 1)
+            attempts = self._settings.page.retries + 1 if error.reason in PASSING else 1
+            state = VideoState(url, "failed", error.reason, str(error), attempts)
             self._videos.write(key, state)
             self._say(f"{url}: {error.reason}: {error}; {error.remedy}")
             if error.reason not in PASSING:
@@ -227,6 +228,8 @@ class PlanDownloader:
             )
         except EmptyCutError as error:
             state = replace(state, reason="TIME_PAST_END", message=str(error))
+        except SmallRegionError as error:
+            state = replace(state, reason="FACE_TOO_SMALL", message=str(error))
         except NoFaceInClipError as error:
             state = replace(state, reason="NO_FACE", message=str(error))
         except (NotAVideoError, av.FFmpegError) as error:

@@ -21,6 +21,10 @@ class EmptyCutError(ValueError):
     """Nothing of the video lies in the wanted part."""
 
 
+class SmallRegionError(ValueError):
+    """The region is too small to be encoded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """What was cut.
@@ -58,7 +62,8 @@ def cut_video(
         What was written.
 
     Raises:
-        EmptyCutError: No frame lies in the part, or the region is smaller than 64 pixels.
+        EmptyCutError: No frame lies in the part.
+        SmallRegionError: A side of the region is smaller than 64 pixels.
         av.FFmpegError: The file is damaged there.
     """
     with open_video(source) as container:
@@ -74,7 +79,7 @@ def cut_video(
                 x, y, width, height = box or (0, 0, image.shape[1], image.shape[0])
                 width, height = width - width % 2, height - height % 2
                 if min(width, height) < SMALLEST_CLIP_SIDE:
-                    raise EmptyCutError(f"a region of {width}x{height} pixels is too small")
+                    raise SmallRegionError(f"a region of {width}x{height} pixels is too small")
                 writer.write(np.ascontiguousarray(image[y : y + height, x : x + width]))
         if not writer.frame_count:
             end = "its end" if end_seconds is None else f"{end_seconds:g} s"
@@ -96,8 +101,6 @@ def _on_grid(
         if before is not None:
             middle = (before.time_seconds + frame.time_seconds) / 2
             while (instant := start + count / float(rate)) < middle and (end is None or instant < end - 1e-6):
-                if instant < before.time_seconds - 1 / float(rate):
-                    break
                 yield before.image
                 count += 1
             if end is not None and start + count / float(rate) >= end - 1e-6:

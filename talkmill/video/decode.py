@@ -116,8 +116,7 @@ def read_images_at(path: Path, indices: Collection[int], grey: bool = False) -> 
                 continue
             for frame in packet.decode():
                 if number in wanted:
-                    grey_image = np.asarray(frame.to_ndarray(format="gray"), np.uint8) if grey else None
-                    found.append(convert(frame) if grey_image is None else grey_image)
+                    found.append(np.asarray(frame.to_ndarray(format="gray"), np.uint8) if grey else convert(frame))
                 number += 1
             if number > last:
                 break

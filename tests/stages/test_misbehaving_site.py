@@ -106,13 +106,7 @@ class Site(http.server.BaseHTTPRequestHandler):
             and not any(entry.startswith("cut") for entry in self.ranges)
             and self.seen["media cut"] < 3
         ):
-            self.send_response(200)
-            self.send_header("Content-Type", "video/mp4")
-            self.send_header("Content-Length", str(len(self.body)))
-            self.end_headers()
-            self.wfile.write(self.body[: len(self.body) // 2])
-            self.wfile.flush()
-            self.close_connection = True
+            self.broken_media(kind)
         else:
             self.media(kind)
 
