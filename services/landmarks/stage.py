@@ -19,6 +19,11 @@ from talkmill.stage.errors import FrameContractError, LandmarksInvalidError
 from talkmill.video.ahead import ahead
 from talkmill.video.decode import read_images
 
+# How each landmark model of the catalogue is fed and read.
+DETECTORS: dict[str, type[LandmarkDetector] | type[FanDetector]] = {
+    "face-api-68": LandmarkDetector,
+    "fan-2d4": FanDetector,
+}
 # Trust in a frame that was filled in, against 0.5 to 1 of a measured one.
 FILLED_WEIGHT = 0.02
 
@@ -40,7 +45,7 @@ class LandmarksStage:
         """Load the landmark net."""
         network = self._runtime.load(self._model.path, self._model.version.id)
         self.execution_provider = network.execution_provider
-        self._detector = FanDetector(network) if self._model.version.id == "fan-2d4" else LandmarkDetector(network)
+        self._detector = DETECTORS[self._model.version.id](network)
 
     def run(self, inputs: LandmarksInputs, context: StageContext) -> LandmarksOutputs:
         """Find the landmarks of a clip.
