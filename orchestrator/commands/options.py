@@ -61,6 +61,7 @@ class RunOptions:
     photometric: bool
     coarse: CoarseMethod
     precision: Precision
+    focal: float | None
 
     def parameters(self) -> RunParameters:
         """Return the parameters of every stage.
@@ -75,7 +76,7 @@ class RunOptions:
             coarse_fit=CoarseFitParameters(
                 self.coarse, precision=self.precision if self.coarse != "landmark-fit" else "fp32"
             ),
-            fine_fit=FineFitParameters(photometric=self.photometric),
+            fine_fit=FineFitParameters(photometric=self.photometric, focal_pixels=self.focal),
         )
 
 

@@ -41,6 +41,15 @@ def submit(
     min_face: Annotated[float, typer.Option(min=0, help="Clips with smaller faces (pixels) are rejected.")] = 64.0,
     coarse: Annotated[CoarseMethod, typer.Option(help="How coarse coefficients are found.")] = "landmark-fit",
     photometric: Annotated[bool, typer.Option(help="Refine the camera by the colours of the skin.")] = True,
+    focal: Annotated[
+        float | None,
+        typer.Option(
+            min=100,
+            max=10000,
+            metavar="PIXELS",
+            help="Hold the focal length, in pixels of a 512 crop; 1100 is AD-NeRF's.",
+        ),
+    ] = None,
     person: Annotated[str | None, typer.Option(metavar="NAME", help="Who is seen in all inputs.")] = None,
     link_persons: Annotated[bool, typer.Option("--link-persons", help="Name clips person#clip.")] = False,
     split: Annotated[Split, typer.Option(help="Which list the clips go to.")] = Split.TRAIN,
@@ -52,7 +61,7 @@ def submit(
     """Upload local files, start a run on the server, and print its name."""
     console = Console(stderr=True)
     parameters = RunOptions(
-        size, fps, ranges or [], matting, increase_area, min_seconds, min_face, photometric, coarse, precision
+        size, fps, ranges or [], matting, increase_area, min_seconds, min_face, photometric, coarse, precision, focal
     ).parameters()
     sources = sources_of(inputs, person, link_persons, split, plan)
     with _client(server) as client:

@@ -15,11 +15,10 @@ from talkmill.fitting.priors import FitPriors
 from talkmill.fitting.projection import LandmarkBasis
 from talkmill.fitting.regression import regress
 from talkmill.geometry.conventions import (
+    COARSE_CENTRE,
     COARSE_FOCAL,
-    COARSE_SIZE,
     coarse_angles_from_rotation,
     coarse_translation,
-    principal_point,
 )
 from talkmill.geometry.transforms import apply
 from talkmill.inference.backend import PrecisionUnavailableError
@@ -42,7 +41,7 @@ class CoarseFitStage:
     """Aligns, and fits or regresses."""
 
     name = "coarse_fit"
-    version = "2"
+    version = "3"
     outputs_type = CoarseFitOutputs
 
     def __init__(
@@ -111,7 +110,7 @@ class CoarseFitStage:
     ) -> tuple[FloatArray, dict[str, Measurement]]:
         aligned = apply(np.stack([alignment.crop_from_image for alignment in alignments]), points)
         priors = FitPriors(landmark_fraction=inputs.parameters.landmark_fraction)
-        fit = fit_frames(self._basis, aligned, weights, COARSE_FOCAL, principal_point(COARSE_SIZE), priors)
+        fit = fit_frames(self._basis, aligned, weights, COARSE_FOCAL, COARSE_CENTRE, priors)
         angles = coarse_angles_from_rotation(fit.pose.rotation)
         translation = coarse_translation(fit.pose.translation)
         coefficients = CoarseCoefficients.assemble(fit.identity, fit.expression, angles, translation).values

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from talkmill.artifacts.artifact import Artifact
 from talkmill.fitting.priors import FitPriors, PhotometricPriors
 from talkmill.stage.contract import Measurement
-from talkmill.stage.fields import Fraction01, Positive, Rate, Side
+from talkmill.stage.fields import Focal, Fraction01, Positive, Rate, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class FineFitParameters:
         max_invalid_fraction: A clip that loses a larger share of its frames is rejected.
         photometric: Whether the colours of the skin refine what the landmarks gave.
         photometric_priors: Noise of colours.
+        focal_pixels: Focal length that is held, in pixels of a 512 crop; None estimates it. The reference's is 1100.
     """
 
     priors: FitPriors = FitPriors()
@@ -27,6 +28,7 @@ class FineFitParameters:
     max_invalid_fraction: Fraction01 = 0.1
     photometric: bool = True
     photometric_priors: PhotometricPriors = PhotometricPriors()
+    focal_pixels: Focal | None = None
 
 
 @dataclass(frozen=True, slots=True)

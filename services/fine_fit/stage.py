@@ -31,7 +31,7 @@ class FineFitStage:
     """Fits the morphable model to a clip."""
 
     name = "fine_fit"
-    version = "2"
+    version = "3"
     outputs_type = FineFitOutputs
 
     def __init__(self, model: InstalledModel, device: str = "cpu", threads: int = 1) -> None:
@@ -85,7 +85,7 @@ class FineFitStage:
         preview = context.scratch / "preview.jpg"
         self._draw(inputs, context, fit, points, preview)
         judgement, reasons = verdict(frames, SWITCHED_OFF if refinement is None else refinement.reason)
-        measurements = self._measurements(fit, frames, refinement)
+        measurements = self._measurements(clip, fit, frames, refinement)
         measurements["verdict"] = judgement
         return FineFitOutputs(
             context.publish(self._save(context, fit, frames, refinement), "fit.npz", "application/x-npz"),
@@ -100,7 +100,9 @@ class FineFitStage:
         landmarks = (points.astype(np.float64) + 0.5) * scale - 0.5
         rate, centre = float(Fraction(inputs.rate)), principal_point(REFERENCE_SIZE)
         try:
-            return Clip.of(self._basis, landmarks, weights, rate, centre, inputs.parameters.priors)
+            return Clip.of(
+                self._basis, landmarks, weights, rate, centre, inputs.parameters.priors, inputs.parameters.focal_pixels
+            )
         except ValueError as error:
             raise FitFailedError(str(error), measure=0) from error
 
@@ -142,7 +144,9 @@ class FineFitStage:
         )
         return path
 
-    def _measurements(self, fit: ClipFit, frames: FrameReport, refinement: Refinement | None) -> dict[str, Measurement]:
+    def _measurements(
+        self, clip: Clip, fit: ClipFit, frames: FrameReport, refinement: Refinement | None
+    ) -> dict[str, Measurement]:
         low, high = fit.focal_interval()
         found: dict[str, Measurement] = {
             "reprojection_rms_inner_pixels": round(frames.rms(inner=True), 3),
@@ -152,6 +156,7 @@ class FineFitStage:
             "focal_pixels": round(fit.state.focal, 1),
             "focal_interval_low": round(low, 1),
             "focal_interval_high": round(high, 1),
+            "focal_held": clip.holds_focal,
             "mean_trans_z": round(float(fit.state.pose.translation[:, 2].mean()), 3),
             "identity_norm": round(float(np.linalg.norm(fit.state.identity)), 3),
             "iterations": fit.iterations,

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import numpy.typing as npt
 
 from services.pack.messages import PackedClip, PackInputs, PackOutputs, read_clips
 from talkmill.artifacts.artifact import Artifact
@@ -38,7 +39,7 @@ class PackStage:
     """
 
     name = "pack"
-    version = "3"
+    version = "4"
     outputs_type = PackOutputs
     models: tuple[ModelVersion, ...] = ()
     execution_provider = ""
@@ -130,6 +131,20 @@ class PackStage:
         return PackOutputs(database, publish(index, "application/json"), tuple(lists), measurements)
 
 
+def condition_columns(
+    euler: npt.NDArray[np.floating], trans: npt.NDArray[np.floating], focal: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float32]:
+    """Return what OTAvatar reads as `condition`, (N, 7) float32: -euler (3), trans (3), focal (1).
+
+    Args:
+        euler: (N, 3) radians, AD-NeRF's angles.
+        trans: (N, 3) units of 10 cm.
+        focal: (1,) pixels of a 512 crop.
+    """
+    columns = np.concatenate([-euler, trans, np.broadcast_to(focal, (len(euler), 1))], axis=1)
+    return np.asarray(columns, np.float32)
+
+
 def _clip_arrays(clip: PackedClip, path: Callable[[Artifact], Path]) -> ClipArrays:
     with np.load(path(clip.landmarks), allow_pickle=False) as landmarks:
         points, valid = landmarks["points"], landmarks["valid"]
@@ -137,14 +152,13 @@ def _clip_arrays(clip: PackedClip, path: Callable[[Artifact], Path]) -> ClipArra
     with np.load(path(clip.coefficients), allow_pickle=False) as coarse:
         coefficients = np.concatenate([coarse["coeff"], coarse["transform_params"][:, 2:5]], axis=1)
     with np.load(path(clip.fit), allow_pickle=False) as fit:
-        focal = np.broadcast_to(fit["focal"], (len(points), 1))
-        condition = np.concatenate([-fit["euler"], fit["trans"], focal], axis=1)
+        condition = condition_columns(fit["euler"], fit["trans"], fit["focal"])
         identity = fit["id"]
         valid = valid & fit["valid"]
     return ClipArrays(
         keypoint=points.astype(np.float32),
         coefficients=coefficients.astype(np.float32),
-        condition=condition.astype(np.float32),
+        condition=condition,
         identity=identity.astype(np.float32),
         valid=valid,
         confidence=np.where(valid, confidence, 0).astype(np.float32),

@@ -44,7 +44,13 @@ class Bundle:
     """The objective: terms, priors and smoothness."""
 
     def __init__(
-        self, terms: Sequence[Term], smoothness: Smoothness, priors: FitPriors, measured: int, hold_shared: bool = False
+        self,
+        terms: Sequence[Term],
+        smoothness: Smoothness,
+        priors: FitPriors,
+        measured: int,
+        hold_shared: bool = False,
+        hold_focal: bool = False,
     ) -> None:
         """Create the objective.
 
@@ -54,8 +60,10 @@ class Bundle:
             priors: Spreads of the unknowns.
             measured: Measured frames, which the priors of the shared unknowns grow with.
             hold_shared: Whether identity and focal stay as they are.
+            hold_focal: Whether the focal alone does.
         """
         self._terms, self._smoothness, self._priors, self._hold = terms, smoothness, priors, hold_shared
+        self._hold_focal = hold_focal
         self._links: Array | None = None
         self._identity_scale = max(1.0, measured / priors.independent_frames)
         self._focal_scale = max(1.0, measured / priors.focal_frames)
@@ -86,7 +94,8 @@ class Bundle:
         cost += 0.5 * float((state.expression**2).sum()) / self._priors.expression**2
         if not self._hold:
             cost += 0.5 * self._identity_scale * float((state.identity**2).sum()) / self._priors.identity**2
-            cost += 0.5 * self._focal_scale * (self._focal_offset(state) / self._priors.log_focal) ** 2
+            if not self._hold_focal:
+                cost += 0.5 * self._focal_scale * (self._focal_offset(state) / self._priors.log_focal) ** 2
         return float(cost)
 
     def _focal_offset(self, state: State) -> float:
@@ -108,6 +117,11 @@ class Bundle:
             known = np.append(np.full(len(state.identity), identity), focal)
             equations.shared[np.diag_indices(len(known))] += known
             equations.shared_gradient -= known * np.append(state.identity, self._focal_offset(state))
+            if self._hold_focal:
+                # The last shared unknown is bound to nothing and pulled nowhere: its step is 0.
+                equations.coupling[..., -1] = 0
+                equations.shared[-1], equations.shared[:, -1], equations.shared[-1, -1] = 0, 0, 1
+                equations.shared_gradient[-1] = 0
         return equations
 
     def _step(self, equations: NormalEquations, damping: float) -> tuple[Array, Array]:
@@ -136,7 +150,7 @@ class Bundle:
 
     def _log_focal_deviation(self, equations: NormalEquations) -> float:
         """Laplace approximation: the inverse of the reduced Hessian of as many frames as are independent."""
-        if self._hold:
+        if self._hold or self._hold_focal:
             return 0.0
         count, block, shared_count = equations.coupling.shape
         coupling = equations.coupling.reshape(count * block, shared_count)

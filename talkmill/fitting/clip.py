@@ -1,7 +1,7 @@
 """The landmark fit of a clip of any length: shared identity and focal length, smooth pose and expression."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +65,7 @@ class Clip:
         rate: Frames a second.
         centre: Principal point in pixels, for both axes.
         priors: Spreads of the unknowns.
+        focal: Focal length in pixels that is held; None where it is estimated.
     """
 
     basis: LandmarkBasis
@@ -73,6 +74,7 @@ class Clip:
     rate: float
     centre: float
     priors: FitPriors
+    focal: float | None = None
 
     @classmethod
     def of(
@@ -83,6 +85,7 @@ class Clip:
         rate: float,
         centre: float,
         priors: FitPriors,
+        focal: float | None = None,
     ) -> "Clip":
         """Check what is measured; points that are not finite lose their weight.
 
@@ -93,6 +96,7 @@ class Clip:
             rate: Frames a second.
             centre: Principal point in pixels, for both axes.
             priors: Spreads of the unknowns.
+            focal: Focal length in pixels that is held; None where it is estimated.
 
         Raises:
             ValueError: No frame has enough points.
@@ -106,7 +110,7 @@ class Clip:
             raise ValueError(
                 f"no frame of {len(points)} has {LEAST_POINTS} finite landmarks with a weight above 0 and eyes apart"
             )
-        return cls(basis, np.where(finite[..., None], points, 0.0), trust, rate, centre, priors)
+        return cls(basis, np.where(finite[..., None], points, 0.0), trust, rate, centre, priors, focal)
 
     def __len__(self) -> int:
         return len(self.landmarks)
@@ -122,7 +126,12 @@ class Clip:
 
     def part(self, frames: slice | npt.NDArray[np.int64]) -> "Clip":
         """Return some of its frames."""
-        return Clip(self.basis, self.landmarks[frames], self.weights[frames], self.rate, self.centre, self.priors)
+        return replace(self, landmarks=self.landmarks[frames], weights=self.weights[frames])
+
+    @property
+    def holds_focal(self) -> bool:
+        """Whether the focal length is known."""
+        return self.focal is not None
 
     def term(self, sigma: float) -> LandmarkTerm:
         """Return the reprojection term."""
@@ -142,13 +151,17 @@ def fit_clip(clip: Clip, advance: Callable[[int, int], None] = lambda done, tota
     start, sigma = first_state(clip), clip.sigma()
     metric = smoothing_metric(clip, start, sigma)
     if len(clip) <= WINDOW:
-        bundle = Bundle([clip.term(sigma)], smoothness_of(clip, metric), clip.priors, int(clip.measured.sum()))
+        measured = int(clip.measured.sum())
+        bundle = Bundle(
+            [clip.term(sigma)], smoothness_of(clip, metric), clip.priors, measured, hold_focal=clip.holds_focal
+        )
         solution = bundle.solve(start)
         advance(len(clip), len(clip))
         return finished(clip, sigma, solution.state, solution)
     spread = spread_frames(clip.measured, WINDOW // 2)
     alone = Smoothness(metric, np.zeros(len(spread), bool))
-    shared = Bundle([clip.part(spread).term(sigma)], alone, clip.priors, len(spread)).solve(start.part(spread))
+    terms = [clip.part(spread).term(sigma)]
+    shared = Bundle(terms, alone, clip.priors, len(spread), hold_focal=clip.holds_focal).solve(start.part(spread))
     state, iterations = _solve_windows(clip, start, shared, sigma, metric, advance)
     solution = Solution(state, shared.cost, iterations, shared.log_focal_deviation)
     return finished(clip, sigma, state, solution)
@@ -193,9 +206,9 @@ def smoothing_metric(clip: Clip, state: State, sigma: float) -> Array:
 
 
 def first_state(clip: Clip) -> State:
-    """Fit each measured frame on its own at the prior's focal length; the others begin between them."""
+    """Fit each measured frame on its own at the known or the prior's focal length; the others begin between them."""
     seen = clip.measured
-    focal = clip.priors.focal_pixels
+    focal = clip.priors.focal_pixels if clip.focal is None else clip.focal
     frames = fit_frames(clip.basis, clip.landmarks[seen], clip.weights[seen], focal, clip.centre, clip.priors)
     count = len(clip)
     rotation = np.tile(np.eye(3), (count, 1, 1))

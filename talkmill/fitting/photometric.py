@@ -239,7 +239,8 @@ class _Problem:
                 weights = look.visible * self._worth
                 term = PhotometricTerm(self._texels, level, look.expected, weights, look.sigma, self._priors.cauchy)
                 terms: list[Term] = [self._landmarks, term]
-                bundle = Bundle(terms, self._smoothness, self._clip.priors, measured, appearance is not None)
+                hold_shared, hold_focal = appearance is not None, self._clip.holds_focal
+                bundle = Bundle(terms, self._smoothness, self._clip.priors, measured, hold_shared, hold_focal)
                 solution = bundle.solve(solution.state, STEPS)
         ticks.tell(1.0)
         return solution, self.look(solution.state, level, appearance)

@@ -15,6 +15,11 @@ REFERENCE_SIZE = 512
 COARSE_DISTANCE = 10.0
 COARSE_FOCAL = 1015.0
 COARSE_SIZE = 224
+# Principal point of the coarse camera, on both axes: where the reference's alignment puts the centre of the face.
+COARSE_CENTRE = 112.0
+
+# AD-NeRF's angles over those of right-handed turns.
+_USUAL_SIGNS = (1.0, 1.0, -1.0)
 
 
 def principal_point(size: int) -> float:
@@ -45,21 +50,23 @@ def project(points: Array, rotation: Array, translation: Array, focal: float, ce
 def euler_from_rotation(rotation: Array) -> Array:
     """Return AD-NeRF's angles (theta, phi, psi) in radians.
 
-    R = Rx(theta) Ry(phi) Rz(psi) with the reference's matrices, whose Rx and Ry turn the other way than usual.
+    R = Rx(theta) Ry(phi) Rz(psi). Rx and Ry turn the usual way, Rz the other way: its upper right element is +sin(psi).
 
     Args:
-        rotation: (..., 3, 3).
+        rotation: (..., 3, 3) camera_from_model.
 
     Returns:
         (..., 3).
+
+    Source: AD-NeRF 9fdcd7e, data_util/face_tracking/util.py, `euler2rot`, which concatenates columns.
     """
     angles = Rotation.from_matrix(rotation.reshape(-1, 3, 3)).as_euler("XYZ")
-    return np.asarray((angles * [-1, -1, 1]).reshape(*rotation.shape[:-2], 3))
+    return np.asarray((angles * _USUAL_SIGNS).reshape(*rotation.shape[:-2], 3))
 
 
 def rotation_from_euler(euler: Array) -> Array:
     """Invert `euler_from_rotation`: (..., 3) to (..., 3, 3)."""
-    angles = np.asarray(euler, np.float64).reshape(-1, 3) * [-1, -1, 1]
+    angles = np.asarray(euler, np.float64).reshape(-1, 3) * _USUAL_SIGNS
     matrices = Rotation.from_euler("XYZ", angles).as_matrix()
     return np.asarray(matrices.reshape(*np.shape(euler)[:-1], 3, 3))
 

@@ -1,69 +1,166 @@
-"""Our `condition` through the camera that OTAvatar makes of it (DATA.md section 2), written out here."""
+"""Our `condition` through the camera that OTAvatar makes of it, written out here.
+
+Facts of OTAvatar c8c484f, data/dataset.py and data/utils.py: it negates the first two of the stored angles, turns them
+by the usual matrices in the order z, y, x, and takes the transpose as the rotation of the camera in the world; it
+averages rotation and translation over the frames i-1 to i+1, of which the window of the last frame and of the one
+before it leaves the last out; trans z - 10; centre = -R trans, times 0.27, plus (0, 0.015, 0.161), times 2.7 / 4; the
+camera looks along +z with y down; focal 2985.29 / 700 * focal / 1050 of the picture's side, principal point at 1/2.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
 from orchestrator.bench.scenes.measure import fit_scene
 from orchestrator.bench.scenes.scene import make_scene
+from services.pack.stage import condition_columns
 from talkmill.fitting.projection import LandmarkBasis
-from talkmill.geometry.conventions import euler_from_rotation
+from talkmill.geometry.conventions import euler_from_rotation, rotation_from_euler
 from talkmill.models.repository import ModelRepository
 from talkmill.morphable.model import MorphableModel
 
-
-def condition_of(models: ModelRepository, count: int) -> np.ndarray:
-    model = MorphableModel.load(models.ensure("makehuman-head", "morphable").path)
-    fit = fit_scene(make_scene(model, count, 4), LandmarkBasis.of(model), 4)
-    euler = euler_from_rotation(fit.state.pose.rotation)
-    focal = np.full((count, 1), fit.state.focal)
-    return np.concatenate([-euler, fit.state.pose.translation, focal], axis=1).astype(np.float32)
+SIZE = 512
 
 
-def reference_rotation(angles: np.ndarray) -> np.ndarray:
-    """AD-NeRF's Rx Ry Rz with its matrices, of the angles as stored in an LMDB, negated back."""
-    theta, phi, psi = -angles.astype(np.float64)
-    (s1, c1), (s2, c2), (s3, c3) = ((np.sin(a), np.cos(a)) for a in (theta, phi, psi))
-    around_x = np.array([[1, 0, 0], [0, c1, s1], [0, -s1, c1]])
-    around_y = np.array([[c2, 0, -s2], [0, 1, 0], [s2, 0, c2]])
-    around_z = np.array([[c3, -s3, 0], [s3, c3, 0], [0, 0, 1]])
-    return around_x @ around_y @ around_z
+@dataclass(frozen=True)
+class Camera:
+    """cam2world (4, 4) of OTAvatar's generator, and focal length over the picture's side."""
+
+    world_from_camera: np.ndarray
+    focal: float
+
+    def pixels(self, points: np.ndarray) -> np.ndarray:
+        """Project (P, 3) points of a head, in its own frame and units, into a picture of SIZE."""
+        # The inverse of what the centre went through takes the head into the generator's world.
+        world = (points * 0.27 + [0, 0.015, 0.161]) * (2.7 / 4)
+        rotation, centre = self.world_from_camera[:3, :3], self.world_from_camera[:3, 3]
+        seen = np.linalg.solve(rotation, (world - centre).T).T
+        return SIZE * (self.focal * seen[:, :2] / seen[:, 2:] + 0.5)
 
 
-def reference_camera(condition: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Mean rotation, camera centre and focal: the window i-1..i+1, which leaves the last frame out."""
-    window = condition[max(0, index - 1) : min(index + 2, len(condition) - 1)]
+def usual(angles: np.ndarray) -> np.ndarray:
+    """Rz Ry Rx of right-handed turns."""
+    (sx, sy, sz), (cx, cy, cz) = np.sin(angles), np.cos(angles)
+    x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    return z @ y @ x
+
+
+def reference_camera(condition: np.ndarray, index: int) -> Camera:
+    rows = condition.astype(np.float64)
+    turns = np.stack([usual(row[:3] * [-1, -1, 1]).T for row in rows])
+    window = slice(max(index - 1, 0), min(index + 2, len(rows) - 1))
     with np.errstate(invalid="ignore"):
-        rotation = (
-            np.mean([reference_rotation(row[:3]) for row in window], axis=0) if len(window) else np.full((3, 3), np.nan)
-        )
-        shift = window[:, 3:6].astype(np.float64).sum(0) / len(window) if len(window) else np.full(3, np.nan)
+        count = len(rows[window])
+        shift = rows[window, 3:6].sum(0) / np.float64(count)
+        rotation = turns[window].sum(0) / np.float64(count)
     shift[2] -= 10
-    centre = -rotation.T @ shift * 0.27 + [0, 0.015, 0.161]
-    return rotation, centre, float(2985.29 / 700 * condition[index, 6] / 1050)
+    pose = np.eye(4)
+    pose[:3, :3] = rotation @ np.diag([1, -1, -1])
+    pose[:3, 3] = (-rotation @ shift * 0.27 + [0, 0.015, 0.161]) * 2.7 / 4
+    return Camera(pose, 2985.29 / 700 * rows[index, 6] / 1050)
+
+
+def head() -> np.ndarray:
+    """Points about a head, in units of 10 cm."""
+    return np.random.default_rng(3).uniform([-0.8, -0.9, -0.2], [0.8, 0.9, 0.7], (68, 3))
+
+
+def condition_of(rotation: np.ndarray, count: int = 5, focal: float = 1100.0) -> np.ndarray:
+    """The stored columns of a head that stands still."""
+    euler = np.tile(euler_from_rotation(rotation), (count, 1)).astype(np.float32)
+    trans = np.tile(np.array([0.2, -0.1, -7.0], np.float32), (count, 1))
+    return condition_columns(euler, trans, np.array([focal], np.float32))
+
+
+def after_the_best_scale_and_shift(points: np.ndarray, target: np.ndarray) -> float:
+    """RMS distance in pixels that is left."""
+    a, b = points - points.mean(0), target - target.mean(0)
+    return float(np.sqrt(((a * (a * b).sum() / (a * a).sum() - b) ** 2).sum(1).mean()))
+
+
+def left_over(rotation: np.ndarray, condition: np.ndarray) -> float:
+    """What scale and shift do not take away between our picture of a head and OTAvatar's."""
+    shape = head()
+    camera = shape @ rotation.T + [0.2, -0.1, -7.0]
+    ours = np.stack([1100 * camera[:, 0] / -camera[:, 2], -1100 * camera[:, 1] / -camera[:, 2]], axis=1)
+    return after_the_best_scale_and_shift(reference_camera(condition, 2).pixels(shape), ours)
+
+
+@pytest.mark.parametrize("euler", [[0.25, 0, 0], [0, 0.35, 0], [0, 0, 0.3]])
+def test_the_reference_sees_the_head_turned_as_we_do(euler: list[float]) -> None:
+    """About one axis at a time its inversion is exact. It looks from 10 units further away: that is left."""
+    rotation = rotation_from_euler(np.array(euler))
+    condition = condition_of(rotation)
+    right = left_over(rotation, condition)
+    assert right < 9
+    wrong = condition * np.array([-1, -1, -1, 1, 1, 1, 1], np.float32)
+    assert left_over(rotation, wrong) > 3 * right
+
+
+@pytest.mark.parametrize("column", [0, 1, 2])
+def test_the_sign_of_each_angle_counts(column: int) -> None:
+    rotation = rotation_from_euler(np.array([0.2, 0.25, 0.15]))
+    condition = condition_of(rotation)
+    wrong = condition.copy()
+    wrong[:, column] *= -1
+    assert left_over(rotation, wrong) > 2 * left_over(rotation, condition)
+
+
+def test_the_order_of_the_angles_counts() -> None:
+    rotation = rotation_from_euler(np.array([0.3, 0.0, 0.0]))
+    condition = condition_of(rotation)
+    assert left_over(rotation, condition[:, [1, 0, 2, 3, 4, 5, 6]]) > 2 * left_over(rotation, condition)
+
+
+def degrees_off(euler: np.ndarray) -> float:
+    """Angle between the reference's rotation and ours."""
+    rotation = rotation_from_euler(euler)
+    pose = reference_camera(condition_of(rotation), 2).world_from_camera
+    off = pose[:3, :3] @ np.diag([1, -1, -1]) @ rotation
+    return float(np.degrees(np.arccos(np.clip((np.trace(off) - 1) / 2, -1, 1))))
+
+
+def test_the_rotation_of_the_reference_is_ours_but_for_its_own_inversion() -> None:
+    """It inverts Rx Ry Rz as if it were Rz Ry Rx: right about one axis, less than a degree off within ten degrees."""
+    for axis in range(3):
+        assert degrees_off(np.radians(10) * np.eye(3)[axis]) < 0.01
+    turns = np.random.default_rng(5).uniform(-np.radians(10), np.radians(10), (200, 3))
+    assert np.mean([degrees_off(euler) for euler in turns]) == pytest.approx(0.8, abs=0.15)
+
+
+def test_a_held_focal_of_the_reference_gives_its_intrinsics() -> None:
+    camera = reference_camera(condition_of(np.eye(3), focal=1100.0), 2)
+    assert camera.focal == pytest.approx(4.468, abs=5e-4)
+
+
+def test_a_frontal_head_stands_upright_in_the_middle() -> None:
+    condition = condition_of(np.eye(3))
+    condition[:, 3:5] = 0
+    chin, crown, left = reference_camera(condition, 2).pixels(np.array([[0, -0.8, 0], [0, 0.8, 0], [0.7, 0, 0]]))
+    assert crown[1] < SIZE / 2 < chin[1]
+    assert left[0] > SIZE / 2
+    assert left[1] == pytest.approx(SIZE / 2, abs=1e-6)
 
 
 @pytest.mark.parametrize("count", [2, 3, 10, 49, 50, 51])
-def test_the_reference_sees_the_head(models: ModelRepository, count: int) -> None:
-    condition = condition_of(models, count)
+def test_the_reference_reads_any_number_of_frames_from_two_up(models: ModelRepository, count: int) -> None:
+    model = MorphableModel.load(models.ensure("makehuman-head", "morphable").path)
+    state = fit_scene(make_scene(model, count, 4), LandmarkBasis.of(model), 4).state
+    euler = euler_from_rotation(state.pose.rotation)
+    condition = condition_columns(euler, state.pose.translation, np.array([state.focal]))
     for index in range(count):
-        rotation, centre, focal = reference_camera(condition, index)
-        assert np.isfinite(rotation).all() and np.isfinite(centre).all() and np.isfinite(focal)
+        camera = reference_camera(condition, index)
+        rotation = camera.world_from_camera[:3, :3]
+        assert np.isfinite(camera.world_from_camera).all()
         assert np.abs(rotation.T @ rotation - np.eye(3)).max() < 1e-2
-        seen = rotation @ (np.array([0, 0.015, 0.161]) - centre)
-        assert seen[2] < 0 and np.abs(focal * seen[:2] / seen[2]).max() < 0.5
+        assert np.abs(camera.pixels(np.zeros((1, 3))) - SIZE / 2).max() < SIZE / 4
 
 
-def test_what_is_stored_is_orthonormal_and_one_frame_is_readable(models: ModelRepository) -> None:
-    condition = condition_of(models, 1)
-    rotation = reference_rotation(condition[0, :3])
-    assert np.abs(rotation.T @ rotation - np.eye(3)).max() < 1e-6
+def test_one_frame_is_stored_whole_and_is_too_few_for_the_reference() -> None:
+    condition = condition_of(rotation_from_euler(np.array([0.1, 0.2, 0.3])), count=1)
     assert np.isfinite(condition).all()
     # The limit is the reference's: its window of a single frame is empty (docs/data-format.md).
-    assert np.isnan(reference_camera(condition, 0)[1]).all()
-
-
-def test_euler_angles_are_the_reference_s() -> None:
-    random = Rotation.random(20, random_state=1).as_matrix()
-    for rotation, euler in zip(random, euler_from_rotation(random), strict=True):
-        assert np.allclose(reference_rotation(-euler), rotation)
+    assert np.isnan(reference_camera(condition, 0).world_from_camera[:3]).all()

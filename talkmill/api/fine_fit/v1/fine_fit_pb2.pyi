@@ -76,18 +76,20 @@ class PhotometricPriors(_message.Message):
     def __init__(self, independent_texels: _Optional[float] = ..., cauchy: _Optional[float] = ..., least_sigma: _Optional[float] = ...) -> None: ...
 
 class FineFitParameters(_message.Message):
-    __slots__ = ("priors", "max_reprojection_pixels", "photometric", "photometric_priors", "max_invalid_fraction")
+    __slots__ = ("priors", "max_reprojection_pixels", "photometric", "photometric_priors", "max_invalid_fraction", "focal_pixels")
     PRIORS_FIELD_NUMBER: _ClassVar[int]
     MAX_REPROJECTION_PIXELS_FIELD_NUMBER: _ClassVar[int]
     PHOTOMETRIC_FIELD_NUMBER: _ClassVar[int]
     PHOTOMETRIC_PRIORS_FIELD_NUMBER: _ClassVar[int]
     MAX_INVALID_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    FOCAL_PIXELS_FIELD_NUMBER: _ClassVar[int]
     priors: FitPriors
     max_reprojection_pixels: float
     photometric: bool
     photometric_priors: PhotometricPriors
     max_invalid_fraction: float
-    def __init__(self, priors: _Optional[_Union[FitPriors, _Mapping]] = ..., max_reprojection_pixels: _Optional[float] = ..., photometric: _Optional[bool] = ..., photometric_priors: _Optional[_Union[PhotometricPriors, _Mapping]] = ..., max_invalid_fraction: _Optional[float] = ...) -> None: ...
+    focal_pixels: float
+    def __init__(self, priors: _Optional[_Union[FitPriors, _Mapping]] = ..., max_reprojection_pixels: _Optional[float] = ..., photometric: _Optional[bool] = ..., photometric_priors: _Optional[_Union[PhotometricPriors, _Mapping]] = ..., max_invalid_fraction: _Optional[float] = ..., focal_pixels: _Optional[float] = ...) -> None: ...
 
 class FineFitOutputs(_message.Message):
     __slots__ = ("fit", "preview", "measurements", "notes")
