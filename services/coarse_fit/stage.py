@@ -62,8 +62,9 @@ class CoarseFitStage:
     def load(self) -> None:
         """Load the morphable model, or the network."""
         if self._method == "landmark-fit":
-            self._basis = LandmarkBasis.of(MorphableModel.load(self._model.path))
-            self._five_points = five_points(self._basis.mean)
+            model = MorphableModel.load(self._model.path)
+            self._basis = LandmarkBasis.of(model)
+            self._five_points = five_points(self._basis.mean) * model.alignment_scale
             return
         try:
             self._network = self._runtime.load(self._model.path, self._model.version.id, self._precision)

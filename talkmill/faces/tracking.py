@@ -16,7 +16,8 @@ MIN_OVERLAP = 0.3
 START_SCORE = 0.8
 
 
-@dataclass(slots=True)
+# A track is itself and no other: arrays have no single equality.
+@dataclass(slots=True, eq=False)
 class _OpenTrack:
     frames: list[int] = field(default_factory=list)
     boxes: list[FloatArray] = field(default_factory=list)

@@ -10,7 +10,7 @@ from pathlib import Path
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.s3 import S3Store
 from talkmill.models.catalogue import find
-from talkmill.models.installed import RECORD_NAME, find_installed, install
+from talkmill.models.installed import RECORD_NAME, DamagedModelError, find_installed, install
 
 
 class ModelMissingError(RuntimeError):
@@ -65,7 +65,7 @@ def pull(store: S3Store, bucket: str, folder: Path, model_ids: Iterable[str]) ->
     """
     pulled = []
     for model_id in model_ids:
-        if find_installed(folder, find(model_id)) is not None:
+        if _is_whole(folder, model_id):
             continue
         entry = _entry(store, bucket, model_id)
         if entry is None:
@@ -85,6 +85,14 @@ def pull(store: S3Store, bucket: str, folder: Path, model_ids: Iterable[str]) ->
             raise ModelMissingError(f"model {model_id} in bucket {bucket} is not what this version's catalogue names")
         pulled.append(model_id)
     return pulled
+
+
+def _is_whole(folder: Path, model_id: str) -> bool:
+    """Say whether a folder has a model; a damaged one is copied again."""
+    try:
+        return find_installed(folder, find(model_id)) is not None
+    except DamagedModelError:
+        return False
 
 
 def _entry(store: S3Store, bucket: str, model_id: str) -> tuple[str, Artifact] | None:

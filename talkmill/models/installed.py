@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from talkmill.artifacts.artifact import sha256_of
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.models.catalogue import ModelEntry
 
@@ -37,8 +38,18 @@ class Record:
     sources: dict[str, str]
 
 
+class DamagedModelError(ValueError):
+    """A model's file is not what was installed."""
+
+
 def find_installed(folder: Path, entry: ModelEntry) -> InstalledModel | None:
-    """Return a model that was fetched into a folder, or None. Trusts the record, which names what it was made from."""
+    """Return a model that was fetched into a folder, or None. Every byte of it is read and compared with its record.
+
+    A built model is compared with what was built here: another processor's linear algebra gives other last bits.
+
+    Raises:
+        DamagedModelError: The file has changed since it was installed.
+    """
     try:
         record = Record(**json.loads((folder / entry.id / RECORD_NAME).read_text()))
     except (OSError, ValueError, TypeError):
@@ -48,7 +59,16 @@ def find_installed(folder: Path, entry: ModelEntry) -> InstalledModel | None:
     if (record.sources != wanted and entry.import_by is None) or record.loads != entry.loads:
         return None
     path = folder / entry.id / record.loads
-    return InstalledModel(path, ModelVersion(entry.id, record.sha256)) if path.is_file() else None
+    if not path.is_file():
+        return None
+    found = sha256_of(path)
+    if found != record.sha256:
+        again = entry.import_by or f"talkmill models fetch {entry.id}"
+        raise DamagedModelError(
+            f"model {entry.id} is damaged: {path} has sha256 {found[:12]}..., {record.sha256[:12]}... was installed; "
+            f"`{again}` makes it anew"
+        )
+    return InstalledModel(path, ModelVersion(entry.id, found))
 
 
 def install(part: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from talkmill.artifacts.artifact import sha256_of
 from talkmill.models.catalogue import ModelEntry, ModelFile, Role, find
 from talkmill.models.export.builders import BUILDERS
-from talkmill.models.installed import RECORD_NAME, InstalledModel, Record, find_installed, install
+from talkmill.models.installed import RECORD_NAME, DamagedModelError, InstalledModel, Record, find_installed, install
 from talkmill.models.sources import SourceError, obtain
 
 
@@ -35,8 +35,19 @@ class ModelRepository:
         self._announce = announce
 
     def installed(self, model_id: str) -> InstalledModel | None:
-        """Return a model that was fetched, or None. Trusts the record; `verify` reads every byte."""
-        return find_installed(self.folder, find(model_id))
+        """Return a model that was fetched, or None. A damaged one counts as missing, and is told of.
+
+        Raises:
+            ModelError: It is damaged and made out of files that only the user has.
+        """
+        entry = find(model_id)
+        try:
+            return find_installed(self.folder, entry)
+        except DamagedModelError as error:
+            if entry.import_by is not None:
+                raise ModelError(str(error)) from error
+            self._announce(str(error))
+            return None
 
     def ensure(self, model_id: str, role: Role) -> InstalledModel:
         """Return a model, fetching it first where its licence allows any use.
@@ -113,15 +124,12 @@ class ModelRepository:
         Raises:
             ModelError: It is missing or has changed since it was fetched.
         """
-        model = self.installed(model_id)
+        try:
+            model = find_installed(self.folder, find(model_id))
+        except DamagedModelError as error:
+            raise ModelError(str(error)) from error
         if model is None:
             raise ModelError(f"model {model_id} is not fetched; run `talkmill models fetch {model_id}`")
-        found = sha256_of(model.path)
-        if found != model.version.sha256:
-            raise ModelError(
-                f"model {model_id} has sha256 {found[:12]}..., {model.version.sha256[:12]}... was expected; "
-                f"run `talkmill models fetch {model_id}`"
-            )
 
     def _fetch_file(self, file: ModelFile, folder: Path, archives: Path) -> str:
         failures = []

@@ -12,9 +12,9 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class MorphableModel:
-    """A linear head model in its own frame: +x the subject's left, +y up, +z out of the face; 1 unit = 10 cm.
+    """A linear head model in BFM's frame: +x the subject's left, +y up, +z out of the face; 1 unit = 10 cm.
 
-    The origin is the centroid of the mean's 68 landmarks.
+    The origin is the mean of BFM's vertices (docs/coordinates.md).
 
     Attributes:
         name: Catalogue id.
@@ -26,6 +26,8 @@ class MorphableModel:
         landmarks: (68,) int32 vertex next to each iBUG point.
         corners: (68, 3) int32 triangle that each point lies in.
         shares: (68, 3) float32 of its corners.
+        alignment_scale: What its eyes, nose and mouth corners are multiplied with in the 5-point alignment, so that
+            the 224 crop is as large as with BFM's.
     """
 
     name: str
@@ -37,6 +39,7 @@ class MorphableModel:
     landmarks: npt.NDArray[np.int32]
     corners: npt.NDArray[np.int32]
     shares: FloatArray
+    alignment_scale: float = 1.0
 
     def landmark_rows(self, values: FloatArray) -> FloatArray:
         """Return values (V, ...) at the 68 points, (68, ...)."""
@@ -71,6 +74,7 @@ class MorphableModel:
             landmarks=self.landmarks,
             corners=self.corners,
             shares=self.shares,
+            alignment_scale=np.array(self.alignment_scale),
             allow_pickle=False,
             **more,
         )
@@ -89,6 +93,7 @@ class MorphableModel:
                 landmarks=arrays["landmarks"],
                 corners=arrays["corners"],
                 shares=arrays["shares"],
+                alignment_scale=float(arrays["alignment_scale"]),
             )
 
 

@@ -17,7 +17,7 @@ from talkmill.artifacts.s3 import S3Store
 from talkmill.artifacts.store import StoreUnavailableError
 from talkmill.models.bucket import ModelMissingError, pull, push
 from talkmill.models.catalogue import UnknownModelError, catalogue, find
-from talkmill.models.installed import find_installed
+from talkmill.models.installed import DamagedModelError, find_installed
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.serving.settings import ModelFetchSettings
 from talkmill.serving.stage_server import read_settings, store_client
@@ -45,7 +45,7 @@ def main(words: Sequence[str]) -> int:
         except UnknownModelError as error:
             log.error("the catalogue has no such model", error=str(error))
             return 2
-        except (ModelError, ModelMissingError, StoreUnavailableError, OSError) as error:
+        except (ModelError, ModelMissingError, DamagedModelError, StoreUnavailableError, OSError) as error:
             if time.monotonic() >= deadline:
                 log.error("models are not complete", error=str(error))
                 return 1
@@ -74,7 +74,6 @@ def fetch(settings: ModelFetchSettings, ids: Sequence[str], accept_licence: bool
     fetched = []
     for model_id in ids:
         if repository.installed(model_id) is not None:
-            repository.verify(model_id)
             continue
         entry = find(model_id)
         if not entry.permissive and not accept_licence:

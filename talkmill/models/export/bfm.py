@@ -187,7 +187,8 @@ def _write(scan: _Scan, chosen: _Selection, counts: tuple[int, int, int], name: 
     mean = scan.mean[vertices]
     if chosen.with_expression_mean:
         mean = mean + scan.expression_mean[chosen.expression]
-    mean = mean - mean[chosen.landmarks].mean(0)
+    # Deep3DFaceRecon and AD-NeRF put the origin at the mean of the vertices that they use.
+    mean = mean - mean.mean(0)
     face = mean[chosen.landmarks]
     # +y up, +z out of the face, +x to the subject's left.
     if not (face[8, 1] < face[27, 1] and face[30, 2] > face[[0, 16], 2].max() and face[0, 0] < face[16, 0]):

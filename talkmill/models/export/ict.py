@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.models.export.bfm_frame import ICT
 from talkmill.morphable.landmark_points import landmark_points
 from talkmill.morphable.model import MorphableModel, without_size
 
 IDENTITY_COUNT = 40
 # The mesh is in centimetres.
 CENTIMETRES_PER_UNIT = 10.0
+# As makehuman-head's.
+ALIGNMENT_SCALE = 1.017
 LEFT_OUT_UNITS = ("eyeLook", "tongue", "Pupil")
 
 
@@ -29,14 +32,15 @@ def build(folder: Path, target: Path) -> None:
         quads = arrays["faces"].astype(np.int32)
         MorphableModel(
             name="ict-light",
-            mean=mean,
-            identity=without_size(_modes_last(arrays["identity"][:IDENTITY_COUNT]), mean, landmarks),
-            expression=_modes_last(arrays["expression"][kept]),
+            mean=ICT.points(mean),
+            identity=ICT.modes(without_size(_modes_last(arrays["identity"][:IDENTITY_COUNT]), mean, landmarks)),
+            expression=ICT.modes(_modes_last(arrays["expression"][kept])),
             expression_names=tuple(names[index] for index in kept),
             triangles=np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]),
             landmarks=landmarks,
             corners=points.corners,
             shares=points.shares,
+            alignment_scale=ALIGNMENT_SCALE,
         ).save(target)
 
 

@@ -84,3 +84,9 @@ def test_padding_is_the_share_outside_the_frame() -> None:
     crop = box_of_clip(np.array([[-50, 0, 50, 100]], np.float32), 0.0)
     assert crop.side == 100
     assert crop.padded_fraction(1000, 1000) == 0.5
+
+
+def test_two_faces_that_are_lost_in_the_same_frame_end_two_tracks() -> None:
+    frames = [seen(box(0), box(300))] * 3 + [seen()] * 6 + [seen(box(0), box(300))] * 3
+    tracks = track_faces(frames, 0, 2)
+    assert [(track.first_frame, track.end_frame) for track in tracks] == [(0, 3), (0, 3), (9, 12), (9, 12)]

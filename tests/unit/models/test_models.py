@@ -12,6 +12,9 @@ from talkmill.models.export.builders import BUILDERS
 from talkmill.models.export.tfjs import graph_to_onnx, read_weights
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.models.sources import SourceError, obtain
+from talkmill.serving import stage_models
+from talkmill.serving.settings import ModelSettings
+from talkmill.stage.errors import ModelUnavailableError
 
 CONTENT = b"weights"
 
@@ -67,8 +70,44 @@ def test_a_model_that_changed_is_found(tmp_path: Path, mirror: Path, use_entry: 
     use_entry(entry())
     models = ModelRepository(tmp_path / "models", mirror)
     models.fetch("m").path.write_bytes(b"changed")
-    with pytest.raises(ModelError, match="was expected"):
+    with pytest.raises(ModelError, match=r"model m is damaged: .*m\.bin has sha256 .* `talkmill models fetch m`"):
         models.verify("m")
+
+
+def flip_one_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_damaged_model_is_fetched_again_before_it_is_loaded(tmp_path: Path, mirror: Path, use_entry: object) -> None:
+    use_entry(entry())
+    lines: list[str] = []
+    models = ModelRepository(tmp_path / "models", mirror, lines.append)
+    flip_one_byte(models.ensure("m", "matting").path)
+    assert models.ensure("m", "matting").path.read_bytes() == CONTENT
+    assert "model m is damaged" in lines[1]
+
+
+def test_a_damaged_model_of_the_user_is_refused(tmp_path: Path, use_entry: object) -> None:
+    use_entry(entry(import_by="talkmill models import m --from DIR", files=()))
+    models = ModelRepository(tmp_path / "models", None)
+    flip_one_byte(models.adopt("m", lambda target: {str(target.write_bytes(CONTENT)): ""}).path)
+    with pytest.raises(ModelError, match=r"is damaged.*`talkmill models import m --from DIR` makes it anew"):
+        models.ensure("m", "matting")
+
+
+def test_a_served_stage_refuses_a_damaged_model(
+    tmp_path: Path, mirror: Path, use_entry: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_entry(entry())
+    monkeypatch.setattr(stage_models, "find", lambda model_id: entry())
+    settings = ModelSettings(directory=tmp_path / "models")
+    fetched = ModelRepository(settings.directory, mirror).fetch("m")
+    assert stage_models.installed(settings, "m") == fetched
+    flip_one_byte(fetched.path)
+    with pytest.raises(ModelUnavailableError, match="is damaged"):
+        stage_models.installed(settings, "m")
 
 
 def test_other_terms_need_consent(tmp_path: Path, mirror: Path, use_entry: object) -> None:

@@ -115,3 +115,16 @@ def test_an_export_that_differs_is_refused(tmp_path: Path) -> None:
     examples = [torch.rand(1, 3, 8, 8), torch.rand(2, 3, 8, 8)]
     with pytest.raises(ExportError, match="differs from torch"):
         export_network(Drifting(), examples, ("image", "out"), {0: "batch"}, tmp_path / "x.onnx", {0: "batch"})
+
+
+def test_peaks_are_decoded_as_the_authors_decode_them() -> None:
+    """What face-alignment 608505f's own _get_preds_fromhm returned for these heatmaps, in cells from the corner."""
+    peaks = [(10, 20), (0, 20), (63, 20), (20, 0), (63, 63), (1, 62)]
+    row, column = np.mgrid[:64, :64]
+    heatmaps = np.zeros((len(peaks), 64, 64), np.float32)
+    for heatmap, (y, x) in zip(heatmaps, peaks, strict=True):
+        heatmap[:] = np.exp(-((row - y - 0.2) ** 2 + (column - x + 0.3) ** 2) / 8)
+        heatmap[y, x] = 2
+    expected = [[20.25, 10.75], [20.5, 0.5], [20.5, 63.5], [0.5, 20.5], [63.5, 63.5], [62.25, 1.75]]
+    points, _ = decode(heatmaps)
+    assert points == pytest.approx(np.array(expected) * 4 - 0.5)
