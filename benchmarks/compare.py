@@ -15,7 +15,6 @@ import torch
 
 from orchestrator.bench.stages import MEASURED, Cost, StageBench, Stopwatch, on_one_core, time_frames
 from orchestrator.composition import ModelChoice, build_stages
-from orchestrator.folders import open_store
 from orchestrator.pipeline import ClipProgress, RunParameters
 from services.coarse_fit.messages import CoarseFitParameters
 from services.coarse_fit.stage import CoarseFitStage
@@ -105,7 +104,7 @@ def compare(
         clip = _head(clip, folder, frames)
         found = describe(clip)
         (folder / "run").mkdir()
-        stages = build_stages(folder / "run", open_store(folder / "run"), models, ModelChoice(), "cpu", 1)
+        stages = build_stages(folder / "run", models, ModelChoice(), "cpu", 1)
         stages["pack"] = PackStage()
         variants = _variants(folder, models, parameters)
         for stage in [*stages.values(), *(stage for _, stage, _ in variants)]:

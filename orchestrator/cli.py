@@ -145,7 +145,6 @@ def run(
             threads = settings.threads or max(1, core_count() // jobs)
             stages = build_stages(
                 out,
-                store,
                 open_models(settings, console),
                 ModelChoice(matting, landmarks, morphable, detector, coarse, precision),
                 provider or settings.execution_provider,

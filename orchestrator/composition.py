@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.folders import DATASET_BUCKET
 from services.coarse_fit.messages import CoarseMethod
 from services.coarse_fit.stage import CoarseFitStage
 from services.crop.stage import CropStage
@@ -13,10 +12,8 @@ from services.fine_fit.stage import FineFitStage
 from services.landmarks.stage import LandmarksStage
 from services.matting.messages import MATTING_METHODS, MattingMethod
 from services.matting.stage import MattingStage
-from services.pack.stage import InPlace, PackStage
+from services.pack.stage import InPlacePackStage
 from services.split.stage import SplitStage
-from talkmill.artifacts.artifact import Artifact
-from talkmill.artifacts.local import LocalStore
 from talkmill.fitting.device import choose_device
 from talkmill.inference.precision import Precision
 from talkmill.inference.runtime import choose_runtime
@@ -48,7 +45,6 @@ class ModelChoice:
 
 def build_stages(
     folder: Path,
-    store: LocalStore,
     models: ModelRepository,
     choice: ModelChoice,
     provider: str,
@@ -59,7 +55,6 @@ def build_stages(
 
     Args:
         folder: The run's folder.
-        store: Its store.
         models: Where models lie.
         choice: Which model does what.
         provider: Execution provider.
@@ -84,9 +79,6 @@ def build_stages(
     morphable = models.ensure(choice.morphable, "morphable")
     regressor = None if choice.coarse == "landmark-fit" else models.ensure(choice.coarse, "coarse_regressor")
 
-    def adopt(path: Path, media_type: str) -> Artifact:
-        return store.adopt(DATASET_BUCKET, path.resolve().relative_to(folder.resolve()).as_posix(), media_type)
-
     stages: tuple[Stage[Any, Any], ...] = (
         DownloadStage(),
         SplitStage(detector, runtime),
@@ -95,6 +87,6 @@ def build_stages(
         LandmarksStage(landmarks, runtime),
         CoarseFitStage(choice.coarse, morphable if regressor is None else regressor, runtime, choice.precision),
         FineFitStage(morphable, choose_device(provider, gpu), threads),
-        PackStage(InPlace(folder / "lmdb", adopt)),
+        InPlacePackStage(folder / "lmdb"),
     )
     return {stage.name: stage for stage in stages}

@@ -12,7 +12,7 @@ from orchestrator.engine import Task
 from orchestrator.ledger.database import until_answered
 from orchestrator.ledger.executions import Executions
 from orchestrator.ledger.runs import Runs
-from orchestrator.naming import NamedSource, name_source, with_unique_names
+from orchestrator.naming import NamedSource, name_source, unique_names
 from services.download.messages import is_address
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.store import Store
@@ -90,7 +90,7 @@ class Intake:
         content = self._store.read(where.bucket, where.key)
         if content is None:
             raise InputMissingError(f"{where.bucket}/{where.key}, the list of sources, is not in the store")
-        named = with_unique_names([_named(source) for source in decode_sources(content)])
+        named = unique_names([_named(source) for source in decode_sources(content)])
         del content
         for begin in range(0, max(1, len(named)), BATCH):
             batch = named[begin : begin + BATCH]

@@ -76,7 +76,7 @@ class NamedSource:
 
 
 def collect_sources(inputs: Iterable[str], person: str | None, link: bool, split: str) -> list[NamedSource]:
-    """Find the sources of a run, once each.
+    """Find the sources of a run.
 
     Args:
         inputs: Files, folders and addresses.
@@ -85,7 +85,7 @@ def collect_sources(inputs: Iterable[str], person: str | None, link: bool, split
         split: `train`, `test` or `by-person`.
 
     Returns:
-        Sources in order, with unique names: two files of one name get the beginning of their hash.
+        Sources in order, named after their files; `unique_names` tells them apart.
 
     Raises:
         InputError: An input is nothing that can be run.
@@ -97,7 +97,7 @@ def collect_sources(inputs: Iterable[str], person: str | None, link: bool, split
         else:
             path = Path(uri)
             sources.append(name_source(uri, path.name, sha256_of(path), path.stat().st_size, person, link, split))
-    return with_unique_names(sources)
+    return sources
 
 
 def with_plan(sources: Sequence[NamedSource], plan: Mapping[str, tuple[str, str]], link: bool) -> list[NamedSource]:
@@ -175,31 +175,57 @@ def _expand(inputs: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def avoid_names(sources: Iterable[NamedSource], taken: Mapping[str, str]) -> list[NamedSource]:
-    """Tell sources apart from others of the same name that a data set already holds.
+# Characters of a source's hash that tell it from others of its name, more where that is not enough.
+MARKS = (0, 8, 16, 64)
+
+
+def unique_names(sources: Sequence[NamedSource], taken: Mapping[str, str] | None = None) -> list[NamedSource]:
+    """Tell same-named sources apart by what they hold; the same content twice under one name is one source.
+
+    Names that differ in capitals alone count as the same: some file systems keep one file for both.
 
     Args:
         sources: What is to be run.
-        taken: Name of a source in the set to its identity.
+        taken: Name of a source that a data set holds to its identity. What the set holds keeps the name that it has
+            there.
 
     Returns:
-        The sources; one whose name stands for something else gets the beginning of its hash.
+        The sources, in order; where a name stands for several, each gets the beginning of its hash.
     """
+    first = {(source.name.casefold(), source.identity): source for source in reversed(sources)}
+    kept = [source for source in sources if first[source.name.casefold(), source.identity] is source]
+    held = {name.casefold(): identity for name, identity in (taken or {}).items()}
+    levels = [_known_level(source, taken or {}) for source in kept]
+    while True:
+        named = [_marked(source, MARKS[level]) for source, level in zip(kept, levels, strict=True)]
+        counts = Counter(source.name.casefold() for source in named)
+        clashing = [
+            index
+            for index, source in enumerate(named)
+            if levels[index] < len(MARKS) - 1
+            and (
+                counts[source.name.casefold()] > 1
+                or held.get(source.name.casefold(), source.identity) != source.identity
+            )
+        ]
+        # What the set holds already stays, where another can move.
+        movable = [index for index in clashing if (taken or {}).get(named[index].name) != named[index].identity]
+        if not movable:
+            return named
+        for index in movable:
+            levels[index] += 1
 
-    def is_free(source: NamedSource) -> bool:
-        return taken.get(source.name, source.identity) == source.identity
 
-    return [source if is_free(source) else _marked(source) for source in sources]
-
-
-def with_unique_names(sources: Sequence[NamedSource]) -> list[NamedSource]:
-    """Tell same-named sources apart by what they hold; the same content twice is one source."""
-    unique = {(source.name, source.identity): source for source in reversed(sources)}
-    kept = [source for source in sources if unique[source.name, source.identity] is source]
-    names = Counter(source.name for source in kept)
-    return [_marked(source) if names[source.name] > 1 else source for source in kept]
+def _known_level(source: NamedSource, taken: Mapping[str, str]) -> int:
+    """Return how many marks a source has in the set; 0 where the set does not hold it."""
+    for level, mark in enumerate(MARKS):
+        if taken.get(_marked(source, mark).name) == source.identity:
+            return level
+    return 0
 
 
-def _marked(source: NamedSource) -> NamedSource:
+def _marked(source: NamedSource, characters: int) -> NamedSource:
+    if not characters:
+        return source
     digest = source.sha256 or hashlib.sha256(source.uri.encode()).hexdigest()
-    return replace(source, name=f"{source.name}.{digest[:8]}")
+    return replace(source, name=f"{source.name}.{digest[:characters]}")

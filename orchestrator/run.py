@@ -1,8 +1,8 @@
 """A whole run of the embedded mode: clips, pack, and the files that users look at."""
 
+import filecmp
 import hashlib
 import json
-import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -12,15 +12,20 @@ from typing import Any
 
 from orchestrator.events import Event
 from orchestrator.folders import WORK_BUCKET
-from orchestrator.naming import NamedSource, avoid_names
+from orchestrator.naming import NamedSource, unique_names
 from orchestrator.pipeline import CLIP_STAGES, RunParameters
 from orchestrator.report import ClipResult, StageRecord, packed_clip, rejected_rows, run_report
 from orchestrator.runners.in_process import InProcessRunner
 from services.pack.messages import PackInputs, PackParameters, encode_clips
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
-from talkmill.dataset.reader import DatasetError, read_clip, read_manifest
+from talkmill.dataset.environment import DatasetError
+from talkmill.dataset.lock import locked
+from talkmill.dataset.reader import read_clip, read_manifest
+from talkmill.dataset.writer import DatasetWriter
+from talkmill.files import replacing, write_whole
 from talkmill.stage.contract import Stage
+from talkmill.stage.errors import NotWritableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +71,24 @@ def run_dataset(
     Raises:
         StageError: The run had to stop; finished stages are kept.
     """
+    with locked(folder, "run"):
+        return _run(folder, sources, stages, store, parameters, jobs, emit, cancelled)
+
+
+def _run(
+    folder: Path,
+    sources: Sequence[NamedSource],
+    stages: dict[str, Stage[Any, Any]],
+    store: LocalStore,
+    parameters: RunParameters,
+    jobs: int,
+    emit: Callable[[Event], None],
+    cancelled: threading.Event,
+) -> RunSummary:
     size = parameters.crop.size
     database = folder / "lmdb" / str(size)
-    sources = avoid_names(sources, _known_sources(database))
+    _mend_set(database, size)
+    sources = unique_names(sources, _known_sources(database))
     scratch = folder / "work" / "scratch"
     shutil.rmtree(scratch, ignore_errors=True)
 
@@ -82,22 +102,39 @@ def run_dataset(
     ready = [clip for clip in result.clips if clip.rejected is None]
     packed = tuple(packed_clip(clip) for clip in ready)
     removed = _stale_names(database, sources, {clip.name for clip in ready})
+    records = [record for records in result.source_records.values() for record in records.values()]
+    records += [clip.records[stage] for clip in result.clips for stage in CLIP_STAGES if stage in clip.records]
+    executed = sum(not record.cached for record in records)
     pack: StageRecord | None = None
-    if packed or removed:
+    # A set that is there is looked at even where nothing changes: an earlier run may have been killed before its lists.
+    if packed or database.is_dir():
         clips = _stored_list(store, encode_clips(packed))
-        _, pack = runner.run_stage("data set", "pack", PackInputs(clips, removed, PackParameters(size)))
+        outputs, pack = runner.run_stage("data set", "pack", PackInputs(clips, removed, PackParameters(size)))
+        executed += bool(removed or outputs.measurements["written_clip_count"])
         for name in removed:
             for path in (folder / "audio" / f"{name}.wav", folder / "preview" / f"{name}.jpg"):
                 path.unlink(missing_ok=True)
-    _write(folder / "rejected.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected))
-    report = run_report(result, parameters, pack)
-    _write(folder / "report.json", report)
+    write_whole(
+        folder / "rejected.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected).encode()
+    )
+    write_whole(folder / "report.json", run_report(result, parameters, pack).encode())
     shutil.rmtree(scratch, ignore_errors=True)
-    records = [record for records in result.source_records.values() for record in records.values()]
-    records += [clip.records[stage] for clip in result.clips for stage in CLIP_STAGES if stage in clip.records]
-    records += [pack] if pack else []
-    executed = sum(not record.cached for record in records)
     return RunSummary(tuple(clip.name for clip in packed), tuple(rejected), executed)
+
+
+def _mend_set(database: Path, size: int) -> None:
+    """Take out of a set what a killed run left half written, before anything is asked of it.
+
+    Raises:
+        NotWritableError: The set is one of another size, schema or tool, is cut short, or somebody writes into it.
+    """
+    if not (database / "data.mdb").is_file():
+        return
+    try:
+        with DatasetWriter(database, size):
+            pass
+    except ValueError as error:
+        raise NotWritableError(str(error)) from error
 
 
 def _stored_list(store: LocalStore, content: bytes) -> Artifact:
@@ -114,40 +151,33 @@ def _base(clip_name: str) -> str:
 
 def _known_sources(database: Path) -> dict[str, str]:
     """Return what an earlier run packed: names of sources and what they held."""
-    try:
-        clips = read_manifest(database).clips if (database / "data.mdb").is_file() else {}
-        sources = {_base(name): read_clip(database, name).meta["source"] for name in clips}
-    except (DatasetError, ValueError):
-        return {}
-    return {name: source["sha256"] or source["uri"] for name, source in sources.items()}
+    known: dict[str, str] = {}
+    for name in _set_names(database):
+        try:
+            source = read_clip(database, name).meta["source"]
+        except DatasetError:
+            # A damaged clip is packed again where its source is run again.
+            continue
+        known[_base(name)] = source["sha256"] or source["uri"]
+    return known
 
 
-def _stale_names(folder: Path, sources: Sequence[NamedSource], ready: set[str]) -> tuple[str, ...]:
+def _stale_names(database: Path, sources: Sequence[NamedSource], ready: set[str]) -> tuple[str, ...]:
     """Clips of this run's sources that an earlier run packed and this one did not make."""
-    try:
-        known = read_manifest(folder).clips if (folder / "data.mdb").is_file() else {}
-    except (DatasetError, ValueError):
-        return ()
     bases = {source.name for source in sources}
-    return tuple(name for name in known if name not in ready and _base(name) in bases)
+    return tuple(name for name in _set_names(database) if name not in ready and _base(name) in bases)
+
+
+def _set_names(database: Path) -> list[str]:
+    """Return the clips of a set; none where there is no set yet."""
+    return list(read_manifest(database).clips) if (database / "data.mdb").is_file() else []
 
 
 def _show(store: LocalStore, artifact: Artifact, target: Path) -> None:
-    """Put an artifact where users look: a hard link, or a copy where the file system has none."""
+    """Copy an artifact to where users look: what they do to it does not reach the store."""
     source = store.fetch(artifact)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists() and target.samefile(source):
+    if target.is_file() and filecmp.cmp(source, target, shallow=False):
         return
-    part = target.with_name(f".{target.name}.part")
-    part.unlink(missing_ok=True)
-    try:
-        os.link(source, part)
-    except OSError:
+    with replacing(target) as part:
         shutil.copyfile(source, part)
-    part.replace(target)
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text)
-    part.replace(path)

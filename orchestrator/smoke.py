@@ -19,7 +19,8 @@ from orchestrator.settings import ClientSettings
 from services.crop.messages import CropParameters
 from services.split.messages import SplitParameters, TimeRange
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
-from talkmill.dataset.reader import DatasetError, verify
+from talkmill.dataset.environment import DatasetError
+from talkmill.dataset.reader import verify
 from talkmill.stage.errors import StageError
 
 SECONDS, SIZE = 1.2, 256

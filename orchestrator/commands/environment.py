@@ -8,7 +8,7 @@ from rich.console import Console
 
 from orchestrator.commands.outcome import CommandError
 from orchestrator.settings import Settings
-from talkmill.dataset.reader import DatasetError
+from talkmill.dataset.environment import DatasetError
 from talkmill.models.repository import ModelError, ModelRepository
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from talkmill.dataset.names import slug, split_of_person
+from talkmill.files import replacing
 
 SplitName = Literal["train", "test"]
 
@@ -80,8 +81,7 @@ def write_plan(path: Path, clips: Iterable[PlannedClip]) -> None:
         path: The file.
         clips: Its rows.
     """
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", newline="") as file:
+    with replacing(path) as part, part.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         for clip in clips:
@@ -99,7 +99,6 @@ def write_plan(path: Path, clips: Iterable[PlannedClip]) -> None:
                     "flags": " ".join(clip.flags),
                 }
             )
-    part.replace(path)
 
 
 def read_table(path: Path) -> list[PlannedClip]:
@@ -126,13 +125,17 @@ def read_table(path: Path) -> list[PlannedClip]:
 
 
 def with_unique_names(clips: Sequence[PlannedClip]) -> list[PlannedClip]:
-    """Number the clips whose names are alike."""
-    seen: dict[str, int] = {}
+    """Number the clips whose names are alike, but for capitals, with numbers that no other clip has for a name."""
+    taken: set[str] = set()
+    natural = {clip.name.casefold() for clip in clips}
     result = []
     for clip in clips:
-        count = seen.get(clip.name, 0)
-        seen[clip.name] = count + 1
-        result.append(clip if not count else replace(clip, name=f"{clip.name}.{count}"))
+        name, count = clip.name, 0
+        while name.casefold() in taken or (count and name.casefold() in natural):
+            count += 1
+            name = f"{clip.name}.{count}"
+        taken.add(name.casefold())
+        result.append(replace(clip, name=name))
     return result
 
 

@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
+from talkmill.files import write_whole
+
 Status = Literal["ok", "failed"]
 
 
@@ -91,9 +93,7 @@ class States(Generic[StateT]):
     def write(self, key: str, state: StateT) -> None:
         """Write a state, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / f".{key}.json.part"
-        part.write_text(json.dumps(asdict(state), indent=1, ensure_ascii=False))
-        part.replace(self.folder / f"{key}.json")
+        write_whole(self.folder / f"{key}.json", json.dumps(asdict(state), indent=1, ensure_ascii=False).encode())
 
 
 def video_states(folder: Path) -> States[VideoState]:

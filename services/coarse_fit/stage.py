@@ -43,6 +43,7 @@ class CoarseFitStage:
     name = "coarse_fit"
     version = "3"
     outputs_type = CoarseFitOutputs
+    keeps_result = True
 
     def __init__(
         self, method: CoarseMethod, model: InstalledModel, runtime: Runtime, precision: Precision = "fp32"

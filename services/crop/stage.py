@@ -30,6 +30,7 @@ class CropStage:
     name = "crop"
     version = "2"
     outputs_type = CropOutputs
+    keeps_result = True
     models: tuple[ModelVersion, ...] = ()
     execution_provider = ""
 

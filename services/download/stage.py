@@ -18,6 +18,7 @@ class DownloadStage:
     name = "download"
     version = "1"
     outputs_type = DownloadOutputs
+    keeps_result = True
     models: tuple[ModelVersion, ...] = ()
     execution_provider = ""
 

@@ -33,6 +33,7 @@ class FineFitStage:
     name = "fine_fit"
     version = "3"
     outputs_type = FineFitOutputs
+    keeps_result = True
 
     def __init__(self, model: InstalledModel, device: str = "cpu", threads: int = 1) -> None:
         """Create the stage.

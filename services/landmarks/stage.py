@@ -34,6 +34,7 @@ class LandmarksStage:
     name = "landmarks"
     version = "1"
     outputs_type = LandmarksOutputs
+    keeps_result = True
 
     def __init__(self, model: InstalledModel, runtime: Runtime) -> None:
         self.models: tuple[ModelVersion, ...] = (model.version,)

@@ -39,6 +39,7 @@ class MattingStage:
     name = "matting"
     version = "2"
     outputs_type = MattingOutputs
+    keeps_result = True
 
     def __init__(self, models: dict[str, InstalledModel], runtime: Runtime, precision: Precision = "fp32") -> None:
         self.models: tuple[ModelVersion, ...] = tuple(model.version for model in models.values())

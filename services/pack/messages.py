@@ -79,6 +79,17 @@ class PackOutputs:
     measurements: dict[str, Measurement] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class InPlacePackOutputs:
+    """What was done to the set of a user's folder.
+
+    Attributes:
+        measurements: What was written.
+    """
+
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+
+
 _CLIP = TypeAdapter(PackedClip)
 
 

@@ -1,56 +1,35 @@
 """Pack: the clips of a run into one LMDB, checked after writing."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
 
-from services.pack.messages import PackedClip, PackInputs, PackOutputs, read_clips
+from services.pack.messages import InPlacePackOutputs, PackedClip, PackInputs, PackOutputs, read_clips
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import ModelVersion
+from talkmill.dataset.lists import list_paths, write_lists
 from talkmill.dataset.reader import verify_clip
 from talkmill.dataset.writer import ClipArrays, DatasetManifest, DatasetWriter, encode_frame
+from talkmill.files import write_whole
 from talkmill.stage.contract import Measurement, StageContext
 from talkmill.stage.digest import action_digest
-from talkmill.stage.errors import FrameContractError, InternalError, NotWritableError
+from talkmill.stage.errors import FrameContractError, InternalError, InvalidRequestError, NotWritableError
 from talkmill.video.decode import read_images
 
 
-@dataclass(frozen=True, slots=True)
-class InPlace:
-    """A folder of the user's that holds the set.
-
-    Attributes:
-        folder: `<size>/data.mdb` and the lists lie there.
-        adopt: Describes a file of that folder, with its media type, as an artifact.
-    """
-
-    folder: Path
-    adopt: Callable[[Path, str], Artifact]
-
-
 class PackStage:
-    """Writes a set: in place where it has a folder of its own, else in scratch, to be published.
-
-    In place, clips that are there already, packed from the same things, are not written again.
-    """
+    """Writes a set in scratch and publishes it."""
 
     name = "pack"
     version = "4"
     outputs_type = PackOutputs
     models: tuple[ModelVersion, ...] = ()
     execution_provider = ""
-
-    def __init__(self, in_place: InPlace | None = None) -> None:
-        """Create the stage.
-
-        Args:
-            in_place: Where the set lies; None to write a new one in scratch and publish it.
-        """
-        self._in_place = in_place
+    keeps_result = True
 
     def load(self) -> None:
         """Nothing to load."""
@@ -59,76 +38,125 @@ class PackStage:
         """Write the set.
 
         Raises:
-            NotWritableError: The folder holds a set of another size, schema or tool.
+            InvalidRequestError: Two clips have one name.
             FrameContractError: A clip's frames and values differ in number.
             InternalError: What was read back is not what was written.
         """
-        root = self._in_place.folder if self._in_place else context.scratch / "lmdb"
-        folder = root / str(inputs.parameters.size)
+        root = context.scratch / "lmdb"
+        manifest, measurements = write_set(root, inputs, self.version, context)
+        lists = [context.publish(path, path.name, "text/plain") for path in list_paths(root)]
+        index = root / f"dataset_{manifest.size}.json"
+        write_whole(index, manifest.encode())
+        database = context.publish(root / str(manifest.size) / "data.mdb", "data.mdb", "application/x-lmdb")
+        return PackOutputs(database, context.publish(index, index.name, "application/json"), tuple(lists), measurements)
+
+
+class InPlacePackStage:
+    """Writes the set of a user's folder in place; clips that are there, packed from the same things, stay.
+
+    The set is no artifact: it changes with every command. So nothing that this stage answers is kept or looked up.
+    """
+
+    name = PackStage.name
+    version = PackStage.version
+    outputs_type = InPlacePackOutputs
+    models: tuple[ModelVersion, ...] = ()
+    execution_provider = ""
+    keeps_result = False
+
+    def __init__(self, folder: Path) -> None:
+        """Create the stage.
+
+        Args:
+            folder: `<size>/data.mdb` and the lists lie there.
+        """
+        self._folder = folder
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def run(self, inputs: PackInputs, context: StageContext) -> InPlacePackOutputs:
+        """Bring the set up to date.
+
+        Raises:
+            InvalidRequestError: Two clips have one name.
+            NotWritableError: The folder holds a set of another size, schema or tool, or another run writes into it.
+            FrameContractError: A clip's frames and values differ in number.
+            InternalError: What was read back is not what was written.
+        """
+        _, measurements = write_set(self._folder, inputs, self.version, context)
+        return InPlacePackOutputs(measurements)
+
+
+def write_set(
+    root: Path, inputs: PackInputs, version: str, context: StageContext
+) -> tuple[DatasetManifest, dict[str, Measurement]]:
+    """Write clips into the set of a folder, remove others, then write the lists.
+
+    Args:
+        root: `<size>/data.mdb` and the lists lie there.
+        inputs: What the set is to hold.
+        version: Of the stage; a clip that another version packed is packed again.
+        context: Of the execution.
+
+    Returns:
+        The manifest of the set, and what was seen.
+
+    Raises:
+        StageError: See the stages.
+    """
+    folder = root / str(inputs.parameters.size)
+    clips = read_clips(context.path(inputs.clips))
+    twice = [name for name, count in Counter(clip.name for clip in clips).items() if count > 1]
+    if twice:
+        raise InvalidRequestError(
+            f"clips: {len(twice)} names stand for two clips each, such as {twice[0]}", field="clips"
+        )
+    try:
+        writer = DatasetWriter(folder, inputs.parameters.size)
+    except ValueError as error:
+        raise NotWritableError(f"{folder}: {error}") from error
+    written = []
+    with writer:
+        for name in inputs.removed:
+            writer.remove(name)
+        for done, clip in enumerate(clips):
+            context.advance(done, len(clips), "clips")
+            fingerprint = action_digest(PackStage.name, version, (), clip)
+            if not writer.has(clip.name, fingerprint):
+                _write(writer, clip, fingerprint, context)
+                written.append(clip.name)
+        manifest = writer.manifest
+    write_lists(root, manifest)
+    for name in written:
         try:
-            writer = DatasetWriter(folder, inputs.parameters.size)
+            verify_clip(folder, name)
         except ValueError as error:
-            raise NotWritableError(f"{folder}: {error}") from error
-        written = []
-        with writer:
-            for name in inputs.removed:
-                writer.remove(name)
-            clips = read_clips(context.path(inputs.clips))
-            for done, clip in enumerate(clips):
-                context.advance(done, len(clips), "clips")
-                fingerprint = action_digest(self.name, self.version, (), clip)
-                if not writer.has(clip.name, fingerprint):
-                    self._write(writer, clip, fingerprint, context)
-                    written.append(clip.name)
-            manifest = writer.manifest
-        for name in written:
-            try:
-                verify_clip(folder, name)
-            except ValueError as error:
-                raise InternalError(f"the set does not read back as it was written: {error}") from error
-        return self._describe(root, manifest, len(written), context)
+            raise InternalError(f"the set does not read back as it was written: {error}") from error
+    return manifest, {
+        "clip_count": len(manifest.clips),
+        "frame_count": sum(entry.frame_count for entry in manifest.clips.values()),
+        "written_clip_count": len(written),
+    }
 
-    def _write(self, writer: DatasetWriter, clip: PackedClip, fingerprint: str, context: StageContext) -> None:
-        # A set may be larger than the scratch volume: inputs are fetched clip by clip.
-        with TemporaryDirectory(dir=context.scratch) as folder:
 
-            def path(artifact: Artifact) -> Path:
-                return context.store.fetch(artifact, Path(folder))
+def _write(writer: DatasetWriter, clip: PackedClip, fingerprint: str, context: StageContext) -> None:
+    # A set may be larger than the scratch volume: inputs are fetched clip by clip.
+    with TemporaryDirectory(dir=context.scratch) as folder:
 
-            def frames() -> Iterator[bytes]:
-                for count, image in enumerate(read_images(path(clip.frames))):
-                    context.advance(count, 0)
-                    context.count_video(1, 0.0)
-                    yield encode_frame(image)
+        def path(artifact: Artifact) -> Path:
+            return context.store.fetch(artifact, Path(folder))
 
-            try:
-                writer.add(clip.name, clip.split, fingerprint, frames(), _clip_arrays(clip, path), clip.meta)
-            except ValueError as error:
-                raise FrameContractError(str(error)) from error
+        def frames() -> Iterator[bytes]:
+            for count, image in enumerate(read_images(path(clip.frames))):
+                context.advance(count, 0)
+                context.count_video(1, 0.0)
+                yield encode_frame(image)
 
-    def _describe(self, root: Path, manifest: DatasetManifest, written: int, context: StageContext) -> PackOutputs:
-        def publish(path: Path, media_type: str) -> Artifact:
-            return (
-                self._in_place.adopt(path, media_type)
-                if self._in_place
-                else context.publish(path, path.name, media_type)
-            )
-
-        lists = []
-        for split in ("train", "test"):
-            path = root / f"{split}_list.txt"
-            names = [name for name, entry in manifest.clips.items() if entry.split == split]
-            _replace(path, "".join(f"{name}\n" for name in names).encode())
-            lists.append(publish(path, "text/plain"))
-        index = (root.parent / "work" if self._in_place else root) / f"dataset_{manifest.size}.json"
-        _replace(index, manifest.encode())
-        measurements: dict[str, Measurement] = {
-            "clip_count": len(manifest.clips),
-            "frame_count": sum(entry.frame_count for entry in manifest.clips.values()),
-            "written_clip_count": written,
-        }
-        database = publish(root / str(manifest.size) / "data.mdb", "application/x-lmdb")
-        return PackOutputs(database, publish(index, "application/json"), tuple(lists), measurements)
+        try:
+            writer.add(clip.name, clip.split, fingerprint, frames(), _clip_arrays(clip, path), clip.meta)
+        except ValueError as error:
+            raise FrameContractError(str(error)) from error
 
 
 def condition_columns(
@@ -163,10 +191,3 @@ def _clip_arrays(clip: PackedClip, path: Callable[[Artifact], Path]) -> ClipArra
         valid=valid,
         confidence=np.where(valid, confidence, 0).astype(np.float32),
     )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that it appears whole."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)

@@ -56,6 +56,7 @@ class SplitStage:
     name = "split"
     version = "2"
     outputs_type = SplitOutputs
+    keeps_result = True
 
     def __init__(self, detector: InstalledModel, runtime: Runtime, limits: VideoLimits = DEFAULT_LIMITS) -> None:
         self.models: tuple[ModelVersion, ...] = (detector.version,)

@@ -1,12 +1,11 @@
 """The store as folders: one folder a bucket. What the embedded mode uses in place of MinIO."""
 
-import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.artifacts.store import CorruptArtifactError
+from talkmill.files import move_durably, write_whole
 
 # Objects up to this size are compared whole when a finished result is looked up.
 COMPARED_BYTES = 1 << 20
@@ -25,19 +24,12 @@ class LocalStore:
         self._verified: set[tuple[str, str, int]] = set()
 
     def put(self, path: Path, bucket: str, key: str, media_type: str) -> Artifact:
-        """Move a local file into the store; the object appears whole or not at all."""
+        """Move a local file into the store; the object appears whole or not at all, and stays after a power cut."""
         artifact = Artifact(bucket, key, sha256_of(path), path.stat().st_size, media_type)
         target = self._path(bucket, key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(target)
+        move_durably(path, target)
         self._remember(artifact, target)
-        return artifact
-
-    def adopt(self, bucket: str, key: str, media_type: str) -> Artifact:
-        """Describe a file that was written in place, inside a bucket's folder."""
-        path = self._path(bucket, key)
-        artifact = Artifact(bucket, key, sha256_of(path), path.stat().st_size, media_type)
-        self._remember(artifact, path)
         return artifact
 
     def fetch(self, artifact: Artifact, folder: Path | None = None) -> Path:
@@ -70,15 +62,7 @@ class LocalStore:
         """Write a small object; it appears whole or not at all."""
         target = self._path(bucket, key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        try:
-            with part.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(target, content)
 
     def remove(self, artifact: Artifact) -> None:
         """Remove an object; nothing happens where there is none."""

@@ -30,8 +30,14 @@ def slug(text: str) -> str:
 
 
 def clip_name(source_name: str, index: int, person: str | None) -> str:
-    """Return the name of a clip: `source_000`, or `person#source_000` where the person is linked."""
-    name = f"{slug(source_name)}_{index:03}"
+    """Return the name of a clip: `source_000`, or `person#source_000` where the person is linked.
+
+    Args:
+        source_name: A slug, with the mark that tells it from others.
+        index: Number of the clip in its source.
+        person: Who is seen, as any text; None leaves the person out.
+    """
+    name = f"{source_name}_{index:03}"
     return f"{slug(person)}#{name}" if person else name
 
 

@@ -12,6 +12,7 @@ import lmdb
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.dataset.environment import DatasetError, open_environment
 from talkmill.dataset.keys import (
     COEFFICIENTS,
     CONDITION,
@@ -30,10 +31,12 @@ from talkmill.dataset.writer import ClipArrays, ClipEntry, DatasetManifest, deco
 
 # Pages that were read stay mapped until the file is closed: it is opened again after this many frames.
 FRAMES_PER_OPENING = 512
-
-
-class DatasetError(ValueError):
-    """The set is not what it says."""
+# Version of the fine_fit stage since which `-condition` holds the angles of AD-NeRF.
+FIRST_RIGHT_FINE_FIT = 3
+MISREAD = (
+    "were made by talkmill 0.1: their fine angles (condition) have the other sign and another origin; make the set "
+    "again by the same command"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +65,8 @@ def size_folder(folder: Path) -> Path:
 
 @contextmanager
 def _transaction(folder: Path) -> Iterator[lmdb.Transaction]:
-    try:
-        environment = lmdb.open(str(folder), readonly=True, lock=False, subdir=True)
-    except lmdb.Error as error:
-        raise DatasetError(f"{folder} holds no LMDB that can be read: {error}") from error
-    try:
-        with environment.begin() as transaction:
-            yield transaction
-    finally:
-        environment.close()
+    with open_environment(folder, readonly=True, lock=False) as environment, environment.begin() as transaction:
+        yield transaction
 
 
 def read_manifest(folder: Path) -> DatasetManifest:
@@ -162,8 +158,19 @@ def _dimensions(frame: bytes) -> str:
     return f"{width}x{height}"
 
 
+def misread_angles(meta: dict[str, Any]) -> bool:
+    """Say whether a clip's fine angles have the other sign: those of talkmill 0.1 do, which misread AD-NeRF's."""
+    version = str(meta.get("stages", {}).get("fine_fit", ""))
+    return version.isdigit() and int(version) < FIRST_RIGHT_FINE_FIT
+
+
+def misread_clips(folder: Path) -> list[str]:
+    """Return the clips whose fine angles have the other sign."""
+    return [name for name in read_manifest(folder).clips if misread_angles(read_clip(folder, name).meta)]
+
+
 def verify(folder: Path) -> DatasetManifest:
-    """Check a whole set: every clip, the count, and the lists beside it.
+    """Check a whole set: every clip, the count, the lists beside it, and whether its fine angles can be believed.
 
     Raises:
         DatasetError: What was expected and what was found.
@@ -181,6 +188,8 @@ def verify(folder: Path) -> DatasetManifest:
         expected = [name for name, entry in manifest.clips.items() if entry.split == split]
         if listed is not None and listed != expected:
             raise DatasetError(f"{path.name} lists {len(listed)} clips, the set has {len(expected)} for {split}")
+    if misread := misread_clips(folder):
+        raise DatasetError(f"{len(misread)} of {len(manifest.clips)} clips {MISREAD}")
     return manifest
 
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
+from talkmill.dataset.environment import open_environment
 from talkmill.dataset.keys import (
     COEFFICIENTS,
     CONDITION,
@@ -29,6 +31,7 @@ from talkmill.dataset.keys import (
     key,
     number,
 )
+from talkmill.dataset.lock import locked
 from talkmill.dataset.names import check_name
 
 SCHEMA_VERSION = 1
@@ -152,6 +155,10 @@ def decode_frame(content: bytes) -> npt.NDArray[np.uint8]:
     return np.asarray(simplejpeg.decode_jpeg(content, "RGB"))
 
 
+def reached(point: str) -> None:
+    """Mark a place between two transactions; tests end the process there."""
+
+
 class DatasetWriter:
     """An open LMDB; a context manager."""
 
@@ -163,27 +170,28 @@ class DatasetWriter:
             size: Side of the stored images.
 
         Raises:
+            FolderBusyError: Another writer has it open.
             ValueError: The folder holds a set of another size or schema, or no LMDB that can be opened.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        existing = folder / "data.mdb"
-        map_size = max(FIRST_MAP_BYTES, 2 * existing.stat().st_size if existing.exists() else 0)
-        try:
-            self._environment = lmdb.open(str(folder), map_size=map_size, subdir=True, max_dbs=0)
-        except lmdb.Error as error:
-            raise ValueError(f"no LMDB that can be opened: {error}; move it away and run again") from error
-        try:
+        with ExitStack() as stack:
+            stack.enter_context(locked(folder, "writer"))
+            existing = folder / "data.mdb"
+            map_size = max(FIRST_MAP_BYTES, 2 * existing.stat().st_size if existing.exists() else 0)
+            self._environment = open_environment(folder, map_size=map_size)
+            stack.callback(self._environment.close)
             self.manifest = self._read_manifest(size)
             self._remove_pending()
-        except BaseException:
-            self._environment.close()
-            raise
+            self._opened = stack.pop_all()
 
     def has(self, name: str, fingerprint: str) -> bool:
         """Say whether a clip is there, packed from the same things."""
         entry = self.manifest.clips.get(name)
-        return entry is not None and entry.fingerprint == fingerprint
+        if entry is None or entry.fingerprint != fingerprint:
+            return False
+        with self._environment.begin() as transaction:
+            # talkmill 0.1 could lose the keys of a clip that its manifest names.
+            return transaction.get(key(name, "length")) is not None
 
     def add(
         self,
@@ -212,7 +220,10 @@ class DatasetWriter:
         """
         check_name(name)
         values = arrays.encoded()
+        # Of a clip whose writing failed before.
+        self._remove_pending()
         self.remove(name)
+        reached("clip is to be written")
         checksum = hashlib.sha256()
         batch: dict[bytes, bytes] = {PENDING_KEY: name.encode()}
         count = 0
@@ -222,6 +233,7 @@ class DatasetWriter:
             count += 1
             if len(batch) >= FRAMES_PER_TRANSACTION:
                 self._write(batch)
+                reached("frames are written")
                 batch = {}
         if count != len(arrays.valid):
             self._write(batch)
@@ -234,23 +246,30 @@ class DatasetWriter:
         fields[key(name, META)] = json.dumps(meta, sort_keys=True, ensure_ascii=False).encode()
         entry = ClipEntry(count, split, fingerprint, checksum.hexdigest())
         self._commit(batch | fields, self.manifest.clips | {name: entry})
+        reached("clip is written")
         return entry
 
     def remove(self, name: str) -> None:
         """Remove a clip; nothing happens where there is none."""
-        if name not in self.manifest.clips:
-            return
-        self._write({PENDING_KEY: name.encode()})
-        clips = {other: entry for other, entry in self.manifest.clips.items() if other != name}
-        self._commit({}, clips, keep_pending=True)
-        self._remove_pending()
+        if name in self.manifest.clips:
+            self._disown(name)
+            reached("clip is disowned")
+            self._remove_pending()
+            reached("clip is removed")
 
-    def _commit(self, values: dict[bytes, bytes], clips: dict[str, ClipEntry], keep_pending: bool = False) -> None:
-        """Write values and the new list of clips in one transaction."""
+    def _disown(self, name: str) -> None:
+        """Take a clip out of the manifest and mark its keys for removal, in one transaction."""
+        clips = {other: entry for other, entry in self.manifest.clips.items() if other != name}
+        self._commit({}, clips, pending=name)
+
+    def _commit(self, values: dict[bytes, bytes], clips: dict[str, ClipEntry], pending: str | None = None) -> None:
+        """Write values, the new list of clips, and whose keys are not the set's, in one transaction."""
         manifest = DatasetManifest(self.manifest.size, dict(sorted(clips.items())))
-        listed = {LENGTH_KEY: number(len(clips)).encode(), MANIFEST_KEY: manifest.encode()}
-        values = {item: value for item, value in values.items() if item != PENDING_KEY}
-        self._write(values | listed, delete=() if keep_pending else (PENDING_KEY,))
+        values = values | {LENGTH_KEY: number(len(clips)).encode(), MANIFEST_KEY: manifest.encode()}
+        values.pop(PENDING_KEY, None)
+        if pending is not None:
+            values[PENDING_KEY] = pending.encode()
+        self._write(values, delete=() if pending is not None else (PENDING_KEY,))
         self.manifest = manifest
 
     def _write(self, values: dict[bytes, bytes], delete: Iterable[bytes] = ()) -> None:
@@ -276,10 +295,14 @@ class DatasetWriter:
     def _remove_pending(self) -> None:
         """Delete every key of the clip that was being written or removed."""
         with self._environment.begin() as transaction:
-            name = transaction.get(PENDING_KEY)
-        if name is None:
+            found = transaction.get(PENDING_KEY)
+        if found is None:
             return
-        prefix = bytes(name) + b"-"
+        name = bytes(found).decode()
+        if name in self.manifest.clips:
+            # talkmill 0.1 marked a clip before it took it out of the manifest.
+            self._disown(name)
+        prefix = name.encode() + b"-"
         while True:
             with self._environment.begin(write=True) as transaction:
                 keys: list[bytes] = []
@@ -294,6 +317,7 @@ class DatasetWriter:
                 if not keys:
                     transaction.delete(PENDING_KEY)
                     return
+            reached("keys are removed")
 
     def _read_manifest(self, size: int) -> DatasetManifest:
         with self._environment.begin() as transaction:
@@ -309,8 +333,8 @@ class DatasetWriter:
 
     def close(self) -> None:
         """Flush to disk and close."""
-        self._environment.sync(True)
-        self._environment.close()
+        with self._opened:
+            self._environment.sync(True)
 
     def __enter__(self) -> Self:
         return self

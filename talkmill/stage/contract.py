@@ -78,6 +78,14 @@ class Stage(Protocol[InputsT_contra, OutputsT_co]):
         """Provider that runs the networks; empty where there are none."""
         ...
 
+    @property
+    def keeps_result(self) -> bool:
+        """Whether a result is kept and found again.
+
+        False for a stage that changes a folder in place: no earlier result says what is there now.
+        """
+        ...
+
     def load(self) -> None:
         """Load the models; called once a process, before the first `run`."""
         ...

@@ -113,7 +113,8 @@ def execute(
     digest = action_digest(stage.name, stage.version, stage.models, inputs)
     prefix = f"{key_prefix}{stage.name}/{digest}"
     try:
-        earlier = None if skip_cache_lookup else _lookup(stage, store, bucket, f"{prefix}/{MANIFEST_NAME}")
+        looks = stage.keeps_result and not skip_cache_lookup
+        earlier = _lookup(stage, store, bucket, f"{prefix}/{MANIFEST_NAME}") if looks else None
     except OSError as failure:
         raise _as_stage_error(failure, stage.name) from failure
     if earlier is not None:
@@ -166,10 +167,11 @@ def execute(
         upload_seconds=round(sum(uploads), 4),
         worker=f"{socket.gethostname()}:{os.getpid()}",
     )
-    try:
-        store.write(bucket, f"{prefix}/{MANIFEST_NAME}", encode_manifest(manifest))
-    except OSError as failure:
-        raise _as_stage_error(failure, stage.name) from failure
+    if stage.keeps_result:
+        try:
+            store.write(bucket, f"{prefix}/{MANIFEST_NAME}", encode_manifest(manifest))
+        except OSError as failure:
+            raise _as_stage_error(failure, stage.name) from failure
     if error is not None:
         raise error
     assert outputs is not None  # noqa: S101 - either outputs or an error

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from talkmill.files import replacing
 from talkmill.video.container import open_video, video_stream
 from talkmill.video.decode import TimedFrame, read_frames
 from talkmill.video.encode import SMALLEST_CLIP_SIDE, clip_writer
@@ -71,7 +72,6 @@ def cut_video(
         has_sound = bool(container.streams.audio)
     rate = rate if 1 <= rate <= FASTEST_RATE else DEFAULT_RATE
     picture = target.with_name(f".{target.stem}.picture.mp4")
-    part = target.with_name(f".{target.stem}.part.mp4")
     width = height = 0
     try:
         with clip_writer(picture, rate) as writer:
@@ -84,11 +84,10 @@ def cut_video(
         if not writer.frame_count:
             end = "its end" if end_seconds is None else f"{end_seconds:g} s"
             raise EmptyCutError(f"the video has no frame from {start_seconds:g} s to {end}")
-        join_streams([picture, source] if has_sound else [picture], part, start_seconds)
-        part.replace(target)
+        with replacing(target) as part:
+            join_streams([picture, source] if has_sound else [picture], part, start_seconds)
     finally:
-        for path in (picture, part):
-            path.unlink(missing_ok=True)
+        picture.unlink(missing_ok=True)
     return Cut(writer.frame_count, rate, width, height, has_sound)
 
 

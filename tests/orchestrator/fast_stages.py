@@ -50,6 +50,7 @@ def tag_of(inputs: Any) -> str | None:
 class FastStage:
     models = ()
     execution_provider = ""
+    keeps_result = True
     version = "fast"
 
     def __init__(self, name: str, outputs_type: type[Any]) -> None:

@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from orchestrator.naming import InputError, avoid_names, collect_sources, with_plan
+from orchestrator.naming import InputError, NamedSource, collect_sources, unique_names, with_plan
 
 
 def write(path: Path, content: str) -> Path:
@@ -13,7 +15,7 @@ def write(path: Path, content: str) -> Path:
 
 def names(*inputs: object, **options: object) -> list[str]:
     values = {"person": None, "link": False, "split": "train"} | options
-    return [source.name for source in collect_sources(map(str, inputs), **values)]
+    return [source.name for source in unique_names(collect_sources(map(str, inputs), **values))]
 
 
 def test_a_folder_gives_its_videos_in_order(tmp_path: Path) -> None:
@@ -41,9 +43,52 @@ def test_other_content_under_one_name_is_told_apart(tmp_path: Path) -> None:
 
 def test_a_name_that_the_set_holds_for_something_else_is_avoided(tmp_path: Path) -> None:
     (source,) = collect_sources([str(write(tmp_path / "a.mp4", "1"))], None, False, "train")
-    assert avoid_names([source], {})[0].name == "a"
-    assert avoid_names([source], {"a": source.sha256})[0].name == "a"
-    assert avoid_names([source], {"a": "other"})[0].name == f"a.{source.sha256[:8]}"
+    assert unique_names([source], {})[0].name == "a"
+    assert unique_names([source], {"a": source.sha256})[0].name == "a"
+    assert unique_names([source], {"a": "other"})[0].name == f"a.{source.sha256[:8]}"
+    assert unique_names([source], {"A": "other"})[0].name == f"a.{source.sha256[:8]}"
+
+
+def source(name: str, sha256: str) -> NamedSource:
+    return NamedSource(name, f"{name}.mp4", f"/{sha256}/{name}.mp4", sha256, 1, None, False, "train")
+
+
+def test_a_natural_name_that_equals_anothers_marked_name_is_told_apart() -> None:
+    one, other = "1" * 64, "2" * 64
+    named = unique_names([source("a", one), source("a", other), source("a.11111111", "3" * 64)])
+    assert len({each.name for each in named}) == 3
+
+
+def test_what_the_set_holds_keeps_its_name_there() -> None:
+    one, other = "1" * 64, "2" * 64
+    named = unique_names([source("a", one), source("a", other)], {"a": one})
+    assert [each.name for each in named] == ["a", "a.22222222"]
+    again = unique_names([source("a", one), source("a", other)], {"a": one, "a.22222222": other})
+    assert [each.name for each in again] == ["a", "a.22222222"]
+
+
+def test_names_that_differ_in_capitals_are_told_apart() -> None:
+    named = unique_names([source("Talk", "1" * 64), source("talk", "2" * 64)])
+    assert len({each.name.casefold() for each in named}) == 2
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "A", "a.11111111", "a.1111111111111111", "a.22222222"]), st.sampled_from("123")
+        ),
+        max_size=8,
+    ),
+    st.dictionaries(st.sampled_from(["a", "a.11111111", "a.33333333"]), st.sampled_from("1239"), max_size=3),
+)
+def test_names_are_unique_whatever_is_run_into_whatever_set(
+    given: list[tuple[str, str]], taken: dict[str, str]
+) -> None:
+    held = {name: digit * 64 for name, digit in taken.items()}
+    named = unique_names([source(name, digit * 64) for name, digit in given], held)
+    assert len({each.name.casefold() for each in named}) == len(named)
+    assert all(held.get(each.name, each.identity) == each.identity for each in named)
+    assert {each.identity for each in named} == {digit * 64 for _, digit in given}
 
 
 def test_addresses_are_sources() -> None:

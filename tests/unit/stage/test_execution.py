@@ -43,6 +43,7 @@ class Doubler:
     outputs_type = Outputs
     models: tuple[ModelVersion, ...] = ()
     execution_provider = ""
+    keeps_result = True
 
     def __init__(self, error: Exception | None = None) -> None:
         self.runs = self.loads = 0

@@ -1,0 +1,46 @@
+"""Files that appear whole or not at all, also after a power cut."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file beside its place, then put it there in one step.
+
+    Args:
+        path: The place; its folder exists.
+
+    Yields:
+        Where to write; the suffix is that of `path`.
+    """
+    part = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    try:
+        yield part
+        move_durably(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a small file."""
+    with replacing(path) as part:
+        part.write_bytes(content)
+
+
+def move_durably(source: Path, target: Path) -> None:
+    """Rename a file of the same file system; its content is on the disk before its new name is."""
+    _sync(source, os.O_RDONLY)
+    source.replace(target)
+    _sync(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,153 @@
+"""Stages without networks, for tests of what a run does: a source file gives one clip whose values follow from its bytes.
+
+Each reads every artifact that the real stage reads, so that damage is met where it is met in a run.
+"""
+
+import hashlib
+import shutil
+import threading
+import wave
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from orchestrator.events import Event
+from orchestrator.folders import open_store
+from orchestrator.naming import collect_sources
+from orchestrator.pipeline import RunParameters
+from orchestrator.run import RunSummary, run_dataset
+from services.coarse_fit.messages import CoarseFitOutputs
+from services.crop.messages import CropOutputs, CropParameters
+from services.download.stage import DownloadStage
+from services.fine_fit.messages import FineFitOutputs
+from services.landmarks.messages import LandmarksOutputs
+from services.matting.messages import MattingOutputs
+from services.pack.stage import InPlacePackStage
+from services.split.messages import Clip, SplitOutputs
+from talkmill.artifacts.artifact import Artifact
+from talkmill.dataset.writer import encode_frame
+from talkmill.stage.contract import Stage, StageContext
+from talkmill.video.encode import lossless_writer
+
+SIZE, FRAMES, RATE = 64, 3, 25
+PARAMETERS = RunParameters(crop=CropParameters(size=SIZE))
+
+
+class MadeUp:
+    """A stage whose outputs are numbers drawn from what it reads."""
+
+    version, models, execution_provider, keeps_result = "3", (), "", True
+
+    def __init__(self, name: str, outputs_type: type[Any], make: Callable[["MadeUp", Any, StageContext], Any]) -> None:
+        self.name, self.outputs_type, self._make = name, outputs_type, make
+        self.runs = 0
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def run(self, inputs: Any, context: StageContext) -> Any:
+        self.runs += 1
+        seed = hashlib.sha256(self.name.encode())
+        for name in inputs.__dataclass_fields__:
+            value = getattr(inputs, name)
+            if isinstance(value, Artifact):
+                seed.update(context.path(value).read_bytes())
+        self.random = np.random.default_rng(int.from_bytes(seed.digest()[:8], "big"))
+        return self._make(self, inputs, context)
+
+    def values(self, *shape: int) -> np.ndarray:
+        return self.random.normal(size=shape).astype(np.float32)
+
+    def npz(self, context: StageContext, name: str, **arrays: np.ndarray) -> Artifact:
+        path = context.scratch / name
+        np.savez(path, **arrays)
+        return context.publish(path, name, "application/x-npz")
+
+
+def _split(stage: MadeUp, inputs: Any, context: StageContext) -> SplitOutputs:
+    video, audio = context.scratch / "video.mp4", context.scratch / "audio.wav"
+    video.write_bytes(stage.values(64).tobytes())
+    with wave.open(str(audio), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(stage.random.integers(-99, 99, FRAMES * 640, np.int16).tobytes())
+    track = stage.npz(context, "track.npz", boxes=stage.values(FRAMES, 4))
+    clip = Clip(
+        0,
+        context.publish(video, "video.mp4", "video/mp4"),
+        context.publish(audio, "audio.wav", "audio/wav"),
+        track,
+        FRAMES,
+        str(RATE),
+        SIZE,
+        SIZE,
+        0.0,
+    )
+    return SplitOutputs((clip,))
+
+
+def _matting(stage: MadeUp, inputs: Any, context: StageContext) -> MattingOutputs:
+    path = context.scratch / "alpha.mkv"
+    path.write_bytes(stage.values(64).tobytes())
+    return MattingOutputs(context.publish(path, path.name, "video/x-matroska"))
+
+
+def _crop(stage: MadeUp, inputs: Any, context: StageContext) -> CropOutputs:
+    path = context.scratch / "crop.mkv"
+    with lossless_writer(path, Fraction(RATE)) as writer:
+        for _ in range(FRAMES):
+            writer.write(np.kron(stage.random.integers(0, 255, (8, 8, 3), np.uint8), np.ones((8, 8, 1), np.uint8)))
+    geometry = stage.npz(context, "geometry.npz", crop_from_image=stage.values(3, 3))
+    return CropOutputs(context.publish(path, path.name, "video/x-matroska"), geometry)
+
+
+def _landmarks(stage: MadeUp, inputs: Any, context: StageContext) -> LandmarksOutputs:
+    arrays = {"points": stage.values(FRAMES, 68, 2), "confidence": np.abs(stage.values(FRAMES, 68))}
+    return LandmarksOutputs(stage.npz(context, "landmarks.npz", valid=np.ones(FRAMES, bool), **arrays))
+
+
+def _coarse_fit(stage: MadeUp, inputs: Any, context: StageContext) -> CoarseFitOutputs:
+    arrays = {"coeff": stage.values(FRAMES, 257), "transform_params": stage.values(FRAMES, 5)}
+    return CoarseFitOutputs(stage.npz(context, "coefficients.npz", warping_params=stage.values(FRAMES, 4, 4), **arrays))
+
+
+def _fine_fit(stage: MadeUp, inputs: Any, context: StageContext) -> FineFitOutputs:
+    arrays = {"euler": stage.values(FRAMES, 3), "trans": stage.values(FRAMES, 3), "focal": stage.values(1)}
+    arrays |= {"id": stage.values(100), "exp": stage.values(FRAMES, 79)}
+    fit = stage.npz(context, "fit.npz", valid=np.ones(FRAMES, bool), **arrays)
+    preview = context.scratch / "preview.jpg"
+    preview.write_bytes(encode_frame(stage.random.integers(0, 255, (16, 16, 3), np.uint8)))
+    return FineFitOutputs(fit, context.publish(preview, preview.name, "image/jpeg"), {"basis": "made-up"})
+
+
+def made_up_stages(folder: Path) -> dict[str, Stage[Any, Any]]:
+    """Return every stage; download and pack are the real ones."""
+    stages: tuple[Any, ...] = (
+        DownloadStage(),
+        MadeUp("split", SplitOutputs, _split),
+        MadeUp("matting", MattingOutputs, _matting),
+        MadeUp("crop", CropOutputs, _crop),
+        MadeUp("landmarks", LandmarksOutputs, _landmarks),
+        MadeUp("coarse_fit", CoarseFitOutputs, _coarse_fit),
+        MadeUp("fine_fit", FineFitOutputs, _fine_fit),
+        InPlacePackStage(folder / "lmdb"),
+    )
+    return {stage.name: stage for stage in stages}
+
+
+def run_made_up(folder: Path, *inputs: Path, emit: Callable[[Event], None] = lambda event: None) -> RunSummary:
+    """Run files into the set of a folder."""
+    sources = collect_sources(map(str, inputs), None, False, "train")
+    store = open_store(folder)
+    return run_dataset(folder, sources, made_up_stages(folder), store, PARAMETERS, 1, emit, threading.Event())
+
+
+def write_sources(folder: Path, *names: str) -> list[Path]:
+    """Write files that the made-up stages take for videos."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).write_bytes(f"the bytes of {name}".encode() * 100)
+    return [folder / name for name in names]
