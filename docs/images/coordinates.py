@@ -56,7 +56,9 @@ def side_view() -> np.ndarray:
     write(image, "t = (t.x, t.y, t.z), t.z about -7 (70 cm)", (620, 366), INK)
     for target in ((1060, 120), (1060, 280)):
         cv2.line(image, eye.tolist(), target, (170, 170, 170), 1, cv2.LINE_AA)
-    write(image, "The camera looks along -z:  p = R v + t,  x = cx - f p.x / p.z,  y = cy + f p.y / p.z", (330, 28), INK)
+    write(
+        image, "The camera looks along -z:  p = R v + t,  x = cx - f p.x / p.z,  y = cy + f p.y / p.z", (330, 28), INK
+    )
     return image
 
 
