@@ -20,6 +20,7 @@ from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.serving.messages import fill_message, from_message
 from talkmill.serving.status import error_info, stage_error
 from talkmill.stage.errors import StageError
+from talkmill.text import path_of
 
 MAX_INLINE = 1000
 CALL_SECONDS = 120
@@ -103,7 +104,7 @@ class PipelineClient:
         def given(source: NamedSource) -> GivenSource:
             upload = None
             if source.sha256:
-                upload = self.upload(Path(source.uri), source.original_name, source.sha256, source.size_bytes)
+                upload = self.upload(path_of(source.uri), source.original_name, source.sha256, source.size_bytes)
                 uploaded(source.original_name)
             return GivenSource(source.original_name, upload, source.person or "", source.link, source.split)
 

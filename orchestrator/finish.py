@@ -33,6 +33,7 @@ from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.artifacts.manifest import Rejection
 from talkmill.artifacts.s3 import S3Store
 from talkmill.serving.method import StageMethod
+from talkmill.stage.execution import artifacts_of, forget
 
 _ARTIFACT = TypeAdapter(Artifact)
 _SPLIT = TypeAdapter(SplitOutputs)
@@ -69,6 +70,18 @@ class Finisher:
                         file.write(encode_clips([packed_clip(clip)]))
             key = f"pack/lists/{sha256_of(path)}.jsonl"
             return self._store.put(path, self._work_bucket, key, "application/jsonl")
+
+    def forget(self, artifact: Artifact) -> str:
+        """Drop a lost artifact with the record of what made it; returns the stage that did, or nothing."""
+        stage = forget(self._store, artifact)
+        return stage if stage in self._outputs else ""
+
+    def clip_of(self, run_id: str, artifact: Artifact) -> str | None:
+        """Return the clip of a run that an artifact belongs to."""
+        for clip in self._results(run_id):
+            if artifact in artifacts_of((clip.progress.clip, tuple(clip.progress.outputs.values()))):
+                return clip.name
+        return None
 
     def run(self, task: Task) -> None:
         """Give a run's files their place, and end the run."""

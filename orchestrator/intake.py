@@ -100,7 +100,7 @@ class Intake:
 
     def discard(self, upload: Artifact) -> None:
         """Delete an upload that is not what was announced: the next one of that content is put again."""
-        self._store.remove(upload)
+        self._store.remove_key(upload.bucket, upload.key)
 
 
 def _named(given: GivenSource) -> NamedSource:

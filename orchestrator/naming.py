@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from services.download.messages import is_address
 from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.dataset.names import slug, split_of_person
+from talkmill.text import clean_text, path_of, path_text
 
 # What a folder is searched for. A file that is named is tried whatever it is called.
 VIDEO_SUFFIXES = frozenset(
@@ -95,7 +96,7 @@ def collect_sources(inputs: Iterable[str], person: str | None, link: bool, split
         if is_address(uri):
             sources.append(name_source(uri, uri, "", 0, person, link, split))
         else:
-            path = Path(uri)
+            path = path_of(uri)
             sources.append(name_source(uri, path.name, sha256_of(path), path.stat().st_size, person, link, split))
     return sources
 
@@ -148,13 +149,14 @@ def name_source(
         split: `train`, `test` or `by-person`.
         upload: The file in the store, where it was uploaded.
     """
+    person = clean_text(person) if person else None
     if is_address(uri):
         stem = Path(urlsplit(uri).path).stem or urlsplit(uri).hostname or uri
     else:
-        stem = Path(original_name).stem
+        stem = clean_text(Path(original_name).stem)
     fixed: Literal["train", "test"] = "test" if split == "test" else "train"
     chosen = split_of_person(person or stem) if split == "by-person" else fixed
-    return NamedSource(slug(stem), original_name, uri, sha256, size_bytes, person, link, chosen, upload)
+    return NamedSource(slug(stem), clean_text(original_name), uri, sha256, size_bytes, person, link, chosen, upload)
 
 
 def _expand(inputs: Iterable[str]) -> list[str]:
@@ -166,12 +168,12 @@ def _expand(inputs: Iterable[str]) -> list[str]:
         elif path.is_dir():
             files = sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file())
             if not files:
-                raise InputError(f"folder {text} holds no video ({', '.join(sorted(VIDEO_SUFFIXES))})")
-            found |= {str(file.resolve()): None for file in files}
+                raise InputError(f"folder {clean_text(text)} holds no video ({', '.join(sorted(VIDEO_SUFFIXES))})")
+            found |= {path_text(file.resolve()): None for file in files}
         elif path.is_file():
-            found[str(path.resolve())] = None
+            found[path_text(path.resolve())] = None
         else:
-            raise InputError(f"{text} is neither a file, a folder nor an http(s) address")
+            raise InputError(f"{clean_text(text)} is neither a file, a folder nor an http(s) address")
     return list(found)
 
 

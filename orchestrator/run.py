@@ -25,7 +25,8 @@ from talkmill.dataset.reader import read_clip, read_manifest
 from talkmill.dataset.writer import DatasetWriter
 from talkmill.files import replacing, write_whole
 from talkmill.stage.contract import Stage
-from talkmill.stage.errors import NotWritableError
+from talkmill.stage.errors import LostInputError, NotWritableError
+from talkmill.stage.execution import artifacts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,28 +99,53 @@ def _run(
 
     runner = InProcessRunner(stages, store, scratch, parameters, emit, cancelled, show)
     result = runner.run(sources, jobs)
-    rejected = rejected_rows(result)
-    ready = [clip for clip in result.clips if clip.rejected is None]
-    packed = tuple(packed_clip(clip) for clip in ready)
-    removed = _stale_names(database, sources, {clip.name for clip in ready})
-    records = [record for records in result.source_records.values() for record in records.values()]
-    records += [clip.records[stage] for clip in result.clips for stage in CLIP_STAGES if stage in clip.records]
-    executed = sum(not record.cached for record in records)
+    bases = {source.name for source in sources}
     pack: StageRecord | None = None
+    changed = False
     # A set that is there is looked at even where nothing changes: an earlier run may have been killed before its lists.
-    if packed or database.is_dir():
-        clips = _stored_list(store, encode_clips(packed))
-        outputs, pack = runner.run_stage("data set", "pack", PackInputs(clips, removed, PackParameters(size)))
-        executed += bool(removed or outputs.measurements["written_clip_count"])
+    while any(clip.rejected is None for clip in result.clips) or database.is_dir():
+        ready = [clip for clip in result.clips if clip.rejected is None]
+        removed = tuple(
+            name for name in _set_names(database) if _base(name) in bases and name not in {clip.name for clip in ready}
+        )
+        clips = _stored_list(store, encode_clips(packed_clip(clip) for clip in ready))
+        try:
+            outputs, pack = runner.run_stage("data set", "pack", PackInputs(clips, removed, PackParameters(size)))
+        except LostInputError as error:
+            _mend_clip(runner, ready, error)
+            continue
+        changed = bool(removed or outputs.measurements["written_clip_count"])
         for name in removed:
             for path in (folder / "audio" / f"{name}.wav", folder / "preview" / f"{name}.jpg"):
                 path.unlink(missing_ok=True)
+        break
+    rejected = rejected_rows(result)
+    packed = tuple(clip.name for clip in result.clips if clip.rejected is None)
+    records = [record for records in result.source_records.values() for record in records.values()]
+    records += [clip.records[stage] for clip in result.clips for stage in CLIP_STAGES if stage in clip.records]
+    executed = sum(not record.cached for record in records) + changed
     write_whole(
         folder / "rejected.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected).encode()
     )
     write_whole(folder / "report.json", run_report(result, parameters, pack).encode())
     shutil.rmtree(scratch, ignore_errors=True)
-    return RunSummary(tuple(clip.name for clip in packed), tuple(rejected), executed)
+    return RunSummary(packed, tuple(rejected), executed)
+
+
+def _mend_clip(runner: InProcessRunner, ready: Sequence[ClipResult], error: LostInputError) -> None:
+    """Run the clip again whose artifact pack could not read; a second loss of the same rejects it.
+
+    Raises:
+        LostInputError: It belongs to no clip.
+    """
+    for clip in ready:
+        if error.artifact in tuple(artifacts_of((clip.progress.clip, tuple(clip.progress.outputs.values())))):
+            if runner.heal(clip.name, "pack", error):
+                runner.run_clip(clip)
+            else:
+                clip.rejected = ("pack", error.rejection())
+            return
+    raise error
 
 
 def _mend_set(database: Path, size: int) -> None:
@@ -160,12 +186,6 @@ def _known_sources(database: Path) -> dict[str, str]:
             continue
         known[_base(name)] = source["sha256"] or source["uri"]
     return known
-
-
-def _stale_names(database: Path, sources: Sequence[NamedSource], ready: set[str]) -> tuple[str, ...]:
-    """Clips of this run's sources that an earlier run packed and this one did not make."""
-    bases = {source.name for source in sources}
-    return tuple(name for name in _set_names(database) if name not in ready and _base(name) in bases)
 
 
 def _set_names(database: Path) -> list[str]:

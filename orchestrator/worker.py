@@ -21,9 +21,17 @@ from services.download.messages import DownloadInputs
 from services.pack.messages import PackInputs, PackParameters
 from services.split.messages import SplitInputs
 from talkmill.api.common.v1.common_pb2 import ExecutionContext
+from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import Rejection
 from talkmill.serving.method import StageMethod
-from talkmill.stage.errors import CancelledError, CorruptInputError, InternalError, StageError, WorkerLostError
+from talkmill.stage.errors import (
+    CancelledError,
+    CorruptInputError,
+    InternalError,
+    LostInputError,
+    StageError,
+    WorkerLostError,
+)
 from talkmill.telemetry import metrics
 
 log = structlog.get_logger()
@@ -146,6 +154,9 @@ class Worker:
         return clip_inputs(task.stage, ClipProgress(opening.clip, outputs), parameters)
 
     def _after_error(self, task: Task, opening: Opening, error: StageError) -> None:
+        if isinstance(error, LostInputError) and error.artifact is not None:
+            self._after_loss(task, opening, error, error.artifact)
+            return
         if isinstance(error, CorruptInputError) and opening.source is not None and opening.source.upload is not None:
             self._intake.discard(opening.source.upload)
         if isinstance(error, CancelledError):
@@ -158,14 +169,33 @@ class Worker:
         else:
             self._fail(task, error)
 
+    def _after_loss(self, task: Task, opening: Opening, error: LostInputError, artifact: Artifact) -> None:
+        """Forget what cannot be read, so that a retry makes it anew; the other clips of the run go on."""
+        upload = None if opening.source is None else opening.source.upload
+        if upload == artifact:
+            self._intake.discard(artifact)
+            self._fail(task, error)
+            return
+        stage = self._finisher.forget(artifact)
+        log.warning("an artifact cannot be read", task=task.id, reason=error.reason, made_by=stage, error=str(error))
+        name = self._finisher.clip_of(task.run_id, artifact) if task.stage == "pack" else None
+        rejection = error.rejection()
+        if name is None:
+            self._ended(task, lambda: self._executions.fail(task, rejection, stage))
+        else:
+            self._ended(task, lambda: self._executions.leave_out(task, name, rejection, stage, opening.priority))
+
     def _again(self, task: Task, opening: Opening, delay: float, lost: bool = False, retried: bool = False) -> None:
         until_answered(lambda: self._executions.again(task, delay, opening.priority, lost, retried), "again")
 
     def _fail(self, task: Task, error: StageError) -> None:
         rejection: Rejection = error.rejection()
         log.warning("ended without outputs", task=task.id, reason=error.reason, error=str(error))
+        self._ended(task, lambda: self._executions.fail(task, rejection))
+
+    def _ended(self, task: Task, end: Callable[[], Ending]) -> None:
         try:
-            self._tell(until_answered(lambda: self._executions.fail(task, rejection), "fail"))
+            self._tell(until_answered(end, "fail"))
         except LeaseLostError:
             self._lease_lost()
 

@@ -39,7 +39,7 @@ PARAMETERS = RunParameters(crop=CropParameters(size=SIZE))
 class MadeUp:
     """A stage whose outputs are numbers drawn from what it reads."""
 
-    version, models, execution_provider, keeps_result = "3", (), "", True
+    version, models, execution_provider, arithmetic, keeps_result = "3", (), "", "", True
 
     def __init__(self, name: str, outputs_type: type[Any], make: Callable[["MadeUp", Any, StageContext], Any]) -> None:
         self.name, self.outputs_type, self._make = name, outputs_type, make

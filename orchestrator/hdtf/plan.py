@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from talkmill.dataset.names import slug, split_of_person
 from talkmill.files import replacing
+from talkmill.text import clean_text
 
 SplitName = Literal["train", "test"]
 
@@ -180,7 +181,7 @@ def _clip(row: dict[str, Any], number: int, path: Path) -> PlannedClip:
 
     def text(column: str) -> str:
         value = row.get(column)
-        return " ".join(map(str, value)) if isinstance(value, list) else str(value if value is not None else "").strip()
+        return clean_text(" ".join(map(str, value)) if isinstance(value, list) else str("" if value is None else value))
 
     url = text("url")
     if not url.startswith(("http://", "https://")):

@@ -143,29 +143,51 @@ class Executions:
                 self._next(connection, task, [(FINISH, "")])
         return Ending()
 
-    def fail(self, task: Task, rejection: Rejection) -> Ending:
-        """Record that there are no outputs: the source, the clip or the run ends with the reason."""
-        verdict = {
-            "reason": rejection.reason,
-            "message": rejection.message,
-            "measure": rejection.measure,
-            "threshold": rejection.threshold,
-        }
+    def fail(self, task: Task, rejection: Rejection, begin_again: str = "") -> Ending:
+        """Record that there are no outputs: the source, the clip or the run ends with the reason.
+
+        Args:
+            task: The execution.
+            rejection: Why it ended.
+            begin_again: The stage that a retry begins with; the execution's own when empty.
+        """
+        verdict = _verdict(rejection) | {"stage": begin_again or task.stage}
         with self._database.begin() as connection:
             if not self._end(connection, task, FAILED, None, None, rejection.reason):
                 return Ending()
             if task.stage in SOURCE_STAGES:
                 where = (source.c.run_id == task.run_id) & (source.c.name == task.subject)
-                connection.execute(source.update().where(where).values(state=FAILED, stage=task.stage, **verdict))
+                connection.execute(source.update().where(where).values(state=FAILED, **verdict))
                 self._feed(connection, task.run_id, 1)
                 self._count(connection, task, -1)
                 return Ending(dead_letter=(task.stage, rejection.reason))
             if task.stage in CLIP_STAGES:
-                connection.execute(clip.update().where(_clip(task)).values(state=FAILED, stage=task.stage, **verdict))
+                connection.execute(clip.update().where(_clip(task)).values(state=FAILED, **verdict))
                 self._count(connection, task, -1)
                 return Ending(clips=(FAILED,), dead_letter=(task.stage, rejection.reason))
             self._end_run(connection, task.run_id, FAILED, rejection.reason, rejection.message)
         return Ending(dead_letter=(task.stage, rejection.reason))
+
+    def leave_out(self, task: Task, name: str, rejection: Rejection, begin_again: str, priority: int) -> Ending:
+        """End a clip that pack could not read, and pack the others.
+
+        Args:
+            task: The execution of pack.
+            name: The clip.
+            rejection: Why it is left out.
+            begin_again: The stage that a retry of the clip begins with.
+            priority: Of the run.
+        """
+        with self._database.begin() as connection:
+            changed = connection.execute(
+                clip.update()
+                .where(clip.c.run_id == task.run_id, clip.c.name == name, clip.c.state == SUCCEEDED)
+                .values(state=FAILED, **_verdict(rejection), stage=begin_again)
+            )
+        if not changed.rowcount:
+            return self.fail(task, rejection)
+        self.again(task, 0.0, priority)
+        return Ending(clips=(FAILED,), dead_letter=(task.stage, rejection.reason))
 
     def again(self, task: Task, delay_seconds: float, priority: int, lost: bool = False, retried: bool = False) -> None:
         """Enqueue the next try of an execution.
@@ -375,6 +397,15 @@ class Executions:
             .where(run.c.id == run_id, run.c.state.in_(OPEN))
             .values(state=state, ended_at=now_of(self._database), reason=reason, message=message)
         )
+
+
+def _verdict(rejection: Rejection) -> dict[str, Any]:
+    return {
+        "reason": rejection.reason,
+        "message": rejection.message,
+        "measure": rejection.measure,
+        "threshold": rejection.threshold,
+    }
 
 
 def _is_current(task: Task) -> tuple[sa.ColumnElement[bool], ...]:

@@ -23,12 +23,27 @@ from orchestrator.pipeline import CLIP_STAGES, ClipProgress, RunParameters, clip
 from orchestrator.report import ClipResult, RunResult, StageRecord, record_of
 from services.download.messages import DownloadInputs, DownloadOutputs
 from services.split.messages import SplitInputs, SplitOutputs
+from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
 from talkmill.artifacts.manifest import Rejection
+from talkmill.artifacts.store import LostArtifactError
 from talkmill.dataset.names import clip_name
 from talkmill.stage.contract import Stage
-from talkmill.stage.errors import CancelledError, StageError
-from talkmill.stage.execution import execute
+from talkmill.stage.errors import CancelledError, InputMissingError, LostInputError, StageError
+from talkmill.stage.execution import as_stage_error, execute, forget
+
+
+class _SourceEnded(Exception):  # noqa: N818 - no error of its own: it carries one
+    """A source gives no clips.
+
+    Attributes:
+        stage: The stage that ended without outputs.
+        error: How.
+    """
+
+    def __init__(self, stage: str, error: StageError) -> None:
+        super().__init__(str(error))
+        self.stage, self.error = stage, error
 
 
 class InProcessRunner:
@@ -59,6 +74,7 @@ class InProcessRunner:
         self._stages, self._store, self._scratch, self._parameters = stages, store, scratch, parameters
         self._cancelled = cancelled
         self._emit_lock = threading.Lock()
+        self._healed: set[Artifact] = set()
         self._sink = emit
 
     def run(self, sources: Sequence[NamedSource], jobs: int) -> RunResult:
@@ -90,7 +106,7 @@ class InProcessRunner:
                         found = future.result()
                         if isinstance(found, list):
                             clips[order] = found
-                            waiting.update({pool.submit(self._run_clip, clip): order for clip in found})
+                            waiting.update({pool.submit(self.run_clip, clip): order for clip in found})
             except BaseException:
                 self._cancelled.set()
                 for future in waiting:
@@ -122,26 +138,97 @@ class InProcessRunner:
             self._emit(Note(subject, stage, text))
         return execution.outputs, record_of(execution.manifest, execution.cached)
 
+    def heal(self, subject: str, stage: str, error: StageError) -> bool:
+        """Forget what made an input that was lost, once for each input.
+
+        Args:
+            subject: What is shown.
+            stage: The stage that met the loss.
+            error: How it ended.
+
+        Returns:
+            Whether another try makes the input anew.
+        """
+        artifact = error.artifact if isinstance(error, LostInputError) else None
+        with self._emit_lock:
+            if artifact is None or artifact in self._healed:
+                return False
+            self._healed.add(artifact)
+        made_by = forget(self._store, artifact)
+        self._emit(Note(subject, stage, f"a result of {made_by} was lost or damaged and is made again: {error}"))
+        return True
+
+    def run_clip(self, clip: ClipResult) -> None:
+        """Run a clip through its stages; a clip that is rejected says so.
+
+        Raises:
+            CancelledError: The run was cancelled.
+            StageError: Something that every clip would meet.
+        """
+        clip.rejected = None
+        while (ended := self._try_clip(clip)) is not None:
+            stage, error = ended
+            if isinstance(error, CancelledError) or error.stops_run:
+                raise error
+            if self.heal(clip.name, stage, error):
+                ended = self._begin_again(clip)
+                if ended is None:
+                    continue
+                stage, error = ended
+            clip.rejected = (stage, error.rejection())
+            self._emit(Rejected(clip.name, stage, clip.rejected[1]))
+            return
+        self._emit(ClipFinished(clip.name, clip.progress.clip.frame_count))
+
+    def _begin_again(self, clip: ClipResult) -> tuple[str, StageError] | None:
+        """Take a clip from its source once more: what made it may have been forgotten. Returns how that failed."""
+        records: dict[str, StageRecord] = {}
+        try:
+            downloaded, split = self._source_outputs(clip.source, records)
+        except _SourceEnded as ended:
+            return ended.stage, ended.error
+        found = next((one for one in split.clips if one.index == clip.progress.clip.index), None)
+        if found is None:
+            return "split", InputMissingError("the source does not give this clip any more")
+        clip.records.update(records)
+        clip.progress = ClipProgress(found, {"download": downloaded, "split": split})
+        return None
+
+    def _source_outputs(
+        self, source: NamedSource, records: dict[str, StageRecord]
+    ) -> tuple[DownloadOutputs, SplitOutputs]:
+        """Run a source through its stages; raises _SourceEnded where it gives nothing."""
+        while True:
+            stage = "download"
+            try:
+                inputs = DownloadInputs(
+                    source.uri, source.sha256, source.size_bytes, parameters=self._parameters.download
+                )
+                downloaded: DownloadOutputs
+                downloaded, records[stage] = self.run_stage(source.name, stage, inputs)
+                stage = "split"
+                split: SplitOutputs
+                split, records[stage] = self.run_stage(
+                    source.name, stage, SplitInputs(downloaded.source, self._parameters.split)
+                )
+            except StageError as error:
+                if isinstance(error, CancelledError) or error.stops_run:
+                    raise
+                if not self.heal(source.name, stage, error):
+                    raise _SourceEnded(stage, error) from error
+            else:
+                return downloaded, split
+
     def _run_source(self, source: NamedSource, result: RunResult) -> list[ClipResult]:
         records: dict[str, StageRecord] = {}
-        stage = "download"
+        result.source_records[source.name] = records
         try:
-            request = DownloadInputs(source.uri, source.sha256, source.size_bytes, parameters=self._parameters.download)
-            downloaded: DownloadOutputs
-            downloaded, records[stage] = self.run_stage(source.name, stage, request)
-            stage = "split"
-            split: SplitOutputs
-            inputs = SplitInputs(downloaded.source, self._parameters.split)
-            split, records[stage] = self.run_stage(source.name, stage, inputs)
-        except StageError as error:
-            if isinstance(error, CancelledError) or error.stops_run:
-                raise
-            self._refuse(result, source.name, source, stage, error.rejection())
+            downloaded, split = self._source_outputs(source, records)
+        except _SourceEnded as ended:
+            self._refuse(result, source.name, source, ended.stage, ended.error.rejection())
             return []
-        finally:
-            result.source_records[source.name] = records
         for rejection in split.rejections:
-            self._refuse(result, source.name, source, stage, rejection)
+            self._refuse(result, source.name, source, "split", rejection)
         found = [
             ClipResult(
                 clip_name(source.name, clip.index, source.linked_person),
@@ -159,19 +246,19 @@ class InProcessRunner:
                 self._emit(Note(clip.name, "split", text))
         return found
 
-    def _run_clip(self, clip: ClipResult) -> None:
-        for stage in CLIP_STAGES:
-            try:
+    def _try_clip(self, clip: ClipResult) -> tuple[str, StageError] | None:
+        """Run the stages of a clip; returns the stage that ended without outputs, and how."""
+        stage = CLIP_STAGES[0]
+        try:
+            for stage in CLIP_STAGES:
                 inputs = clip_inputs(stage, clip.progress, self._parameters)
                 clip.progress.outputs[stage], clip.records[stage] = self.run_stage(clip.name, stage, inputs)
-            except StageError as error:
-                if isinstance(error, CancelledError) or error.stops_run:
-                    raise
-                clip.rejected = (stage, error.rejection())
-                self._emit(Rejected(clip.name, stage, clip.rejected[1]))
-                return
-        self._on_ready(clip)
-        self._emit(ClipFinished(clip.name, clip.progress.clip.frame_count))
+            self._on_ready(clip)
+        except StageError as error:
+            return stage, error
+        except (LostArtifactError, OSError) as error:
+            return stage, as_stage_error(error, stage)
+        return None
 
     def _refuse(self, result: RunResult, subject: str, source: NamedSource, stage: str, rejection: Rejection) -> None:
         result.refused.append((subject, source, stage, rejection))

@@ -58,6 +58,7 @@ class CoarseFitStage:
         """
         self.models: tuple[ModelVersion, ...] = (model.version,)
         self.execution_provider = ""
+        self.arithmetic = "" if method == "landmark-fit" else runtime.arithmetic
         self._method, self._model, self._runtime, self._precision = method, model, runtime, precision
 
     def load(self) -> None:

@@ -33,6 +33,7 @@ class CropStage:
     keeps_result = True
     models: tuple[ModelVersion, ...] = ()
     execution_provider = ""
+    arithmetic = ""
 
     def load(self) -> None:
         """Nothing to load."""

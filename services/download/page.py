@@ -16,6 +16,7 @@ from talkmill.stage.errors import (
     FormatMissingError,
     StageError,
 )
+from talkmill.text import clean_text
 from talkmill.video.join import join_streams
 
 TIMEOUT_SECONDS = 60
@@ -175,7 +176,7 @@ def _download(
         for path in files:
             path.unlink()
         files = [joined]
-    return files[0], {ours: str(found[theirs]) for ours, theirs in PROVENANCE.items() if found.get(theirs)}
+    return files[0], {ours: clean_text(str(found[theirs])) for ours, theirs in PROVENANCE.items() if found.get(theirs)}
 
 
 def _yt_dlp_options(

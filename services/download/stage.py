@@ -3,13 +3,14 @@
 import os
 import shutil
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from services.download.messages import DownloadInputs, DownloadOutputs, is_address
-from services.download.web import Web
+from services.download.page import shown_address
+from services.download.web import Web, plain_suffix
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.stage.contract import StageContext
-from talkmill.stage.errors import DownloadRefusedError, NotAVideoError
+from talkmill.stage.errors import CorruptInputError, DownloadRefusedError, InputMissingError, NotAVideoError
+from talkmill.text import clean_text, path_of
 
 
 class DownloadStage:
@@ -21,6 +22,7 @@ class DownloadStage:
     keeps_result = True
     models: tuple[ModelVersion, ...] = ()
     execution_provider = ""
+    arithmetic = ""
 
     def __init__(self, web: Web | None = None, files: bool = True) -> None:
         """Create the stage.
@@ -39,7 +41,9 @@ class DownloadStage:
         """Get a source.
 
         Raises:
-            NotAVideoError: The file is not there or is empty.
+            NotAVideoError: The file is empty.
+            InputMissingError: The file is not there any more.
+            CorruptInputError: The file is not the one that was named.
             DownloadRefusedError: The server does not give the file.
             DownloadFailedError: The network failed.
         """
@@ -48,14 +52,19 @@ class DownloadStage:
         if is_address(inputs.uri):
             path, provenance = self._web.fetch(inputs.uri, inputs.parameters.max_height, context)
         elif self._files:
-            path, provenance = _link(Path(inputs.uri), context.scratch), {"uri": Path(inputs.uri).name}
+            file = path_of(inputs.uri)
+            path, provenance = _link(file, context.scratch), {"uri": clean_text(file.name)}
         else:
             raise DownloadRefusedError(f"{inputs.uri[:200]} is not an http(s) address; upload files instead")
         size = path.stat().st_size
+        if not size and is_address(inputs.uri):
+            raise DownloadRefusedError(f"{shown_address(inputs.uri)} gives an empty file")
         if not size:
-            raise NotAVideoError(f"{Path(urlsplit(inputs.uri).path).name} is empty")
+            raise NotAVideoError(f"{path_of(inputs.uri).name} is empty")
         context.advance(size, size, "bytes")
-        artifact = context.publish(path, f"source{path.suffix.lower()}", "application/octet-stream")
+        artifact = context.publish(path, f"source{plain_suffix(path)}", "application/octet-stream")
+        if inputs.sha256 and artifact.sha256 != inputs.sha256:
+            raise CorruptInputError(f"{path_of(inputs.uri).name} has changed since the run looked at it")
         return DownloadOutputs(artifact, provenance, {"size_bytes": size})
 
 
@@ -71,11 +80,11 @@ def _uploaded(inputs: DownloadInputs, context: StageContext) -> DownloadOutputs:
 
 def _link(source: Path, scratch: Path) -> Path:
     """Bring a local file into the work folder: a hard link where the file system allows it, else a copy."""
-    target = scratch / f"source{source.suffix}"
+    target = scratch / f"source{plain_suffix(source)}"
     try:
         os.link(source.resolve(strict=True), target)
     except FileNotFoundError:
-        raise NotAVideoError(f"{source} is not there") from None
+        raise InputMissingError(f"{source} is not there") from None
     except OSError:
         shutil.copyfile(source, target)
     return target

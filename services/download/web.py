@@ -140,7 +140,7 @@ def fetch_url(address: str, max_height: int, budget: "_Budget", proxy: str | Non
     try:
         with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
             if not _is_page(response):
-                target = budget.scratch / f"source{_suffix(address)}"
+                target = budget.scratch / f"source{plain_suffix(Path(urlsplit(address).path))}"
                 return _save(response, target, address, budget), {"uri": address}
     except urllib.error.HTTPError as error:
         message = f"{shown_address(address)} answers {error.code} {error.reason}"
@@ -161,10 +161,10 @@ def _is_page(response: http.client.HTTPResponse) -> bool:
     return response.headers.get_content_type() in ("text/html", "application/xhtml+xml")
 
 
-def _suffix(address: str) -> str:
-    """Return the file suffix of an address, where it is a plain one."""
-    suffix = Path(urlsplit(address).path).suffix.lower()
-    return suffix if suffix[1:].isalnum() and len(suffix) <= 8 else ".mp4"
+def plain_suffix(path: Path) -> str:
+    """Return a file's suffix in small letters, `.mp4` where it is none of up to seven letters and digits."""
+    suffix = path.suffix.lower()
+    return suffix if suffix[1:].isalnum() and suffix.isascii() and len(suffix) <= 8 else ".mp4"
 
 
 def _save(response: http.client.HTTPResponse, target: Path, address: str, budget: "_Budget") -> Path:

@@ -45,6 +45,7 @@ class FineFitStage:
         """
         self.models: tuple[ModelVersion, ...] = (model.version,)
         self.execution_provider = device
+        self.arithmetic = "cuda" if device.startswith("cuda") else "reference"
         self._installed, self._threads = model, threads
 
     def load(self) -> None:

@@ -41,6 +41,7 @@ class LandmarksStage:
         self._model = model
         self._runtime = runtime
         self.execution_provider = ""
+        self.arithmetic = runtime.arithmetic
 
     def load(self) -> None:
         """Load the landmark net."""

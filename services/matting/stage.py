@@ -46,6 +46,7 @@ class MattingStage:
         self._installed = models
         self._runtime, self._precision = runtime, precision
         self.execution_provider = ""
+        self.arithmetic = runtime.arithmetic
 
     def load(self) -> None:
         """Load the networks."""

@@ -29,6 +29,7 @@ class PackStage:
     outputs_type = PackOutputs
     models: tuple[ModelVersion, ...] = ()
     execution_provider = ""
+    arithmetic = ""
     keeps_result = True
 
     def load(self) -> None:
@@ -62,6 +63,7 @@ class InPlacePackStage:
     outputs_type = InPlacePackOutputs
     models: tuple[ModelVersion, ...] = ()
     execution_provider = ""
+    arithmetic = ""
     keeps_result = False
 
     def __init__(self, folder: Path) -> None:

@@ -64,6 +64,7 @@ class SplitStage:
         self._limits = limits
         self._runtime = runtime
         self.execution_provider = ""
+        self.arithmetic = runtime.arithmetic
 
     def load(self) -> None:
         """Load the face detector."""
@@ -215,7 +216,9 @@ class SplitStage:
 def _no_clip_error(survey: _Survey, rejections: list[Rejection]) -> RejectionError:
     if rejections:
         longest = max(rejections, key=lambda rejection: rejection.measure or 0)
-        return from_rejection(longest)
+        error = from_rejection(longest)
+        assert error is not None  # noqa: S101 - this stage made it of a verdict
+        return error
     return NoFaceError(f"no face is seen in {len(survey.times)} frames")
 
 

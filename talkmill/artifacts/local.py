@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from talkmill.artifacts.artifact import Artifact, sha256_of
-from talkmill.artifacts.store import CorruptArtifactError
+from talkmill.artifacts.store import CorruptArtifactError, MissingArtifactError
 from talkmill.files import move_durably, write_whole
 
 # Objects up to this size are compared whole when a finished result is looked up.
@@ -35,13 +35,16 @@ class LocalStore:
     def fetch(self, artifact: Artifact, folder: Path | None = None) -> Path:
         """Return the path of the verified content; see `Store.fetch`. No copy is made, no folder is needed."""
         path = self._path(artifact.bucket, artifact.key)
-        size = path.stat().st_size
+        if not path.is_file():
+            raise MissingArtifactError(f"{path} is not there any more", artifact)
         if self._mark(artifact, path) in self._verified:
             return path
+        size = path.stat().st_size
         if size != artifact.size_bytes or sha256_of(path) != artifact.sha256:
             raise CorruptArtifactError(
                 f"{path} has {size} bytes and is not what its manifest says ({artifact.size_bytes} bytes, "
-                f"sha256 {artifact.sha256[:12]}...); delete its folder and run again"
+                f"sha256 {artifact.sha256[:12]}...)",
+                artifact,
             )
         self._remember(artifact, path)
         return path
@@ -64,9 +67,9 @@ class LocalStore:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, content)
 
-    def remove(self, artifact: Artifact) -> None:
-        """Remove an object; nothing happens where there is none."""
-        self._path(artifact.bucket, artifact.key).unlink(missing_ok=True)
+    def remove_key(self, bucket: str, key: str) -> None:
+        """Remove an object by its key; nothing happens where there is none."""
+        self._path(bucket, key).unlink(missing_ok=True)
 
     def _path(self, bucket: str, key: str) -> Path:
         parts = PurePosixPath(key).parts

@@ -16,7 +16,7 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 
 from talkmill.artifacts.artifact import Artifact, sha256_of
-from talkmill.artifacts.store import CorruptArtifactError, StoreUnavailableError
+from talkmill.artifacts.store import CorruptArtifactError, MissingArtifactError, StoreUnavailableError
 
 PART_BYTES = 64 << 20
 CHUNK_BYTES = 1 << 20
@@ -87,11 +87,15 @@ class S3Store:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{uuid.uuid4().hex}")
         try:
-            digest, size = self._call(artifact.bucket, lambda: self._download(artifact, part))
+            try:
+                digest, size = self._call(artifact.bucket, lambda: self._download(artifact, part))
+            except FileNotFoundError as error:
+                raise MissingArtifactError(f"{artifact.bucket}/{artifact.key} is not in the store", artifact) from error
             if (digest, size) != (artifact.sha256, artifact.size_bytes):
                 raise CorruptArtifactError(
                     f"{artifact.bucket}/{artifact.key} has {size} bytes, sha256 {digest[:12]}..., and is not what was "
-                    f"announced ({artifact.size_bytes} bytes, sha256 {artifact.sha256[:12]}...)"
+                    f"announced ({artifact.size_bytes} bytes, sha256 {artifact.sha256[:12]}...)",
+                    artifact,
                 )
             part.replace(target)
         finally:
@@ -130,10 +134,6 @@ class S3Store:
             bucket,
             lambda: self._client.put_object(bucket, key, io.BytesIO(content), len(content), metadata=metadata),
         )
-
-    def remove(self, artifact: Artifact) -> None:
-        """Remove an object; nothing happens where there is none."""
-        self.remove_key(artifact.bucket, artifact.key)
 
     def remove_key(self, bucket: str, key: str) -> None:
         """Remove an object by its key; nothing happens where there is none."""

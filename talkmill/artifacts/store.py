@@ -10,8 +10,24 @@ class StoreUnavailableError(ConnectionError):
     """The store did not answer, for as long as was waited."""
 
 
-class CorruptArtifactError(RuntimeError):
+class LostArtifactError(RuntimeError):
+    """An artifact that was announced cannot be had.
+
+    Attributes:
+        artifact: The artifact.
+    """
+
+    def __init__(self, message: str, artifact: Artifact) -> None:
+        super().__init__(message)
+        self.artifact = artifact
+
+
+class CorruptArtifactError(LostArtifactError):
     """The stored content is not what the artifact says."""
+
+
+class MissingArtifactError(LostArtifactError):
+    """The store has no such object."""
 
 
 class Store(Protocol):
@@ -29,7 +45,7 @@ class Store(Protocol):
             folder: Where a copy goes; the caller deletes it.
 
         Raises:
-            FileNotFoundError: The store has no such object.
+            MissingArtifactError: The store has no such object.
             CorruptArtifactError: Its content has another size or hash.
         """
         ...
@@ -46,6 +62,6 @@ class Store(Protocol):
         """Write a small object; it appears whole or not at all."""
         ...
 
-    def remove(self, artifact: Artifact) -> None:
-        """Remove an object; nothing happens where there is none."""
+    def remove_key(self, bucket: str, key: str) -> None:
+        """Remove an object by its key; nothing happens where there is none."""
         ...

@@ -182,6 +182,9 @@ class DatasetWriter:
             stack.callback(self._environment.close)
             self.manifest = self._read_manifest(size)
             self._remove_pending()
+            if not self.manifest.clips:
+                # A set without clips is a set: whoever reads it finds its manifest.
+                self._commit({}, {})
             self._opened = stack.pop_all()
 
     def has(self, name: str, fingerprint: str) -> bool:

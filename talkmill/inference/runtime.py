@@ -40,6 +40,11 @@ class Runtime:
     gpu: int = 0
     engine_cache: Path | None = None
 
+    @property
+    def arithmetic(self) -> str:
+        """Kind of arithmetic; two kinds give other last bits (docs/models.md, "Where networks run")."""
+        return "reference" if self.provider == "cpu" else self.provider
+
     def with_threads(self, threads: int) -> "Runtime":
         """Return the same place with another number of threads."""
         return replace(self, threads=threads)

@@ -6,9 +6,12 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+from pydantic import TypeAdapter, ValidationError
 
-from talkmill.stage.errors import InvalidRequestError, StageError, error_kinds
+from talkmill.artifacts.artifact import Artifact
+from talkmill.stage.errors import InvalidRequestError, LostInputError, StageError, error_kinds
 
+_ARTIFACT = TypeAdapter(Artifact)
 DOMAIN = "talkmill"
 STATUS_METADATA = "grpc-status-details-bin"
 
@@ -23,6 +26,8 @@ def trailing_status(error: StageError, stage: str) -> tuple[grpc.StatusCode, str
         metadata["threshold"] = repr(error.threshold)
     if isinstance(error, InvalidRequestError):
         metadata["field"] = error.field
+    if isinstance(error, LostInputError) and error.artifact is not None:
+        metadata["artifact"] = _ARTIFACT.dump_json(error.artifact).decode()
     status = status_pb2.Status(code=code_pb2.Code.Value(error.code), message=message)
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata))
     return grpc.StatusCode[error.code], message, ((STATUS_METADATA, status.SerializeToString()),)
@@ -54,6 +59,12 @@ def stage_error(info: error_details_pb2.ErrorInfo) -> StageError:
     error = kind(message, measure=_number(metadata, "measure"), threshold=_number(metadata, "threshold"))
     if isinstance(error, InvalidRequestError):
         error.field = metadata.get("field", "")
+    if isinstance(error, LostInputError) and "artifact" in metadata:
+        try:
+            error.artifact = _ARTIFACT.validate_json(metadata["artifact"])
+        except ValidationError:
+            # A stage of another version: the error counts, what it says beyond that does not.
+            error.artifact = None
     return error
 
 

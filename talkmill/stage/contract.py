@@ -79,6 +79,14 @@ class Stage(Protocol[InputsT_contra, OutputsT_co]):
         ...
 
     @property
+    def arithmetic(self) -> str:
+        """Kind of arithmetic that decides the last bits; part of the action digest.
+
+        `reference` (ONNX Runtime or torch on a CPU), `openvino`, `cuda` or `tensorrt`; empty where no network runs.
+        """
+        ...
+
+    @property
     def keeps_result(self) -> bool:
         """Whether a result is kept and found again.
 

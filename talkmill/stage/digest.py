@@ -1,4 +1,7 @@
-"""The action digest: equal digests mean equal results."""
+"""The action digest: what is asked of a stage, and by which kind of arithmetic its networks run.
+
+Equal digests mean equal results, but for the last bits in which two processors of one kind may differ.
+"""
 
 import hashlib
 import json
@@ -19,7 +22,9 @@ def to_json(value: object) -> dict[str, Any]:
     return result
 
 
-def action_digest(stage: str, version: str, models: Sequence[ModelVersion], inputs: object) -> str:
+def action_digest(
+    stage: str, version: str, models: Sequence[ModelVersion], inputs: object, arithmetic: str = ""
+) -> str:
     """Digest what is asked of a stage.
 
     Args:
@@ -27,6 +32,7 @@ def action_digest(stage: str, version: str, models: Sequence[ModelVersion], inpu
         version: Version that the stage declares.
         models: Models that decide the numbers.
         inputs: The request: a frozen dataclass of artifacts and parameters, defaults filled in.
+        arithmetic: Kind of arithmetic that runs the networks; empty where there are none.
 
     Returns:
         Hex sha256 over canonical JSON.
@@ -37,6 +43,8 @@ def action_digest(stage: str, version: str, models: Sequence[ModelVersion], inpu
         "models": sorted((model.id, model.sha256) for model in models),
         "inputs": _without_locations(to_json(inputs)),
     }
+    if arithmetic:
+        action["arithmetic"] = arithmetic
     canonical = json.dumps(action, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -6,7 +6,9 @@ A `FailureError` says that the machine, the network or the code failed; another 
 
 from typing import ClassVar
 
+from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import Rejection
+from talkmill.text import clean_text
 
 
 class StageError(Exception):
@@ -27,7 +29,7 @@ class StageError(Exception):
     remedy: ClassVar[str] = "report it with the work folder's log"
 
     def __init__(self, message: str, *, measure: float | None = None, threshold: float | None = None) -> None:
-        super().__init__(" ".join(message.split()))
+        super().__init__(clean_text(message))
         self.measure = measure
         self.threshold = threshold
 
@@ -94,8 +96,12 @@ class FitFailedError(RejectionError):
     reason, remedy = "FIT_FAILED", "the landmarks do not look like a head: the face is in profile or hidden"
 
 
-class DownloadRefusedError(RejectionError):
-    """The server does not give the file."""
+class FailureError(StageError):
+    """The machine, the network or the code failed, or somebody said no for now; the verdict is not kept."""
+
+
+class DownloadRefusedError(FailureError):
+    """The server does not give the file: today, to this machine."""
 
     reason, code, remedy = (
         "DOWNLOAD_REFUSED",
@@ -114,10 +120,6 @@ class VideoPrivateError(DownloadRefusedError):
     """Only those whom the owner invited may see the video."""
 
     reason, remedy = "VIDEO_PRIVATE", "ask the owner, or give --cookies of an account that was invited"
-
-
-class FailureError(StageError):
-    """The machine, the network or the code failed; the verdict is not kept."""
 
 
 class GeoBlockedError(FailureError):
@@ -192,13 +194,32 @@ class NotWritableError(FailureError):
     remedy = "give --out a folder that you may write to"
 
 
-class CorruptInputError(FailureError):
+class LostInputError(FailureError):
+    """A stored input cannot be used; whoever runs the stages goes back to the one that made it.
+
+    Attributes:
+        artifact: The input; None where it is not one of the store.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        measure: float | None = None,
+        threshold: float | None = None,
+        artifact: Artifact | None = None,
+    ) -> None:
+        super().__init__(message, measure=measure, threshold=threshold)
+        self.artifact = artifact
+
+
+class CorruptInputError(LostInputError):
     """A stored input is not what its manifest says."""
 
-    reason, code, remedy = "CORRUPT_INPUT", "DATA_LOSS", "delete the folder that is named and run again"
+    reason, code, remedy = "CORRUPT_INPUT", "DATA_LOSS", "run the same command again: what made it is run again"
 
 
-class InputMissingError(FailureError):
+class InputMissingError(LostInputError):
     """A stored input is not there any more."""
 
     reason, code, remedy = (
@@ -309,10 +330,10 @@ def error_kinds() -> dict[str, type[StageError]]:
     return {kind.reason: kind for kind in _all_kinds(StageError)}
 
 
-def from_rejection(rejection: Rejection) -> RejectionError:
-    """Return the error that a kept verdict stands for."""
-    kind = error_kinds().get(rejection.reason, RejectionError)
+def from_rejection(rejection: Rejection) -> RejectionError | None:
+    """Return the error that a kept verdict stands for; None where its reason is no verdict (any more)."""
+    kind = error_kinds().get(rejection.reason)
+    if kind is None or not issubclass(kind, RejectionError):
+        return None
     message = rejection.message.removesuffix(f"; {kind.remedy}")
-    error = kind(message, measure=rejection.measure, threshold=rejection.threshold)
-    assert isinstance(error, RejectionError)  # noqa: S101 - only rejections are kept
-    return error
+    return kind(message, measure=rejection.measure, threshold=rejection.threshold)

@@ -30,7 +30,7 @@ from talkmill.artifacts.manifest import (
     decode_manifest,
     encode_manifest,
 )
-from talkmill.artifacts.store import CorruptArtifactError, Store, StoreUnavailableError
+from talkmill.artifacts.store import LostArtifactError, MissingArtifactError, Store, StoreUnavailableError
 from talkmill.stage.contract import Stage, StageContext
 from talkmill.stage.digest import action_digest, to_json
 from talkmill.stage.errors import (
@@ -110,13 +110,32 @@ def execute(
     Raises:
         StageError: The work ended without outputs.
     """
-    digest = action_digest(stage.name, stage.version, stage.models, inputs)
-    prefix = f"{key_prefix}{stage.name}/{digest}"
     try:
-        looks = stage.keeps_result and not skip_cache_lookup
-        earlier = _lookup(stage, store, bucket, f"{prefix}/{MANIFEST_NAME}") if looks else None
-    except OSError as failure:
-        raise _as_stage_error(failure, stage.name) from failure
+        return _execute(
+            stage, inputs, store, bucket, scratch_root, report, cancelled, key_prefix, skip_cache_lookup, count_video
+        )
+    except StageError:
+        raise
+    except Exception as failure:
+        raise as_stage_error(failure, stage.name) from failure
+
+
+def _execute(
+    stage: Stage[Any, OutputsT],
+    inputs: object,
+    store: Store,
+    bucket: str,
+    scratch_root: Path,
+    report: Callable[[int, int, str], None],
+    cancelled: Callable[[], bool],
+    key_prefix: str,
+    skip_cache_lookup: bool,
+    count_video: Callable[[int, float], None],
+) -> Execution[OutputsT]:
+    digest = action_digest(stage.name, stage.version, stage.models, inputs, stage.arithmetic)
+    prefix = f"{key_prefix}{stage.name}/{digest}"
+    looks = stage.keeps_result and not skip_cache_lookup
+    earlier = _lookup(stage, store, bucket, f"{prefix}/{MANIFEST_NAME}") if looks else None
     if earlier is not None:
         return earlier
     if cancelled():
@@ -140,15 +159,13 @@ def execute(
     try:
         fetched_folder = scratch / "inputs"
         fetched_folder.mkdir(parents=True)
-        paths = {artifact: store.fetch(artifact, fetched_folder) for artifact in _artifacts(inputs)}
+        paths = {artifact: store.fetch(artifact, fetched_folder) for artifact in artifacts_of(inputs)}
         fetched = time.perf_counter()
         ensure_loaded(stage)
         context = StageContext(store, scratch, paths.__getitem__, report, cancelled, publish, count_video)
         outputs = stage.run(inputs, context)
     except RejectionError as refused:
         error, rejection = refused, refused.rejection()
-    except Exception as failure:
-        raise _as_stage_error(failure, stage.name) from failure
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     manifest = Manifest(
@@ -168,10 +185,7 @@ def execute(
         worker=f"{socket.gethostname()}:{os.getpid()}",
     )
     if stage.keeps_result:
-        try:
-            store.write(bucket, f"{prefix}/{MANIFEST_NAME}", encode_manifest(manifest))
-        except OSError as failure:
-            raise _as_stage_error(failure, stage.name) from failure
+        store.write(bucket, f"{prefix}/{MANIFEST_NAME}", encode_manifest(manifest))
     if error is not None:
         raise error
     assert outputs is not None  # noqa: S101 - either outputs or an error
@@ -197,34 +211,55 @@ def _lookup(stage: Stage[Any, OutputsT], store: Store, bucket: str, key: str) ->
     try:
         manifest = decode_manifest(content)
         if manifest.rejection is not None:
-            raise from_rejection(manifest.rejection)
+            verdict = from_rejection(manifest.rejection)
+            if verdict is None:
+                return None
+            raise verdict
         outputs: OutputsT = TypeAdapter(stage.outputs_type).validate_python(manifest.outputs)
     except ValidationError as error:
         log.warning("manifest is not readable; the stage runs again", key=key, error=str(error))
         return None
-    if not all(store.has(artifact) for artifact in _artifacts(outputs)):
+    if not all(store.has(artifact) for artifact in artifacts_of(outputs)):
         log.warning("outputs of a finished stage are gone; it runs again", key=key)
         return None
     return Execution(outputs, manifest, cached=True)
 
 
-def _artifacts(value: object) -> Iterator[Artifact]:
+def forget(store: Store, artifact: Artifact) -> str:
+    """Drop a lost artifact, and the record of the execution that made it, so that its stage makes it again.
+
+    Args:
+        store: Where it lies.
+        artifact: What cannot be used.
+
+    Returns:
+        The stage that made it.
+    """
+    folder = artifact.key.rpartition("/")[0]
+    store.remove_key(artifact.bucket, f"{folder}/{MANIFEST_NAME}")
+    store.remove_key(artifact.bucket, artifact.key)
+    return folder.split("/")[-2] if "/" in folder else ""
+
+
+def artifacts_of(value: object) -> Iterator[Artifact]:
     """Yield every artifact inside nested frozen dataclasses and tuples."""
     if isinstance(value, Artifact):
         yield value
     elif dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
-            yield from _artifacts(getattr(value, field.name))
+            yield from artifacts_of(getattr(value, field.name))
     elif isinstance(value, (tuple, list)):
         for item in value:
-            yield from _artifacts(item)
+            yield from artifacts_of(item)
 
 
-def _as_stage_error(error: Exception, stage: str) -> StageError:
+def as_stage_error(error: Exception, stage: str) -> StageError:
+    """Return the error of the table that an exception of a stage, or of the store, stands for."""
     if isinstance(error, StageError):
         return error
-    if isinstance(error, CorruptArtifactError):
-        return CorruptInputError(str(error))
+    if isinstance(error, LostArtifactError):
+        kind = InputMissingError if isinstance(error, MissingArtifactError) else CorruptInputError
+        return kind(str(error), artifact=error.artifact)
     if isinstance(error, StoreUnavailableError):
         return StoreDownError(str(error))
     if isinstance(error, FileNotFoundError):

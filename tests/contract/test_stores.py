@@ -11,7 +11,7 @@ import pytest
 from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.artifacts.local import LocalStore
 from talkmill.artifacts.s3 import PART_BYTES, S3Store, connect
-from talkmill.artifacts.store import CorruptArtifactError, Store, StoreUnavailableError
+from talkmill.artifacts.store import CorruptArtifactError, MissingArtifactError, Store, StoreUnavailableError
 from talkmill.serving.settings import StoreSettings
 
 BUCKET = "work-bucket"
@@ -65,9 +65,10 @@ def test_what_is_not_there_is_said_so(store: Store, tmp_path: Path, key: str) ->
     absent = Artifact(BUCKET, key, "0" * 64, 1, "text/plain")
     assert not store.has(absent)
     assert store.read(BUCKET, key) is None
-    store.remove(absent)
-    with pytest.raises(FileNotFoundError):
+    store.remove_key(absent.bucket, absent.key)
+    with pytest.raises(MissingArtifactError) as caught:
         store.fetch(absent, tmp_path / "copies")
+    assert caught.value.artifact == absent
 
 
 def test_small_objects_are_written_over(store: Store, key: str) -> None:
@@ -87,7 +88,7 @@ def test_other_content_is_found_out(store: Store, tmp_path: Path, key: str) -> N
 
 def test_a_removed_object_is_gone(store: Store, tmp_path: Path, key: str) -> None:
     artifact = store.put(a_file(tmp_path), BUCKET, key, "text/plain")
-    store.remove(artifact)
+    store.remove_key(artifact.bucket, artifact.key)
     assert not store.has(artifact)
 
 

@@ -50,6 +50,7 @@ def tag_of(inputs: Any) -> str | None:
 class FastStage:
     models = ()
     execution_provider = ""
+    arithmetic = ""
     keeps_result = True
     version = "fast"
 

@@ -105,7 +105,7 @@ def leaves(message: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
 class Always:
     """A stage that rejects whatever it is given."""
 
-    version, models, execution_provider, keeps_result = "0", (), "", True
+    version, models, execution_provider, arithmetic, keeps_result = "0", (), "", "", True
 
     def __init__(self, name: str, outputs_type: type[Any]) -> None:
         self.name, self.outputs_type = name, outputs_type

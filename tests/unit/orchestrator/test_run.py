@@ -5,13 +5,21 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from orchestrator.events import Note
+from orchestrator.folders import open_store
+from orchestrator.naming import collect_sources
+from orchestrator.run import run_dataset
+from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.local import LocalStore
+from talkmill.artifacts.store import CorruptArtifactError
 from talkmill.dataset.lock import FolderBusyError, locked
 from talkmill.dataset.reader import read_manifest, verify
 from talkmill.stage.errors import InvalidRequestError, NotWritableError
-from tests.made_up_stages import SIZE, made_up_stages, run_made_up, write_sources
+from tests.made_up_stages import PARAMETERS, SIZE, made_up_stages, run_made_up, write_sources
 from tests.unit.dataset.test_dataset import contents
 
 ROOT = Path(__file__).parents[3]
@@ -136,3 +144,128 @@ def test_two_runs_with_the_same_names_keep_both(tmp_path: Path) -> None:
     run_made_up(tmp_path / "out", a, other)
     names = list(read_manifest(tmp_path / "out/lmdb" / str(SIZE)).clips)
     assert len(names) == 2 and "a_000" in names
+
+
+STORED = ["source.mp4", "video.mp4", "audio.wav", "track.npz", "alpha.mkv", "crop.mkv", "geometry.npz",
+          "landmarks.npz", "coefficients.npz", "fit.npz", "preview.jpg"]  # fmt: skip
+
+
+def stored(folder: Path, name: str) -> Path:
+    (path,) = (folder / "work").rglob(name)
+    return path
+
+
+def damage(path: Path, way: str) -> None:
+    if way == "gone":
+        path.unlink()
+        return
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    # A new file, as a disk gives it: what is linked elsewhere stays.
+    path.unlink()
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("way", ["one bit", "gone"])
+@pytest.mark.parametrize("name", STORED)
+def test_a_damaged_artifact_is_made_again(tmp_path: Path, name: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Large objects are not compared when a result is looked up: what reads them meets the damage.
+    monkeypatch.setattr("talkmill.artifacts.local.COMPARED_BYTES", 0)
+    (a,) = write_sources(tmp_path / "in", "a.mp4")
+    run_made_up(tmp_path / "calm", a)
+    run_made_up(tmp_path / "out", a)
+    damage(stored(tmp_path / "out", name), way)
+    # The set and what is shown are to be made anew, so that everything is read.
+    for path in [*(tmp_path / "out/lmdb").rglob("*"), *(tmp_path / "out/preview").iterdir()]:
+        if path.is_file():
+            path.unlink()
+    summary = run_made_up(tmp_path / "out", a)
+    assert summary.packed == ("a_000",)
+    assert not summary.rejected
+    assert set_of(tmp_path / "out") == set_of(tmp_path / "calm")
+    for shown in ("audio/a_000.wav", "preview/a_000.jpg"):
+        assert (tmp_path / "out" / shown).read_bytes() == (tmp_path / "calm" / shown).read_bytes()
+
+
+def test_damage_is_told_and_other_clips_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("talkmill.artifacts.local.COMPARED_BYTES", 0)
+    a, b = write_sources(tmp_path / "in", "a.mp4", "b.mp4")
+    run_made_up(tmp_path / "out", a)
+    damage(stored(tmp_path / "out", "crop.mkv"), "one bit")
+    (tmp_path / "out/lmdb" / str(SIZE) / "data.mdb").unlink()
+    events: list[object] = []
+    assert run_made_up(tmp_path / "out", a, b, emit=events.append).packed == ("a_000", "b_000")
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert len(notes) == 1 and "a result of crop was lost or damaged and is made again" in notes[0]
+
+
+def test_an_artifact_that_is_lost_again_ends_its_clip_and_not_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = write_sources(tmp_path / "in", "a.mp4", "b.mp4")
+    run_made_up(tmp_path / "out", a)
+    sick = stored(tmp_path / "out", "fit.npz")
+    (tmp_path / "out/lmdb" / str(SIZE) / "data.mdb").unlink()
+    fetch = LocalStore.fetch
+
+    def fetched(self: LocalStore, artifact: Artifact, folder: Path | None = None) -> Path:
+        if sick.match(artifact.key):
+            raise CorruptArtifactError("the disk gives other bytes each time", artifact)
+        return fetch(self, artifact, folder)
+
+    monkeypatch.setattr(LocalStore, "fetch", fetched)
+    summary = run_made_up(tmp_path / "out", a, b)
+    assert summary.packed == ("b_000",)
+    assert [(row["clip"], row["stage"], row["reason"]) for row in summary.rejected] == [
+        ("a_000", "pack", "CORRUPT_INPUT")
+    ]
+    verify(tmp_path / "out/lmdb" / str(SIZE))
+
+
+def test_a_source_that_changes_under_a_run_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = write_sources(tmp_path / "in", "a.mp4", "b.mp4")
+    sources = collect_sources([str(a), str(b)], None, False, "train")
+    a.write_bytes(b"another take")
+    store = open_store(tmp_path / "out")
+    summary = run_dataset(
+        tmp_path / "out", sources, made_up_stages(tmp_path / "out"), store, PARAMETERS, 1, lambda e: None, Event()
+    )
+    assert summary.packed == ("b_000",)
+    assert [row["reason"] for row in summary.rejected] == ["CORRUPT_INPUT"]
+    assert "a.mp4 has changed since the run looked at it" in summary.rejected[0]["message"]
+
+
+def test_a_file_name_that_is_no_text_is_run_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / os.fsdecode(b"interview \xe9t\xe9.mp4")
+    path.write_bytes(b"bytes" * 100)
+    (b,) = write_sources(tmp_path / "other", "b.mp4")
+    summary = run_made_up(tmp_path / "out", tmp_path / "in", b)
+    assert len(summary.packed) == 2
+    assert not summary.rejected
+    set_of(tmp_path / "out")
+    assert "interview \ufffdt\ufffd.mp4" in (tmp_path / "out/report.json").read_text()
+
+
+def test_bytes_are_on_the_disk_before_the_manifest_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is synced, by the order of the calls: each file before its new name, each name before the manifest's."""
+    (a,) = write_sources(tmp_path / "in", "a.mp4")
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def recorded(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    run_made_up(tmp_path / "out", a)
+    work = (tmp_path / "out/work").resolve()
+    for manifest in work.glob("*/*/manifest.json"):
+        folder = str(manifest.parent)
+        names = synced.count(folder)
+        files = [path for path in manifest.parent.iterdir() if path.name != "manifest.json"]
+        # Its folder once for each file and once for the manifest, which is the last.
+        assert names == len(files) + 1, folder
+        last = len(synced) - 1 - synced[::-1].index(folder)
+        written = synced[last - 1]
+        assert written.startswith(f"{folder}/.") and written.endswith(".json")

@@ -13,11 +13,14 @@ from talkmill.stage.digest import action_digest
 from talkmill.stage.errors import (
     CancelledError,
     CorruptInputError,
+    DownloadRefusedError,
     InternalError,
     NoFaceError,
     NotWritableError,
     StageError,
     StorageFullError,
+    VideoPrivateError,
+    VideoRemovedError,
     error_kinds,
     from_rejection,
 )
@@ -43,6 +46,7 @@ class Doubler:
     outputs_type = Outputs
     models: tuple[ModelVersion, ...] = ()
     execution_provider = ""
+    arithmetic = ""
     keeps_result = True
 
     def __init__(self, error: Exception | None = None) -> None:
@@ -110,6 +114,50 @@ def test_the_digest_knows_content_not_place() -> None:
         action_digest("s", "1", (model,), here),
     }
     assert len(digests) == 5
+
+
+def test_another_arithmetic_is_another_action(harness: StageHarness, inputs: Inputs) -> None:
+    stage, other = Doubler(), Doubler()
+    other.arithmetic = "openvino"
+    harness.run(stage, inputs)
+    assert not harness.run(other, inputs).cached
+    assert harness.run(other, inputs).cached
+    assert harness.run(stage, inputs).cached
+
+
+def test_what_changes_in_place_is_never_found_again(harness: StageHarness, inputs: Inputs) -> None:
+    stage = Doubler()
+    stage.keeps_result = False
+    assert [harness.run(stage, inputs).cached for _ in range(2)] == [False, False]
+    assert stage.runs == 2
+
+
+def test_nothing_but_errors_of_the_table_leaves_an_execution(harness: StageHarness) -> None:
+    """Also where the request itself cannot be written down."""
+    bad = Inputs(Artifact("work", "a\udc80", "0" * 64, 1, "t"))
+    with pytest.raises(StageError):
+        harness.run(Doubler(), bad)
+
+
+def test_a_refusal_of_the_moment_is_asked_again(harness: StageHarness, inputs: Inputs) -> None:
+    stage = Doubler()
+    for kind in (VideoRemovedError, VideoPrivateError, DownloadRefusedError):
+        stage.error = kind("not today")
+        with pytest.raises(kind):
+            harness.run(stage, inputs)
+    stage.error = None
+    assert not harness.run(stage, inputs).cached
+    assert stage.runs == 4
+
+
+def test_a_refusal_that_0_1_kept_is_asked_again(harness: StageHarness, inputs: Inputs) -> None:
+    stage = Doubler(NoFaceError("no face"))
+    with pytest.raises(NoFaceError):
+        harness.run(stage, inputs)
+    (manifest,) = (harness.store._path("work", "doubler")).glob("*/manifest.json")
+    manifest.write_text(manifest.read_text().replace("NO_FACE", "VIDEO_REMOVED"))
+    stage.error = None
+    assert not harness.run(stage, inputs).cached
 
 
 def test_a_verdict_is_kept(harness: StageHarness, inputs: Inputs) -> None:

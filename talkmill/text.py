@@ -1,0 +1,36 @@
+"""Text that comes from outside: file names, pages, containers, tables, other programs' messages."""
+
+import os
+import unicodedata
+from pathlib import Path
+from urllib.parse import unquote_to_bytes, urlsplit
+
+
+def clean_text(text: str) -> str:
+    """Return a text that every format can hold.
+
+    Halves of surrogate pairs become U+FFFD where their other half is missing; control characters and line breaks become
+    spaces; spaces are not repeated.
+
+    Args:
+        text: Any string, such as one that Python made of bytes that are no UTF-8.
+    """
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    plain = "".join(" " if unicodedata.category(character) == "Cc" else character for character in whole)
+    return " ".join(plain.split())
+
+
+def path_text(path: Path) -> str:
+    """Return a path as a text that every format can hold, and that `path_of` leads back.
+
+    A path whose bytes are UTF-8 stays as it is; any other becomes a file: address with its bytes escaped.
+    """
+    text = str(path)
+    return text if clean_text(text) == text else path.absolute().as_uri()
+
+
+def path_of(text: str) -> Path:
+    """Return the path that `path_text` made a text of."""
+    if not text.startswith("file:///"):
+        return Path(text)
+    return Path(os.fsdecode(unquote_to_bytes(urlsplit(text).path)))
