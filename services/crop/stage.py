@@ -28,7 +28,7 @@ class CropStage:
     """Cuts, composites and resizes."""
 
     name = "crop"
-    version = "2"
+    version = "3"
     outputs_type = CropOutputs
     keeps_result = True
     models: tuple[ModelVersion, ...] = ()

@@ -37,7 +37,7 @@ class MattingStage:
     """Runs one matting method over a clip."""
 
     name = "matting"
-    version = "2"
+    version = "3"
     outputs_type = MattingOutputs
     keeps_result = True
 

@@ -28,7 +28,7 @@ from talkmill.stage.errors import (
 from talkmill.video.audio import SAMPLE_RATE, cut_audio, read_audio, write_wav
 from talkmill.video.container import UnreadableVideoError, VideoDescription, describe
 from talkmill.video.decode import DecodeReport, Frame, read_frames
-from talkmill.video.encode import SMALLEST_CLIP_SIDE, clip_writer, copy_video, same_packets
+from talkmill.video.encode import SMALLEST_CLIP_SIDE, clip_writer, copy_video, same_colours, same_packets
 from talkmill.video.limits import DEFAULT_LIMITS, VideoLimitError, VideoLimits
 from talkmill.video.resample import FrameSchedule, constant_rate, native_rate, schedule_frames
 from talkmill.video.scenes import SceneCutFinder
@@ -54,7 +54,7 @@ class SplitStage:
     """Finds shots and faces in one pass, then writes the clips in a second."""
 
     name = "split"
-    version = "2"
+    version = "3"
     outputs_type = SplitOutputs
     keeps_result = True
 
@@ -247,9 +247,11 @@ def _can_copy(description: VideoDescription, survey: _Survey, plans: list[ClipPl
 
 
 def _copied(source: Path, target: Path, frame_count: int) -> bool:
-    """Copy the coded stream and make sure that every frame is still there; False where it is not."""
+    """Copy the coded stream and make sure that every frame is still there, in its colours; False where it is not."""
     try:
         copy_video(source, target)
+        if not same_colours(source, target):
+            return False
         # The same packets, one for each frame that decoded, decode to the same frames. A container that rewrites them,
         # and a damaged file, are decoded to make sure.
         return same_packets(source, target) == frame_count or sum(1 for _ in read_frames(target)) == frame_count

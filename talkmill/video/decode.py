@@ -15,7 +15,8 @@ Frame = npt.NDArray[np.uint8]
 
 # Above this height, video without a colour tag is Rec. 709 (ITU-R BT.709; BT.601 is for standard definition).
 STANDARD_DEFINITION_HEIGHT = 576
-KNOWN_MATRICES = tuple(int(matrix) for matrix in Colorspace)
+# What a stream may name, by the numbers of ITU-T H.273: 5 and 6 are one matrix, and so are 9 and 10 near enough.
+MATRICES = {int(matrix): matrix for matrix in Colorspace} | {6: Colorspace.ITU601, 10: Colorspace.BT2020}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +138,8 @@ class _RgbConverter:
     def _rgb(self, frame: av.VideoFrame) -> Frame:
         if frame.format.is_rgb:
             return np.asarray(frame.to_ndarray(format="rgb24"))
-        matrix = int(frame.colorspace)
-        if matrix in KNOWN_MATRICES:
-            source = matrix
-        else:
-            source = Colorspace.ITU709 if frame.height > STANDARD_DEFINITION_HEIGHT else Colorspace.ITU601
+        guess = Colorspace.ITU709 if frame.height > STANDARD_DEFINITION_HEIGHT else Colorspace.ITU601
+        source = MATRICES.get(int(frame.colorspace), guess)
         full = frame.format.name.startswith("yuvj") or frame.color_range == ColorRange.JPEG
         converted = self._reformatter.reformat(
             frame,

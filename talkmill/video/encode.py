@@ -10,7 +10,7 @@ from typing import Self
 import av
 import numpy as np
 import numpy.typing as npt
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from talkmill.video.container import open_video, video_stream
 
@@ -20,6 +20,11 @@ Frame = npt.NDArray[np.uint8]
 # lp and lookahead bound the encoder's threads and memory.
 CLIP_OPTIONS = {"crf": "3", "preset": "9", "svtav1-params": "lp=2:lookahead=0:enable-tf=0"}
 SMALLEST_CLIP_SIDE = 64
+# Y'CbCr is written by the matrix of BT.601 in limited range, whatever the size, and the file says so. Decoders that read
+# tags are told; those that read none (OpenCV 4, FFmpeg where a codec carries none) take this matrix.
+# Source: ITU-R BT.601-7, 2.5; the value of the tag: ITU-T H.273, MatrixCoefficients 6.
+PLANAR_FORMAT = "yuv420p"
+MATRIX_TAG = 6
 
 
 class VideoWriter:
@@ -48,17 +53,20 @@ class VideoWriter:
         if self._size is None:
             self._size = image.shape
             self._stream.height, self._stream.width = image.shape[:2]
-            if self._pixel_format == "yuv420p":
+            if self._pixel_format == PLANAR_FORMAT:
                 context = self._stream.codec_context
-                context.colorspace = int(Colorspace.ITU709)
+                context.colorspace = MATRIX_TAG
                 context.color_range = int(ColorRange.MPEG)
+                # .mp4 has room for a matrix only beside these two; they are those of sRGB and of HD video.
+                context.color_primaries = int(ColorPrimaries.BT709)
+                context.color_trc = int(ColorTrc.BT709)
         if image.shape != self._size:
             raise ValueError(f"frame {self.frame_count} has shape {image.shape}, the first had {self._size}")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=self._source_format)
-        if self._pixel_format == "yuv420p":
+        if self._pixel_format == PLANAR_FORMAT:
             frame = frame.reformat(
-                format="yuv420p",
-                dst_colorspace=Colorspace.ITU709,
+                format=PLANAR_FORMAT,
+                dst_colorspace=Colorspace.ITU601,
                 src_color_range=ColorRange.JPEG,
                 dst_color_range=ColorRange.MPEG,
             )
@@ -112,6 +120,16 @@ def copy_video(source: Path, target: Path) -> None:
                 continue
             packet.stream = copied
             output.mux(packet)
+
+
+def same_colours(first: Path, second: Path) -> bool:
+    """Say whether two files name the same colour matrix and range: without them equal packets are other pictures."""
+    named = []
+    for path in (first, second):
+        with open_video(path) as container:
+            context = video_stream(container).codec_context
+            named.append((context.colorspace, context.color_range))
+    return named[0] == named[1]
 
 
 def same_packets(first: Path, second: Path) -> int:
