@@ -65,8 +65,13 @@ def align(points: npt.NDArray[np.floating], model_points: Array, size: int) -> A
 
 
 def warping_matrix(alignment: Alignment) -> Array:
-    """Return the alignment as a (4, 4) matrix on (x, y, 0, 1), pixels with y down."""
-    matrix = np.eye(4)
-    matrix[:2, :2] = alignment.crop_from_image[:2, :2]
-    matrix[:2, 3] = alignment.crop_from_image[:2, 2]
+    """Return the reference's `warping_params`: image_from_crop, (4, 4) on (x, y, 0, 1), pixels with y up.
+
+    The reference enlarges the image to whole pixels before it cuts the 224 crop, so what is cut off counts.
+    Source: OTAvatar_processing (2919dbc), face_recon_videos.py and util/preprocess.py.
+    """
+    sides, scale, centre = alignment.parameters[:2], alignment.parameters[2], alignment.parameters[3:]
+    cut_off = sides * scale - np.floor(sides * scale)
+    matrix = np.diag([1 / scale, 1 / scale, 1, 1])
+    matrix[:2, 3] = centre - (COARSE_SIZE / 2 + cut_off / 2) / scale
     return matrix

@@ -20,8 +20,8 @@ Frame = npt.NDArray[np.uint8]
 # lp and lookahead bound the encoder's threads and memory.
 CLIP_OPTIONS = {"crf": "3", "preset": "9", "svtav1-params": "lp=2:lookahead=0:enable-tf=0"}
 SMALLEST_CLIP_SIDE = 64
-# Y'CbCr is written by the matrix of BT.601 in limited range, whatever the size, and the file says so. Decoders that read
-# tags are told; those that read none (OpenCV 4, FFmpeg where a codec carries none) take this matrix.
+# Y'CbCr is written by the matrix of BT.601 in limited range, whatever the size, and the file says so. Decoders that
+# read tags are told; those that read none (OpenCV 4, FFmpeg where a codec carries none) take this matrix.
 # Source: ITU-R BT.601-7, 2.5; the value of the tag: ITU-T H.273, MatrixCoefficients 6.
 PLANAR_FORMAT = "yuv420p"
 MATRIX_TAG = 6

@@ -237,7 +237,45 @@ def test_the_alignment_takes_a_unit_to_102_pixels(basis: LandmarkBasis) -> None:
     assert (width, height) == (400, 400)
     assert scale == pytest.approx(102 / 50)
     assert (t0, t1) == pytest.approx((200, 399 - 180))
-    assert (warping_matrix(alignment) @ [200, 180, 0, 1])[:2] == pytest.approx([112, 112])
+
+
+# What OTAvatar_processing 2919dbc gives for five points of an image and of a head: `VideoPathDataset.image_transform`,
+# unmodified, with these five points as its `lm3d_std`; the other 63 landmarks do not count.
+HEAD = [[-0.31, 0.29, 0.13], [0.31, 0.29, 0.13], [0, -0.05, 0.55], [-0.25, -0.38, 0.22], [0.25, -0.38, 0.22]]
+CORNERS = (36, 39, 42, 45, 30, 48, 54)
+REFERENCE_WARPS = [
+    (
+        512,
+        [(190, 215), (232, 212), (280, 210), (322, 208), (262, 262), (218, 318), (300, 314)],
+        (512, 512, 0.656794, 255.277512, 253.324158),
+        (1.52254999, 84.54015350, 82.58679962),
+    ),
+    (
+        512,
+        [(131, 180), (160, 186), (195, 194), (222, 203), (160, 222), (138, 252), (190, 266)],
+        (512, 512, 0.952654, 176.068573, 289.181427),
+        (1.04970002, 58.10401154, 171.21684265),
+    ),
+    (
+        256,
+        [(88, 104.5), (109.25, 104), (139, 106), (160.5, 108), (121, 133), (97.75, 158), (144, 160)],
+        (256, 256, 1.226697, 123.433716, 126.402908),
+        (0.81519997, 32.11759949, 35.08679962),
+    ),
+]
+
+
+@pytest.mark.parametrize(("size", "corners", "parameters", "warp"), REFERENCE_WARPS)
+def test_the_warp_is_that_of_the_reference(
+    size: int, corners: list[tuple[float, float]], parameters: tuple[float, ...], warp: tuple[float, ...]
+) -> None:
+    points = np.zeros((68, 2))
+    points[list(CORNERS)] = corners
+    alignment = align(points, np.array(HEAD), size)
+    assert alignment.parameters == pytest.approx(parameters, abs=1e-4)
+    scale, x, y = warp
+    expected = [[scale, 0, 0, x], [0, scale, 0, y], [0, 0, 1, 0], [0, 0, 0, 1]]
+    assert np.allclose(warping_matrix(alignment), expected, atol=1e-3)
 
 
 def test_five_points_are_eyes_nose_and_mouth() -> None:
