@@ -1,11 +1,14 @@
 """A client of the PipelineService: submits, uploads, watches, fetches. Needs no credentials of the store."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import grpc
 import tenacity
@@ -23,11 +26,25 @@ from talkmill.stage.errors import StageError
 from talkmill.text import path_of
 
 MAX_INLINE = 1000
+# A restart of the server takes seconds, an upgrade of a cluster minutes.
+WATCH_PATIENCE_SECONDS, LONGEST_WATCH_PAUSE_SECONDS = 300.0, 10.0
+# What a call ends with when the connection or the server goes away under it.
+_BROKEN = frozenset(
+    [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL]
+)
 CALL_SECONDS = 120
 TRANSFERS_AT_ONCE = 4
 CHUNK_BYTES = 1 << 20
 _SPLITS = {"train": pb.SPLIT_TRAIN, "test": pb.SPLIT_TEST, "by-person": pb.SPLIT_BY_PERSON}
 ENDED = (pb.STATE_SUCCEEDED, pb.STATE_FAILED, pb.STATE_CANCELLED)
+
+
+_TRIED_AGAIN = tenacity.retry(
+    retry=tenacity.retry_if_exception_type(urllib3.exceptions.HTTPError),
+    wait=tenacity.wait_random_exponential(multiplier=0.5, max=10),
+    stop=tenacity.stop_after_attempt(5),
+    reraise=True,
+)
 
 
 class ServerError(Exception):
@@ -57,7 +74,14 @@ class PipelineClient:
     """A connection to an orchestrator; a context manager."""
 
     def __init__(self, connection: Connection) -> None:
-        options = [("grpc.keepalive_time_ms", 30_000), ("grpc.keepalive_timeout_ms", 10_000)]
+        options = [
+            ("grpc.keepalive_time_ms", 30_000),
+            ("grpc.keepalive_timeout_ms", 10_000),
+            # A server that comes back is found soon: by itself a channel waits for up to two minutes.
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 5_000),
+        ]
         if connection.ca is not None:
             credentials = grpc.ssl_channel_credentials(connection.ca.read_bytes())
             self._channel = grpc.secure_channel(connection.server, credentials, options=options)
@@ -134,7 +158,8 @@ class PipelineClient:
         )
         answer = self._call("CreateUpload", request)
         if answer.put_uri:
-            self._put(answer.put_uri, path, size_bytes)
+            with _store_errors(answer.put_uri):
+                self._put(answer.put_uri, path, size_bytes)
         return from_message(answer.upload, Artifact)
 
     def get(self, name: str) -> pb.Run:
@@ -171,26 +196,39 @@ class PipelineClient:
         request = pb.RetryRunRequest(name=name, clips=clips, from_stage=from_stage)
         return self._call("RetryRun", request)  # type: ignore[no-any-return]
 
-    def watch(self, name: str) -> Iterator[pb.Run]:
-        """Yield a run at every change until it has ended; a broken stream is opened again."""
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_is_unavailable),
-            wait=tenacity.wait_exponential(multiplier=0.5, max=10),
-            stop=tenacity.stop_after_delay(300),
-            reraise=True,
-        )
+    def watch(self, name: str, patience_seconds: float = WATCH_PATIENCE_SECONDS) -> Iterator[pb.Run]:
+        """Yield a run at every change until it has ended; a broken stream is opened again.
+
+        Args:
+            name: Of the run.
+            patience_seconds: How long a server may be away, counted from the moment that its stream broke.
+
+        Raises:
+            ServerError: The server refuses, or was away for longer.
+        """
         last: pb.Run | None = None
-        for attempt in retrying:
-            with attempt:
-                try:
-                    for answer in self._stub.WatchRun(pb.WatchRunRequest(name=name), metadata=self._metadata):
-                        if answer.run != last:
-                            last = answer.run
-                            yield last
-                except grpc.RpcError as error:
-                    if _is_unavailable(error):
-                        raise
-                    raise self._explained(error) from error
+        broken_since: float | None = None
+        while True:
+            try:
+                for answer in self._stub.WatchRun(pb.WatchRunRequest(name=name), metadata=self._metadata):
+                    broken_since = None
+                    if answer.run != last:
+                        last = answer.run
+                        yield last
+                if last is not None and last.state in ENDED:
+                    return
+                # The server ended the stream before the run ended, as it does when it stops.
+                broken = ServerError(f"{self._server} ended the stream of {name} before the run ended")
+            except grpc.RpcError as error:
+                broken = self._explained(error)
+                if not _is_break(error):
+                    raise broken from error
+            now = time.monotonic()
+            broken_since = now if broken_since is None else broken_since
+            away = now - broken_since
+            if away >= patience_seconds:
+                raise ServerError(f"{broken}; it was away for {away:.0f} s, `talkmill watch {name}` watches on")
+            time.sleep(min(LONGEST_WATCH_PAUSE_SECONDS, 0.1 + away / 4, patience_seconds - away))
 
     def fetch(self, name: str, out: Path, fetched: Callable[[str], None]) -> int:
         """Download a run's files, and check every byte; files that are there already stay.
@@ -210,7 +248,8 @@ class PipelineClient:
                 raise ServerError(f"the server gave the path {entry.path!r}, which leads out of the folder")
             target = out.joinpath(*parts)
             if not (target.is_file() and sha256_of(target) == entry.artifact.sha256):
-                self._download(entry.get_uri, target, entry.artifact)
+                with _store_errors(entry.get_uri):
+                    self._download(entry.get_uri, target, entry.artifact)
             fetched(entry.path)
             return entry.path
 
@@ -232,12 +271,7 @@ class PipelineClient:
             path.write_bytes(encode_sources(sources))
             return self.upload(path, path.name, sha256_of(path), path.stat().st_size)
 
-    @tenacity.retry(
-        retry=tenacity.retry_if_exception_type(urllib3.exceptions.HTTPError),
-        wait=tenacity.wait_random_exponential(multiplier=0.5, max=10),
-        stop=tenacity.stop_after_attempt(5),
-        reraise=True,
-    )
+    @_TRIED_AGAIN
     def _put(self, uri: str, path: Path, size_bytes: int) -> None:
         with path.open("rb") as file:
             answer = self._http.request("PUT", uri, body=file, headers={"Content-Length": str(size_bytes)})
@@ -246,12 +280,7 @@ class PipelineClient:
         if answer.status != 200:
             raise ServerError(f"the store refuses the upload of {path.name}: {answer.status}")
 
-    @tenacity.retry(
-        retry=tenacity.retry_if_exception_type(urllib3.exceptions.HTTPError),
-        wait=tenacity.wait_random_exponential(multiplier=0.5, max=10),
-        stop=tenacity.stop_after_attempt(5),
-        reraise=True,
-    )
+    @_TRIED_AGAIN
     def _download(self, uri: str, target: Path, artifact: Any) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
@@ -288,5 +317,22 @@ class PipelineClient:
         return ServerError(f"{self._server} answers {code}: {error.details()}")
 
 
-def _is_unavailable(error: BaseException) -> bool:
-    return isinstance(error, grpc.RpcError) and error.code() == grpc.StatusCode.UNAVAILABLE
+def _is_break(error: Any) -> bool:
+    """Say whether a call ended because its server went away, not because of an answer."""
+    if error_info(error) is not None:
+        return bool(error.code() == grpc.StatusCode.UNAVAILABLE)
+    return error.code() in _BROKEN
+
+
+@contextmanager
+def _store_errors(uri: str) -> Iterator[None]:
+    """Say which address of the store cannot be reached, and what to do."""
+    try:
+        yield
+    except urllib3.exceptions.HTTPError as error:
+        host = urlsplit(uri).netloc.rpartition("@")[2]
+        reason = getattr(error, "reason", None) or error
+        raise ServerError(
+            f"the object store at {host} does not serve this machine ({reason}): is it up, and can it be reached from "
+            "here? On a cluster forward the store's port too; the server names it by TALKMILL_STORE__PUBLIC_ENDPOINT"
+        ) from error

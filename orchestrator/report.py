@@ -121,7 +121,11 @@ def _meta(clip: ClipResult) -> dict[str, Any]:
             "split": split.measurements,
             **{stage: outputs[stage].measurements for stage in CLIP_STAGES},
         },
-        "notes": list(split.notes) + [note for stage in CLIP_STAGES for note in getattr(outputs[stage], "notes", ())],
+        "notes": [
+            *_notes(outputs.get("download")),
+            *split.notes,
+            *(note for stage in CLIP_STAGES for note in _notes(outputs[stage])),
+        ],
     }
 
 
@@ -185,5 +189,9 @@ def _stage_report(record: StageRecord, outputs: Any) -> dict[str, Any]:
     del written["worker"]
     return written | {
         "measurements": getattr(outputs, "measurements", {}),
-        "notes": list(getattr(outputs, "notes", ())),
+        "notes": list(_notes(outputs)),
     }
+
+
+def _notes(outputs: Any) -> tuple[str, ...]:
+    return getattr(outputs, "notes", ())

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.client import ENDED, Connection, PipelineClient, ServerError
+from orchestrator.client import WATCH_PATIENCE_SECONDS, Connection, PipelineClient, ServerError
 from orchestrator.commands.options import RunOptions, Split, sources_of
 from orchestrator.commands.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from orchestrator.settings import ClientSettings
@@ -22,10 +22,17 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run, ru
 Server = Annotated[str | None, typer.Option(metavar="ADDR", help="host:port of the orchestrator [TALKMILL_SERVER].")]
 
 
+Patience = Annotated[
+    float,
+    typer.Option(min=0, metavar="SECONDS", help="How long the server may be away while the run is watched."),
+]
+
+
 def submit(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Video files, folders, http(s) addresses.")],
     server: Server = None,
     watch_run: Annotated[bool, typer.Option("--watch", help="Stay until the run has ended.")] = False,
+    patience: Patience = WATCH_PATIENCE_SECONDS,
     size: Annotated[int, typer.Option(min=64, max=4096, help="Side of the stored images in pixels.")] = 512,
     fps: Annotated[str, typer.Option(help="Frames a second, or `source` for a constant native rate.")] = "25",
     ranges: Annotated[
@@ -69,13 +76,13 @@ def submit(
             sources, parameters, priority, lambda name: console.print(f"uploaded {name}", markup=False, soft_wrap=True)
         )
         print(run.name, flush=True)
-        return _watch(client, run.name, console) if watch_run else EXIT_OK
+        return _watch(client, run.name, console, patience) if watch_run else EXIT_OK
 
 
-def watch(run: RunName, server: Server = None) -> int:
+def watch(run: RunName, server: Server = None, patience: Patience = WATCH_PATIENCE_SECONDS) -> int:
     """Show a run's progress until it has ended."""
     with _client(server) as client:
-        return _watch(client, run, Console(stderr=True))
+        return _watch(client, run, Console(stderr=True), patience)
 
 
 def status(
@@ -164,12 +171,9 @@ def _client(server: str | None) -> Iterator[PipelineClient]:
         raise CommandError(str(error)) from error
 
 
-def _watch(client: PipelineClient, name: str, console: Console) -> int:
-    run = None
-    for run in client.watch(name):
+def _watch(client: PipelineClient, name: str, console: Console, patience: float) -> int:
+    for run in client.watch(name, patience):
         console.print(_line(run), markup=False, highlight=False, soft_wrap=True)
-    if run is None or run.state not in ENDED:
-        raise CommandError(f"{name} can be watched no longer; `talkmill watch {name}` goes on")
     if run.state != pb.STATE_SUCCEEDED:
         return EXIT_FAILED
     return EXIT_SOME_REJECTED if run.failed_clip_count or run.failed_source_count else EXIT_OK

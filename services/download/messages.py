@@ -48,11 +48,13 @@ class DownloadOutputs:
         source: The bytes as they came.
         provenance: `uri`, and where known `title`, `uploader`, `licence`, `page`, `format`, `extractor`.
         measurements: What was seen.
+        notes: What the user should know.
     """
 
     source: Artifact
     provenance: dict[str, str] = field(default_factory=dict)
     measurements: dict[str, Measurement] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def is_address(uri: str) -> bool:

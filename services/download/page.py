@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,9 +17,11 @@ from talkmill.stage.errors import (
     StageError,
 )
 from talkmill.text import clean_text
-from talkmill.video.join import join_streams
+from talkmill.video.join import join_streams, length_seconds
 
 TIMEOUT_SECONDS = 60
+# Sound of one video may be longer or shorter than its picture by this much, and this share of it.
+LENGTH_SLACK_SECONDS, LENGTH_SLACK = 2.0, 0.02
 # A pause between two tries never grows beyond this.
 LONGEST_PAUSE_SECONDS = 900.0
 # Fields of yt-dlp's answer that say where a video comes from, by our names.
@@ -68,11 +70,13 @@ class Page:
         path: The video with its sound.
         provenance: `title`, `uploader`, `licence`, `page`, `format`, `extractor`, where known.
         attempts: Tries that it took.
+        notes: What the user should know.
     """
 
     path: Path
     provenance: dict[str, str]
     attempts: int
+    notes: tuple[str, ...] = ()
 
 
 def fetch_page(
@@ -102,8 +106,7 @@ def fetch_page(
     shown = shown_address(address)
     for attempt in range(options.retries + 1):
         try:
-            path, provenance = _first_format(address, shown, folder, options, progress)
-            return Page(path, provenance, attempt + 1)
+            return replace(_first_format(address, shown, folder, options, progress), attempts=attempt + 1)
         except DownloadFailedError as error:
             if attempt == options.retries:
                 raise
@@ -132,7 +135,7 @@ def _selectors(max_height: int) -> tuple[str, ...]:
 
 def _first_format(
     address: str, shown: str, folder: Path, options: PageOptions, progress: Callable[[int, int], None]
-) -> tuple[Path, dict[str, str]]:
+) -> Page:
     """Try the selectors in turn; the reason of the first counts where none works."""
     first: StageError | None = None
     for selector in _selectors(options.max_height):
@@ -153,12 +156,10 @@ def _download(
     selector: str,
     options: PageOptions,
     progress: Callable[[int, int], None],
-) -> tuple[Path, dict[str, str]]:
-    finished: list[str] = []
+) -> Page:
+    """Download one video of a page, the first, and bring its picture and its sound together."""
 
     def hook(status: dict[str, Any]) -> None:
-        if status.get("status") == "finished":
-            finished.append(str(status["filename"]))
         done = int(status.get("downloaded_bytes") or 0)
         progress(done, int(status.get("total_bytes") or status.get("total_bytes_estimate") or done))
 
@@ -167,16 +168,56 @@ def _download(
             found = downloader.extract_info(address, download=True)
     except yt_dlp.utils.YoutubeDLError as error:
         raise error_of(shown, error) from error
-    files = sorted({Path(name) for name in finished}, key=lambda path: -path.stat().st_size)
-    if not files:
+    entry, count = _first_video(found)
+    if entry.get("is_live"):
+        raise DownloadRefusedError(f"{shown} is live: it can be had once it has ended")
+    path = _one_file(entry, shown, folder)
+    provenance = {ours: clean_text(str(entry[theirs])) for ours, theirs in PROVENANCE.items() if entry.get(theirs)}
+    notes = (f"{shown} holds {count} videos: the first is taken",) if count > 1 else ()
+    return Page(path, provenance, 1, notes)
+
+
+def _first_video(found: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """Return the first video of what yt-dlp found, and how many there are on its page."""
+    count = 1
+    while "entries" in found:
+        entries = list(found["entries"])
+        count = max(count, int(found.get("playlist_count") or len(entries)))
+        if not entries or entries[0] is None:
+            return {}, count
+        found = entries[0]
+    return found, count
+
+
+def _one_file(entry: dict[str, Any], shown: str, folder: Path) -> Path:
+    """Return the file of a video: what was downloaded of this one entry, its sound joined to its picture."""
+    files = {Path(one["filepath"]): one for one in entry.get("requested_downloads") or ()}
+    pictures = [path for path, one in files.items() if one.get("vcodec") != "none"]
+    if not pictures:
         raise DownloadRefusedError(f"{shown} gives a page without a video")
-    if len(files) > 1:
-        joined = folder / "source.mkv"
-        join_streams(files, joined)
-        for path in files:
-            path.unlink()
-        files = [joined]
-    return files[0], {ours: clean_text(str(found[theirs])) for ours, theirs in PROVENANCE.items() if found.get(theirs)}
+    picture = pictures[0]
+    others = [path for path, one in files.items() if path != picture and one.get("acodec") != "none"]
+    if not others:
+        return picture
+    _check_same_length(picture, others[0], shown)
+    joined = folder / "source.mkv"
+    join_streams(picture, others[0], joined)
+    for path in files:
+        path.unlink()
+    return joined
+
+
+def _check_same_length(picture: Path, sound: Path, shown: str) -> None:
+    """Raise DownloadFailedError where the lengths of picture and sound say that they are of two videos."""
+    seconds = [length_seconds(path) for path in (picture, sound)]
+    if None in seconds:
+        return
+    one, other = (float(value or 0) for value in seconds)
+    if abs(one - other) > LENGTH_SLACK_SECONDS + LENGTH_SLACK * max(one, other):
+        raise FormatMissingError(
+            f"{shown} gives {one:.1f} s of picture and {other:.1f} s of sound, which are not of one video",
+            measure=round(abs(one - other), 3),
+        )
 
 
 def _yt_dlp_options(
@@ -184,8 +225,11 @@ def _yt_dlp_options(
 ) -> dict[str, Any]:
     chosen: dict[str, Any] = {
         "format": selector,
-        "outtmpl": str(folder / "page.%(format_id)s.%(ext)s"),
+        "outtmpl": str(folder / "page.%(id).60B.%(format_id)s.%(ext)s"),
         "noplaylist": True,
+        # Of a page with several videos the first: the formats of two must never meet.
+        "playlist_items": "1",
+        "match_filter": _no_live,
         "quiet": True,
         "no_warnings": True,
         "noprogress": True,
@@ -219,6 +263,11 @@ def _yt_dlp_options(
     if options.max_bytes:
         chosen["max_filesize"] = options.max_bytes
     return chosen
+
+
+def _no_live(entry: dict[str, Any], *, incomplete: bool = False) -> str | None:
+    """Leave out what has no end yet; the caller says so."""
+    return "is live" if entry.get("is_live") else None
 
 
 class _Silent:

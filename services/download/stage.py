@@ -50,10 +50,10 @@ class DownloadStage:
         if inputs.upload is not None:
             return _uploaded(inputs, context)
         if is_address(inputs.uri):
-            path, provenance = self._web.fetch(inputs.uri, inputs.parameters.max_height, context)
+            path, provenance, notes = self._web.fetch(inputs.uri, inputs.parameters.max_height, context)
         elif self._files:
             file = path_of(inputs.uri)
-            path, provenance = _link(file, context.scratch), {"uri": clean_text(file.name)}
+            path, provenance, notes = _link(file, context.scratch), {"uri": clean_text(file.name)}, ()
         else:
             raise DownloadRefusedError(f"{inputs.uri[:200]} is not an http(s) address; upload files instead")
         size = path.stat().st_size
@@ -65,7 +65,7 @@ class DownloadStage:
         artifact = context.publish(path, f"source{plain_suffix(path)}", "application/octet-stream")
         if inputs.sha256 and artifact.sha256 != inputs.sha256:
             raise CorruptInputError(f"{path_of(inputs.uri).name} has changed since the run looked at it")
-        return DownloadOutputs(artifact, provenance, {"size_bytes": size})
+        return DownloadOutputs(artifact, provenance, {"size_bytes": size}, notes)
 
 
 def _uploaded(inputs: DownloadInputs, context: StageContext) -> DownloadOutputs:

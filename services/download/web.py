@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from services.download.network import AddressPolicy, GuardedProxy
@@ -28,6 +29,14 @@ USER_AGENT = "talkmill"
 _ANSWERS: dict[int, type[StageError]] = {404: VideoRemovedError, 410: VideoRemovedError, 429: RateLimitedError}
 
 
+class Fetched(NamedTuple):
+    """What came: a local file, where it comes from, and what the user should know."""
+
+    path: Path
+    provenance: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class WebLimits:
     """How much one download may cost.
@@ -47,7 +56,7 @@ class Web:
     def __init__(self, limits: WebLimits | None = None) -> None:
         self._limits = limits or WebLimits()
 
-    def fetch(self, address: str, max_height: int, context: StageContext) -> tuple[Path, dict[str, str]]:
+    def fetch(self, address: str, max_height: int, context: StageContext) -> "Fetched":
         """Download a video; see `fetch_url`."""
         return fetch_url(address, max_height, _Budget(context, self._limits), None)
 
@@ -59,7 +68,7 @@ class GuardedWeb(Web):
         super().__init__(limits)
         self._policy = policy
 
-    def fetch(self, address: str, max_height: int, context: StageContext) -> tuple[Path, dict[str, str]]:
+    def fetch(self, address: str, max_height: int, context: StageContext) -> "Fetched":
         """Download a video; see `fetch_url`.
 
         Raises:
@@ -119,7 +128,7 @@ class _ThroughProxy(urllib.request.BaseHandler):
     https_open = http_open
 
 
-def fetch_url(address: str, max_height: int, budget: "_Budget", proxy: str | None) -> tuple[Path, dict[str, str]]:
+def fetch_url(address: str, max_height: int, budget: "_Budget", proxy: str | None) -> "Fetched":
     """Download a video.
 
     Args:
@@ -129,7 +138,7 @@ def fetch_url(address: str, max_height: int, budget: "_Budget", proxy: str | Non
         proxy: Address of the proxy that everything goes through; None for the way that the environment names.
 
     Returns:
-        The local file and its provenance.
+        The local file, its provenance and notes.
 
     Raises:
         DownloadRefusedError: The server does not give a video.
@@ -141,7 +150,7 @@ def fetch_url(address: str, max_height: int, budget: "_Budget", proxy: str | Non
         with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
             if not _is_page(response):
                 target = budget.scratch / f"source{plain_suffix(Path(urlsplit(address).path))}"
-                return _save(response, target, address, budget), {"uri": address}
+                return Fetched(_save(response, target, address, budget), {"uri": address})
     except urllib.error.HTTPError as error:
         message = f"{shown_address(address)} answers {error.code} {error.reason}"
         error.close()
@@ -180,8 +189,8 @@ def _save(response: http.client.HTTPResponse, target: Path, address: str, budget
     return target
 
 
-def _from_page(address: str, max_height: int, budget: "_Budget", proxy: str | None) -> tuple[Path, dict[str, str]]:
+def _from_page(address: str, max_height: int, budget: "_Budget", proxy: str | None) -> "Fetched":
     """Download the video of a page."""
     options = PageOptions(max_height=max_height, proxy=proxy, max_bytes=budget.limits.max_bytes)
     page = fetch_page(address, budget.scratch, options, lambda done, total: budget.advance(address, done, total))
-    return page.path, {"uri": address, **page.provenance}
+    return Fetched(page.path, {"uri": address, **page.provenance}, page.notes)

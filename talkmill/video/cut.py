@@ -85,7 +85,7 @@ def cut_video(
             end = "its end" if end_seconds is None else f"{end_seconds:g} s"
             raise EmptyCutError(f"the video has no frame from {start_seconds:g} s to {end}")
         with replacing(target) as part:
-            join_streams([picture, source] if has_sound else [picture], part, start_seconds)
+            join_streams(picture, source if has_sound else None, part, start_seconds)
     finally:
         picture.unlink(missing_ok=True)
     return Cut(writer.frame_count, rate, width, height, has_sound)

@@ -1,7 +1,7 @@
 """Picture and sound brought into one file, without decoding either."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,12 @@ from typing import Any
 import av
 
 
-def join_streams(files: Sequence[Path], target: Path, sound_start_seconds: float | None = None) -> None:
-    """Copy the first picture and the first sound of some files into one.
+def join_streams(picture: Path, sound: Path | None, target: Path, sound_start_seconds: float | None = None) -> None:
+    """Copy the picture of one file and the sound of another into one.
 
     Args:
-        files: Local files; the picture comes from the first that has one, the sound from the first that has one.
+        picture: A local file; its first picture is copied, and no sound of its own.
+        sound: A local file; its first sound is copied. None for none.
         target: The file to write; its suffix names the container.
         sound_start_seconds: Time in the sound that becomes 0; what lies before is left out, and so is what lies after
             the picture's end. None keeps all of it.
@@ -22,9 +23,8 @@ def join_streams(files: Sequence[Path], target: Path, sound_start_seconds: float
         av.FFmpegError: A stream cannot be read, or does not fit into the container.
     """
     with ExitStack() as stack:
-        sources = [stack.enter_context(_open(path)) for path in files]
-        pictures = [stream for source in sources for stream in source.streams.video[:1]]
-        sounds = [stream for source in sources for stream in source.streams.audio[:1]]
+        pictures = list(stack.enter_context(_open(picture)).streams.video[:1])
+        sounds = list(stack.enter_context(_open(sound)).streams.audio[:1]) if sound else []
         output = stack.enter_context(av.open(str(target), "w", container_options={"fflags": "+bitexact"}))
         chosen = [(pictures[0], 0.0, float("inf"))] if pictures else []
         if sounds:
@@ -35,6 +35,12 @@ def join_streams(files: Sequence[Path], target: Path, sound_start_seconds: float
         packets = [_packets(*choice, copied) for choice, copied in zip(chosen, copies, strict=True)]
         for _, packet in heapq.merge(*packets, key=lambda item: item[0]):
             output.mux(packet)
+
+
+def length_seconds(path: Path) -> float | None:
+    """Return how long a file says that it is; None where it does not say."""
+    with _open(path) as source:
+        return float(source.duration / av.time_base) if source.duration else None
 
 
 def _open(path: Path) -> Any:

@@ -7,10 +7,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
+import av
+import numpy as np
 import pytest
 
 from orchestrator.cli import app
@@ -24,8 +27,10 @@ from services.download.page import PageOptions, fetch_page
 from talkmill.faces.detection import FaceBoxesDetector
 from talkmill.inference.onnx_backend import OnnxNetwork
 from talkmill.models.repository import ModelRepository
-from talkmill.stage.errors import CancelledError, RateLimitedError
+from talkmill.stage.errors import CancelledError, FormatMissingError, RateLimitedError
+from talkmill.video.audio import read_audio
 from talkmill.video.container import describe
+from talkmill.video.decode import read_images
 from tests.conftest import ASSETS
 
 # yt-dlp leaves sockets of broken answers to the collector.
@@ -41,6 +46,8 @@ class Site(http.server.BaseHTTPRequestHandler):
     seen: ClassVar[Counter[str]]
     ranges: ClassVar[list[str]]
     body: ClassVar[bytes]
+    long: ClassVar[bytes]
+    brief: ClassVar[bytes]
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -76,6 +83,19 @@ class Site(http.server.BaseHTTPRequestHandler):
 
     def page_loop(self, kind: str) -> None:
         self.answer(302, b"", {"Location": "/watch?v=loop"})
+
+    def page_two(self, kind: str) -> None:
+        """Two videos: a long one with its sound, and a short one of another colour and tone."""
+        videos = "<video src='/media/long.mp4'></video><p>and</p><video src='/media/brief.mp4'></video>"
+        self.answer(
+            200, f"<html><title>two</title><body>{videos}</body></html>".encode(), {"Content-Type": "text/html"}
+        )
+
+    def media_long(self, kind: str) -> None:
+        self.answer(200, self.long, {"Content-Type": "video/mp4"})
+
+    def media_brief(self, kind: str) -> None:
+        self.answer(200, self.brief, {"Content-Type": "video/mp4"})
 
     def page_empty(self, kind: str) -> None:
         self.answer(200, b"<html><body>nothing to see</body></html>", {"Content-Type": "text/html"})
@@ -344,3 +364,89 @@ def test_the_command_line_goes_all_the_way(
     assert "VIDEO_REMOVED" in capsys.readouterr().out
     assert json.loads((tmp_path / "out" / "clips" / "good_000.json").read_text())["status"] == "ok"
     assert (tmp_path / "out" / "report.html").is_file()
+
+
+def coloured(path: Path, grey: int, hertz: float, seconds: float) -> bytes:
+    """A video of one grey with one tone."""
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("mpeg4", rate=25)
+        picture.width = picture.height = 64
+        picture.pix_fmt = "yuv420p"
+        sound = container.add_stream("aac", rate=16000)
+        sound.layout = "mono"
+        for index in range(round(seconds * 25)):
+            image = np.full((64, 64, 3), grey, np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            container.mux(picture.encode(frame))
+        container.mux(picture.encode())
+        times = np.arange(round(seconds * 16000)) / 16000
+        samples = (8000 * np.sin(2 * np.pi * hertz * times)).astype(np.int16)[None]
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+        frame.sample_rate, frame.pts = 16000, 0
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode())
+    return path.read_bytes()
+
+
+def grey_and_tone(path: Path) -> tuple[float, float]:
+    """The mean grey of a file's frames, and the loudest frequency of its sound in Hz."""
+    greys = [float(image.mean()) for image in read_images(path)]
+    samples, _ = read_audio(path)
+    spectrum = np.abs(np.fft.rfft(samples[:16000].astype(float)))
+    return float(np.mean(greys)), float(np.argmax(spectrum)) * 16000 / min(len(samples), 16000)
+
+
+def test_picture_and_sound_of_a_page_with_two_videos_are_of_one(site: tuple[str, type[Site]], tmp_path: Path) -> None:
+    address, handler = site
+    # The second is the larger file: size says nothing.
+    handler.long = coloured(tmp_path / "long.mp4", 60, 300.0, 2.0)
+    handler.brief = coloured(tmp_path / "brief.mp4", 200, 900.0, 6.0)
+    page = fetch_page(f"{address}/watch?v=two", tmp_path, PageOptions(), lambda done, total: None)
+    grey, tone = grey_and_tone(page.path)
+    assert grey == pytest.approx(60, abs=6)
+    assert tone == pytest.approx(300, abs=5)
+    assert page.notes == (f"{address}/watch holds 2 videos: the first is taken",)
+
+
+def entry(picture: Path, sound: Path) -> dict[str, object]:
+    return {
+        "requested_downloads": [
+            {"filepath": str(picture), "vcodec": "mpeg4", "acodec": "none"},
+            {"filepath": str(sound), "vcodec": "none", "acodec": "aac"},
+        ]
+    }
+
+
+def test_sound_of_another_length_is_refused(tmp_path: Path) -> None:
+    coloured(tmp_path / "picture.mp4", 60, 300.0, 1.0)
+    coloured(tmp_path / "sound.mp4", 60, 300.0, 5.0)
+    with pytest.raises(FormatMissingError, match=r"1\.0 s of picture and 5\.0 s of sound, which are not of one video"):
+        page_module._one_file(entry(tmp_path / "picture.mp4", tmp_path / "sound.mp4"), "the page", tmp_path)
+
+
+def test_the_sound_comes_from_the_file_that_was_asked_for_as_sound(tmp_path: Path) -> None:
+    coloured(tmp_path / "picture.mp4", 60, 300.0, 2.0)
+    coloured(tmp_path / "sound.mp4", 200, 900.0, 2.5)
+    made = entry(tmp_path / "picture.mp4", tmp_path / "sound.mp4")
+    # What joins takes the first sound: a picture file that carries one of its own would be heard.
+    path = page_module._one_file(made, "the page", tmp_path)
+    grey, tone = grey_and_tone(path)
+    assert grey == pytest.approx(60, abs=6)
+    assert tone == pytest.approx(900, abs=5)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({"id": "a"}, ("a", 1)),
+        ({"entries": [{"id": "a"}, {"id": "b"}]}, ("a", 2)),
+        ({"entries": [{"id": "a"}], "playlist_count": 7}, ("a", 7)),
+        ({"entries": [{"entries": [{"id": "a"}, {"id": "b"}]}]}, ("a", 2)),
+        ({"entries": []}, (None, 1)),
+        ({"entries": [None]}, (None, 1)),
+    ],
+)
+def test_the_first_video_of_what_was_found_counts(found: dict[str, object], expected: tuple[str | None, int]) -> None:
+    first, count = page_module._first_video(found)
+    assert (first.get("id"), count) == expected

@@ -28,9 +28,9 @@ from talkmill.stage.errors import (
     DownloadRefusedError,
     FaceTooSmallError,
     FrameContractError,
+    InputMissingError,
     LandmarksInvalidError,
     NoFaceError,
-    NotAVideoError,
 )
 from talkmill.stage.harness import StageHarness
 from talkmill.video.decode import read_images
@@ -292,7 +292,7 @@ def test_nobody_answers(harness: StageHarness) -> None:
 
 
 def test_a_missing_file_is_named(harness: StageHarness, tmp_path: Path) -> None:
-    with pytest.raises(NotAVideoError, match="is not there"):
+    with pytest.raises(InputMissingError, match="is not there"):
         harness.run(DownloadStage(), DownloadInputs(str(tmp_path / "none.mp4"), "0" * 64, 1))
 
 
@@ -310,7 +310,7 @@ def test_picture_and_sound_are_joined(sample: tuple[Path, SampleTruth], tmp_path
                     packet.stream = copied
                     target.mux(packet)
     joined = tmp_path / "joined.mkv"
-    join_streams(paths, joined)
+    join_streams(paths[0], paths[1], joined)
     with av.open(str(joined)) as container:
         assert (len(container.streams.video), len(container.streams.audio)) == (1, 1)
     assert sum(1 for _ in read_images(joined)) == 100

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from talkmill.api.common.v1 import common_pb2 as talkmill_dot_api_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'talkmill/api/download/v1/download.proto\x12\x18talkmill.api.download.v1\x1a#talkmill/api/common/v1/common.proto\"\xd2\x01\n\x14\x44ownloadVideoRequest\x12\x39\n\x07\x63ontext\x18\x01 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionContext\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12\x30\n\x06upload\x18\x03 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12@\n\nparameters\x18\x04 \x01(\x0b\x32,.talkmill.api.download.v1.DownloadParameters\"\xcf\x01\n\x15\x44ownloadVideoResponse\x12\x34\n\x08progress\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.ProgressH\x00\x12<\n\x07outputs\x18\x02 \x01(\x0b\x32).talkmill.api.download.v1.DownloadOutputsH\x00\x12\x39\n\x07summary\x18\x03 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionSummaryB\x07\n\x05\x65vent\"<\n\x12\x44ownloadParameters\x12\x17\n\nmax_height\x18\x01 \x01(\x05H\x00\x88\x01\x01\x42\r\n\x0b_max_height\"\xf2\x02\n\x0f\x44ownloadOutputs\x12\x30\n\x06source\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12M\n\nprovenance\x18\x02 \x03(\x0b\x32\x39.talkmill.api.download.v1.DownloadOutputs.ProvenanceEntry\x12Q\n\x0cmeasurements\x18\x03 \x03(\x0b\x32;.talkmill.api.download.v1.DownloadOutputs.MeasurementsEntry\x1a\x31\n\x0fProvenanceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aX\n\x11MeasurementsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.talkmill.api.common.v1.Measurement:\x02\x38\x01\x32\x85\x01\n\x0f\x44ownloadService\x12r\n\rDownloadVideo\x12..talkmill.api.download.v1.DownloadVideoRequest\x1a/.talkmill.api.download.v1.DownloadVideoResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'talkmill/api/download/v1/download.proto\x12\x18talkmill.api.download.v1\x1a#talkmill/api/common/v1/common.proto\"\xd2\x01\n\x14\x44ownloadVideoRequest\x12\x39\n\x07\x63ontext\x18\x01 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionContext\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12\x30\n\x06upload\x18\x03 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12@\n\nparameters\x18\x04 \x01(\x0b\x32,.talkmill.api.download.v1.DownloadParameters\"\xcf\x01\n\x15\x44ownloadVideoResponse\x12\x34\n\x08progress\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.ProgressH\x00\x12<\n\x07outputs\x18\x02 \x01(\x0b\x32).talkmill.api.download.v1.DownloadOutputsH\x00\x12\x39\n\x07summary\x18\x03 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionSummaryB\x07\n\x05\x65vent\"<\n\x12\x44ownloadParameters\x12\x17\n\nmax_height\x18\x01 \x01(\x05H\x00\x88\x01\x01\x42\r\n\x0b_max_height\"\x81\x03\n\x0f\x44ownloadOutputs\x12\x30\n\x06source\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12M\n\nprovenance\x18\x02 \x03(\x0b\x32\x39.talkmill.api.download.v1.DownloadOutputs.ProvenanceEntry\x12Q\n\x0cmeasurements\x18\x03 \x03(\x0b\x32;.talkmill.api.download.v1.DownloadOutputs.MeasurementsEntry\x12\r\n\x05notes\x18\x04 \x03(\t\x1a\x31\n\x0fProvenanceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aX\n\x11MeasurementsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.talkmill.api.common.v1.Measurement:\x02\x38\x01\x32\x85\x01\n\x0f\x44ownloadService\x12r\n\rDownloadVideo\x12..talkmill.api.download.v1.DownloadVideoRequest\x1a/.talkmill.api.download.v1.DownloadVideoResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,11 +43,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOWNLOADPARAMETERS']._serialized_start=529
   _globals['_DOWNLOADPARAMETERS']._serialized_end=589
   _globals['_DOWNLOADOUTPUTS']._serialized_start=592
-  _globals['_DOWNLOADOUTPUTS']._serialized_end=962
-  _globals['_DOWNLOADOUTPUTS_PROVENANCEENTRY']._serialized_start=823
-  _globals['_DOWNLOADOUTPUTS_PROVENANCEENTRY']._serialized_end=872
-  _globals['_DOWNLOADOUTPUTS_MEASUREMENTSENTRY']._serialized_start=874
-  _globals['_DOWNLOADOUTPUTS_MEASUREMENTSENTRY']._serialized_end=962
-  _globals['_DOWNLOADSERVICE']._serialized_start=965
-  _globals['_DOWNLOADSERVICE']._serialized_end=1098
+  _globals['_DOWNLOADOUTPUTS']._serialized_end=977
+  _globals['_DOWNLOADOUTPUTS_PROVENANCEENTRY']._serialized_start=838
+  _globals['_DOWNLOADOUTPUTS_PROVENANCEENTRY']._serialized_end=887
+  _globals['_DOWNLOADOUTPUTS_MEASUREMENTSENTRY']._serialized_start=889
+  _globals['_DOWNLOADOUTPUTS_MEASUREMENTSENTRY']._serialized_end=977
+  _globals['_DOWNLOADSERVICE']._serialized_start=980
+  _globals['_DOWNLOADSERVICE']._serialized_end=1113
 # @@protoc_insertion_point(module_scope)

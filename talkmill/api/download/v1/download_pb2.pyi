@@ -2,7 +2,7 @@ from talkmill.api.common.v1 import common_pb2 as _common_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -36,7 +36,7 @@ class DownloadParameters(_message.Message):
     def __init__(self, max_height: _Optional[int] = ...) -> None: ...
 
 class DownloadOutputs(_message.Message):
-    __slots__ = ("source", "provenance", "measurements")
+    __slots__ = ("source", "provenance", "measurements", "notes")
     class ProvenanceEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -54,7 +54,9 @@ class DownloadOutputs(_message.Message):
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     PROVENANCE_FIELD_NUMBER: _ClassVar[int]
     MEASUREMENTS_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
     source: _common_pb2.Artifact
     provenance: _containers.ScalarMap[str, str]
     measurements: _containers.MessageMap[str, _common_pb2.Measurement]
-    def __init__(self, source: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., provenance: _Optional[_Mapping[str, str]] = ..., measurements: _Optional[_Mapping[str, _common_pb2.Measurement]] = ...) -> None: ...
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, source: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., provenance: _Optional[_Mapping[str, str]] = ..., measurements: _Optional[_Mapping[str, _common_pb2.Measurement]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
