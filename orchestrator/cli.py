@@ -208,16 +208,30 @@ def verify_dataset(folder: Annotated[Path, typer.Argument(help="Folder of a run,
 
 @dataset_app.command("export")
 def export_dataset(
-    folder: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of a run, or of data.mdb.")],
     out: Annotated[Path, typer.Option(help="Folder to write into.")],
     layout: Annotated[Layout, typer.Option(help="Folder layout.")] = Layout.OTAVATAR,
     name: Annotated[str, typer.Option(help="Prefix of the folders.")] = "talkmill",
 ) -> int:
-    """Write a run in the folder layout of another tool."""
+    """Write every clip of a set in the folder layout of another tool; what is written already stays."""
     writers = {Layout.OTAVATAR: export_otavatar}
+    console, errors = Console(), Console(stderr=True)
     with dataset_errors():
-        written = writers[layout](folder, out, name, open_models(read_settings(), Console(stderr=True)))
-    Console().print(f"{written} clips in {out}", soft_wrap=True)
+        result = writers[layout](folder, out, name, open_models(read_settings(), errors))
+    exported = len(result.written) + len(result.kept)
+    kept = f", {len(result.kept)} of them written before" if result.kept else ""
+    console.print(f"{exported} clip{'s' * (exported != 1)} in {out}{kept}", soft_wrap=True, markup=False)
+    for clip, reason in result.failed:
+        errors.print(f"{clip} was not exported: {reason}", soft_wrap=True, markup=False, style="red")
+    if result.strangers:
+        errors.print(
+            f"{len(result.strangers)} files in the same folders were not written by this export and stay, such as "
+            f"{result.strangers[0]}",
+            soft_wrap=True,
+            markup=False,
+        )
+    if result.failed:
+        return EXIT_SOME_REJECTED if exported else EXIT_FAILED
     return EXIT_OK
 
 

@@ -1,143 +1,190 @@
-"""A finished run in the folder layout of OTAvatar_processing: docs/data-format.md, "The folder layout"."""
+"""A set in the folder layout of OTAvatar_processing: docs/data-format.md, "The folder layout".
 
-import json
+Which clips there are is what the set says; what they are made from lies in the `work` folder beside it.
+"""
+
+import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import TypeAdapter
 from scipy.io import savemat
 
-from orchestrator.folders import WORK_BUCKET, open_store
-from services.coarse_fit.messages import CoarseFitOutputs
-from services.crop.messages import CropOutputs
-from services.fine_fit.messages import FineFitOutputs
-from services.landmarks.messages import LandmarksOutputs
-from services.matting.messages import MattingOutputs
-from services.split.messages import SplitOutputs
-from talkmill.artifacts.local import LocalStore
-from talkmill.artifacts.manifest import MANIFEST_NAME, decode_manifest
+from orchestrator.export_folder import ExportFolder, Part
+from orchestrator.finished import ClipGoneError, FinishedClip, WorkFolder, finished_clip
+from talkmill.dataset.copying import copy_set
+from talkmill.dataset.environment import DatasetError
+from talkmill.dataset.lists import SPLITS, write_lists
+from talkmill.dataset.lock import locked
+from talkmill.dataset.reader import read_manifest, size_folder
 from talkmill.fitting.overlay import draw_mesh
 from talkmill.geometry.conventions import REFERENCE_SIZE, principal_point, rotation_from_euler
 from talkmill.matting.composite import composite_over
-from talkmill.models.repository import ModelRepository
+from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.morphable.model import MorphableModel
 from talkmill.video.decode import Frame, read_grey_frames, read_images
 from talkmill.video.encode import compatible_writer
 
 WHITE = (255, 255, 255)
-
-
-class ExportError(ValueError):
-    """The folder holds no finished run."""
+# Of what is in the files of a clip: clips that another version wrote are written again.
+LAYOUT_VERSION = "2"
+# Folder and suffix of each file of a clip.
+CLIP_FILES = (
+    ("split", ".mp4"),
+    ("split", ".wav"),
+    ("matting_raw", ".mp4"),
+    ("matting", ".mp4"),
+    ("kp", ".txt"),
+    ("3dmm", ".mat"),
+    ("inv_render", ".mat"),
+    ("inv_debug", ".mp4"),
+)
 
 
 @dataclass(frozen=True, slots=True)
-class FinishedClip:
-    """A clip of a report with the local files of its artifacts.
+class ExportResult:
+    """What an export came to.
 
     Attributes:
-        name: Its name.
-        split: `train` or `test`.
-        rate: Frames a second.
-        size: Side of the crop in pixels.
-        files: `video`, `audio`, `face_track`, `alpha`, `crop`, `landmarks`, `coarse`, `fine` to local paths.
-        morphable: Id of the morphable model.
+        written: Clips that were written.
+        kept: Clips that an earlier export wrote from the same things.
+        failed: Clips that could not be written, and why.
+        strangers: Files in the folders of the layout that no export wrote.
     """
 
-    name: str
-    split: str
-    rate: Fraction
-    size: int
-    files: dict[str, Path]
-    morphable: str
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+    failed: tuple[tuple[str, str], ...]
+    strangers: tuple[Path, ...]
 
 
-def export_otavatar(folder: Path, out: Path, name: str, models: ModelRepository) -> int:
-    """Write every packed clip of a run.
+def export_otavatar(folder: Path, out: Path, name: str, models: ModelRepository) -> ExportResult:
+    """Write every clip of a set, and the set.
+
+    What is written already, from the same things, stays; files of clips that are no longer in the set go away.
 
     Args:
-        folder: The run's folder, with its `work`.
+        folder: The run's folder, or that of `data.mdb`.
         out: Where to write.
         name: Prefix of the folders.
         models: For the mesh of `_inv_debug`.
 
     Returns:
-        Number of clips.
+        What was written.
 
     Raises:
-        ExportError: The folder holds no finished run.
-        ModelError: The morphable model cannot be had.
+        DatasetError: The folder holds no set, or one without clips.
+        NoWorkError: The set has no `work` folder; nothing was written.
+        ClipGoneError: Not one clip can be written; nothing was written.
+        FolderBusyError: Another export writes into `out`.
     """
-    clips = list(finished_clips(folder))
-    for clip in clips:
-        model = MorphableModel.load(models.ensure(clip.morphable, "morphable").path)
-        _export_videos(clip, out, name, model)
-        _export_values(clip, out, name)
-    size = clips[0].size
-    database = out / f"{name}_lmdb" / str(size)
-    database.mkdir(parents=True, exist_ok=True)
-    for file in ("data.mdb", "lock.mdb"):
-        shutil.copyfile(folder / "lmdb" / str(size) / file, database / file)
-    for file in ("train_list.txt", "test_list.txt"):
-        shutil.copyfile(folder / "lmdb" / file, database.parent / file)
-    return len(clips)
+    database = size_folder(folder)
+    work = WorkFolder.of(database)
+    _refuse_hopeless(database, work)
+    with locked(out, "export"):
+        target = ExportFolder(out, name)
+        copied = _export_database(database, target, out, name)
+        return _export_clips(copied, work, target, name, models)
 
 
-def finished_clips(folder: Path) -> Iterator[FinishedClip]:
-    """Yield the packed clips of a finished run with their artifacts.
-
-    Raises:
-        ExportError: The folder holds no finished run.
-    """
-    try:
-        report: dict[str, Any] = json.loads((folder / "report.json").read_text())
-    except (OSError, ValueError) as error:
-        raise ExportError(f"{folder} has no report.json of a finished run: {error}") from error
-    store = open_store(folder)
-    packed = [clip for clip in report["clips"] if clip["outcome"] == "packed"]
-    if not packed:
-        raise ExportError(f"{folder} holds no packed clip")
-    for clip in packed:
-        digests = {stage: record["action_digest"] for stage, record in clip["stages"].items()}
-        split = _outputs(store, "split", digests, SplitOutputs)
-        source = next(
-            found for found in split.clips if found.start_seconds == clip["start_seconds"]
-            and clip["clip"].endswith(f"_{found.index:03}")
-        )  # fmt: skip
-        fine = _outputs(store, "fine_fit", digests, FineFitOutputs)
-        artifacts = {
-            "video": source.video,
-            "audio": source.audio,
-            "face_track": source.face_track,
-            "alpha": _outputs(store, "matting", digests, MattingOutputs).alpha,
-            "crop": _outputs(store, "crop", digests, CropOutputs).frames,
-            "landmarks": _outputs(store, "landmarks", digests, LandmarksOutputs).landmarks,
-            "coarse": _outputs(store, "coarse_fit", digests, CoarseFitOutputs).coefficients,
-            "fine": fine.fit,
-        }
-        files = {kind: store.fetch(artifact) for kind, artifact in artifacts.items()}
-        size = report["parameters"]["crop"]["size"]
-        basis = str(fine.measurements["basis"])
-        yield FinishedClip(clip["clip"], clip["split"], Fraction(clip["rate"]), size, files, basis)
+def _refuse_hopeless(database: Path, work: WorkFolder) -> None:
+    """Raise the first clip's error where not one clip can be written, before anything is."""
+    manifest = read_manifest(database)
+    if not manifest.clips:
+        raise DatasetError(f"{database} holds no clip")
+    errors: list[ValueError] = []
+    for clip in manifest.clips:
+        try:
+            return work.check(finished_clip(database, clip, manifest.size))
+        except (ClipGoneError, DatasetError) as error:
+            errors.append(error)
+    raise ClipGoneError(f"not one of {len(errors)} clips can be exported; nothing was written. {errors[0]}")
 
 
-def _outputs(store: LocalStore, stage: str, digests: dict[str, str], kind: type[Any]) -> Any:
-    content = store.read(WORK_BUCKET, f"{stage}/{digests[stage]}/{MANIFEST_NAME}")
-    if content is None:
-        raise ExportError(f"the work folder has no {stage} {digests[stage][:12]}...; run the same command again")
-    return TypeAdapter(kind).validate_python(decode_manifest(content).outputs)
+def _export_database(database: Path, target: ExportFolder, out: Path, name: str) -> Path:
+    """Copy the set and return the copy: a run that goes on beside does not change what is exported."""
+    part = _database_part(database, name)
+    if not target.holds(part):
+
+        def copy(staging: Path) -> None:
+            manifest = copy_set(database, (staging / part.files[0]).parent)
+            write_lists(staging / f"{name}_lmdb", manifest)
+
+        target.write(part, copy)
+    return (out / part.files[0]).parent
 
 
-def _target(out: Path, name: str, step: str, clip: FinishedClip, suffix: str) -> Path:
-    path = out / f"{name}_{step}" / clip.split / f"{clip.name}{suffix}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+def _database_part(database: Path, name: str) -> Part:
+    manifest = read_manifest(database)
+    root = f"{name}_lmdb"
+    files = [f"{root}/{manifest.size}/{file}" for file in ("data.mdb", "lock.mdb")]
+    files += [f"{root}/{split}_list.txt" for split in SPLITS]
+    return Part("lmdb", hashlib.sha256(manifest.encode()).hexdigest(), tuple(files))
+
+
+def _export_clips(
+    database: Path, work: WorkFolder, target: ExportFolder, name: str, models: ModelRepository
+) -> ExportResult:
+    manifest = read_manifest(database)
+    parts = [_database_part(database, name)]
+    written, kept, failed = [], [], []
+
+    @cache
+    def head(basis: str) -> MorphableModel:
+        return MorphableModel.load(models.ensure(basis, "morphable").path)
+
+    for clip_name, entry in manifest.clips.items():
+        part = _clip_part(clip_name, entry.split, entry.fingerprint, name)
+        parts.append(part)
+        if target.holds(part):
+            kept.append(clip_name)
+            continue
+        try:
+            clip = finished_clip(database, clip_name, manifest.size)
+            target.write(part, _clip_writer(clip, work.files(clip), head(clip.basis), name))
+        except (ClipGoneError, DatasetError, ModelError) as error:
+            failed.append((clip_name, str(error)))
+        else:
+            written.append(clip_name)
+    target.keep_only(parts)
+    folders = sorted({f"{name}_{step}/{split}" for step, _ in CLIP_FILES for split in SPLITS})
+    return ExportResult(tuple(written), tuple(kept), tuple(failed), tuple(target.strangers(folders)))
+
+
+def _clip_part(clip: str, split: str, fingerprint: str, name: str) -> Part:
+    files = tuple(_place(name, step, split, clip, suffix) for step, suffix in CLIP_FILES)
+    return Part(f"clip {clip}", f"{LAYOUT_VERSION} {fingerprint}", files)
+
+
+def _place(name: str, step: str, split: str, clip: str, suffix: str) -> str:
+    return f"{name}_{step}/{split}/{clip}{suffix}"
+
+
+def _clip_writer(
+    clip: FinishedClip, files: dict[str, Path], model: MorphableModel, name: str
+) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        def place(step: str, suffix: str) -> Path:
+            return folder / _place(name, step, clip.split, clip.name, suffix)
+
+        _write_videos(clip, files, model, place)
+        _write_values(files, place)
+
+    return write
+
+
+def _write_videos(
+    clip: FinishedClip, files: dict[str, Path], model: MorphableModel, place: Callable[[str, str], Path]
+) -> None:
+    _write_video(place("split", ".mp4"), clip.rate, read_images(files["video"]))
+    shutil.copyfile(files["audio"], place("split", ".wav"))
+    _write_video(place("matting_raw", ".mp4"), clip.rate, _over_white(files["video"], files["alpha"]))
+    _write_video(place("matting", ".mp4"), clip.rate, read_images(files["frames"]))
+    _write_video(place("inv_debug", ".mp4"), clip.rate, _overlays(clip.size, files["frames"], files["fit"], model))
 
 
 def _write_video(path: Path, rate: Fraction, frames: Iterator[Frame]) -> None:
@@ -146,44 +193,28 @@ def _write_video(path: Path, rate: Fraction, frames: Iterator[Frame]) -> None:
             writer.write(frame)
 
 
-def _export_videos(clip: FinishedClip, out: Path, name: str, model: MorphableModel) -> None:
-    _write_video(_target(out, name, "split", clip, ".mp4"), clip.rate, read_images(clip.files["video"]))
-    shutil.copyfile(clip.files["audio"], _target(out, name, "split", clip, ".wav"))
-    pairs = zip(read_images(clip.files["video"]), read_grey_frames(clip.files["alpha"]), strict=True)
-    over_white = (
-        composite_over(frame, alpha.astype(np.float32) * np.float32(1 / 255), WHITE) for frame, alpha in pairs
-    )
-    _write_video(_target(out, name, "matting_raw", clip, ".mp4"), clip.rate, over_white)
-    _write_video(_target(out, name, "matting", clip, ".mp4"), clip.rate, read_images(clip.files["crop"]))
-    _write_video(_target(out, name, "inv_debug", clip, ".mp4"), clip.rate, _overlays(clip, model))
+def _over_white(video: Path, alpha: Path) -> Iterator[Frame]:
+    for frame, cover in zip(read_images(video), read_grey_frames(alpha), strict=True):
+        yield composite_over(frame, cover.astype(np.float32) * np.float32(1 / 255), WHITE)
 
 
-def _overlays(clip: FinishedClip, model: MorphableModel) -> Iterator[Frame]:
-    with np.load(clip.files["fine"], allow_pickle=False) as arrays:
+def _overlays(size: int, frames: Path, fine: Path, model: MorphableModel) -> Iterator[Frame]:
+    with np.load(fine, allow_pickle=False) as arrays:
         fit = {key: arrays[key].astype(np.float64) for key in ("euler", "trans", "focal", "id", "exp")}
     identity = fit["id"][: model.identity.shape[2]]
-    focal = float(fit["focal"][0]) * clip.size / REFERENCE_SIZE
-    centre = principal_point(clip.size)
+    focal = float(fit["focal"][0]) * size / REFERENCE_SIZE
+    centre = principal_point(size)
     rotations = rotation_from_euler(fit["euler"])
-    for index, frame in enumerate(read_images(clip.files["crop"])):
+    for index, frame in enumerate(read_images(frames)):
         vertices = model.shape(identity, fit["exp"][index, : model.expression.shape[2]]).astype(np.float64)
         yield draw_mesh(frame, model, vertices, rotations[index], fit["trans"][index], focal, centre)
 
 
-def _export_values(clip: FinishedClip, out: Path, name: str) -> None:
-    with np.load(clip.files["landmarks"], allow_pickle=False) as arrays:
-        points: npt.NDArray[np.float32] = np.where(arrays["valid"][:, None, None], arrays["points"], -1)
-    np.savetxt(_target(out, name, "kp", clip, ".txt"), points.reshape(-1))
-    _savemat(
-        _target(out, name, "3dmm", clip, ".mat"),
-        clip.files["coarse"],
-        ("coeff", "transform_params", "warping_params"),
-    )
-    _savemat(
-        _target(out, name, "inv_render", clip, ".mat"),
-        clip.files["fine"],
-        ("id", "exp", "euler", "trans", "focal"),
-    )
+def _write_values(files: dict[str, Path], place: Callable[[str, str], Path]) -> None:
+    with np.load(files["landmarks"], allow_pickle=False) as arrays:
+        np.savetxt(place("kp", ".txt"), arrays["points"].reshape(-1))
+    _savemat(place("3dmm", ".mat"), files["coefficients"], ("coeff", "transform_params", "warping_params"))
+    _savemat(place("inv_render", ".mat"), files["fit"], ("id", "exp", "euler", "trans", "focal"))
 
 
 def _savemat(path: Path, source: Path, fields: tuple[str, ...]) -> None:

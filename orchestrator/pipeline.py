@@ -10,6 +10,7 @@ from services.fine_fit.messages import FineFitInputs, FineFitOutputs, FineFitPar
 from services.landmarks.messages import LandmarksInputs, LandmarksOutputs, LandmarksParameters
 from services.matting.messages import MattingInputs, MattingOutputs, MattingParameters
 from services.split.messages import Clip, SplitParameters
+from talkmill.artifacts.artifact import Artifact
 
 # Coarse methods that look at the picture; the landmark fit is spared the transfer.
 METHODS_WITH_FRAMES = ("deep3d-resnet50",)
@@ -69,6 +70,17 @@ def clip_inputs(stage: str, progress: ClipProgress, parameters: RunParameters) -
             landmarks.landmarks, crop.frames, clip.video, matting.alpha, size, clip.rate, parameters.fine_fit
         )
     raise ValueError(f"{stage!r} is not a stage of a clip")
+
+
+def clip_artifacts(progress: ClipProgress) -> dict[str, Artifact]:
+    """Return every artifact that a finished clip is shown or exported from."""
+    clip, matting = progress.clip, progress.outputs["matting"]
+    return packed_artifacts(progress) | {
+        "video": clip.video,
+        "audio": clip.audio,
+        "face_track": clip.face_track,
+        "alpha": matting.alpha,
+    }
 
 
 def packed_artifacts(progress: ClipProgress) -> dict[str, Any]:

@@ -6,12 +6,28 @@ from importlib.metadata import version
 from typing import Any
 
 from orchestrator.naming import NamedSource
-from orchestrator.pipeline import CLIP_STAGES, ClipProgress, RunParameters, packed_artifacts
+from orchestrator.pipeline import CLIP_STAGES, ClipProgress, RunParameters, clip_artifacts, packed_artifacts
 from services.pack.messages import PackedClip
+from talkmill.artifacts.artifact import Key, Sha256, SizeBytes
 from talkmill.artifacts.manifest import Manifest, Rejection
 from talkmill.stage.digest import to_json
 
 CAMERA = "AD-NeRF: p = R v + t, R = Rx(theta) Ry(phi) Rz(psi), looking down -z; focal in pixels of a 512 crop"
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFrom:
+    """A file that a clip was made from, as `-meta` names it.
+
+    Attributes:
+        key: Stage, digest of what the stage was asked, and file name: the same wherever the run was.
+        sha256: Hex digest of the content.
+        size_bytes: Length of the content.
+    """
+
+    key: Key
+    sha256: Sha256
+    size_bytes: SizeBytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +130,10 @@ def _meta(clip: ClipResult) -> dict[str, Any]:
         "frame_count": split.frame_count,
         "stages": {stage: record.stage_version for stage, record in sorted(clip.records.items())},
         "models": dict(sorted(models.items())),
+        "made_from": {
+            kind: asdict(MadeFrom(one.key, one.sha256, one.size_bytes))
+            for kind, one in clip_artifacts(clip.progress).items()
+        },
         "morphable_basis": outputs["fine_fit"].measurements["basis"],
         "camera": CAMERA,
         "not_estimated": {"coeff_3dmm": ["texture [144:224]", "gamma [227:254]"]},

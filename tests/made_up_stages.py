@@ -7,7 +7,7 @@ import hashlib
 import shutil
 import threading
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from services.split.messages import Clip, SplitOutputs
 from talkmill.artifacts.artifact import Artifact
 from talkmill.dataset.writer import encode_frame
 from talkmill.stage.contract import Stage, StageContext
-from talkmill.video.encode import lossless_writer
+from talkmill.video.encode import alpha_writer, compatible_writer, lossless_writer
 
 SIZE, FRAMES, RATE = 64, 3, 25
 PARAMETERS = RunParameters(crop=CropParameters(size=SIZE))
@@ -50,7 +50,7 @@ class MadeUp:
 
     def run(self, inputs: Any, context: StageContext) -> Any:
         self.runs += 1
-        seed = hashlib.sha256(self.name.encode())
+        seed = hashlib.sha256(f"{self.name} {self.version}".encode())
         for name in inputs.__dataclass_fields__:
             value = getattr(inputs, name)
             if isinstance(value, Artifact):
@@ -61,6 +61,11 @@ class MadeUp:
     def values(self, *shape: int) -> np.ndarray:
         return self.random.normal(size=shape).astype(np.float32)
 
+    def pictures(self, channels: int) -> Iterator[np.ndarray]:
+        for _ in range(FRAMES):
+            blocks = self.random.integers(0, 255, (8, 8, channels), np.uint8)
+            yield np.kron(blocks, np.ones((SIZE // 8, SIZE // 8, 1), np.uint8))
+
     def npz(self, context: StageContext, name: str, **arrays: np.ndarray) -> Artifact:
         path = context.scratch / name
         np.savez(path, **arrays)
@@ -69,7 +74,9 @@ class MadeUp:
 
 def _split(stage: MadeUp, inputs: Any, context: StageContext) -> SplitOutputs:
     video, audio = context.scratch / "video.mp4", context.scratch / "audio.wav"
-    video.write_bytes(stage.values(64).tobytes())
+    with compatible_writer(video, Fraction(RATE)) as writer:
+        for frame in stage.pictures(3):
+            writer.write(frame)
     with wave.open(str(audio), "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
         file.writeframes(stage.random.integers(-99, 99, FRAMES * 640, np.int16).tobytes())
@@ -90,22 +97,24 @@ def _split(stage: MadeUp, inputs: Any, context: StageContext) -> SplitOutputs:
 
 def _matting(stage: MadeUp, inputs: Any, context: StageContext) -> MattingOutputs:
     path = context.scratch / "alpha.mkv"
-    path.write_bytes(stage.values(64).tobytes())
+    with alpha_writer(path, Fraction(RATE)) as writer:
+        for frame in stage.pictures(1):
+            writer.write(frame[..., 0])
     return MattingOutputs(context.publish(path, path.name, "video/x-matroska"))
 
 
 def _crop(stage: MadeUp, inputs: Any, context: StageContext) -> CropOutputs:
     path = context.scratch / "crop.mkv"
     with lossless_writer(path, Fraction(RATE)) as writer:
-        for _ in range(FRAMES):
-            writer.write(np.kron(stage.random.integers(0, 255, (8, 8, 3), np.uint8), np.ones((8, 8, 1), np.uint8)))
+        for frame in stage.pictures(3):
+            writer.write(frame)
     geometry = stage.npz(context, "geometry.npz", crop_from_image=stage.values(3, 3))
     return CropOutputs(context.publish(path, path.name, "video/x-matroska"), geometry)
 
 
 def _landmarks(stage: MadeUp, inputs: Any, context: StageContext) -> LandmarksOutputs:
     arrays = {"points": stage.values(FRAMES, 68, 2), "confidence": np.abs(stage.values(FRAMES, 68))}
-    return LandmarksOutputs(stage.npz(context, "landmarks.npz", valid=np.ones(FRAMES, bool), **arrays))
+    return LandmarksOutputs(stage.npz(context, "landmarks.npz", valid=np.arange(FRAMES) != 1, **arrays))
 
 
 def _coarse_fit(stage: MadeUp, inputs: Any, context: StageContext) -> CoarseFitOutputs:
@@ -114,7 +123,8 @@ def _coarse_fit(stage: MadeUp, inputs: Any, context: StageContext) -> CoarseFitO
 
 
 def _fine_fit(stage: MadeUp, inputs: Any, context: StageContext) -> FineFitOutputs:
-    arrays = {"euler": stage.values(FRAMES, 3), "trans": stage.values(FRAMES, 3), "focal": stage.values(1)}
+    trans = stage.values(FRAMES, 3) / 10 + np.float32([0, 0, -7])
+    arrays = {"euler": stage.values(FRAMES, 3), "trans": trans, "focal": stage.values(1) + 1100}
     arrays |= {"id": stage.values(100), "exp": stage.values(FRAMES, 79)}
     fit = stage.npz(context, "fit.npz", valid=np.ones(FRAMES, bool), **arrays)
     preview = context.scratch / "preview.jpg"

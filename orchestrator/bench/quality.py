@@ -1,19 +1,17 @@
 """The quality bars, measured on a finished run of the test videos. `talkmill bench quality`."""
 
-import json
 import wave
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy.signal import find_peaks
 
-from orchestrator.export import FinishedClip, finished_clips
+from orchestrator.finished import FinishedClip, WorkFolder, finished_clip
 from talkmill.dataset.reader import read_clip, read_manifest, size_folder
 from talkmill.faces.detection import FaceBoxesDetector
 from talkmill.inference.runtime import cpu_runtime
@@ -87,16 +85,19 @@ def measure_quality(
     Returns:
         The figures.
     """
-    report = {clip["clip"]: clip for clip in json.loads((run / "report.json").read_text())["clips"]}
+    database = size_folder(run)
+    work, manifest = WorkFolder.of(database), read_manifest(database)
     bars: list[Bar] = []
     differences: dict[str, float] = {}
     rvm_model = models.installed("rvm-mobilenetv3")
     rvm = cpu_runtime(threads).load(rvm_model.path, "rvm-mobilenetv3") if rvm_model else None
-    for clip in finished_clips(run):
-        found = _measure_clip(clip, report[clip.name], run)
+    for name in manifest.clips:
+        clip = finished_clip(database, name, manifest.size)
+        files = work.files(clip)
+        found = _measure_clip(clip, files, database, run / "audio" / f"{name}.wav")
         single = not clip.name.startswith(NOT_SINGLE)
         if rvm is not None and single:
-            differences[clip.name] = _difference_to(RecurrentMatter(rvm), clip)
+            differences[clip.name] = _difference_to(RecurrentMatter(rvm), files)
         say(f"{clip.name}: " + ", ".join(f"{bar.what.split(': ')[-1]} {bar.value:.4g}" for bar in found))
         bars += found
     if differences:
@@ -111,17 +112,15 @@ def measure_quality(
     return bars
 
 
-def _measure_clip(clip: FinishedClip, report: dict[str, Any], run: Path) -> list[Bar]:
-    stages = {stage: record["measurements"] for stage, record in report["stages"].items()}
-    database = size_folder(run)
-    entry = read_manifest(database).clips[clip.name]
+def _measure_clip(clip: FinishedClip, files: dict[str, Path], database: Path, audio: Path) -> list[Bar]:
+    stages = clip.measurements
     values = read_clip(database, clip.name)
-    frames = sum(1 for _ in read_images(clip.files["video"]))
-    with wave.open(str(run / "audio" / f"{clip.name}.wav")) as sound:
+    frames = sum(1 for _ in read_images(files["video"]))
+    with wave.open(str(audio)) as sound:
         samples = sound.getnframes()
     expected = round(frames / clip.rate * SAMPLE_RATE)
     bars = [
-        below(f"{clip.name}: frames that differ between clip and LMDB", abs(entry.frame_count - frames), 1),
+        below(f"{clip.name}: frames that differ between clip and LMDB", abs(values.entry.frame_count - frames), 1),
         below(f"{clip.name}: samples that differ between sound and frames", abs(samples - expected), 1),
         below(f"{clip.name}: flicker", stages["matting"]["flicker"] or 0.0, 0.005),
     ]
@@ -131,7 +130,7 @@ def _measure_clip(clip: FinishedClip, report: dict[str, Any], run: Path) -> list
             at_least(f"{clip.name}: sharpness of the face", stages["crop"]["sharpness_ratio"], 0.9),
         ]
     if clip.name.startswith("otavatar_example"):
-        bars += _measure_regions(clip)
+        bars += _measure_regions(clip.name, files["alpha"])
         bars += [
             below(f"{clip.name}: reprojection RMS inner", stages["fine_fit"]["reprojection_rms_inner_pixels"], 2.5),
             below(f"{clip.name}: reprojection RMS all", stages["fine_fit"]["reprojection_rms_pixels"], 4.0),
@@ -139,25 +138,25 @@ def _measure_clip(clip: FinishedClip, report: dict[str, Any], run: Path) -> list
     return bars
 
 
-def _measure_regions(clip: FinishedClip) -> list[Bar]:
+def _measure_regions(name: str, matte: Path) -> list[Bar]:
     sums, count = np.zeros(3), 0
-    for alpha in read_grey_frames(clip.files["alpha"]):
+    for alpha in read_grey_frames(matte):
         sums += [alpha[region].mean() / 255 for region in (FLAG, TREE, TORSO)]
         count += 1
     flag, tree, torso = sums / count
     return [
-        below(f"{clip.name}: alpha on the flag", flag, 0.05),
-        below(f"{clip.name}: alpha on the tree", tree, 0.05),
-        at_least(f"{clip.name}: alpha on the torso", torso, 0.97),
+        below(f"{name}: alpha on the flag", flag, 0.05),
+        below(f"{name}: alpha on the tree", tree, 0.05),
+        at_least(f"{name}: alpha on the torso", torso, 0.97),
     ]
 
 
-def _difference_to(yardstick: RecurrentMatter, clip: FinishedClip) -> float:
+def _difference_to(yardstick: RecurrentMatter, files: dict[str, Path]) -> float:
     """Mean difference of alpha in a box of 3 x 3 face sides, the face's centre 35 % from its top."""
-    with np.load(clip.files["face_track"], allow_pickle=False) as track:
+    with np.load(files["face_track"], allow_pickle=False) as track:
         boxes = track["boxes"]
     total = 0.0
-    pairs = zip(read_images(clip.files["video"]), read_grey_frames(clip.files["alpha"]), boxes, strict=True)
+    pairs = zip(read_images(files["video"]), read_grey_frames(files["alpha"]), boxes, strict=True)
     for frame, alpha, (x0, y0, x1, y1) in pairs:
         other = yardstick.matte(frame, boxes[0])
         side = 3 * float(np.sqrt((x1 - x0) * (y1 - y0)))
