@@ -10,7 +10,8 @@ from talkmill.morphable.model import MorphableModel
 Frame = npt.NDArray[np.uint8]
 Array = npt.NDArray[np.float64]
 
-SKIN = np.array([120, 190, 255], np.float64)
+# Light blue, RGB: no skin has it.
+MESH_COLOUR = np.array([120, 190, 255], np.float64)
 OPACITY = 0.6
 # Sub-pixel bits of cv2's polygon coordinates.
 SHIFT = 4
@@ -53,7 +54,7 @@ def draw_mesh(
     polygons = np.rint(pixels[model.triangles[order]] * (1 << SHIFT)).astype(np.int32)
     layer = frame.copy()
     for polygon, light in zip(polygons, facing[order], strict=True):
-        cv2.fillConvexPoly(layer, polygon, (SKIN * (0.25 + 0.75 * light)).tolist(), cv2.LINE_AA, SHIFT)
+        cv2.fillConvexPoly(layer, polygon, (MESH_COLOUR * (0.25 + 0.75 * light)).tolist(), cv2.LINE_AA, SHIFT)
     return np.asarray(cv2.addWeighted(layer, OPACITY, frame, 1 - OPACITY, 0))
 
 
