@@ -24,6 +24,7 @@ from tests.orchestrator.conftest import reachable
 from tests.servers import running_cluster, wait_until
 
 IN_CONTAINERS = {"orchestrator": "plain-orchestrator", "split": "cpu-split", "matting": "cpu-matting"}
+SMOKE = "plain-smoke"
 # Clients of these tests stand beside the services, as the pod of `helm test` does: the public endpoint is of no use.
 NOWHERE = "127.0.0.1:1"
 PARAMETERS = RunParameters(split=SplitParameters(ranges=(TimeRange(0.0, 1.2),)), crop=CropParameters(256))
@@ -59,8 +60,10 @@ def test_a_clip_goes_through_the_containers(cluster: Cluster, sample: tuple[Path
     assert [entry.frame_count for entry in clips.values()] == [30]
 
 
-def test_the_smoke_test_sees_the_whole_way(cluster: Cluster) -> None:
-    command = [sys.executable, "-m", "orchestrator.smoke"]
+def test_the_smoke_test_in_its_image_sees_the_whole_way(cluster: Cluster, tmp_path: Path) -> None:
+    """`helm test` runs this image as it is: a file that the image lacks fails here, not on a cluster."""
+    folder = reachable(tmp_path)
+    command = hardened(built(SMOKE).tag, own_folder(folder / "models"), own_folder(folder / "scratch"))
     done = subprocess.run(
         command, env=os.environ | {"TALKMILL_SERVER": cluster.server, "TALKMILL_INTERNAL_ENDPOINT": "true"},
         capture_output=True, text=True, timeout=300,

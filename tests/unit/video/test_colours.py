@@ -115,7 +115,7 @@ def test_a_copied_stream_keeps_its_colours(tmp_path: Path) -> None:
     """Above 576 lines an untagged stream is taken for BT.709: the tag has to go along."""
     path = written(tmp_path / "a.mp4", compatible_writer, grid(*HIGH_DEFINITION))
     copy_video(path, tmp_path / "copied.mp4")
-    join_streams([path], tmp_path / "joined.mp4")
+    join_streams(path, None, tmp_path / "joined.mp4")
     for name in ("copied.mp4", "joined.mp4"):
         assert same_colours(path, tmp_path / name)
         assert errors(by_talkmill(tmp_path / name)).max() < 2
