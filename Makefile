@@ -16,7 +16,7 @@ TIMEOUT ?= 30m
 HELM ?= helm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format protos protos-check up down status bench-orchestrator sizing images sbom \
+.PHONY: help setup demo test test-all check format protos protos-check up down status bench-orchestrator sizing images sbom \
 	compose-up compose-down dashboards chart-docs chart-check deploy undeploy smoke clean
 
 help: ## List the targets
@@ -53,9 +53,15 @@ demo: $(VENV)/.demo ## Fetch the default models, make a sample clip, run the who
 	@echo "data set: $(DEMO)/dataset/lmdb/512"
 	@echo "preview:  $(DEMO)/dataset/preview/sample_000.jpg"
 
-test: $(VENV)/.test ## Run all tests that need no GPU
+# Needs that tests may have beyond Python and make: tests/needs.py.
+NEEDS := servers or containers or assets or slow
+
+test: $(VENV)/.test ## Run the tests that need nothing but Python, make and the package registries
 	$(BIN)/talkmill models fetch
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not ($(NEEDS))"
+
+test-all: test ## Run those too that need servers, containers, test assets or much time; what is missing is skipped by name
+	$(BIN)/python -m pytest -m "$(NEEDS)" -rs
 
 gpu-test: $(VENV)/.test ## Run the tests that need an NVIDIA GPU; EXTRA=cuda installs what they need
 	$(BIN)/python -m pytest tests/gpu -rs

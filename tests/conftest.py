@@ -21,7 +21,7 @@ settings.load_profile("shared")
 ASSETS = Path(__file__).parents[2] / "shared" / "assets"
 
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.needs", "tests.servers"]
 
 
 @pytest.fixture(scope="session", name="free_port")
@@ -43,8 +43,9 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SampleTruth]
 
 @pytest.fixture(scope="session")
 def assets() -> Path:
+    """Real videos, labelled photographs and published files, which are not part of the project."""
     if not ASSETS.is_dir():
-        pytest.skip("../shared/assets is not here")
+        pytest.skip("the test assets are not beside this clone, in ../shared/assets")
     return ASSETS
 
 

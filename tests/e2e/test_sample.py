@@ -82,10 +82,10 @@ def test_the_mouth_opens_in_phase(clip: object, sample: Sample) -> None:
 def test_roll_of_the_fit_follows_the_known_motion(clip: object, sample: Sample) -> None:
     matrices = sample[1].frame_from_portrait
     turned = np.degrees(np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0]))
-    # The picture turns clockwise where psi falls (y is up in the model); condition holds -psi.
+    # The picture turns clockwise where psi rises (docs/images/coordinates.png); condition holds -psi.
     found = np.degrees(clip.arrays.condition[:, 2])
     slope = np.polyfit(turned, found, 1)[0]
-    assert slope == pytest.approx(1, abs=0.15)
+    assert slope == pytest.approx(-1, abs=0.15)
 
 
 def test_the_fit_lies_in_the_range_that_trainers_expect(clip: object) -> None:

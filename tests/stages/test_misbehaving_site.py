@@ -31,12 +31,9 @@ from talkmill.stage.errors import CancelledError, FormatMissingError, RateLimite
 from talkmill.video.audio import read_audio
 from talkmill.video.container import describe
 from talkmill.video.decode import read_images
-from tests.conftest import ASSETS
 
 # yt-dlp leaves sockets of broken answers to the collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-VIDEO = ASSETS / "videos" / "real3d_May_5s.mp4"
 
 
 class Site(http.server.BaseHTTPRequestHandler):
@@ -177,11 +174,11 @@ class Site(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def site() -> Iterator[tuple[str, type[Site]]]:
+def site(sample: tuple[Path, object]) -> Iterator[tuple[str, type[Site]]]:
     class Own(Site):
         seen: ClassVar[Counter[str]] = Counter()
         ranges: ClassVar[list[str]] = []
-        body: ClassVar[bytes] = VIDEO.read_bytes()
+        body: ClassVar[bytes] = sample[0].read_bytes()
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Own) as server:
         thread = threading.Thread(target=server.serve_forever)

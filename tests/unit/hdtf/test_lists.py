@@ -8,14 +8,11 @@ import pytest
 
 from orchestrator.hdtf.lists import read_lists, with_test_list
 from orchestrator.hdtf.plan import CropRegion, ListError, PlannedClip, read_table, write_plan
-from tests.conftest import ASSETS
-
-HDTF = ASSETS / "hdtf"
 
 
 @pytest.fixture(scope="module")
-def clips() -> list[PlannedClip]:
-    return read_lists(HDTF)[0]
+def clips(assets: Path) -> list[PlannedClip]:
+    return read_lists(assets / "hdtf")[0]
 
 
 def test_hdtf_has_the_clips_hours_people_and_gaps_that_are_known(clips: list[PlannedClip]) -> None:
@@ -102,8 +99,8 @@ def test_a_bad_row_is_named(text: str, words: str, tmp_path: Path) -> None:
         read_table(tmp_path / "list.csv")
 
 
-def test_a_list_with_a_bad_row_says_where(tmp_path: Path) -> None:
-    shutil.copytree(HDTF, tmp_path / "lists")
+def test_a_list_with_a_bad_row_says_where(tmp_path: Path, assets: Path) -> None:
+    shutil.copytree(assets / "hdtf", tmp_path / "lists")
     path = tmp_path / "lists" / "RD_annotion_time.txt"
     path.chmod(0o644)
     path.write_text("Radio1.mp4 0020-01:35x\n")

@@ -127,6 +127,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_regressor_is_exported_and_compared(checkpoint: Path, tmp_path: Path) -> None:
     target = tmp_path / "net.onnx"
     assert deep3d.build(checkpoint / "epoch_20.pth", checkpoint / "similarity_Lm3D_all.mat", target) < PARITY

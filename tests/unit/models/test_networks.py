@@ -75,6 +75,7 @@ def test_another_networks_checkpoint_is_refused(tmp_path: Path) -> None:
         fan.build(tmp_path / "other.ckpt", tmp_path / "fan.onnx")
 
 
+@pytest.mark.slow
 def test_fan_is_exported_from_a_state_dict_and_from_torchscript(tmp_path: Path) -> None:
     torch.manual_seed(2)
     network = fan.Fan().eval()

@@ -84,16 +84,21 @@ def written(path: Path, writer: Callable[..., object], image: np.ndarray) -> Pat
     return path
 
 
-@pytest.mark.parametrize("reader", [by_opencv, by_pyav, blind_to_tags, by_talkmill])
-@pytest.mark.parametrize("size", [EVEN, ODD, HIGH_DEFINITION])
-@pytest.mark.parametrize("writer", [compatible_writer, clip_writer, lossless_writer])
+READERS, SIZES = (by_opencv, by_pyav, blind_to_tags, by_talkmill), (EVEN, ODD, HIGH_DEFINITION)
+# A clip has even sides, and the wheels of OpenCV have no decoder of AV1.
+WRITTEN = [
+    (writer, size, reader)
+    for writer in (compatible_writer, clip_writer, lossless_writer)
+    for size in SIZES
+    for reader in READERS
+    if writer is not clip_writer or (size is not ODD and reader is not by_opencv)
+]
+
+
+@pytest.mark.parametrize(("writer", "size", "reader"), WRITTEN)
 def test_every_reader_sees_what_was_written(
     tmp_path: Path, writer: Callable[..., object], size: tuple[int, int], reader: Callable[[Path], np.ndarray]
 ) -> None:
-    if writer is clip_writer and reader is by_opencv:
-        pytest.skip("the wheels of OpenCV have no decoder of AV1")
-    if writer is clip_writer and size is ODD:
-        pytest.skip("a clip has even sides")
     path = written(tmp_path / ("a.mkv" if writer is lossless_writer else "a.mp4"), writer, grid(*size))
     found = errors(reader(path))
     assert found.mean() < 1
