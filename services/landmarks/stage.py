@@ -32,7 +32,7 @@ class LandmarksStage:
     """Measures, checks and smooths."""
 
     name = "landmarks"
-    version = "1"
+    version = "2"
     outputs_type = LandmarksOutputs
     keeps_result = True
 

@@ -321,7 +321,7 @@ def test_rows_that_do_not_fit_the_video_are_marked(site: tuple[str, type[Site]],
     address, _ = site
     video = f"{address}/watch?v=good"
     clips = [
-        PlannedClip("late", video, 4.0, 20.0, "x"),
+        PlannedClip("late", video, 3.0, 20.0, "x"),
         PlannedClip("gone", video, 30.0, 40.0, "x"),
         PlannedClip("empty_corner", video, 0.0, 1.0, "x", crop=CropRegion(0, 880, 200, 200, 1080)),
         PlannedClip("right", video, 0.0, 1.0, "x", crop=CropRegion(0, 0, 1080, 1080, 1080)),
