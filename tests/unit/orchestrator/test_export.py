@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
+from orchestrator import cli
+from orchestrator.commands.outcome import EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from orchestrator.export import CLIP_FILES, ExportResult, export_otavatar
 from orchestrator.export_folder import ExportFolder, Part
 from orchestrator.finished import ClipGoneError, NoWorkError
@@ -216,6 +218,28 @@ def test_a_clip_whose_files_are_gone_is_told_and_the_others_go_on(
         assert exported(tmp_path / "out", step, suffix) == sorted(result.written)
 
 
+def test_the_command_says_what_was_exported_and_its_exit_code_too(
+    run: Path,
+    heads: ModelRepository,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(cli, "open_models", lambda settings, console: heads)
+    assert cli.export_dataset(run, tmp_path / "out", name="set") == EXIT_OK
+    assert f"4 clips in {tmp_path / 'out'}\n" in capsys.readouterr().out
+    assert cli.export_dataset(run, tmp_path / "out", name="set") == EXIT_OK
+    assert "4 clips in" in (told := capsys.readouterr().out) and "4 of them written before" in told
+    artifact(run, "a_000", "video").unlink()
+    assert cli.export_dataset(run, tmp_path / "again", name="set") == EXIT_SOME_REJECTED
+    told = capsys.readouterr()
+    assert "3 clips in" in told.out
+    assert "a_000 was not exported" in told.err
+    shutil.rmtree(run / "work")
+    with pytest.raises(CommandError, match="no `work` folder"):
+        cli.export_dataset(run, tmp_path / "out", name="set")
+
+
 def test_what_is_told_to_do_helps(run: Path, heads: ModelRepository, tmp_path: Path) -> None:
     artifact(run, "a_000", "alpha").unlink()
     shutil.rmtree(artifact(run, "c_000", "landmarks").parent)
@@ -240,15 +264,16 @@ def test_a_set_without_its_work_is_told_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_set_in_a_folder_that_is_read_only_is_exported(run: Path, heads: ModelRepository, tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("the superuser may write everywhere")
+def test_a_set_in_a_folder_that_is_read_only_is_exported_and_not_written_into(
+    run: Path, heads: ModelRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The superuser may write everywhere, so what the system answers is put into its mouth."""
     folder = run / f"lmdb/{SIZE}"
-    folder.chmod(0o555)
-    try:
-        assert export(run, heads, tmp_path / "out").written
-    finally:
-        folder.chmod(0o755)
+    for file in [path for path in folder.iterdir() if path.name != "data.mdb"]:
+        file.unlink()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert export(run, heads, tmp_path / "out").written
+    assert [path.name for path in folder.iterdir()] == ["data.mdb"]
 
 
 def test_the_set_is_copied_as_it_was_while_somebody_writes_into_it(
