@@ -334,8 +334,8 @@ def test_rows_that_do_not_fit_the_video_are_marked(site: tuple[str, type[Site]],
         "empty_corner": ("NO_FACE_INSIDE", "CROP_COMPUTED"),
         "right": (),
     }
-    # The crop of a 1080 frame at the 512 that came.
-    assert outcome(run.folder, clips[3])[2].region == (0, 0, 512, 512)  # type: ignore[union-attr]
+    # The crop of a frame of 1080 rows, at the 720 rows that came.
+    assert outcome(run.folder, clips[3])[2].region == (0, 0, 720, 720)  # type: ignore[union-attr]
 
 
 def test_an_interrupted_download_says_so(site: tuple[str, type[Site]], run: Run) -> None:
