@@ -154,6 +154,12 @@ def _mend_set(database: Path, size: int) -> None:
     Raises:
         NotWritableError: The set is one of another size, schema or tool, is cut short, or somebody writes into it.
     """
+    others = sorted(path.parent.name for path in database.parent.glob("*/data.mdb") if path.parent != database)
+    if others:
+        raise NotWritableError(
+            f"{database.parent} holds a set of {others[0]} pixels, {size} were asked for: a set of another size has "
+            "lists of its own"
+        )
     if not (database / "data.mdb").is_file():
         return
     try:

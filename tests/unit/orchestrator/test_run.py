@@ -103,6 +103,15 @@ def test_a_set_that_is_cut_short_is_told_before_any_work(tmp_path: Path) -> None
     assert not events
 
 
+def test_a_folder_holds_one_set(tmp_path: Path) -> None:
+    """The lists beside a set name its clips: two sizes would share them."""
+    (a,) = write_sources(tmp_path / "in", "a.mp4")
+    run_made_up(tmp_path / "out", a)
+    (tmp_path / "out/lmdb" / str(SIZE)).rename(tmp_path / "out/lmdb/512")
+    with pytest.raises(NotWritableError, match="holds a set of 512 pixels, 64 were asked for"):
+        run_made_up(tmp_path / "out", a)
+
+
 def test_what_people_do_to_sound_and_preview_does_not_reach_the_store(tmp_path: Path) -> None:
     (a,) = write_sources(tmp_path / "in", "a.mp4")
     run_made_up(tmp_path / "out", a)
