@@ -15,6 +15,7 @@ from orchestrator.hdtf.lists import TEST_LISTS, read_lists, with_test_list
 from orchestrator.hdtf.people import correct_people
 from orchestrator.hdtf.plan import ListError, PlannedClip, read_table, write_plan
 from orchestrator.hdtf.state import clip_states
+from talkmill.dataset.lock import FolderBusyError
 from talkmill.models.repository import ModelError
 from talkmill.serving.settings import core_count
 from talkmill.stage.errors import CancelledError, StageError, error_kinds
@@ -140,7 +141,7 @@ def download(
         return EXIT_INTERRUPTED
     except StageError as error:
         raise CommandError(f"{error.reason}: {error}; {error.remedy}") from error
-    except (ModelError, OSError) as error:
+    except (ModelError, FolderBusyError, OSError) as error:
         raise CommandError(str(error)) from error
     counts = summary(out, clips)
     line = ", ".join(f"{count} {ended}" for ended, count in counts.most_common())

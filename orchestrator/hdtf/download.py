@@ -15,6 +15,7 @@ from orchestrator.hdtf.plan import PlannedClip
 from orchestrator.hdtf.region import NoFaceInClipError, Region, choose_region, faces_inside
 from orchestrator.hdtf.state import ClipState, VideoState, clip_states, row_digest, video_key, video_states
 from services.download.page import Page, PageOptions, fetch_page
+from talkmill.dataset.lock import locked
 from talkmill.stage.errors import (
     CancelledError,
     DownloadFailedError,
@@ -100,7 +101,12 @@ class PlanDownloader:
             CancelledError: It was cancelled.
             StorageFullError: The disk is full.
             RateLimitedError: The site refuses video after video to too many requests.
+            FolderBusyError: Another download works in the folder.
         """
+        with locked(self._folder, "download"):
+            self._run(clips)
+
+    def _run(self, clips: Sequence[PlannedClip]) -> None:
         groups: dict[str, list[PlannedClip]] = defaultdict(list)
         for clip in clips:
             groups[clip.url].append(clip)

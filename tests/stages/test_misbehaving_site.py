@@ -24,6 +24,7 @@ from orchestrator.hdtf.plan import CropRegion, PlannedClip, write_plan
 from orchestrator.hdtf.report import report_rows, totals, write_csv, write_html
 from services.download import page as page_module
 from services.download.page import PageOptions, fetch_page
+from talkmill.dataset.lock import FolderBusyError, locked
 from talkmill.faces.detection import FaceBoxesDetector
 from talkmill.inference.onnx_backend import OnnxNetwork
 from talkmill.models.repository import ModelRepository
@@ -336,6 +337,13 @@ def test_rows_that_do_not_fit_the_video_are_marked(site: tuple[str, type[Site]],
     }
     # The crop of a frame of 1080 rows, at the 720 rows that came.
     assert outcome(run.folder, clips[3])[2].region == (0, 0, 720, 720)  # type: ignore[union-attr]
+
+
+def test_one_download_works_in_a_folder(site: tuple[str, type[Site]], run: Run) -> None:
+    """Two would take up each other's partial files."""
+    with locked(run.folder, "download"), pytest.raises(FolderBusyError, match="another download"):
+        run([wanted(site[0], "good")])
+    assert run([wanted(site[0], "good")]) == ["ok"]
 
 
 def test_an_interrupted_download_says_so(site: tuple[str, type[Site]], run: Run) -> None:
