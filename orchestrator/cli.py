@@ -106,7 +106,7 @@ def run(
     focal: Annotated[
         float | None,
         typer.Option(
-            min=100,
+            min=300,
             max=10000,
             metavar="PIXELS",
             help="Hold the focal length, in pixels of a 512 crop; 1100 is AD-NeRF's.",

@@ -215,8 +215,8 @@ class PipelineClient:
                     if answer.run != last:
                         last = answer.run
                         yield last
-                if last is not None and last.state in ENDED:
-                    return
+                    if answer.run.state in ENDED:
+                        return
                 # The server ended the stream before the run ended, as it does when it stops.
                 broken = ServerError(f"{self._server} ended the stream of {name} before the run ended")
             except grpc.RpcError as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from scipy.io import savemat
@@ -87,8 +88,9 @@ def export_otavatar(folder: Path, out: Path, name: str, models: ModelRepository)
     _refuse_hopeless(database, work)
     with locked(out, "export"):
         target = ExportFolder(out, name)
-        copied = _export_database(database, target, out, name)
-        return _export_clips(copied, work, target, name, models)
+        with TemporaryDirectory(dir=out, prefix=".set-") as staging:
+            copied, part = _export_database(database, Path(staging), target, out, name)
+            return _export_clips(copied, part, work, target, name, models)
 
 
 def _refuse_hopeless(database: Path, work: WorkFolder) -> None:
@@ -105,17 +107,24 @@ def _refuse_hopeless(database: Path, work: WorkFolder) -> None:
     raise ClipGoneError(f"not one of {len(errors)} clips can be exported; nothing was written. {errors[0]}")
 
 
-def _export_database(database: Path, target: ExportFolder, out: Path, name: str) -> Path:
-    """Copy the set and return the copy: a run that goes on beside does not change what is exported."""
-    part = _database_part(database, name)
-    if not target.holds(part):
+def _export_database(database: Path, staging: Path, target: ExportFolder, out: Path, name: str) -> tuple[Path, Part]:
+    """Copy the set; a run that goes on beside does not change what is exported.
 
-        def copy(staging: Path) -> None:
-            manifest = copy_set(database, (staging / part.files[0]).parent)
-            write_lists(staging / f"{name}_lmdb", manifest)
+    Returns:
+        The folder of the copy, and what it is in the export: what was copied says that, not what lies there now.
+    """
+    manifest = copy_set(database, staging)
+    part = _database_part(staging, name)
+    if target.holds(part):
+        return staging, part
 
-        target.write(part, copy)
-    return (out / part.files[0]).parent
+    def move(folder: Path) -> None:
+        for file in part.files[:2]:
+            (staging / Path(file).name).replace(folder / file)
+        write_lists(folder / f"{name}_lmdb", manifest)
+
+    target.write(part, move)
+    return (out / part.files[0]).parent, part
 
 
 def _database_part(database: Path, name: str) -> Part:
@@ -127,10 +136,10 @@ def _database_part(database: Path, name: str) -> Part:
 
 
 def _export_clips(
-    database: Path, work: WorkFolder, target: ExportFolder, name: str, models: ModelRepository
+    database: Path, database_part: Part, work: WorkFolder, target: ExportFolder, name: str, models: ModelRepository
 ) -> ExportResult:
     manifest = read_manifest(database)
-    parts = [_database_part(database, name)]
+    parts = [database_part]
     written, kept, failed = [], [], []
 
     @cache

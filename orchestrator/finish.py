@@ -76,12 +76,14 @@ class Finisher:
         stage = forget(self._store, artifact)
         return stage if stage in self._outputs else ""
 
-    def clip_of(self, run_id: str, artifact: Artifact) -> str | None:
-        """Return the clip of a run that an artifact belongs to."""
-        for clip in self._results(run_id):
-            if artifact in artifacts_of((clip.progress.clip, tuple(clip.progress.outputs.values()))):
-                return clip.name
-        return None
+    def clips_of(self, run_id: str, artifact: Artifact) -> list[str]:
+        """Return the clips that an artifact belongs to, of those that the set is to hold."""
+        return [
+            clip.name
+            for clip in self._results(run_id)
+            if clip.rejected is None
+            and artifact in tuple(artifacts_of((clip.progress.clip, tuple(clip.progress.outputs.values()))))
+        ]
 
     def run(self, task: Task) -> None:
         """Give a run's files their place, and end the run."""

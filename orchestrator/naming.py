@@ -164,7 +164,7 @@ def _expand(inputs: Iterable[str]) -> list[str]:
     for text in inputs:
         path = Path(text)
         if is_address(text):
-            found[text] = None
+            found[clean_text(text)] = None
         elif path.is_dir():
             files = sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file())
             if not files:
@@ -210,8 +210,12 @@ def unique_names(sources: Sequence[NamedSource], taken: Mapping[str, str] | None
                 or held.get(source.name.casefold(), source.identity) != source.identity
             )
         ]
-        # What the set holds already stays, where another can move.
-        movable = [index for index in clashing if (taken or {}).get(named[index].name) != named[index].identity]
+        # What the set holds already stays, where another can move; of several, the one with the shortest mark.
+        holders: dict[str, int] = {}
+        for index in sorted(clashing, key=lambda index: levels[index]):
+            if (taken or {}).get(named[index].name) == named[index].identity:
+                holders.setdefault(named[index].name.casefold(), index)
+        movable = [index for index in clashing if index not in holders.values()]
         if not movable:
             return named
         for index in movable:

@@ -14,7 +14,7 @@ from orchestrator.events import Event
 from orchestrator.folders import WORK_BUCKET
 from orchestrator.naming import NamedSource, unique_names
 from orchestrator.pipeline import CLIP_STAGES, RunParameters
-from orchestrator.report import ClipResult, StageRecord, packed_clip, rejected_rows, run_report
+from orchestrator.report import ClipResult, RunResult, StageRecord, packed_clip, rejected_rows, run_report
 from orchestrator.runners.in_process import InProcessRunner
 from services.pack.messages import PackInputs, PackParameters, encode_clips
 from talkmill.artifacts.artifact import Artifact
@@ -25,7 +25,7 @@ from talkmill.dataset.reader import read_clip, read_manifest
 from talkmill.dataset.writer import DatasetWriter
 from talkmill.files import replacing, write_whole
 from talkmill.stage.contract import Stage
-from talkmill.stage.errors import LostInputError, NotWritableError
+from talkmill.stage.errors import LostInputError, NotWritableError, is_verdict
 from talkmill.stage.execution import artifacts_of
 
 
@@ -99,15 +99,12 @@ def _run(
 
     runner = InProcessRunner(stages, store, scratch, parameters, emit, cancelled, show)
     result = runner.run(sources, jobs)
-    bases = {source.name for source in sources}
     pack: StageRecord | None = None
     changed = False
     # A set that is there is looked at even where nothing changes: an earlier run may have been killed before its lists.
     while any(clip.rejected is None for clip in result.clips) or database.is_dir():
         ready = [clip for clip in result.clips if clip.rejected is None]
-        removed = tuple(
-            name for name in _set_names(database) if _base(name) in bases and name not in {clip.name for clip in ready}
-        )
+        removed = _outdated(_set_names(database), sources, result)
         clips = _stored_list(store, encode_clips(packed_clip(clip) for clip in ready))
         try:
             outputs, pack = runner.run_stage("data set", "pack", PackInputs(clips, removed, PackParameters(size)))
@@ -130,6 +127,17 @@ def _run(
     write_whole(folder / "report.json", run_report(result, parameters, pack).encode())
     shutil.rmtree(scratch, ignore_errors=True)
     return RunSummary(packed, tuple(rejected), executed)
+
+
+def _outdated(names: Sequence[str], sources: Sequence[NamedSource], result: RunResult) -> tuple[str, ...]:
+    """Return clips of the set whose source this run judged, and that it did not make.
+
+    What failed, a network or a disk, is no judgement: the clip of an earlier run stays.
+    """
+    failed = {source.name for _, source, _, why in result.refused if not is_verdict(why)}
+    kept = {clip.name for clip in result.clips if clip.rejected is None or not is_verdict(clip.rejected[1])}
+    judged = {source.name for source in sources} - failed
+    return tuple(name for name in names if _base(name) in judged and name not in kept)
 
 
 def _mend_clip(runner: InProcessRunner, ready: Sequence[ClipResult], error: LostInputError) -> None:
@@ -187,10 +195,10 @@ def _known_sources(database: Path) -> dict[str, str]:
     for name in _set_names(database):
         try:
             source = read_clip(database, name).meta["source"]
-        except DatasetError:
+            known[_base(name)] = source["sha256"] or source["uri"]
+        except (DatasetError, KeyError, TypeError):
             # A damaged clip is packed again where its source is run again.
             continue
-        known[_base(name)] = source["sha256"] or source["uri"]
     return known
 
 

@@ -178,12 +178,12 @@ class Worker:
             return
         stage = self._finisher.forget(artifact)
         log.warning("an artifact cannot be read", task=task.id, reason=error.reason, made_by=stage, error=str(error))
-        name = self._finisher.clip_of(task.run_id, artifact) if task.stage == "pack" else None
+        names = self._finisher.clips_of(task.run_id, artifact) if task.stage == "pack" else []
         rejection = error.rejection()
-        if name is None:
+        if not names:
             self._ended(task, lambda: self._executions.fail(task, rejection, stage))
         else:
-            self._ended(task, lambda: self._executions.leave_out(task, name, rejection, stage, opening.priority))
+            self._ended(task, lambda: self._executions.leave_out(task, names, rejection, stage, opening.priority))
 
     def _again(self, task: Task, opening: Opening, delay: float, lost: bool = False, retried: bool = False) -> None:
         until_answered(lambda: self._executions.again(task, delay, opening.priority, lost, retried), "again")

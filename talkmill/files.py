@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, also after a power cut."""
 
+import errno
 import os
 import uuid
 from collections.abc import Iterator
@@ -35,7 +36,12 @@ def move_durably(source: Path, target: Path) -> None:
     """Rename a file of the same file system; its content is on the disk before its new name is."""
     _sync(source, os.O_RDONLY)
     source.replace(target)
-    _sync(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _sync(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        # Some file systems, of networks and of other systems, cannot sync a folder and keep names by themselves.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
 
 
 def _sync(path: Path, flags: int) -> None:

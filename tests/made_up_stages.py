@@ -147,11 +147,13 @@ def made_up_stages(folder: Path) -> dict[str, Stage[Any, Any]]:
     return {stage.name: stage for stage in stages}
 
 
-def run_made_up(folder: Path, *inputs: Path, emit: Callable[[Event], None] = lambda event: None) -> RunSummary:
+def run_made_up(
+    folder: Path, *inputs: Path, emit: Callable[[Event], None] = lambda event: None, jobs: int = 1
+) -> RunSummary:
     """Run files into the set of a folder."""
     sources = collect_sources(map(str, inputs), None, False, "train")
     store = open_store(folder)
-    return run_dataset(folder, sources, made_up_stages(folder), store, PARAMETERS, 1, emit, threading.Event())
+    return run_dataset(folder, sources, made_up_stages(folder), store, PARAMETERS, jobs, emit, threading.Event())
 
 
 def write_sources(folder: Path, *names: str) -> list[Path]:

@@ -168,26 +168,28 @@ class Executions:
             self._end_run(connection, task.run_id, FAILED, rejection.reason, rejection.message)
         return Ending(dead_letter=(task.stage, rejection.reason))
 
-    def leave_out(self, task: Task, name: str, rejection: Rejection, begin_again: str, priority: int) -> Ending:
-        """End a clip that pack could not read, and pack the others.
+    def leave_out(
+        self, task: Task, names: Sequence[str], rejection: Rejection, begin_again: str, priority: int
+    ) -> Ending:
+        """End clips that pack could not read, and pack the others.
 
         Args:
             task: The execution of pack.
-            name: The clip.
-            rejection: Why it is left out.
-            begin_again: The stage that a retry of the clip begins with.
+            names: The clips.
+            rejection: Why they are left out.
+            begin_again: The stage that a retry of the clips begins with.
             priority: Of the run.
         """
         with self._database.begin() as connection:
-            changed = connection.execute(
+            self._fence(connection)
+            if not self._try_again(connection, task, 0.0, priority):
+                return Ending()
+            connection.execute(
                 clip.update()
-                .where(clip.c.run_id == task.run_id, clip.c.name == name, clip.c.state == SUCCEEDED)
+                .where(clip.c.run_id == task.run_id, clip.c.name.in_(names), clip.c.state == SUCCEEDED)
                 .values(state=FAILED, **_verdict(rejection), stage=begin_again)
             )
-        if not changed.rowcount:
-            return self.fail(task, rejection)
-        self.again(task, 0.0, priority)
-        return Ending(clips=(FAILED,), dead_letter=(task.stage, rejection.reason))
+        return Ending(clips=(FAILED,) * len(names), dead_letter=(task.stage, rejection.reason))
 
     def again(self, task: Task, delay_seconds: float, priority: int, lost: bool = False, retried: bool = False) -> None:
         """Enqueue the next try of an execution.
@@ -201,19 +203,33 @@ class Executions:
         """
         with self._database.begin() as connection:
             self._fence(connection)
-            changed = connection.execute(
-                stage_run.update()
-                .where(row_of(task), *_is_current(task))
-                .values(
-                    state=PENDING,
-                    attempt=task.attempt + 1,
-                    losses=stage_run.c.losses + int(lost),
-                    retries=stage_run.c.retries + int(retried),
-                )
+            self._try_again(connection, task, delay_seconds, priority, lost, retried)
+
+    def _try_again(
+        self,
+        connection: sa.Connection,
+        task: Task,
+        delay_seconds: float,
+        priority: int,
+        lost: bool = False,
+        retried: bool = False,
+    ) -> bool:
+        """Enqueue the next try of an execution; says whether it was the current one."""
+        changed = connection.execute(
+            stage_run.update()
+            .where(row_of(task), *_is_current(task))
+            .values(
+                state=PENDING,
+                attempt=task.attempt + 1,
+                losses=stage_run.c.losses + int(lost),
+                retries=stage_run.c.retries + int(retried),
             )
-            if changed.rowcount:
-                following = Task(task.run_id, task.stage, task.subject, task.generation, task.attempt + 1)
-                self._engine.enqueue(connection, [following], priority, delay_seconds)
+        )
+        if not changed.rowcount:
+            return False
+        following = Task(task.run_id, task.stage, task.subject, task.generation, task.attempt + 1)
+        self._engine.enqueue(connection, [following], priority, delay_seconds)
+        return True
 
     def take_in(self, task: Task, position: int, sources: Sequence[NamedSource], last: bool) -> bool:
         """Take a batch of sources into a run.

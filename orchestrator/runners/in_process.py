@@ -73,8 +73,9 @@ class InProcessRunner:
         self._on_ready = on_ready
         self._stages, self._store, self._scratch, self._parameters = stages, store, scratch, parameters
         self._cancelled = cancelled
-        self._emit_lock = threading.Lock()
-        self._healed: set[Artifact] = set()
+        self._emit_lock, self._heal_lock = threading.Lock(), threading.Lock()
+        self._healed: set[tuple[str, Artifact]] = set()
+        self._forgotten: set[Artifact] = set()
         self._sink = emit
 
     def run(self, sources: Sequence[NamedSource], jobs: int) -> RunResult:
@@ -139,7 +140,7 @@ class InProcessRunner:
         return execution.outputs, record_of(execution.manifest, execution.cached)
 
     def heal(self, subject: str, stage: str, error: StageError) -> bool:
-        """Forget what made an input that was lost, once for each input.
+        """Forget what made an input that was lost, once for each subject that meets it.
 
         Args:
             subject: What is shown.
@@ -150,11 +151,15 @@ class InProcessRunner:
             Whether another try makes the input anew.
         """
         artifact = error.artifact if isinstance(error, LostInputError) else None
-        with self._emit_lock:
-            if artifact is None or artifact in self._healed:
+        with self._heal_lock:
+            if artifact is None or (subject, artifact) in self._healed:
                 return False
-            self._healed.add(artifact)
-        made_by = forget(self._store, artifact)
+            self._healed.add((subject, artifact))
+            if artifact in self._forgotten:
+                # Another clip of the same content met it first, and has it made again.
+                return True
+            self._forgotten.add(artifact)
+            made_by = forget(self._store, artifact)
         self._emit(Note(subject, stage, f"a result of {made_by} was lost or damaged and is made again: {error}"))
         return True
 

@@ -24,7 +24,5 @@ def copy_set(folder: Path, target: Path) -> DatasetManifest:
     # LMDB notes its readers in a file beside the data; a folder that is read-only has no such file and needs none.
     with open_environment(folder, readonly=True, lock=os.access(folder, os.W_OK)) as environment:
         environment.copy(str(target))
-    manifest = read_manifest(target)
-    with DatasetWriter(target, manifest.size):
-        pass
-    return manifest
+    with DatasetWriter(target, read_manifest(target).size) as writer:
+        return writer.manifest

@@ -21,6 +21,8 @@ def open_environment(folder: Path, **options: Any) -> lmdb.Environment:
         DatasetError: It is no LMDB, or its file is shorter than its pages.
     """
     path = folder / "data.mdb"
+    if path.is_file() and not path.stat().st_size:
+        raise DatasetError(f"{path} is empty: its set is lost; restore it from a copy, or delete it and run again")
     try:
         environment = lmdb.open(str(folder), subdir=True, max_dbs=0, **options)
     except lmdb.Error as error:

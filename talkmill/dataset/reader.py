@@ -96,9 +96,12 @@ def read_clip(folder: Path, name: str) -> Clip:
     arrays: dict[str, npt.NDArray[Any]] = {}
     for field, shape in ROW_SHAPES.items():
         dtype = np.uint8 if field == VALID else "<f4"
+        wanted = entry.frame_count * int(np.prod(shape)) * np.dtype(dtype).itemsize
+        if len(values[field]) != wanted:
+            raise DatasetError(
+                f"{name}-{field} has {len(values[field])} bytes, {wanted} for {entry.frame_count} frames"
+            )
         array = np.frombuffer(values[field], dtype)
-        if array.size != entry.frame_count * int(np.prod(shape)):
-            raise DatasetError(f"{name}-{field} holds {array.size} values for {entry.frame_count} frames")
         arrays[field] = array.reshape(entry.frame_count, *shape)
     clip = ClipArrays(
         keypoint=arrays[KEYPOINT],
@@ -108,7 +111,17 @@ def read_clip(folder: Path, name: str) -> Clip:
         valid=arrays[VALID].astype(bool),
         confidence=arrays[CONFIDENCE],
     )
-    return Clip(name, entry, clip, json.loads(values[META]))
+    return Clip(name, entry, clip, _meta(name, values[META]))
+
+
+def _meta(name: str, content: bytes) -> dict[str, Any]:
+    try:
+        meta = json.loads(content)
+    except ValueError as error:
+        raise DatasetError(f"{name}-meta is no JSON: {error}") from error
+    if not isinstance(meta, dict):
+        raise DatasetError(f"{name}-meta is no JSON object")
+    return meta
 
 
 def read_frames(folder: Path, name: str, frame_count: int) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
-from talkmill.dataset.environment import open_environment
+from talkmill.dataset.environment import DatasetError, open_environment
 from talkmill.dataset.keys import (
     COEFFICIENTS,
     CONDITION,
@@ -27,6 +27,7 @@ from talkmill.dataset.keys import (
     MANIFEST_KEY,
     META,
     PENDING_KEY,
+    ROW_SHAPES,
     VALID,
     key,
     number,
@@ -134,7 +135,14 @@ class DatasetManifest:
     @classmethod
     def decode(cls, content: bytes) -> Self:
         """Read a manifest; raises ValueError where the layout is another."""
-        value: dict[str, Any] = json.loads(content)
+        try:
+            value: dict[str, Any] = json.loads(content)
+            return cls._of(value)
+        except (TypeError, KeyError, AttributeError, json.JSONDecodeError) as error:
+            raise DatasetError(f"the manifest of the set is damaged: {type(error).__name__} {error}") from error
+
+    @classmethod
+    def _of(cls, value: dict[str, Any]) -> Self:
         if value.get("schema_version") != SCHEMA_VERSION:
             raise ValueError(f"the set has schema version {value.get('schema_version')}, this is {SCHEMA_VERSION}")
         clips = {name: ClipEntry(**entry) for name, entry in value["clips"].items()}
@@ -194,7 +202,11 @@ class DatasetWriter:
             return False
         with self._environment.begin() as transaction:
             # talkmill 0.1 could lose the keys of a clip that its manifest names.
-            return transaction.get(key(name, "length")) is not None
+            lengths = {field: len(transaction.get(key(name, field)) or b"") for field in ROW_SHAPES}
+            return transaction.get(key(name, "length")) is not None and all(
+                lengths[field] == entry.frame_count * int(np.prod(shape)) * (1 if field == VALID else 4)
+                for field, shape in ROW_SHAPES.items()
+            )
 
     def add(
         self,

@@ -330,6 +330,11 @@ def error_kinds() -> dict[str, type[StageError]]:
     return {kind.reason: kind for kind in _all_kinds(StageError)}
 
 
+def is_verdict(rejection: Rejection) -> bool:
+    """Say whether a rejection judges the input; a failure of the machine or the network does not."""
+    return issubclass(error_kinds().get(rejection.reason, StageError), RejectionError)
+
+
 def from_rejection(rejection: Rejection) -> RejectionError | None:
     """Return the error that a kept verdict stands for; None where its reason is no verdict (any more)."""
     kind = error_kinds().get(rejection.reason)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import structlog
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import (
@@ -216,10 +216,11 @@ def _lookup(stage: Stage[Any, OutputsT], store: Store, bucket: str, key: str) ->
                 return None
             raise verdict
         outputs: OutputsT = TypeAdapter(stage.outputs_type).validate_python(manifest.outputs)
-    except ValidationError as error:
+        whole = all(store.has(artifact) for artifact in artifacts_of(outputs))
+    except ValueError as error:
         log.warning("manifest is not readable; the stage runs again", key=key, error=str(error))
         return None
-    if not all(store.has(artifact) for artifact in artifacts_of(outputs)):
+    if not whole:
         log.warning("outputs of a finished stage are gone; it runs again", key=key)
         return None
     return Execution(outputs, manifest, cached=True)

@@ -13,8 +13,9 @@ Positive = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 Fraction01 = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 # Side of an image in pixels.
 Side = Annotated[int, Field(ge=64, le=4096)]
-# Focal length in pixels of a 512 crop: a field of view of 137 to 3 degrees.
-Focal = Annotated[float, Field(ge=100, le=10000, allow_inf_nan=False)]
+# Focal length in pixels of a 512 crop: a field of view of 81 to 3 degrees. A head fills the crop: with a shorter one
+# the camera would stand in it.
+Focal = Annotated[float, Field(ge=300, le=10000, allow_inf_nan=False)]
 Level = Annotated[int, Field(ge=0, le=255)]
 # Frames a second as a fraction, such as `25` or `30000/1001`.
 Rate = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}(/[1-9][0-9]{0,5})?$", max_length=13)]

@@ -60,7 +60,8 @@ def _packets(stream: Any, start: float, length: float, copied: Any) -> Iterator[
         if packet.dts is None:
             continue
         time = float(packet.dts * packet.time_base) - start
-        if time < 0:
+        # Before its first picture a file may have packets that are only decoded: a start of 0 leaves nothing out.
+        if start and time < 0:
             continue
         if time >= length:
             return

@@ -77,7 +77,7 @@ def test_nothing_in_the_set_is_exit_code_one(talkmill: Cli, tmp_path: Path) -> N
         (("models", "fetch", "nothing"), "choose one of"),
         (("models", "fetch", "rvm-mobilenetv3"), "--accept-licence"),
         (("dataset", "verify", "EMPTY"), "holds 0 data sets"),
-        (("dataset", "export", "EMPTY", "--out", "OUT"), "no report.json"),
+        (("dataset", "export", "EMPTY", "--out", "OUT"), "holds 0 data sets"),
     ],
 )
 def test_usage_errors_say_what_to_do(talkmill: Cli, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:

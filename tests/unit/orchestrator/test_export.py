@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 import cv2
+import lmdb
 import numpy as np
 import pytest
 from scipy.io import loadmat
 
 from orchestrator import cli
+from orchestrator import export as export_module
 from orchestrator.commands.outcome import EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from orchestrator.export import CLIP_FILES, ExportResult, export_otavatar
 from orchestrator.export_folder import ExportFolder, Part
@@ -316,3 +318,38 @@ def test_a_line_that_a_kill_cut_short_is_passed_over(tmp_path: Path) -> None:
     assert again.holds(part)
     again.write(Part("q", "1", ("c.txt",)), lambda folder: (folder / "c.txt").write_text("1"))
     assert ExportFolder(tmp_path, "x").holds(part)
+
+
+def test_a_set_that_a_killed_writer_left_is_exported_with_its_database(
+    run: Path, heads: ModelRepository, tmp_path: Path
+) -> None:
+    """talkmill 0.1 could leave a clip both in the manifest and marked for removal: the copy leaves it out."""
+    with (
+        lmdb.open(str(run / f"lmdb/{SIZE}")) as environment,
+        environment.begin(write=True) as transaction,
+    ):
+        transaction.put(b"pending", b"a_000")
+    for _ in range(2):
+        result = export(run, heads, tmp_path / "out")
+        assert not result.failed
+        database = tmp_path / f"out/set_lmdb/{SIZE}"
+        assert "a_000" not in read_manifest(database).clips
+        assert len(read_manifest(database).clips) == len(result.written) + len(result.kept)
+    assert not list((tmp_path / "out").glob(".set-*"))
+
+
+def test_a_run_that_commits_while_the_set_is_copied_takes_nothing_from_the_export(
+    run: Path, heads: ModelRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = export_module.copy_set
+    (late,) = write_sources(tmp_path / "late", "late.mp4")
+
+    def copied(folder: Path, target: Path) -> object:
+        run_made_up(run, late)
+        return copy(folder, target)
+
+    monkeypatch.setattr(export_module, "copy_set", copied)
+    result = export(run, heads, tmp_path / "out")
+    names = list(read_manifest(tmp_path / f"out/set_lmdb/{SIZE}").clips)
+    assert "late_000" in names
+    assert sorted(names) == sorted(result.written)

@@ -67,6 +67,12 @@ def test_what_the_set_holds_keeps_its_name_there() -> None:
     assert [each.name for each in again] == ["a", "a.22222222"]
 
 
+def test_two_sources_that_the_set_knows_by_one_name_are_told_apart() -> None:
+    one = "1" * 64
+    named = unique_names([source("a", one), source("a.11111111", one)], {"a.11111111": one})
+    assert len({each.name for each in named}) == 2
+
+
 def test_names_that_differ_in_capitals_are_told_apart() -> None:
     named = unique_names([source("Talk", "1" * 64), source("talk", "2" * 64)])
     assert len({each.name.casefold() for each in named}) == 2

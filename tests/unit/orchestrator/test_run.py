@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from threading import Event
 
+import lmdb
 import pytest
 
 from orchestrator.events import Note
@@ -18,8 +19,14 @@ from talkmill.artifacts.local import LocalStore
 from talkmill.artifacts.store import CorruptArtifactError
 from talkmill.dataset.lock import FolderBusyError, locked
 from talkmill.dataset.reader import read_manifest, verify
-from talkmill.stage.errors import InvalidRequestError, NotWritableError
-from tests.made_up_stages import PARAMETERS, SIZE, made_up_stages, run_made_up, write_sources
+from talkmill.stage.errors import (
+    DownloadFailedError,
+    InvalidRequestError,
+    NoFaceError,
+    NotWritableError,
+    StageError,
+)
+from tests.made_up_stages import PARAMETERS, SIZE, MadeUp, made_up_stages, run_made_up, write_sources
 from tests.unit.dataset.test_dataset import contents
 
 ROOT = Path(__file__).parents[3]
@@ -278,3 +285,90 @@ def test_bytes_are_on_the_disk_before_the_manifest_names_them(tmp_path: Path, mo
         last = len(synced) - 1 - synced[::-1].index(folder)
         written = synced[last - 1]
         assert written.startswith(f"{folder}/.") and written.endswith(".json")
+
+
+def test_a_failure_of_the_moment_takes_no_clip_out_of_the_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network, a disk or a defect say nothing of a clip that is there; a verdict does."""
+    a, b = write_sources(tmp_path / "in", "a.mp4", "b.mp4")
+    run_made_up(tmp_path / "out", a, b)
+    whole = set_of(tmp_path / "out")
+    error: StageError = DownloadFailedError("the network is down")
+    run_stage = MadeUp.run
+
+    def fails(self: MadeUp, inputs: object, context: object) -> object:
+        if self.name in ("split", "landmarks"):
+            raise error
+        return run_stage(self, inputs, context)
+
+    monkeypatch.setattr(MadeUp, "run", fails)
+    for stage in ("split", "landmarks"):
+        for manifest in (tmp_path / "out/work" / stage).glob("*/manifest.json"):
+            manifest.unlink()
+        summary = run_made_up(tmp_path / "out", a)
+        assert [row["reason"] for row in summary.rejected] == ["DOWNLOAD_FAILED"]
+        assert set_of(tmp_path / "out") == whole
+        assert (tmp_path / "out/preview/a_000.jpg").is_file()
+        monkeypatch.setattr(MadeUp, "run", run_stage)
+        run_made_up(tmp_path / "out", a)
+        monkeypatch.setattr(MadeUp, "run", fails)
+    error = NoFaceError("no face")
+    for manifest in (tmp_path / "out/work/landmarks").glob("*/manifest.json"):
+        manifest.unlink()
+    run_made_up(tmp_path / "out", a)
+    assert list(read_manifest(tmp_path / "out/lmdb" / str(SIZE)).clips) == ["b_000"]
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_twins_that_meet_one_damaged_result_are_both_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attempt: int
+) -> None:
+    monkeypatch.setattr("talkmill.artifacts.local.COMPARED_BYTES", 0)
+    a, b = write_sources(tmp_path / "in", "a.mp4", "b.mp4")
+    b.write_bytes(a.read_bytes())
+    run_made_up(tmp_path / "out", a, b)
+    damage(stored(tmp_path / "out", "crop.mkv"), "one bit")
+    for manifest in (tmp_path / "out/work/landmarks").glob("*/manifest.json"):
+        manifest.unlink()
+    summary = run_made_up(tmp_path / "out", a, b, jobs=2)
+    assert summary.packed == ("a_000", "b_000"), summary.rejected
+
+
+def test_a_record_that_names_what_cannot_be_is_made_again(tmp_path: Path) -> None:
+    (a,) = write_sources(tmp_path / "in", "a.mp4")
+    run_made_up(tmp_path / "out", a)
+    whole = set_of(tmp_path / "out")
+    for manifest in (tmp_path / "out/work/crop").glob("*/manifest.json"):
+        manifest.write_text(manifest.read_text().replace('"bucket": "work"', '"bucket": "elsewhere"'))
+    assert run_made_up(tmp_path / "out", a).packed == ("a_000",)
+    assert set_of(tmp_path / "out") == whole
+
+
+@pytest.mark.parametrize(
+    ("item", "content"),
+    [
+        (b"a_000-meta", b"{not json"),
+        (b"a_000-meta", b"[]"),
+        (b"a_000-meta", b"{}"),
+        (b"a_000-keypoint", b"123"),
+        (b"a_000-keypoint", b"1234" * 5),
+        (b"a_000-condition", b""),
+    ],
+)
+def test_a_damaged_value_of_the_set_ends_no_run(tmp_path: Path, item: bytes, content: bytes) -> None:
+    a, b = write_sources(tmp_path / "in", "a.mp4", "b.mp4")
+    run_made_up(tmp_path / "out", a, b)
+    whole = set_of(tmp_path / "out")
+    database = tmp_path / "out/lmdb" / str(SIZE)
+    with lmdb.open(str(database)) as environment, environment.begin(write=True) as transaction:
+        transaction.put(item, content)
+    assert run_made_up(tmp_path / "out", a, b).packed == ("a_000", "b_000")
+    if not item.endswith(b"meta"):
+        assert set_of(tmp_path / "out") == whole
+
+
+def test_a_set_of_no_bytes_is_told_and_not_begun_anew(tmp_path: Path) -> None:
+    (a,) = write_sources(tmp_path / "in", "a.mp4")
+    run_made_up(tmp_path / "out", a)
+    os.truncate(tmp_path / "out/lmdb" / str(SIZE) / "data.mdb", 0)
+    with pytest.raises(NotWritableError, match=r"data\.mdb is empty: its set is lost"):
+        run_made_up(tmp_path / "out", a)
