@@ -24,6 +24,7 @@ from services.matting.messages import MattingMethod, MattingParameters
 from services.matting.stage import MattingStage
 from services.pack.stage import PackStage
 from services.split.messages import SplitParameters
+from talkmill.artifacts.artifact import sha256_of
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.fitting.alignment import FIVE_POINTS_KEY, five_points
 from talkmill.fitting.projection import LandmarkBasis
@@ -189,7 +190,7 @@ def _installed(path: Path, model_id: str, export: Callable[[Path], None]) -> Ins
     if not path.exists():
         torch.manual_seed(0)
         export(path)
-    return InstalledModel(path, ModelVersion(model_id, "0" * 64))
+    return InstalledModel(path, ModelVersion(model_id, sha256_of(path)))
 
 
 def _export_modnet(path: Path) -> None:

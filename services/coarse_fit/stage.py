@@ -64,12 +64,12 @@ class CoarseFitStage:
     def load(self) -> None:
         """Load the morphable model, or the network."""
         if self._method == "landmark-fit":
-            model = MorphableModel.load(self._model.path)
+            model = MorphableModel.load(self._model.checked_path())
             self._basis = LandmarkBasis.of(model)
             self._five_points = five_points(self._basis.mean) * model.alignment_scale
             return
         try:
-            self._network = self._runtime.load(self._model.path, self._model.version.id, self._precision)
+            self._network = self._runtime.load(self._model.checked_path(), self._model.version.id, self._precision)
         except PrecisionUnavailableError as error:
             raise ModelUnavailableError(str(error)) from error
         self.execution_provider = self._network.execution_provider

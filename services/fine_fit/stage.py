@@ -51,7 +51,7 @@ class FineFitStage:
     def load(self) -> None:
         """Load the morphable model."""
         torch.set_num_threads(self._threads)
-        self._model = MorphableModel.load(self._installed.path)
+        self._model = MorphableModel.load(self._installed.checked_path())
         self._basis = LandmarkBasis.of(self._model)
 
     def run(self, inputs: FineFitInputs, context: StageContext) -> FineFitOutputs:

@@ -45,7 +45,7 @@ class LandmarksStage:
 
     def load(self) -> None:
         """Load the landmark net."""
-        network = self._runtime.load(self._model.path, self._model.version.id)
+        network = self._runtime.load(self._model.checked_path(), self._model.version.id)
         self.execution_provider = network.execution_provider
         self._detector = DETECTORS[self._model.version.id](network)
 

@@ -52,7 +52,7 @@ class MattingStage:
         """Load the networks."""
         try:
             self._networks = {
-                name: self._runtime.load(model.path, name, "fp32" if name in ALWAYS_FP32 else self._precision)
+                name: self._runtime.load(model.checked_path(), name, "fp32" if name in ALWAYS_FP32 else self._precision)
                 for name, model in self._installed.items()
             }
         except PrecisionUnavailableError as error:

@@ -68,7 +68,7 @@ class SplitStage:
 
     def load(self) -> None:
         """Load the face detector."""
-        network = self._runtime.load(self._model.path, self._model.version.id)
+        network = self._runtime.load(self._model.checked_path(), self._model.version.id)
         self.execution_provider = network.execution_provider
         self.detector = DETECTORS[network.model_id](network)
 

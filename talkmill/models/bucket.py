@@ -10,7 +10,8 @@ from pathlib import Path
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.s3 import S3Store
 from talkmill.models.catalogue import find
-from talkmill.models.installed import RECORD_NAME, DamagedModelError, find_installed, install
+from talkmill.models.damage import DamagedModelError
+from talkmill.models.installed import RECORD_NAME, find_installed, install
 
 
 class ModelMissingError(RuntimeError):

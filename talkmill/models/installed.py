@@ -11,6 +11,7 @@ from pathlib import Path
 from talkmill.artifacts.artifact import sha256_of
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.models.catalogue import ModelEntry
+from talkmill.models.damage import DamagedModelError
 
 RECORD_NAME = "installed.json"
 
@@ -20,12 +21,28 @@ class InstalledModel:
     """A model on disk.
 
     Attributes:
-        path: The file to load.
+        path: The file.
         version: Id and sha256 of that file.
     """
 
     path: Path
     version: ModelVersion
+
+    def checked_path(self) -> Path:
+        """Return the file to load, after every byte of it was compared once more.
+
+        It may be loaded hours after it was found.
+
+        Raises:
+            DamagedModelError: The file has changed since it was installed.
+        """
+        found = sha256_of(self.path)
+        if found != self.version.sha256:
+            raise DamagedModelError(
+                f"model {self.version.id} has changed while the process ran: {self.path} has sha256 {found[:12]}..., "
+                f"{self.version.sha256[:12]}... was found before"
+            )
+        return self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +53,6 @@ class Record:
     loads: str
     sha256: str
     sources: dict[str, str]
-
-
-class DamagedModelError(ValueError):
-    """A model's file is not what was installed."""
 
 
 def find_installed(folder: Path, entry: ModelEntry) -> InstalledModel | None:

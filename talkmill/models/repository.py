@@ -10,8 +10,9 @@ from pathlib import Path
 
 from talkmill.artifacts.artifact import sha256_of
 from talkmill.models.catalogue import ModelEntry, ModelFile, Role, find
+from talkmill.models.damage import DamagedModelError
 from talkmill.models.export.builders import BUILDERS
-from talkmill.models.installed import RECORD_NAME, DamagedModelError, InstalledModel, Record, find_installed, install
+from talkmill.models.installed import RECORD_NAME, InstalledModel, Record, find_installed, install
 from talkmill.models.sources import SourceError, obtain
 
 

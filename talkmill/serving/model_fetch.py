@@ -17,7 +17,8 @@ from talkmill.artifacts.s3 import S3Store
 from talkmill.artifacts.store import StoreUnavailableError
 from talkmill.models.bucket import ModelMissingError, pull, push
 from talkmill.models.catalogue import UnknownModelError, catalogue, find
-from talkmill.models.installed import DamagedModelError, find_installed
+from talkmill.models.damage import DamagedModelError
+from talkmill.models.installed import find_installed
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.serving.settings import ModelFetchSettings
 from talkmill.serving.stage_server import read_settings, store_client

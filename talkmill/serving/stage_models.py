@@ -1,7 +1,8 @@
 """Models of a served stage, found in the model folder, never fetched, for stages do not reach out."""
 
 from talkmill.models.catalogue import find
-from talkmill.models.installed import DamagedModelError, InstalledModel, find_installed
+from talkmill.models.damage import DamagedModelError
+from talkmill.models.installed import InstalledModel, find_installed
 from talkmill.serving.settings import ModelSettings
 from talkmill.stage.errors import ModelUnavailableError
 

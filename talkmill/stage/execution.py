@@ -31,6 +31,7 @@ from talkmill.artifacts.manifest import (
     encode_manifest,
 )
 from talkmill.artifacts.store import LostArtifactError, MissingArtifactError, Store, StoreUnavailableError
+from talkmill.models.damage import DamagedModelError
 from talkmill.stage.contract import Stage, StageContext
 from talkmill.stage.digest import action_digest, to_json
 from talkmill.stage.errors import (
@@ -38,6 +39,7 @@ from talkmill.stage.errors import (
     CorruptInputError,
     InputMissingError,
     InternalError,
+    ModelUnavailableError,
     NotWritableError,
     RejectionError,
     StageError,
@@ -197,10 +199,17 @@ _load_lock = threading.Lock()
 
 
 def ensure_loaded(stage: Stage[Any, Any]) -> None:
-    """Load a stage's models before its first real execution in this process."""
+    """Load a stage's models before its first real execution in this process.
+
+    Raises:
+        ModelUnavailableError: A model's file has changed since it was installed.
+    """
     with _load_lock:
         if stage not in _loaded:
-            stage.load()
+            try:
+                stage.load()
+            except DamagedModelError as error:
+                raise ModelUnavailableError(str(error)) from error
             _loaded.add(stage)
 
 

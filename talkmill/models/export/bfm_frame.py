@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.transform import Rotation
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -39,7 +38,8 @@ class IntoBfmFrame:
         return np.asarray(self.scale * np.einsum("ij,vjk->vik", self._rotation(), modes), np.float32)
 
     def _rotation(self) -> npt.NDArray[np.float64]:
-        return Rotation.from_euler("x", self.pitch_degrees, degrees=True).as_matrix()
+        cosine, sine = np.cos(np.radians(self.pitch_degrees)), np.sin(np.radians(self.pitch_degrees))
+        return np.array([[1.0, 0.0, 0.0], [0.0, cosine, -sine], [0.0, sine, cosine]])
 
 
 MAKEHUMAN = IntoBfmFrame(1.015755, -2.27974, (-0.066532, 0.173781))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.artifacts.manifest import ModelVersion
+from talkmill.models.installed import InstalledModel
 from talkmill.stage.contract import StageContext
 from talkmill.stage.digest import action_digest
 from talkmill.stage.errors import (
@@ -15,6 +16,7 @@ from talkmill.stage.errors import (
     CorruptInputError,
     DownloadRefusedError,
     InternalError,
+    ModelUnavailableError,
     NoFaceError,
     NotWritableError,
     StageError,
@@ -92,6 +94,21 @@ def test_models_are_not_loaded_for_what_is_found(harness: StageHarness, inputs: 
     fresh = Doubler()
     harness.run(fresh, inputs)
     assert fresh.loads == 0
+
+
+def test_a_model_that_changes_before_it_is_loaded_is_refused(
+    harness: StageHarness, inputs: Inputs, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"weights")
+    model = InstalledModel(path, ModelVersion("m", sha256_of(path)))
+    stage = Doubler()
+    stage.load = lambda: model.checked_path().read_bytes()
+    path.write_bytes(b"Weights")
+    with pytest.raises(ModelUnavailableError, match="model m has changed while the process ran"):
+        harness.run(stage, inputs)
+    path.write_bytes(b"weights")
+    assert not harness.run(stage, inputs).cached
 
 
 def test_other_parameters_are_another_action(harness: StageHarness, inputs: Inputs) -> None:
