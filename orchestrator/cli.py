@@ -202,7 +202,7 @@ def verify_dataset(folder: Annotated[Path, typer.Argument(help="Folder of a run,
     with dataset_errors():
         manifest = verify(size_folder(folder))
     frames = sum(entry.frame_count for entry in manifest.clips.values())
-    Console().print(f"{len(manifest.clips)} clips, {frames} frames: whole")
+    Console().print(f"{_clips(len(manifest.clips))}, {frames} frames: whole")
     return EXIT_OK
 
 
@@ -242,6 +242,10 @@ def doctor() -> int:
     return doctor_report.print_report(Console(), settings, open_models(settings, Console(stderr=True)))
 
 
+def _clips(count: int) -> str:
+    return f"{count} clip{'s' * (count != 1)}"
+
+
 def _check_writable(folder: Path) -> None:
     try:
         (folder / "work").mkdir(parents=True, exist_ok=True)
@@ -256,9 +260,16 @@ def _check_writable(folder: Path) -> None:
 
 def _tell(console: Console, out: Path, size: int, summary: RunSummary) -> int:
     if summary.packed:
-        count = len(summary.packed)
-        console.print(f"{count} clip{'s' * (count != 1)} in {out / 'lmdb' / str(size)}", soft_wrap=True, markup=False)
+        added = f"{_clips(len(summary.packed))} of this command in the set; {summary.clip_count} in all"
+        console.print(f"{added}: {out / 'lmdb' / str(size)}", soft_wrap=True, markup=False)
         console.print(f"look before you train: {out / 'preview'}", soft_wrap=True, markup=False)
+    if summary.removed:
+        console.print(
+            f"{_clips(len(summary.removed))} of earlier commands left the set: {', '.join(summary.removed)}",
+            soft_wrap=True,
+            markup=False,
+            style="red",
+        )
     console.print(f"{summary.executed} stages executed", markup=False)
     if summary.rejected:
         console.print(

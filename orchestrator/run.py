@@ -37,11 +37,15 @@ class RunSummary:
         packed: Names of the run's clips in the set.
         rejected: Rows of `rejected.jsonl`.
         executed: Stages that were executed, not found.
+        removed: Clips of earlier runs that this one took out of the set: their source was judged anew.
+        clip_count: Clips of the whole set.
     """
 
     packed: tuple[str, ...]
     rejected: tuple[dict[str, Any], ...]
     executed: int
+    removed: tuple[str, ...]
+    clip_count: int
 
 
 def run_dataset(
@@ -100,6 +104,7 @@ def _run(
     runner = InProcessRunner(stages, store, scratch, parameters, emit, cancelled, show)
     result = runner.run(sources, jobs)
     pack: StageRecord | None = None
+    removed: tuple[str, ...] = ()
     changed = False
     # A set that is there is looked at even where nothing changes: an earlier run may have been killed before its lists.
     while any(clip.rejected is None for clip in result.clips) or database.is_dir():
@@ -126,7 +131,7 @@ def _run(
     )
     write_whole(folder / "report.json", run_report(result, parameters, pack).encode())
     shutil.rmtree(scratch, ignore_errors=True)
-    return RunSummary(packed, tuple(rejected), executed)
+    return RunSummary(packed, tuple(rejected), executed, removed, len(_set_names(database)))
 
 
 def _outdated(names: Sequence[str], sources: Sequence[NamedSource], result: RunResult) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ def side_view() -> np.ndarray:
     arrow(image, np.array([300, 260]), np.array([196, 260]), INK)
     arrow(image, np.array([300, 260]), np.array([426, 260]), INK)
     arrow(image, np.array([190, 344]), np.array([1088, 344]), INK)
-    write(image, "t = (t.x, t.y, t.z), t.z about -7 (70 cm)", (620, 366), INK)
+    write(image, "t = (t.x, t.y, t.z), t.z between -5 and -9 (50 to 90 cm)", (620, 366), INK)
     for target in ((1060, 120), (1060, 280)):
         cv2.line(image, eye.tolist(), target, (170, 170, 170), 1, cv2.LINE_AA)
     write(

@@ -57,6 +57,8 @@ def size_folder(folder: Path) -> Path:
     """
     if (folder / "data.mdb").is_file():
         return folder
+    if not folder.exists():
+        raise DatasetError(f"there is no folder {folder}")
     found = sorted(path.parent for pattern in ("*/data.mdb", "lmdb/*/data.mdb") for path in folder.glob(pattern))
     if len(found) != 1:
         raise DatasetError(f"{folder} holds {len(found)} data sets; give the folder of one data.mdb")

@@ -181,7 +181,7 @@ def test_the_otavatar_layout(talkmill: Cli, dataset: Path, tmp_path: Path) -> No
 
 def test_inspect_and_verify(talkmill: Cli, dataset: Path) -> None:
     assert CLIP in talkmill("dataset", "inspect", dataset).stdout
-    assert "1 clips, 100 frames: whole" in talkmill("dataset", "verify", dataset).stdout
+    assert "1 clip, 100 frames: whole" in talkmill("dataset", "verify", dataset).stdout
 
 
 def test_inner_points_are_inside_the_picture(clip: object) -> None:

@@ -314,7 +314,8 @@ def test_a_failure_of_the_moment_takes_no_clip_out_of_the_set(tmp_path: Path, mo
     error = NoFaceError("no face")
     for manifest in (tmp_path / "out/work/landmarks").glob("*/manifest.json"):
         manifest.unlink()
-    run_made_up(tmp_path / "out", a)
+    summary = run_made_up(tmp_path / "out", a)
+    assert (summary.removed, summary.clip_count) == (("a_000",), 1)
     assert list(read_manifest(tmp_path / "out/lmdb" / str(SIZE)).clips) == ["b_000"]
 
 
