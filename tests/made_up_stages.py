@@ -8,6 +8,7 @@ import shutil
 import threading
 import wave
 from collections.abc import Callable, Iterator
+from copy import copy
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,10 @@ class MadeUp:
             value = getattr(inputs, name)
             if isinstance(value, Artifact):
                 seed.update(context.path(value).read_bytes())
-        self.random = np.random.default_rng(int.from_bytes(seed.digest()[:8], "big"))
-        return self._make(self, inputs, context)
+        # Two clips may run at a time: each draws its own numbers.
+        drawn = copy(self)
+        drawn.random = np.random.default_rng(int.from_bytes(seed.digest()[:8], "big"))
+        return self._make(drawn, inputs, context)
 
     def values(self, *shape: int) -> np.ndarray:
         return self.random.normal(size=shape).astype(np.float32)

@@ -35,26 +35,32 @@ class LocalStore:
     def fetch(self, artifact: Artifact, folder: Path | None = None) -> Path:
         """Return the path of the verified content; see `Store.fetch`. No copy is made, no folder is needed."""
         path = self._path(artifact.bucket, artifact.key)
-        if not path.is_file():
-            raise MissingArtifactError(f"{path} is not there any more", artifact)
-        if self._mark(artifact, path) in self._verified:
-            return path
-        size = path.stat().st_size
-        if size != artifact.size_bytes or sha256_of(path) != artifact.sha256:
-            raise CorruptArtifactError(
-                f"{path} has {size} bytes and is not what its manifest says ({artifact.size_bytes} bytes, "
-                f"sha256 {artifact.sha256[:12]}...)",
-                artifact,
-            )
-        self._remember(artifact, path)
+        try:
+            # Another clip may drop what it found damaged at any moment.
+            if self._mark(artifact, path) in self._verified:
+                return path
+            size = path.stat().st_size
+            found = sha256_of(path) if size == artifact.size_bytes else ""
+            if found != artifact.sha256:
+                raise CorruptArtifactError(
+                    f"{path} has {size} bytes and is not what its manifest says ({artifact.size_bytes} bytes, "
+                    f"sha256 {artifact.sha256[:12]}...)",
+                    artifact,
+                )
+            self._remember(artifact, path)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            raise MissingArtifactError(f"{path} is not there any more", artifact) from error
         return path
 
     def has(self, artifact: Artifact) -> bool:
         """Say whether the object is there; small ones are read and compared, of large ones the size is."""
         path = self._path(artifact.bucket, artifact.key)
-        if not path.is_file() or path.stat().st_size != artifact.size_bytes:
+        try:
+            if path.stat().st_size != artifact.size_bytes:
+                return False
+            return artifact.size_bytes > COMPARED_BYTES or sha256_of(path) == artifact.sha256
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return False
-        return artifact.size_bytes > COMPARED_BYTES or sha256_of(path) == artifact.sha256
 
     def read(self, bucket: str, key: str) -> bytes | None:
         """Return a small object's content, or None where there is none."""

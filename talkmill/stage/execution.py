@@ -246,8 +246,9 @@ def forget(store: Store, artifact: Artifact) -> str:
         The stage that made it.
     """
     folder = artifact.key.rpartition("/")[0]
-    store.remove_key(artifact.bucket, f"{folder}/{MANIFEST_NAME}")
+    # In this order: who makes it again in between keeps what it made.
     store.remove_key(artifact.bucket, artifact.key)
+    store.remove_key(artifact.bucket, f"{folder}/{MANIFEST_NAME}")
     return folder.split("/")[-2] if "/" in folder else ""
 
 
