@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FIRST_PORT = 50051
 # The others lie below the ports that Linux gives to outgoing connections, where any could be taken for a moment.
 OTHER_PORTS = 18052
+FREE_PORTS, EPHEMERAL_PORTS = 20000, 32768
 
 
 class ClusterError(RuntimeError):
@@ -349,10 +350,18 @@ def _alive(pid: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of loopback that nobody listens on.
+
+    It lies below the ports that Linux gives to outgoing connections: a server that is started again finds it free.
+    """
+    while True:
+        port = secrets.randbelow(EPHEMERAL_PORTS - FREE_PORTS) + FREE_PORTS
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def _percent(text: str) -> str:
