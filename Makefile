@@ -47,7 +47,7 @@ setup: $(VENV)/.setup ## Make .venv and install the project into it
 demo: $(VENV)/.demo ## Fetch the default models, make a sample clip, run the whole pipeline on it
 	$(BIN)/talkmill models fetch
 	@mkdir -p $(DEMO)
-	@test -f $(DEMO)/sample.mp4 || $(BIN)/python -m orchestrator.sample $(DEMO)/sample.mp4
+	@test -f $(DEMO)/sample.mp4 || $(BIN)/python -m talkmill.sample $(DEMO)/sample.mp4
 	$(BIN)/talkmill run $(DEMO)/sample.mp4 --out $(DEMO)/dataset --person EileenCollins
 	$(BIN)/talkmill dataset verify $(DEMO)/dataset
 	@echo "data set: $(DEMO)/dataset/lmdb/512"

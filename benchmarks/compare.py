@@ -13,28 +13,29 @@ import cv2
 import numpy as np
 import torch
 
-from orchestrator.bench.stages import MEASURED, Cost, StageBench, Stopwatch, on_one_core, time_frames
-from orchestrator.composition import ModelChoice, build_stages
-from orchestrator.pipeline import ClipProgress, RunParameters
-from services.coarse_fit.messages import CoarseFitParameters
-from services.coarse_fit.stage import CoarseFitStage
-from services.fine_fit.messages import FineFitParameters
-from services.landmarks.stage import LandmarksStage
-from services.matting.messages import MattingMethod, MattingParameters
-from services.matting.stage import MattingStage
-from services.pack.stage import PackStage
-from services.split.messages import SplitParameters
+from benchmarks.stages import MEASURED, Cost, StageBench, Stopwatch, on_one_core, time_frames
 from talkmill.artifacts.artifact import sha256_of
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.fitting.alignment import FIVE_POINTS_KEY, five_points
 from talkmill.fitting.projection import LandmarkBasis
 from talkmill.inference.precision import Precision
 from talkmill.inference.runtime import Runtime, available_providers, choose_runtime, cpu_runtime
+from talkmill.models.choice import DEFAULT_MODELS
 from talkmill.models.export import deep3d, modnet
 from talkmill.models.installed import InstalledModel
 from talkmill.models.repository import ModelRepository
 from talkmill.morphable.model import MorphableModel
-from talkmill.stage.contract import Stage
+from talkmill.pipeline.composition import build_stages
+from talkmill.pipeline.graph import ClipProgress, RunParameters
+from talkmill.stages.coarse_fit.messages import CoarseFitParameters
+from talkmill.stages.coarse_fit.stage import CoarseFitStage
+from talkmill.stages.contract import Stage
+from talkmill.stages.fine_fit.messages import FineFitParameters
+from talkmill.stages.landmarks.stage import LandmarksStage
+from talkmill.stages.matting.messages import MattingMethod, MattingParameters
+from talkmill.stages.matting.stage import MattingStage
+from talkmill.stages.pack.stage import PackStage
+from talkmill.stages.split.messages import SplitParameters
 from talkmill.video.container import describe
 from talkmill.video.decode import read_images
 
@@ -105,7 +106,7 @@ def compare(
         clip = _head(clip, folder, frames)
         found = describe(clip)
         (folder / "run").mkdir()
-        stages = build_stages(folder / "run", models, ModelChoice(), "cpu", 1)
+        stages = build_stages(folder / "run", models, DEFAULT_MODELS, RunParameters(), "cpu", 1)
         stages["pack"] = PackStage()
         variants = _variants(folder, models, parameters)
         for stage in [*stages.values(), *(stage for _, stage, _ in variants)]:
@@ -263,9 +264,9 @@ class _Reference:
 
     def _adam(self) -> Cost:
         """A frame's share of 8000 Adam steps over a clip of 252, of which 60 are taken."""
-        from orchestrator.bench.adam import minimise
-        from orchestrator.bench.scenes.measure import clip_of
-        from orchestrator.bench.scenes.scene import make_scene
+        from benchmarks.adam import minimise
+        from benchmarks.scenes.measure import clip_of
+        from benchmarks.scenes.scene import make_scene
         from talkmill.fitting.clip import first_state, smoothing_metric
 
         basis, model = self._head

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from deploy.local import tools
-from talkmill.serving.settings import cache_folder
+from talkmill.environment import cache_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 CHART = ROOT / "helm" / "talkmill"

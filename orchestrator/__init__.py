@@ -1,1 +1,1 @@
-"""When stages run, and what users are shown of it."""
+"""The orchestrator's container: when stages run on a cluster. `python -m orchestrator`."""

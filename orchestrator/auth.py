@@ -1,6 +1,5 @@
 """Bearer tokens of the PipelineService: who may read, who may write. Tokens are kept as hashes only."""
 
-import hashlib
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,9 +14,10 @@ import yaml
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from talkmill.api.pipeline.v1 import pipeline_pb2
-from talkmill.serving.status import trailing_status
-from talkmill.stage.errors import ScopeMissingError, StageError, UnauthenticatedError
+from talkmill.stages.errors import ScopeMissingError, StageError, UnauthenticatedError
 from talkmill.telemetry import metrics
+from talkmill.wire.status import trailing_status
+from talkmill.wire.tokens import hash_token
 
 log = structlog.get_logger()
 
@@ -50,11 +50,6 @@ class Token:
 
 
 _TOKENS = TypeAdapter(tuple[Token, ...])
-
-
-def hash_token(token: str) -> str:
-    """Return what the file of tokens holds of a token."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 class Tokens:

@@ -16,7 +16,7 @@ class Task:
 
     Attributes:
         run_id: The run.
-        stage: A stage of the registry, `intake` or `finish`.
+        stage: A stage, `intake` or `finish`.
         subject: A source, a clip, or empty for what is done once a run.
         generation: Retries of the run so far.
         attempt: Tries of this execution so far.

@@ -16,9 +16,21 @@ from orchestrator.ledger.database import until_answered
 from orchestrator.ledger.executions import Executions
 from orchestrator.ledger.runs import Runs, clip_from, record_from
 from orchestrator.ledger.tables import CANCELLED, FAILED, SUCCEEDED
-from orchestrator.naming import NamedSource
-from orchestrator.pipeline import ClipProgress, RunParameters
-from orchestrator.report import (
+from talkmill.artifacts.artifact import Artifact, sha256_of
+from talkmill.artifacts.manifest import Rejection
+from talkmill.artifacts.s3 import S3Store
+from talkmill.pipeline.graph import (
+    CLIPS_FROM,
+    FIRST,
+    PACK,
+    ClipProgress,
+    RunParameters,
+    SourceProgress,
+    preview_of,
+    provenance_of,
+)
+from talkmill.pipeline.naming import NamedSource
+from talkmill.pipeline.report import (
     ClipResult,
     StageRecord,
     clip_report,
@@ -27,17 +39,13 @@ from orchestrator.report import (
     report_head,
     report_tail,
 )
-from services.pack.messages import PackOutputs, encode_clips
-from services.split.messages import SplitOutputs
-from talkmill.artifacts.artifact import Artifact, sha256_of
-from talkmill.artifacts.manifest import Rejection
-from talkmill.artifacts.s3 import S3Store
-from talkmill.serving.method import StageMethod
-from talkmill.stage.execution import artifacts_of, forget
+from talkmill.stages.execution import artifacts_of, forget
+from talkmill.stages.pack.messages import PackOutputs, encode_clips
+from talkmill.stages.split.messages import SplitOutputs
+from talkmill.wire.methods import StageMethod
 
 _ARTIFACT = TypeAdapter(Artifact)
-_SPLIT = TypeAdapter(SplitOutputs)
-_PACK = TypeAdapter(PackOutputs)
+_SPLIT, _PACK = TypeAdapter(SplitOutputs), TypeAdapter(PackOutputs)
 COPIES_AT_ONCE = 8
 BATCH = 100
 # Lists every file of a run, one line each: path and artifact.
@@ -89,7 +97,7 @@ class Finisher:
         """Give a run's files their place, and end the run."""
         run_id = task.run_id
         view = until_answered(lambda: self._runs.get(run_id), "run")
-        pack = self._runs.execution(run_id, "pack")
+        pack = self._runs.execution(run_id, PACK)
         packed = pack is not None and pack["state"] == SUCCEEDED
         with TemporaryDirectory() as folder:
             report, rejects, index = (Path(folder) / name for name in ("report.json", "rejected.jsonl", INDEX))
@@ -161,7 +169,7 @@ class Finisher:
         for source, row, executions in self._runs.results(run_id):
             outputs = {one["stage"]: self._outputs[one["stage"]].validate_json(one["outputs"]) for one in executions}
             records = {one["stage"]: record_from(one["record"]) for one in executions}
-            provenance = outputs["download"].provenance if "download" in outputs else {"uri": source.uri}
+            provenance = provenance_of(SourceProgress(source, outputs)) if FIRST in outputs else {"uri": source.uri}
             clip = ClipResult(row["name"], source, ClipProgress(clip_from(row["given"]), outputs), provenance, records)
             if row["state"] != SUCCEEDED:
                 clip.rejected = (row["stage"], _rejection(row))
@@ -174,12 +182,12 @@ class Finisher:
                 yield source.name, source, row["stage"], _rejection(row)
             elif split is not None:
                 for rejection in _SPLIT.validate_json(split).rejections:
-                    yield source.name, source, "split", rejection
+                    yield source.name, source, CLIPS_FROM, rejection
 
     def _shown(self, run_id: str, clip: ClipResult) -> Iterator[tuple[str, Artifact]]:
         for path, artifact in (
             (f"audio/{clip.name}.wav", clip.progress.clip.audio),
-            (f"preview/{clip.name}.jpg", clip.progress.outputs["fine_fit"].preview),
+            (f"preview/{clip.name}.jpg", preview_of(clip.progress)),
         ):
             yield path, self._store.copy(artifact, self._dataset_bucket, self._place(run_id, path))
 

@@ -1,76 +1,18 @@
 """Takes the sources of a run in, batch by batch: the first are on their way while the last are read."""
 
-import json
-from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Annotated, Literal
-
-from pydantic import Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
 
 from orchestrator.engine import Task
 from orchestrator.ledger.database import until_answered
 from orchestrator.ledger.executions import Executions
 from orchestrator.ledger.runs import Runs
-from orchestrator.naming import NamedSource, name_source, unique_names
-from services.download.messages import is_address
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.store import Store
-from talkmill.stage.errors import InputMissingError, InvalidRequestError
+from talkmill.client.sources import GivenSource, decode_sources
+from talkmill.pipeline.naming import NamedSource, name_source, unique_names
+from talkmill.stages.errors import InputMissingError
 
 BATCH = 1000
-
-
-@dataclass(frozen=True)
-class GivenSource:
-    """A source as a request or a line of a list gives it.
-
-    Attributes:
-        uri: An http(s) address, or the file name of the upload.
-        upload: A file in the store; None for an address.
-        person: Who is seen; empty when unknown.
-        link_person: Whether the clips are named person#clip.
-        split: Which list the clips go to.
-    """
-
-    uri: Annotated[str, Field(min_length=1, max_length=4096)]
-    upload: Artifact | None = None
-    person: Annotated[str, Field(max_length=256)] = ""
-    link_person: bool = False
-    split: Literal["train", "test", "by-person"] = "train"
-
-    def __post_init__(self) -> None:
-        if self.upload is None and not is_address(self.uri):
-            raise ValueError("uri: an http(s) address is wanted; upload files instead")
-        if self.upload is not None and ("/" in self.uri or "\\" in self.uri or not self.uri.isprintable()):
-            raise ValueError("uri: the plain name of the uploaded file is wanted")
-        if self.link_person and not self.person:
-            raise ValueError("link_person: needs a person")
-
-
-_GIVEN = TypeAdapter(GivenSource)
-
-
-def encode_sources(sources: Iterable[GivenSource]) -> bytes:
-    """Return sources as JSON Lines."""
-    return b"".join(_GIVEN.dump_json(source) + b"\n" for source in sources)
-
-
-def decode_sources(content: bytes) -> Iterator[GivenSource]:
-    """Read JSON Lines of sources.
-
-    Raises:
-        InvalidRequestError: A line is not a source; the error names the line and the field.
-    """
-    for number, line in enumerate(content.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            yield _GIVEN.validate_python(json.loads(line))
-        except (ValidationError, ValueError) as error:
-            told = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
-            field = ".".join(["source_list", str(number), *(str(part) for part in told["loc"])])
-            raise InvalidRequestError(f"{field}: {told['msg']}", field=field) from error
 
 
 class Intake:

@@ -1,4 +1,4 @@
-"""The orchestrator's process: database, engine, lease, PipelineService. `talkmill serve orchestrator`."""
+"""The orchestrator's process: database, engine, lease, PipelineService. `python -m orchestrator`."""
 
 import asyncio
 import os
@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 import uuid
-from importlib import import_module
 
 import grpc
 import structlog
@@ -21,21 +20,21 @@ from orchestrator.leases import EXIT_LEASE_LOST, Leases
 from orchestrator.ledger.database import is_transient, migrate, open_database, until_answered
 from orchestrator.ledger.executions import Executions
 from orchestrator.ledger.runs import Runs
-from orchestrator.runners.grpc import StageCaller
 from orchestrator.service import PipelineServicer
 from orchestrator.settings import OrchestratorSettings
+from orchestrator.stage_caller import StageCaller
 from orchestrator.worker import Worker
-from services.registry import STAGES
 from talkmill.api.pipeline.v1 import pipeline_pb2, pipeline_pb2_grpc
 from talkmill.artifacts.s3 import S3Store
 from talkmill.artifacts.store import StoreUnavailableError
-from talkmill.serving.method import StageMethod
+from talkmill.pipeline.graph import names_of
 from talkmill.serving.server import print_settings, start_server, wait_for_signal
-from talkmill.serving.settings import StoreSettings
-from talkmill.serving.stage_server import open_store, read_settings, store_client
-from talkmill.stage.errors import error_kinds
+from talkmill.serving.settings import StoreSettings, read_settings
+from talkmill.serving.stores import open_store, store_client
+from talkmill.stages.errors import error_kinds
 from talkmill.telemetry import metrics
 from talkmill.telemetry.logs import configure_logs
+from talkmill.wire.methods import stage_methods
 
 log = structlog.get_logger()
 
@@ -54,16 +53,11 @@ def main() -> int:
         return 1
 
 
-def methods_of_stages() -> dict[str, StageMethod]:
-    """Return every stage's method, from the registry."""
-    return {entry.name: import_module(f"services.{entry.name}.service").METHOD for entry in STAGES}
-
-
 async def _serve(settings: OrchestratorSettings) -> int:
     tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
     if tokens is None and not settings.listen.loopback:
         raise ValueError(f"listening on {settings.listen.address} needs TALKMILL_TOKENS_FILE")
-    methods, url = methods_of_stages(), settings.database_url.get_secret_value()
+    methods, url = stage_methods(), settings.database_url.get_secret_value()
     database = open_database(url, settings.database_pool_size)
     await asyncio.to_thread(until_answered, lambda: migrate(database), "migration")
     executor_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
@@ -96,7 +90,7 @@ async def _serve(settings: OrchestratorSettings) -> int:
     await asyncio.to_thread(leases.acquire)
     await asyncio.to_thread(engine.launch, worker.handle)
     leases.keep(engine)
-    metrics.begin_endings_at_zero([entry.name for entry in STAGES], error_kinds())
+    metrics.begin_endings_at_zero(names_of(), error_kinds())
     metrics.REACHABLE.labels("store").set(1)
     metrics.REACHABLE.labels("database").set(1)
     probe = open_store(settings.store.model_copy(update={"retry_seconds": 0.0}), "orchestrator")
@@ -145,10 +139,10 @@ def _tell_backlog(runs: Runs) -> None:
         metrics.REACHABLE.labels("database").set(0)
         raise
     metrics.REACHABLE.labels("database").set(1)
-    for entry in STAGES:
-        count, age = backlog.get(entry.name, (0, 0.0))
-        metrics.BACKLOG.labels(entry.name).set(count)
-        metrics.OLDEST_PENDING.labels(entry.name).set(age)
+    for stage in names_of():
+        count, age = backlog.get(stage, (0, 0.0))
+        metrics.BACKLOG.labels(stage).set(count)
+        metrics.OLDEST_PENDING.labels(stage).set(age)
 
 
 def _tell_store(probe: S3Store, bucket: str) -> None:
@@ -175,7 +169,3 @@ def _every(seconds: float, work: object) -> None:
         except Exception as error:
             if not is_transient(error):
                 log.error("unexpected error", exc_info=error)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

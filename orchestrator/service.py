@@ -16,21 +16,19 @@ from minio import Minio
 from pydantic import ValidationError
 
 from orchestrator.finish import Finisher
-from orchestrator.intake import GivenSource, encode_sources
 from orchestrator.ledger.database import is_transient, until_answered
 from orchestrator.ledger.runs import Runs, RunView
 from orchestrator.ledger.tables import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
-from orchestrator.naming import NamedSource
-from orchestrator.pipeline import RunParameters
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceServicer
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.s3 import S3Store, presign
 from talkmill.artifacts.store import StoreUnavailableError
+from talkmill.client.sources import GivenSource, encode_sources
 from talkmill.dataset.names import slug
-from talkmill.serving.messages import fill_message, from_message
-from talkmill.serving.status import trailing_status
-from talkmill.stage.errors import (
+from talkmill.pipeline.graph import RunParameters
+from talkmill.pipeline.naming import NamedSource
+from talkmill.stages.errors import (
     DatabaseUnavailableError,
     InputMissingError,
     InternalError,
@@ -41,6 +39,8 @@ from talkmill.stage.errors import (
     StoreDownError,
 )
 from talkmill.telemetry import metrics
+from talkmill.wire.messages import fill_message, from_message
+from talkmill.wire.status import trailing_status
 
 log = structlog.get_logger()
 

@@ -5,40 +5,22 @@ environment.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestrator.tls import ClientTls
-from services.registry import STAGES
-from talkmill.serving.settings import ModelSettings, ServerSettings, cache_folder
-
-
-class Settings(BaseSettings):
-    """`TALKMILL_*` in the environment, `__` between levels: the embedded mode.
-
-    Attributes:
-        models: Where models lie.
-        execution_provider: What runs the networks.
-        gpu: Number of the GPU.
-        threads: Threads of one network; 0 shares the machine's cores among the jobs.
-    """
-
-    model_config = SettingsConfigDict(env_prefix="TALKMILL_", env_nested_delimiter="__", extra="ignore")
-
-    models: ModelSettings = Field(default_factory=ModelSettings)
-    execution_provider: Literal["auto", "cpu", "openvino", "cuda", "tensorrt"] = "auto"
-    gpu: int = Field(default=0, ge=0)
-    threads: int = Field(default=0, ge=0)
+from talkmill.environment import cache_folder
+from talkmill.pipeline.graph import names_of
+from talkmill.serving.settings import ServerSettings
 
 
 def _default_targets() -> dict[str, str]:
-    return {entry.name: f"dns:///localhost:{50052 + number}" for number, entry in enumerate(STAGES)}
+    return {stage: f"dns:///localhost:{50052 + number}" for number, stage in enumerate(names_of())}
 
 
 class OrchestratorSettings(ServerSettings):
-    """`TALKMILL_*` in the environment, `__` between levels: `talkmill serve orchestrator`.
+    """`TALKMILL_*` in the environment, `__` between levels: `python -m orchestrator`.
 
     Attributes:
         database_url: `postgresql+psycopg://USER:PASSWORD@HOST/NAME`, or `sqlite:///FILE`.
@@ -71,23 +53,3 @@ class OrchestratorSettings(ServerSettings):
     reap_seconds: float = Field(default=15, gt=0)
     execution_retention_hours: float = Field(default=24, gt=0)
     tokens_file: Path | None = None
-
-
-class ClientSettings(BaseSettings):
-    """`TALKMILL_*` in the environment: `talkmill submit` and its kin.
-
-    Attributes:
-        server: host:port of the orchestrator.
-        token: Bearer token.
-        server_ca: PEM of who signed the server's certificate; plain text when not set.
-        internal_endpoint: Reach the store as the services do, from beside them.
-        plain_text: Send the token in plain text beyond this machine, where the network itself is trusted.
-    """
-
-    model_config = SettingsConfigDict(env_prefix="TALKMILL_", env_nested_delimiter="__", extra="ignore")
-
-    server: str = "127.0.0.1:50051"
-    token: SecretStr = SecretStr("")
-    server_ca: Path | None = None
-    internal_endpoint: bool = False
-    plain_text: bool = False

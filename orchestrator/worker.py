@@ -15,16 +15,12 @@ from orchestrator.leases import LeaseLostError
 from orchestrator.ledger.database import until_answered
 from orchestrator.ledger.executions import Ending, Executions, Opening
 from orchestrator.ledger.tables import SUCCEEDED
-from orchestrator.pipeline import ClipProgress, clip_inputs
-from orchestrator.runners.grpc import CallStage, Failed, Finished, Lost, Outcome, Refused, Stopped
-from services.download.messages import DownloadInputs
-from services.pack.messages import PackInputs, PackParameters
-from services.split.messages import SplitInputs
+from orchestrator.stage_caller import CallStage, Failed, Finished, Lost, Outcome, Refused, Stopped
 from talkmill.api.common.v1.common_pb2 import ExecutionContext
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import Rejection
-from talkmill.serving.method import StageMethod
-from talkmill.stage.errors import (
+from talkmill.pipeline.graph import PACK, ClipProgress, RunProgress, SourceProgress, node_of
+from talkmill.stages.errors import (
     CancelledError,
     CorruptInputError,
     InternalError,
@@ -33,6 +29,7 @@ from talkmill.stage.errors import (
     WorkerLostError,
 )
 from talkmill.telemetry import metrics
+from talkmill.wire.methods import StageMethod
 
 log = structlog.get_logger()
 
@@ -100,7 +97,7 @@ class Worker:
 
     def _execute(self, task: Task, opening: Opening) -> None:
         inputs = self._inputs(task, opening)
-        pack = task.stage == "pack"
+        pack = task.stage == PACK
         context = ExecutionContext(
             name=f"runs/{task.run_id}/{task.subject}",
             request_id=task.id,
@@ -138,20 +135,19 @@ class Worker:
             wait = min(2.0, wait * 1.6)
 
     def _inputs(self, task: Task, opening: Opening) -> Any:
-        parameters = opening.parameters
-        if task.stage == "download":
-            given = opening.source
-            assert given is not None  # noqa: S101 - the ledger gives it to this stage
-            if given.upload is not None:
-                return DownloadInputs(given.original_name, upload=given.upload, parameters=parameters.download)
-            return DownloadInputs(given.uri, parameters=parameters.download)
+        node = node_of(task.stage)
         outputs = {stage: self._outputs[stage].validate_json(text) for stage, text in opening.outputs.items()}
-        if task.stage == "split":
-            return SplitInputs(outputs["download"].source, parameters.split)
-        if task.stage == "pack":
-            return PackInputs(self._finisher.clip_list(task.run_id), (), PackParameters(parameters.crop.size))
-        assert opening.clip is not None  # noqa: S101 - the ledger gives it to these stages
-        return clip_inputs(task.stage, ClipProgress(opening.clip, outputs), parameters)
+        progress: SourceProgress | ClipProgress | RunProgress
+        match node.scope:
+            case "source":
+                assert opening.source is not None  # noqa: S101 - the ledger gives it to these stages
+                progress = SourceProgress(opening.source, outputs)
+            case "clip":
+                assert opening.clip is not None  # noqa: S101 - the ledger gives it to these stages
+                progress = ClipProgress(opening.clip, outputs)
+            case "run":
+                progress = RunProgress(self._finisher.clip_list(task.run_id))
+        return node.request(progress, opening.parameters)
 
     def _after_error(self, task: Task, opening: Opening, error: StageError) -> None:
         if isinstance(error, LostInputError) and error.artifact is not None:
@@ -178,7 +174,7 @@ class Worker:
             return
         stage = self._finisher.forget(artifact)
         log.warning("an artifact cannot be read", task=task.id, reason=error.reason, made_by=stage, error=str(error))
-        names = self._finisher.clips_of(task.run_id, artifact) if task.stage == "pack" else []
+        names = self._finisher.clips_of(task.run_id, artifact) if task.stage == PACK else []
         rejection = error.rejection()
         if not names:
             self._ended(task, lambda: self._executions.fail(task, rejection, stage))

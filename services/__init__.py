@@ -1,1 +1,1 @@
-"""The stages: each decides what is read and written, and leaves the numbers to `talkmill`."""
+"""The containers of the stages: `python -m services STAGE`."""

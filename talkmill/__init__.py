@@ -1,3 +1,3 @@
-"""The library: it decides what the numbers are."""
+"""Turns talking-head videos into training sets for talking-face avatars."""
 
 __version__ = "0.1.0"

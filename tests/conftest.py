@@ -10,9 +10,9 @@ import pytest
 from hypothesis import settings
 
 from deploy.local.cluster import free_port
-from orchestrator.sample import SampleTruth, write_sample
-from orchestrator.settings import Settings
 from talkmill.models.repository import ModelRepository
+from talkmill.pipeline.settings import Settings
+from talkmill.sample import SampleTruth, write_sample
 
 # Machines are shared: how long one example takes says nothing.
 settings.register_profile("shared", deadline=None, derandomize=True)

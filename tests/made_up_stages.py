@@ -15,22 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.events import Event
-from orchestrator.folders import open_store
-from orchestrator.naming import collect_sources
-from orchestrator.pipeline import RunParameters
-from orchestrator.run import RunSummary, run_dataset
-from services.coarse_fit.messages import CoarseFitOutputs
-from services.crop.messages import CropOutputs, CropParameters
-from services.download.stage import DownloadStage
-from services.fine_fit.messages import FineFitOutputs
-from services.landmarks.messages import LandmarksOutputs
-from services.matting.messages import MattingOutputs
-from services.pack.stage import InPlacePackStage
-from services.split.messages import Clip, SplitOutputs
 from talkmill.artifacts.artifact import Artifact
 from talkmill.dataset.writer import encode_frame
-from talkmill.stage.contract import Stage, StageContext
+from talkmill.pipeline.events import Event
+from talkmill.pipeline.folders import open_store
+from talkmill.pipeline.graph import RunParameters
+from talkmill.pipeline.naming import collect_sources
+from talkmill.pipeline.run import RunSummary, run_dataset
+from talkmill.stages.coarse_fit.messages import CoarseFitOutputs
+from talkmill.stages.contract import Stage, StageContext
+from talkmill.stages.crop.messages import CropOutputs, CropParameters
+from talkmill.stages.download.stage import DownloadStage
+from talkmill.stages.fine_fit.messages import FineFitOutputs
+from talkmill.stages.landmarks.messages import LandmarksOutputs
+from talkmill.stages.matting.messages import MattingOutputs
+from talkmill.stages.pack.stage import InPlacePackStage
+from talkmill.stages.split.messages import Clip, SplitOutputs
 from talkmill.video.encode import alpha_writer, compatible_writer, lossless_writer
 
 SIZE, FRAMES, RATE = 64, 3, 25

@@ -16,8 +16,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from deploy.local import tools
 from deploy.local.cluster import Cluster, free_port
-from orchestrator.client import Connection, PipelineClient
-from talkmill.serving.settings import StoreSettings, cache_folder
+from talkmill.client.client import Connection, PipelineClient
+from talkmill.environment import cache_folder
+from talkmill.serving.settings import StoreSettings
 
 FAST_STAGES = (sys.executable, "-m", "tests.orchestrator.fast_stages", "{stage}")
 

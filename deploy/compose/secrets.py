@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from orchestrator.auth import hash_token
+from talkmill.wire.tokens import hash_token
 
 FOLDER = Path(__file__).resolve().parent
 PASSWORDS = ("MINIO_PASSWORD", "POSTGRES_PASSWORD", "GRAFANA_PASSWORD")

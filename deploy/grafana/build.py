@@ -10,10 +10,10 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from deploy.grafana.panels import FULL, HALF, THIRD, bars, lines, number, rows, stacked
-from services.registry import STAGES
+from talkmill.pipeline.graph import GRAPH
 
 FOLDER = Path(__file__).with_name("dashboards")
-GPU = "|".join(entry.name for entry in STAGES if entry.gpu)
+GPU = "|".join(entry.name for entry in GRAPH if entry.gpu)
 GPU_UTILISATION = 'DCGM_FI_DEV_GPU_UTIL{pod=~".*-(split|matting|landmarks)-.*"}'
 # The last stage of a clip that knows how long a clip lasts.
 LAST = "fine_fit"
@@ -111,7 +111,7 @@ def overview() -> dashboard.Dashboard:
 def stages() -> dashboard.Dashboard:
     """Return the dashboard with a row for each stage."""
     board = _board("talkmill-stages", "talkmill: stages")
-    for entry in STAGES:
+    for entry in GRAPH:
         own = f'{{stage="{entry.name}"}}'
         board.with_row(dashboard.Row(entry.name))
         board.with_panel(

@@ -49,12 +49,12 @@ def bench(folder: Path, words: list[str]) -> int:
     cluster = Cluster(
         folder / "bench",
         first_port=0,
-        one_for_all=(sys.executable, "-m", "orchestrator.bench.noop_stages"),
+        one_for_all=(sys.executable, "-m", "benchmarks.noop_stages"),
         environment={"TALKMILL_LOG_LEVEL": "warning", "TALKMILL_CONCURRENCY": "16"},
     )
     cluster.up()
     try:
-        command = [sys.executable, "-m", "orchestrator.cli", "bench", "orchestrator", "--server", cluster.server]
+        command = [sys.executable, "-m", "benchmarks", "orchestrator", "--server", cluster.server]
         command += ["--database-url", cluster.database_url()]
         command += ["--metrics-port", str(cluster.ports["orchestrator-metrics"]), *words]
         return subprocess.run(command, check=False).returncode

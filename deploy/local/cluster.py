@@ -18,8 +18,8 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from deploy.local import tools
-from services.registry import STAGES
-from talkmill.serving.settings import cache_folder
+from talkmill.environment import cache_folder
+from talkmill.pipeline.graph import GRAPH
 
 ROOT = Path(__file__).resolve().parents[2]
 # Where `talkmill submit` looks for the orchestrator when nothing is said.
@@ -73,7 +73,7 @@ class Cluster:
     folder: Path
     database: Literal["postgres", "sqlite"] = "postgres"
     first_port: int = FIRST_PORT
-    stage_command: tuple[str, ...] = (sys.executable, "-m", "services.{stage}")
+    stage_command: tuple[str, ...] = (sys.executable, "-m", "services", "{stage}")
     one_for_all: tuple[str, ...] = ()
     commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     late: tuple[str, ...] = ()
@@ -130,7 +130,7 @@ class Cluster:
     def wait_ready(self, seconds: float = 180) -> None:
         """Wait until every server is ready."""
         deadline = time.monotonic() + seconds
-        stages = [entry.name for entry in (STAGES[:1] if self.one_for_all else STAGES)]
+        stages = [entry.name for entry in (GRAPH[:1] if self.one_for_all else GRAPH)]
         for name in [*stages, *self._orchestrator_names()]:
             while not _ready(self.ports[name]):
                 if time.monotonic() > deadline:
@@ -161,7 +161,7 @@ class Cluster:
         return f"postgresql+psycopg://talkmill:{self._secret('postgres')}@127.0.0.1:{self.ports['postgres']}/talkmill"
 
     def _choose_ports(self) -> None:
-        names = [*self._orchestrator_names(), *(entry.name for entry in STAGES), "minio", "postgres"]
+        names = [*self._orchestrator_names(), *(entry.name for entry in GRAPH), "minio", "postgres"]
         names += [f"{name}-metrics" for name in names[:-2]]
         for number, name in enumerate(names):
             if not self.first_port:
@@ -241,7 +241,7 @@ class Cluster:
 
     def _stages(self) -> list[Program]:
         programs = []
-        for entry in STAGES[:1] if self.one_for_all else STAGES:
+        for entry in GRAPH[:1] if self.one_for_all else GRAPH:
             environment = {
                 **self.store_environment(),
                 "TALKMILL_SCRATCH": str(self.folder / "scratch"),
@@ -255,9 +255,9 @@ class Cluster:
         return programs
 
     def _orchestrators(self) -> list[Program]:
-        first = STAGES[0].name
+        first = GRAPH[0].name
         targets = {
-            entry.name: f"dns:///localhost:{self.ports[first if self.one_for_all else entry.name]}" for entry in STAGES
+            entry.name: f"dns:///localhost:{self.ports[first if self.one_for_all else entry.name]}" for entry in GRAPH
         }
         programs = []
         for name in self._orchestrator_names():

@@ -15,11 +15,10 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.cluster import Cluster, metrics_text
-from orchestrator.client import Connection, PipelineClient
-from orchestrator.naming import collect_sources
-from orchestrator.pipeline import RunParameters
-from services.registry import STAGES
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
+from talkmill.client.client import Connection, PipelineClient
+from talkmill.pipeline.graph import GRAPH, RunParameters
+from talkmill.pipeline.naming import collect_sources
 
 SAMPLE_SECONDS = 0.2
 # The stage that sees every frame of every clip and knows how long they last.
@@ -35,7 +34,7 @@ def measure(folder: Path, videos: Sequence[str]) -> int:
     cluster.up()
     try:
         with _peaks(cluster) as scratch, PipelineClient(Connection(cluster.server)) as client:
-            before = {entry.name: _cpu_seconds(cluster.pid(entry.name)) for entry in STAGES}
+            before = {entry.name: _cpu_seconds(cluster.pid(entry.name)) for entry in GRAPH}
             sources = collect_sources(list(videos), None, False, "train")
             run = client.submit(sources, RunParameters(), 0, lambda name: None)
             run = list(client.watch(run.name))[-1]
@@ -45,7 +44,7 @@ def measure(folder: Path, videos: Sequence[str]) -> int:
         seconds = _value(cluster, VIDEO_STAGE, "talkmill_stage_video_seconds_total")
         print(f"{run.succeeded_clip_count} clips, {run.frame_count} frames, {seconds:.1f} s of clips\n")
         print(f"{HEADER}\n|---|---|---|---|---|---|")
-        for entry in STAGES:
+        for entry in GRAPH:
             cpu = _cpu_seconds(cluster.pid(entry.name)) - before[entry.name]
             moved = [_value(cluster, entry.name, "talkmill_artifact_transfer_bytes_total", way) for way in _WAYS]
             cells = [f"{cpu:.1f}", f"{_peak_memory(cluster.pid(entry.name)):.0f}", f"{scratch[entry.name] / 1e6:.0f}"]

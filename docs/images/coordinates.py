@@ -5,11 +5,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from orchestrator.settings import Settings
 from talkmill.fitting.overlay import draw_mesh
 from talkmill.geometry.conventions import principal_point, project, rotation_from_euler
 from talkmill.models.repository import ModelRepository
 from talkmill.morphable.model import MorphableModel
+from talkmill.pipeline.settings import Settings
 
 SIDE, FOCAL, DISTANCE = 380, 720.0, -7.0
 WHITE, INK = (255, 255, 255), (40, 40, 40)

@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
-from orchestrator.engine import FINISH, INTAKE, Engine, Task
+from orchestrator.engine import FINISH, Engine, Task
 from orchestrator.ledger.database import now_of
-from orchestrator.ledger.queueing import SOURCE_STAGES, add_executions, feed_sources, row_of
+from orchestrator.ledger.queueing import add_executions, feed_sources, row_of
 from orchestrator.ledger.tables import (
     CANCELLED,
     FAILED,
@@ -25,14 +25,15 @@ from orchestrator.ledger.tables import (
     source,
     stage_run,
 )
-from orchestrator.naming import NamedSource
-from orchestrator.pipeline import CLIP_STAGES, RunParameters
-from orchestrator.report import StageRecord
-from services.split.messages import Clip, SplitOutputs
 from talkmill.artifacts.manifest import Rejection
 from talkmill.dataset.names import clip_name
+from talkmill.pipeline.graph import FIRST, PACK, RunParameters, after, names_of, node_of
+from talkmill.pipeline.naming import NamedSource
+from talkmill.pipeline.report import StageRecord
+from talkmill.stages.split.messages import Clip, SplitOutputs
 
 _PARAMETERS = TypeAdapter(RunParameters)
+STAGES, SOURCE_STAGES, CLIP_STAGES = names_of(), names_of("source"), names_of("clip")
 _SOURCE = TypeAdapter(NamedSource)
 _CLIP = TypeAdapter(Clip)
 _RECORD = TypeAdapter(StageRecord)
@@ -122,24 +123,21 @@ class Executions:
         with self._database.begin() as connection:
             if not self._end(connection, task, SUCCEEDED, outputs_json, record, None):
                 return Ending()
-            if task.stage == "download":
-                connection.execute(
-                    source.update()
-                    .where(source.c.run_id == task.run_id, source.c.name == task.subject)
-                    .values(stage="split", state=RUNNING)
-                )
-                self._next(connection, task, [("split", task.subject)])
-            elif task.stage == "split":
+            if task.stage not in STAGES:
+                return Ending()
+            node = node_of(task.stage)
+            following = after(node)
+            if following is not None:
+                where, table = (_source(task), source) if node.scope == "source" else (_clip(task), clip)
+                connection.execute(table.update().where(where).values(stage=following.name, state=RUNNING))
+                self._next(connection, task, [(following.name, task.subject)])
+            elif node.scope == "source":
                 self._clips_found(connection, task, outputs)
-            elif task.stage in CLIP_STAGES[:-1]:
-                following = CLIP_STAGES[CLIP_STAGES.index(task.stage) + 1]
-                connection.execute(clip.update().where(_clip(task)).values(stage=following, state=RUNNING))
-                self._next(connection, task, [(following, task.subject)])
-            elif task.stage == CLIP_STAGES[-1]:
+            elif node.scope == "clip":
                 connection.execute(clip.update().where(_clip(task)).values(state=SUCCEEDED))
                 self._count(connection, task, -1)
                 return Ending(clips=(SUCCEEDED,))
-            elif task.stage == "pack":
+            else:
                 self._next(connection, task, [(FINISH, "")])
         return Ending()
 
@@ -156,8 +154,7 @@ class Executions:
             if not self._end(connection, task, FAILED, None, None, rejection.reason):
                 return Ending()
             if task.stage in SOURCE_STAGES:
-                where = (source.c.run_id == task.run_id) & (source.c.name == task.subject)
-                connection.execute(source.update().where(where).values(state=FAILED, **verdict))
+                connection.execute(source.update().where(_source(task)).values(state=FAILED, **verdict))
                 self._feed(connection, task.run_id, 1)
                 self._count(connection, task, -1)
                 return Ending(dead_letter=(task.stage, rejection.reason))
@@ -261,7 +258,7 @@ class Executions:
                             "queued": False,
                             "skip_cache": False,
                             "state": PENDING,
-                            "stage": "download",
+                            "stage": FIRST,
                         }
                         for number, one in fresh
                     ],
@@ -297,7 +294,7 @@ class Executions:
             )
 
     def _subject(self, connection: sa.Connection, task: Task) -> tuple[NamedSource | None, Clip | None, dict[str, str]]:
-        if task.stage in (INTAKE, FINISH, "pack"):
+        if task.stage not in (*SOURCE_STAGES, *CLIP_STAGES):
             return None, None, {}
         done = connection.execute(
             sa.select(stage_run.c.stage, stage_run.c.outputs).where(
@@ -309,10 +306,9 @@ class Executions:
         )
         outputs = {row.stage: row.outputs for row in done}
         if task.stage in SOURCE_STAGES:
-            where = (source.c.run_id == task.run_id) & (source.c.name == task.subject)
-            given = connection.execute(sa.select(source.c.given).where(where)).scalar_one()
-            if task.stage == "download":
-                connection.execute(source.update().where(where).values(state=RUNNING))
+            given = connection.execute(sa.select(source.c.given).where(_source(task))).scalar_one()
+            if task.stage == FIRST:
+                connection.execute(source.update().where(_source(task)).values(state=RUNNING))
             return _SOURCE.validate_json(given), None, outputs
         given = connection.execute(sa.select(clip.c.given).where(_clip(task))).scalar_one()
         return None, _CLIP.validate_json(given), outputs
@@ -360,7 +356,7 @@ class Executions:
         )
 
     def _clips_found(self, connection: sa.Connection, task: Task, outputs: SplitOutputs) -> None:
-        where = (source.c.run_id == task.run_id) & (source.c.name == task.subject)
+        where = _source(task)
         row = connection.execute(sa.select(source).where(where)).mappings().one()
         named = _SOURCE.validate_json(row["given"])
         names = [clip_name(named.name, one.index, named.linked_person) for one in outputs.clips]
@@ -403,7 +399,7 @@ class Executions:
             any_clip = connection.execute(
                 sa.select(clip.c.name).where(clip.c.run_id == task.run_id, clip.c.state == SUCCEEDED).limit(1)
             ).first()
-            self._next(connection, current, [("pack" if any_clip else FINISH, "")], row.priority)
+            self._next(connection, current, [(PACK if any_clip else FINISH, "")], row.priority)
 
     def _end_run(
         self, connection: sa.Connection, run_id: str, state: str, reason: str | None, message: str | None
@@ -442,3 +438,7 @@ def _current(row: Any, task: Task) -> bool:
 
 def _clip(task: Task) -> sa.ColumnElement[bool]:
     return sa.and_(clip.c.run_id == task.run_id, clip.c.name == task.subject)
+
+
+def _source(task: Task) -> sa.ColumnElement[bool]:
+    return sa.and_(source.c.run_id == task.run_id, source.c.name == task.subject)

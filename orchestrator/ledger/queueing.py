@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 from orchestrator.engine import Engine, Task
 from orchestrator.ledger.tables import OPEN, PENDING, run, source, stage_run
+from talkmill.pipeline.graph import FIRST
 
-SOURCE_STAGES = ("download", "split")
 # Sources of a run that the engine has at a time: enough for every queue, few enough for quick ones.
 SOURCE_WINDOW = 500
 
@@ -84,11 +84,7 @@ def feed_sources(
         .returning(run.c.priority, run.c.generation)
     ).one()
     for skip_cache in (False, True):
-        tasks = [
-            Task(run_id, SOURCE_STAGES[0], row.name, of_run.generation, 0)
-            for row in rows
-            if row.skip_cache == skip_cache
-        ]
+        tasks = [Task(run_id, FIRST, row.name, of_run.generation, 0) for row in rows if row.skip_cache == skip_cache]
         add_executions(connection, engine, now, tasks, of_run.priority, skip_cache)
 
 

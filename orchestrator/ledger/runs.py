@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from orchestrator.engine import FINISH, INTAKE, Engine, Task
 from orchestrator.ledger.database import now_of
 from orchestrator.ledger.forecast import STAGE_ORDER, read_seconds_left
-from orchestrator.ledger.queueing import SOURCE_STAGES, add_executions, feed_sources
+from orchestrator.ledger.queueing import add_executions, feed_sources
 from orchestrator.ledger.tables import (
     CANCELLED,
     ENDED,
@@ -25,14 +25,15 @@ from orchestrator.ledger.tables import (
     source,
     stage_run,
 )
-from orchestrator.naming import NamedSource
-from orchestrator.pipeline import CLIP_STAGES, RunParameters
-from orchestrator.report import StageRecord
-from services.split.messages import Clip
 from talkmill.artifacts.artifact import Artifact
-from talkmill.stage.errors import ClipNotFoundError, InvalidRequestError, RunNotEndedError, RunNotFoundError
+from talkmill.pipeline.graph import CLIPS_FROM, FIRST, PACK, RunParameters, names_of
+from talkmill.pipeline.naming import NamedSource
+from talkmill.pipeline.report import StageRecord
+from talkmill.stages.errors import ClipNotFoundError, InvalidRequestError, RunNotEndedError, RunNotFoundError
+from talkmill.stages.split.messages import Clip
 
 _PARAMETERS = TypeAdapter(RunParameters)
+SOURCE_STAGES, CLIP_STAGES = names_of("source"), names_of("clip")
 _SOURCE = TypeAdapter(NamedSource)
 _CLIP = TypeAdapter(Clip)
 _RECORD = TypeAdapter(StageRecord)
@@ -262,7 +263,7 @@ class Runs:
             chosen = self._chosen(connection, run_id, names, from_stage)
             generation = row["generation"] + 1
             connection.execute(
-                stage_run.delete().where(stage_run.c.run_id == run_id, stage_run.c.stage.in_(("pack", FINISH)))
+                stage_run.delete().where(stage_run.c.run_id == run_id, stage_run.c.stage.in_((PACK, FINISH)))
             )
             intake = not row["sources_complete"]
             if not chosen and not intake and row["state"] == SUCCEEDED:
@@ -283,16 +284,14 @@ class Runs:
                 for begin in range(0, len(subjects), BATCH):
                     part = subjects[begin : begin + BATCH]
                     self._reset(connection, run_id, begin_stage, part, skip_cache)
-                    if begin_stage != SOURCE_STAGES[0]:
+                    if begin_stage != FIRST:
                         tasks = [Task(run_id, begin_stage, name, generation, 0) for name in part]
                         add_executions(connection, self._engine, now, tasks, row["priority"], skip_cache)
             fed = sa.select(sa.func.count()).where(source.c.run_id == run_id, source.c.queued == sa.true())
             connection.execute(run.update().where(run.c.id == run_id).values(fed_count=fed.scalar_subquery()))
             feed_sources(connection, self._engine, now, run_id)
             if not chosen and not intake:
-                add_executions(
-                    connection, self._engine, now, [Task(run_id, "pack", "", generation, 0)], row["priority"]
-                )
+                add_executions(connection, self._engine, now, [Task(run_id, PACK, "", generation, 0)], row["priority"])
         return len(chosen)
 
     def results(self, run_id: str) -> Iterator[tuple[NamedSource, sa.RowMapping, list[sa.RowMapping]]]:
@@ -327,7 +326,7 @@ class Runs:
             position, number = rows[-1]["position"], rows[-1]["number"]
 
     def sources(self, run_id: str) -> Iterator[tuple[NamedSource, sa.RowMapping, str | None]]:
-        """Yield every source of a run in order: its name, its row, and the outputs of split where there are any."""
+        """Yield every source of a run in order: its name, its row, and the outputs that hold its clips."""
         position = -1
         while True:
             with self._database.begin() as connection:
@@ -337,7 +336,7 @@ class Runs:
                         stage_run,
                         (stage_run.c.run_id == source.c.run_id)
                         & (stage_run.c.subject == source.c.name)
-                        & (stage_run.c.stage == "split"),
+                        & (stage_run.c.stage == CLIPS_FROM),
                     )
                     .where(source.c.run_id == run_id, source.c.position > position)
                     .order_by(source.c.position)
@@ -368,8 +367,8 @@ class Runs:
         waiting = sa.select(sa.func.sum(run.c.source_count - run.c.fed_count)).where(run.c.state.in_(OPEN))
         with self._database.begin() as connection:
             found = {stage: (count, float(age or 0)) for stage, count, age in connection.execute(wanted)}
-            count, age = found.get(SOURCE_STAGES[0], (0, 0.0))
-            found[SOURCE_STAGES[0]] = (count + int(connection.execute(waiting).scalar() or 0), age)
+            count, age = found.get(FIRST, (0, 0.0))
+            found[FIRST] = (count + int(connection.execute(waiting).scalar() or 0), age)
         return found
 
     def _chosen(
@@ -419,7 +418,7 @@ class Runs:
         }
         table = source if stage in SOURCE_STAGES else clip
         if table is source:
-            empty |= {"queued": stage != SOURCE_STAGES[0], "skip_cache": skip_cache}
+            empty |= {"queued": stage != FIRST, "skip_cache": skip_cache}
             of_sources = [clip.c.run_id == run_id, clip.c.source_name.in_(names)]
             clips = [row[0] for row in connection.execute(sa.select(clip.c.name).where(*of_sources))]
             connection.execute(

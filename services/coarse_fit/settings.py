@@ -1,7 +1,8 @@
 """Settings of the coarse_fit stage's server, beside those of every stage."""
 
-from services.coarse_fit.messages import CoarseMethod
-from talkmill.serving.settings import StageServerSettings
+from services.settings import StageServerSettings
+from talkmill.models.choice import DEFAULT_MODELS
+from talkmill.stages.coarse_fit.messages import CoarseMethod
 
 
 class CoarseFitSettings(StageServerSettings):
@@ -13,5 +14,5 @@ class CoarseFitSettings(StageServerSettings):
             asked for, where their models are there.
     """
 
-    morphable: str = "makehuman-head"
+    morphable: str = DEFAULT_MODELS.morphable
     coarse_methods: tuple[CoarseMethod, ...] = ("landmark-fit",)

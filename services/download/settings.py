@@ -4,7 +4,7 @@ import os
 
 from pydantic import Field, IPvAnyNetwork
 
-from talkmill.serving.settings import StageServerSettings
+from services.settings import StageServerSettings
 
 
 class DownloadSettings(StageServerSettings):

@@ -1,6 +1,7 @@
 """Settings of the fine_fit stage's server, beside those of every stage."""
 
-from talkmill.serving.settings import StageServerSettings
+from services.settings import StageServerSettings
+from talkmill.models.choice import DEFAULT_MODELS
 
 
 class FineFitSettings(StageServerSettings):
@@ -10,4 +11,4 @@ class FineFitSettings(StageServerSettings):
         morphable: Morphable model.
     """
 
-    morphable: str = "makehuman-head"
+    morphable: str = DEFAULT_MODELS.morphable

@@ -1,6 +1,7 @@
 """Settings of the landmarks stage's server, beside those of every stage."""
 
-from talkmill.serving.settings import StageServerSettings
+from services.settings import StageServerSettings
+from talkmill.models.choice import DEFAULT_MODELS
 
 
 class LandmarksSettings(StageServerSettings):
@@ -10,4 +11,4 @@ class LandmarksSettings(StageServerSettings):
         landmarks: Landmark model.
     """
 
-    landmarks: str = "face-api-68"
+    landmarks: str = DEFAULT_MODELS.landmarks

@@ -1,7 +1,7 @@
 """Settings of the matting stage's server, beside those of every stage."""
 
-from services.matting.messages import MattingMethod
-from talkmill.serving.settings import StageServerSettings
+from services.settings import StageServerSettings
+from talkmill.stages.matting.messages import MattingMethod
 
 
 class MattingSettings(StageServerSettings):

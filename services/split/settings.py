@@ -1,6 +1,7 @@
 """Settings of the split stage's server, beside those of every stage."""
 
-from talkmill.serving.settings import StageServerSettings
+from services.settings import StageServerSettings
+from talkmill.models.choice import DEFAULT_MODELS
 from talkmill.video.limits import VideoLimits
 
 
@@ -12,5 +13,5 @@ class SplitSettings(StageServerSettings):
         limits: Of the videos that are taken.
     """
 
-    detector: str = "faceboxes-v2"
+    detector: str = DEFAULT_MODELS.detector
     limits: VideoLimits = VideoLimits()

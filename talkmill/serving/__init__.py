@@ -1,1 +1,1 @@
-"""A stage behind gRPC: messages, executions, errors, health, credentials and the server itself."""
+"""What a server of a stage and the orchestrator's have in common: listening, health, credentials, settings."""

@@ -6,8 +6,8 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from talkmill.serving.status import trailing_status
-from talkmill.stage.errors import InvalidRequestError
+from talkmill.stages.errors import InvalidRequestError
+from talkmill.wire.status import trailing_status
 
 # Stands for a request that could not be read, on its way from the deserialiser to the method.
 _UNREADABLE = object()

@@ -1,29 +1,14 @@
-"""Settings of a server. They never change the numbers; parameters do. Read once, in `__main__`."""
+"""Settings that every server has. They never change the numbers; parameters do. Read once, in `__main__`."""
 
-import os
+import sys
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-
-def cache_folder() -> Path:
-    """Return the user's cache folder of talkmill."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "talkmill"
-
-
-class ModelSettings(BaseModel):
-    """Where models lie.
-
-    Attributes:
-        directory: Folder of fetched models.
-        mirror: Folder of published files that is tried before any registry.
-    """
-
-    directory: Path = Field(default_factory=lambda: cache_folder() / "models")
-    mirror: Path | None = None
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 
 class StoreSettings(BaseModel):
@@ -139,63 +124,11 @@ class ServerSettings(BaseSettings):
         return self
 
 
-class ModelFetchSettings(BaseSettings):
-    """Settings of `talkmill.serving.model_fetch`.
-
-    Attributes:
-        models: Where models lie, and the mirror that is tried first.
-        store: The object store that has the model bucket.
-        log_level: `debug`, `info`, `warning` or `error`.
-    """
-
-    model_config = SettingsConfigDict(env_prefix="TALKMILL_", env_nested_delimiter="__", extra="ignore")
-
-    models: ModelSettings = Field(default_factory=ModelSettings)
-    store: StoreSettings = Field(default_factory=StoreSettings)
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-
-
-class StageServerSettings(ServerSettings):
-    """Settings of every stage's server.
-
-    Attributes:
-        models: Where models lie.
-        execution_provider: What runs the networks.
-        gpu: Number of the GPU that this process works on; one process a GPU uses them all.
-        threads: Threads of one network; 0 shares the cores among the slots.
-        cores: Cores that this process may use; 0 asks the machine, which does not know of a pod's share.
-        slots: Executions at a time.
-        scratch: Folder for temporary files; emptied at start.
-        linger_seconds: Work goes on for so long without a caller, and a result is kept for so long.
-    """
-
-    models: ModelSettings = Field(default_factory=ModelSettings)
-    execution_provider: Literal["auto", "cpu", "openvino", "cuda", "tensorrt"] = "auto"
-    gpu: int = Field(default=0, ge=0)
-    threads: int = Field(default=0, ge=0)
-    cores: int = Field(default=0, ge=0)
-    slots: int = Field(default=1, ge=1, le=1024)
-    scratch: Path = Field(default_factory=lambda: cache_folder() / "scratch")
-    linger_seconds: float = Field(default=15, gt=0)
-
-    @property
-    def threads_of_network(self) -> int:
-        """Threads of one network."""
-        return self.threads or max(1, (self.cores or core_count()) // self.slots)
-
-
-def core_count() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def quiet_libraries() -> None:
-    """Keep native libraries to one thread of linear algebra, off the terminal and off the network.
-
-    Call it before they are loaded.
-    """
-    # The fits solve many small systems: a second BLAS thread makes them slower.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("SVT_LOG", "1")
-    # ONNX Runtime's published builds tell Microsoft how they are used unless this is set (its Privacy.md).
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+def read_settings(kind: type[SettingsT]) -> SettingsT:
+    """Read the environment; a value that is wrong ends the process with its name and what is wanted."""
+    try:
+        return kind()
+    except ValidationError as error:
+        sys.exit(
+            "\n".join(f"TALKMILL_{'__'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors())
+        )

@@ -65,7 +65,7 @@ def begin_at_zero(stage: str, reasons: Iterable[str]) -> None:
     """Show a stage's counters before its first execution: a rate needs the value from which it rose.
 
     Args:
-        stage: Name in the registry.
+        stage: Its name.
         reasons: Every way in which an execution can end without outputs.
     """
     IN_PROGRESS.labels(stage).set(0)

@@ -1,6 +1,7 @@
-"""Every stage of the registry has all that a stage has, and nothing else has."""
+"""Every stage of the graph has all that a stage has, and nothing else has."""
 
 import ast
+import dataclasses
 import importlib
 import re
 from pathlib import Path
@@ -8,13 +9,16 @@ from pathlib import Path
 import grpc
 import pytest
 
-from services.registry import STAGES
+from services.process import process_of
+from services.settings import StageServerSettings
 from talkmill.models.catalogue import catalogue
-from talkmill.stage.errors import error_kinds
+from talkmill.pipeline.graph import GRAPH, Node, RunParameters, after, node_of, nodes_of
+from talkmill.stages.errors import error_kinds
+from talkmill.wire.methods import method_of
 from tests.architecture.docs_links import broken_links
 
 ROOT = Path(__file__).parents[2]
-NAMES = [entry.name for entry in STAGES]
+NAMES = [entry.name for entry in GRAPH]
 SOURCES = sorted(
     path
     for folder in ("talkmill", "services", "orchestrator", "deploy")
@@ -23,10 +27,13 @@ SOURCES = sorted(
 )
 
 
+def folders_of(place: str) -> set[str]:
+    return {path.name for path in (ROOT / place).iterdir() if (path / "__init__.py").exists()}
+
+
 def test_each_stage_has_a_folder_and_a_page() -> None:
-    folders = {path.name for path in (ROOT / "services").iterdir() if (path / "__init__.py").exists()}
     pages = {path.stem for path in (ROOT / "docs/stages").glob("*.md")}
-    assert folders == pages == set(NAMES)
+    assert folders_of("services") == folders_of("talkmill/stages") == pages == set(NAMES)
     readme = (ROOT / "README.md").read_text()
     assert all(f"| {name} |" in readme for name in NAMES)
 
@@ -35,11 +42,12 @@ def test_each_stage_is_served() -> None:
     protos = {path.name for path in (ROOT / "protos/talkmill/api").iterdir()}
     assert protos == {*NAMES, "common", "pipeline"}
     for name in NAMES:
-        module = importlib.import_module(f"services.{name}.service")
-        assert module.METHOD.stage == name
-        assert module.METHOD.service.startswith(f"talkmill.api.{name}.v1.")
-        files = {path.name for path in (ROOT / "services" / name).glob("*.py")}
-        assert {"messages.py", "stage.py", "service.py", "__main__.py"} <= files
+        assert method_of(node_of(name)).service.startswith(f"talkmill.api.{name}.v1.")
+        process = process_of(name)
+        assert issubclass(process.SETTINGS, StageServerSettings)
+        assert callable(process.build)
+        files = {path.name for path in (ROOT / "talkmill/stages" / name).glob("*.py")}
+        assert {"messages.py", "stage.py"} <= files
 
 
 def test_each_rpc_lists_errors_of_the_table() -> None:
@@ -58,13 +66,59 @@ def code_names() -> set[str]:
     return {code.name for code in grpc.StatusCode}
 
 
-@pytest.mark.parametrize("entry", STAGES, ids=NAMES)
-def test_each_import_string_leads_to_the_stage(entry: object) -> None:
-    module, _, name = entry.stage.partition(":")
-    stage = getattr(importlib.import_module(module), name)
-    assert stage.name == entry.name
-    assert stage.version
-    assert set(entry.needs) <= set(NAMES[: NAMES.index(entry.name)])
+def test_the_graph_is_whole() -> None:
+    """Stages read what stages before them made, of their own scope or of a wider one; a clip's shares add up to 1."""
+    scopes = ("source", "clip", "run")
+    assert [node.scope for node in GRAPH] == sorted((node.scope for node in GRAPH), key=scopes.index)
+    for position, node in enumerate(GRAPH):
+        assert set(node.needs) <= set(NAMES[:position])
+        assert node_of(node.name) is node
+        assert sum(one.outputs is node.outputs for one in GRAPH) == 1
+    assert [node.name for node in GRAPH if after(node) is None] == ["split", "fine_fit", "pack"]
+    assert sum(node.share for node in nodes_of("clip")) == pytest.approx(1)
+    assert {field.name for field in dataclasses.fields(RunParameters)} == {*NAMES} - {"pack"}
+
+
+@pytest.mark.parametrize("node", GRAPH, ids=NAMES)
+def test_each_stage_is_the_one_that_its_node_describes(node: Node) -> None:
+    module = importlib.import_module(f"talkmill.stages.{node.name}.stage")
+    kinds = [one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__]
+    stages = [kind for kind in kinds if getattr(kind, "name", None) == node.name]
+    assert stages
+    assert all(kind.version for kind in stages)
+    assert any(kind.outputs_type is node.outputs for kind in stages)
+
+
+# Where a word that is the name of a stage is something else, or a stage is meant and nothing else can be.
+OTHER_WORDS = {
+    "talkmill/cli/dataset.py": "split: the list that a clip is in",
+    "talkmill/cli/hdtf.py": "landmarks: the role of a model",
+    "talkmill/hdtf/": "split, crop, download: columns of a plan and a pause of its own",
+    "talkmill/layouts/otavatar.py": "split, matting: folders of the layout; landmarks: a kind of file",
+    "talkmill/models/": "landmarks, matting: roles of models; download, pack: commands of registries",
+    "talkmill/morphable/": "landmarks: a key of a file",
+    "talkmill/artifacts/s3.py": "download: a direction",
+    "talkmill/telemetry/metrics.py": "download: a direction",
+    "talkmill/pipeline/composition.py": "landmarks, matting: roles of models",
+    "talkmill/pipeline/report.py": "split, pack: fields of report.json",
+    "talkmill/dataset/reader.py": "fine_fit: versions that sets of 0.1 hold",
+    "deploy/local/sizing.py": "crop: the stage whose frames are counted; download: a direction",
+    "deploy/grafana/build.py": "fine_fit: the last stage of a clip",
+}
+
+
+def test_only_the_graph_knows_the_stages() -> None:
+    """No other list of stages and no order: whoever walks the pipeline walks the graph."""
+    found = []
+    for path in SOURCES:
+        place = str(path.relative_to(ROOT))
+        if place == "talkmill/pipeline/graph.py" or place.startswith(tuple(OTHER_WORDS)):
+            continue
+        own = path.parent.name if path.parent.parent.name in ("stages", "services") else None
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and node.value in NAMES and node.value != own:
+                found.append(f"{place}:{node.lineno}: {node.value}")
+    assert found == []
 
 
 def test_every_error_and_every_model_is_documented() -> None:
@@ -90,8 +144,8 @@ def imports(path: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("package", "allowed"),
     [
-        ("yt_dlp", "services/download/"),
-        ("torch", ("talkmill/models/export/", "talkmill/fitting/", "services/fine_fit/", "orchestrator/bench/")),
+        ("yt_dlp", "talkmill/stages/download/"),
+        ("torch", ("talkmill/models/export/", "talkmill/fitting/", "talkmill/stages/fine_fit/", "benchmarks/")),
         ("lmdb", "talkmill/dataset/"),
         ("onnxruntime", ""),
     ],
@@ -99,7 +153,7 @@ def imports(path: Path) -> set[str]:
 def test_heavy_packages_stay_where_they_belong(package: str, allowed: str | tuple[str, ...]) -> None:
     users = [str(path.relative_to(ROOT)) for path in SOURCES if package in imports(path)]
     if package == "onnxruntime":
-        assert all(user.startswith(("talkmill/inference/", "orchestrator/doctor")) for user in users)
+        assert all(user.startswith(("talkmill/inference/", "talkmill/cli/doctor")) for user in users)
     else:
         assert all(user.startswith(allowed) for user in users)
 
@@ -113,7 +167,7 @@ def test_only_settings_read_the_environment() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
     ]
-    assert {Path(reader).name for reader in readers} <= {"settings.py"}
+    assert set(readers) == {"talkmill/environment.py", "services/download/settings.py"}
 
 
 def test_no_file_is_too_long_to_find_a_line_in() -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.settings import Settings
+from services.model_fetch import main
 from talkmill.artifacts.s3 import S3Store, connect
 from talkmill.artifacts.store import CorruptArtifactError
 from talkmill.models.bucket import ModelMissingError, pull, push
 from talkmill.models.catalogue import find
 from talkmill.models.installed import find_installed
-from talkmill.serving.model_fetch import main
+from talkmill.pipeline.settings import Settings
 from talkmill.serving.settings import StoreSettings
 from tests.servers import store_environment
 

@@ -14,15 +14,14 @@ from pathlib import Path
 import pytest
 
 from deploy.local.cluster import Cluster
-from orchestrator.naming import collect_sources
-from orchestrator.pipeline import RunParameters
-from orchestrator.settings import Settings
-from services.crop.messages import CropParameters
-from services.matting.messages import MattingParameters
-from services.registry import STAGES
-from services.split.messages import SplitParameters, TimeRange
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.models.catalogue import catalogue
+from talkmill.pipeline.graph import GRAPH, RunParameters
+from talkmill.pipeline.naming import collect_sources
+from talkmill.pipeline.settings import Settings
+from talkmill.stages.crop.messages import CropParameters
+from talkmill.stages.matting.messages import MattingParameters
+from talkmill.stages.split.messages import SplitParameters, TimeRange
 from tests.helm.chart import objects, pods
 from tests.orchestrator.conftest import reachable
 from tests.servers import client_of, is_ready, running_cluster, wait_until
@@ -30,11 +29,11 @@ from tests.servers import client_of, is_ready, running_cluster, wait_until
 PARAMETERS = RunParameters(
     split=SplitParameters(ranges=(TimeRange(0.0, 1.2),)), matting=MattingParameters("draft"), crop=CropParameters(128)
 )
-MODEL_FETCH = (sys.executable, "-m", "talkmill.serving.model_fetch")
+MODEL_FETCH = (sys.executable, "-m", "services.model_fetch")
 
 
 def command(name: str, init: list[str]) -> tuple[str, ...]:
-    serve = f"exec {sys.executable} -m services.{name}"
+    serve = f"exec {sys.executable} -m services {name}"
     return ("/bin/sh", "-c", " ".join([*MODEL_FETCH, *init]) + " && " + serve) if init else ("/bin/sh", "-c", serve)
 
 
@@ -47,7 +46,7 @@ def test_pods_that_start_before_what_they_need_come_up_by_themselves(
         entry.name: command(
             entry.name, [word for init in rendered[entry.name].get("initContainers", []) for word in init["args"]]
         )
-        for entry in STAGES
+        for entry in GRAPH
     }
     assert "--patience" in commands["split"][2]
     models = folder / "models"

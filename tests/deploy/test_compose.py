@@ -14,11 +14,11 @@ from deploy.compose import secrets
 from deploy.images import images
 from orchestrator.settings import OrchestratorSettings
 from services.download.settings import DownloadSettings
-from services.registry import STAGES
-from talkmill.serving.settings import StageServerSettings
+from services.settings import StageServerSettings
+from talkmill.pipeline.graph import GRAPH
 
 COMPOSE = Path(__file__).parents[2] / "deploy" / "compose"
-NAMES = [entry.name for entry in STAGES]
+NAMES = [entry.name for entry in GRAPH]
 SERVERS = {"minio", "postgres", "prometheus", "grafana"}
 PASSWORDS = dict.fromkeys(secrets.PASSWORDS, "x")
 

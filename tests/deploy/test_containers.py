@@ -11,14 +11,14 @@ import pytest
 
 from deploy.local.cluster import Cluster
 from deploy.sbom import write_sbom
-from orchestrator.client import Connection, PipelineClient
-from orchestrator.naming import collect_sources
-from orchestrator.pipeline import RunParameters
-from orchestrator.settings import Settings
-from services.crop.messages import CropParameters
-from services.split.messages import SplitParameters, TimeRange
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
+from talkmill.client.client import Connection, PipelineClient
 from talkmill.dataset.reader import verify
+from talkmill.pipeline.graph import RunParameters
+from talkmill.pipeline.naming import collect_sources
+from talkmill.pipeline.settings import Settings
+from talkmill.stages.crop.messages import CropParameters
+from talkmill.stages.split.messages import SplitParameters, TimeRange
 from tests.containers import built, hardened, inside, need_containers, own_folder
 from tests.orchestrator.conftest import reachable
 from tests.servers import running_cluster, wait_until
@@ -73,7 +73,7 @@ def test_the_smoke_test_in_its_image_sees_the_whole_way(cluster: Cluster, tmp_pa
 
 
 def test_the_smoke_test_fails_where_nobody_answers() -> None:
-    command = [sys.executable, "-m", "orchestrator.smoke"]
+    command = [sys.executable, "-m", "talkmill.smoke"]
     environment = os.environ | {"TALKMILL_SERVER": "127.0.0.1:1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1

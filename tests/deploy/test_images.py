@@ -13,16 +13,17 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from deploy.images import base_images, images
-from services.registry import STAGES
+from talkmill.pipeline.graph import GRAPH
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 OWN = ("talkmill", "services", "orchestrator")
+# Program to the modules that it begins with.
 ENTRY = {
-    **{entry.name: f"services.{entry.name}.__main__" for entry in STAGES},
-    "orchestrator": "orchestrator.server",
-    "model_fetch": "talkmill.serving.model_fetch",
-    "smoke": "orchestrator.smoke",
+    **{entry.name: ("services.__main__", f"services.{entry.name}.process") for entry in GRAPH},
+    "orchestrator": ("orchestrator.__main__",),
+    "model_fetch": ("services.model_fetch",),
+    "smoke": ("talkmill.smoke",),
 }
 # Needed without an import: by a name in a URL, as a program, as a plug-in, or as the code that was generated.
 # Imported where a setting asks for it alone, and refused with a clear error where it is not installed (180 MB).
@@ -47,10 +48,10 @@ def graph() -> grimp.ImportGraph:
     return grimp.build_graph(*OWN, include_external_packages=True)
 
 
-def imported(graph: grimp.ImportGraph, entry: str) -> set[str]:
+def imported(graph: grimp.ImportGraph, entry: tuple[str, ...]) -> set[str]:
     """Top-level packages that a process may import, directly or through what it imports."""
     seen: set[str] = set()
-    waiting = [entry]
+    waiting = list(entry)
     while waiting:
         module = waiting.pop()
         if module in seen:
@@ -65,7 +66,7 @@ def imported(graph: grimp.ImportGraph, entry: str) -> set[str]:
 def test_each_image_is_that_of_a_stage_or_of_a_known_program() -> None:
     cpu = [image for image in images() if image.extra != "cuda"]
     assert sorted(image.stage for image in cpu) == sorted(ENTRY)
-    with_networks = {entry.name for entry in STAGES if entry.gpu}
+    with_networks = {entry.name for entry in GRAPH if entry.gpu}
     assert {image.stage for image in cpu if image.extra == "cpu"} == with_networks
     assert {image.stage for image in images() if image.extra == "cuda"} == with_networks
 

@@ -11,8 +11,8 @@ from prometheus_client import REGISTRY
 
 from deploy.grafana import build
 from deploy.local import tools
-from services.registry import STAGES
-from talkmill.stage.errors import error_kinds
+from talkmill.pipeline.graph import GRAPH
+from talkmill.stages.errors import error_kinds
 from talkmill.telemetry import metrics
 from tests.deploy.queries import alert_expressions, panel_expressions, rule_expressions
 
@@ -121,7 +121,7 @@ def test_dashboards_are_what_the_code_says(tmp_path: Path, monkeypatch: pytest.M
 def test_every_stage_has_a_row_and_every_panel_says_what_it_shows() -> None:
     boards = {path.stem: json.loads(path.read_text()) for path in (ROOT / "deploy/grafana/dashboards").glob("*.json")}
     row_titles = [panel["title"] for panel in boards["stages"]["panels"] if panel["type"] == "row"]
-    assert row_titles == [entry.name for entry in STAGES]
+    assert row_titles == [entry.name for entry in GRAPH]
     variables = {variable["name"] for variable in boards["overview"]["templating"]["list"]}
     assert variables == {"datasource", "gpu_price", "cpu_price"}
     for board in boards.values():
@@ -137,4 +137,4 @@ def test_compose_scrapes_every_process() -> None:
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
     (job,) = config["scrape_configs"]
     targets = {target.partition(":")[0] for target in job["static_configs"][0]["targets"]}
-    assert targets == {"orchestrator", *(entry.name for entry in STAGES)}
+    assert targets == {"orchestrator", *(entry.name for entry in GRAPH)}

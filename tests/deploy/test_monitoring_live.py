@@ -16,17 +16,16 @@ import yaml
 
 from deploy.local import tools
 from deploy.local.cluster import Cluster, free_port
-from orchestrator.naming import collect_sources
-from orchestrator.pipeline import RunParameters
-from services.crop.messages import CropParameters
-from services.registry import STAGES
-from services.split.messages import SplitParameters, TimeRange
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
+from talkmill.pipeline.graph import GRAPH, RunParameters
+from talkmill.pipeline.naming import collect_sources
+from talkmill.stages.crop.messages import CropParameters
+from talkmill.stages.split.messages import SplitParameters, TimeRange
 from tests.deploy.queries import DEPLOY, alert_expressions, panel_expressions, rule_expressions, selectors
 from tests.orchestrator.conftest import reachable
 from tests.servers import client_of, running_cluster, wait_until
 
-PROCESSES = ("orchestrator", *(entry.name for entry in STAGES))
+PROCESSES = ("orchestrator", *(entry.name for entry in GRAPH))
 PARAMETERS = RunParameters(split=SplitParameters(ranges=(TimeRange(0.0, 1.2),)), crop=CropParameters(128))
 # Prometheus keeps what it was told for so long after a target went: rules see its end at the next scrape.
 PATIENCE = 60

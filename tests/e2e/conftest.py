@@ -17,7 +17,7 @@ def talkmill() -> Cli:
     """Run `talkmill` with arguments; the output and exit code come back."""
 
     def run(*arguments: object, prelude: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
-        script = f"{prelude}\nfrom orchestrator.cli import main\nmain()"
+        script = f"{prelude}\nfrom talkmill.__main__ import main\nmain()"
         command = [sys.executable, "-c", script, *map(str, arguments)]
         return subprocess.run(
             command, capture_output=True, text=True, env=os.environ | environment, timeout=900, check=False

@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.sample import SampleTruth
+from talkmill.sample import SampleTruth
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 Contents = Callable[[Path], dict[bytes, bytes]]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.registry import STAGES
+from talkmill.pipeline.graph import GRAPH
 from tests.e2e.fixture_types import Cli, Contents, Sample
 
 # Frames enough for every stage to be in the middle of something, few enough to be quick.
@@ -13,8 +13,8 @@ OPTIONS = ("--matting", "draft", "--range", "0-1.2", "--size", "128")
 # Dies inside the stage's run, after some of its work: at the second report of progress, or at a frame of pack.
 KILL = """
 import os, signal
-from talkmill.stage import contract
-import services.pack.stage as pack
+from talkmill.stages import contract
+import talkmill.stages.pack.stage as pack
 stage, advance, encode, calls = {stage!r}, contract.StageContext.advance, pack.encode_frame, []
 def die_if(due):
     calls.append(1)
@@ -50,7 +50,7 @@ def test_a_kill_in_every_stage_loses_nothing(
     contents: Contents,
     tmp_path: Path,
 ) -> None:
-    for stage in (entry.name for entry in STAGES):
+    for stage in (entry.name for entry in GRAPH):
         prelude = KILL.format(stage=stage, calls=REPORTS.get(stage, 1))
         result = talkmill("run", sample[0], "--out", tmp_path, *OPTIONS, prelude=prelude)
         assert result.returncode == -9, f"{stage} was not killed: {result.stderr}"

@@ -10,10 +10,10 @@ import lmdb
 import numpy as np
 import pytest
 
-from orchestrator.sample import FACE_CENTRE, FRAME_COUNT, MOUTH_HERTZ, RATE
 from talkmill.dataset.reader import read_clip, verify
 from talkmill.geometry.transforms import apply
 from talkmill.landmarks.points import INNER, outer_eye_distance
+from talkmill.sample import FACE_CENTRE, FRAME_COUNT, MOUTH_HERTZ, RATE
 from tests.e2e.fixture_types import Cli, Contents, Sample
 
 CLIP = "sample_000"

@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from orchestrator.bench.scenes.measure import clip_of
-from orchestrator.bench.scenes.render import Look, render
-from orchestrator.bench.scenes.scene import make_scene
+from benchmarks.scenes.measure import clip_of
+from benchmarks.scenes.render import Look, render
+from benchmarks.scenes.scene import make_scene
 from talkmill.fitting.clip import fit_clip
 from talkmill.fitting.photometric import refine
 from talkmill.fitting.priors import PhotometricPriors

@@ -12,15 +12,16 @@ from pydantic import BaseModel
 from pydantic_settings import BaseSettings
 
 from deploy.chart_check import CHART, KUBERNETES, helm, validate
-from orchestrator.settings import ClientSettings, OrchestratorSettings
+from orchestrator.settings import OrchestratorSettings
 from services.download.settings import DownloadSettings
-from services.registry import STAGES
+from services.settings import ModelFetchSettings, StageServerSettings
+from talkmill.client.settings import ClientSettings
 from talkmill.models.catalogue import catalogue
-from talkmill.serving.settings import ModelFetchSettings, StageServerSettings
+from talkmill.pipeline.graph import GRAPH
 from tests.helm.chart import VALUES, containers, environment, named, objects, pods, refused, written
 
 ROOT = Path(__file__).parents[2]
-NAMES = [entry.name for entry in STAGES]
+NAMES = [entry.name for entry in GRAPH]
 WITH_MODELS = ["coarse_fit", "fine_fit", "landmarks", "matting", "split"]
 PARTS = {*NAMES, "orchestrator", "model-fetch", "smoke"}
 
@@ -233,7 +234,7 @@ def test_models_come_from_the_job_alone(values: str, kind: str, job: str, stage:
 
 def test_stages_with_models_are_those_that_load_them() -> None:
     loading = [
-        name for name in NAMES if "stage_models" in (ROOT / "services" / name / "__main__.py").read_text()
+        name for name in NAMES if "services.models" in (ROOT / "services" / name / "process.py").read_text()
     ]  # fmt: skip
     assert sorted(loading) == WITH_MODELS
 

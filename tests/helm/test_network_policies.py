@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from services.registry import STAGES
+from talkmill.pipeline.graph import GRAPH
 from tests.helm.chart import VALUES, objects, pods
 
-NAMES = [entry.name for entry in STAGES]
+NAMES = [entry.name for entry in GRAPH]
 
 
 def policies(values: str) -> dict[str, dict[str, Any]]:

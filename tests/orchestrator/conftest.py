@@ -13,14 +13,14 @@ import pytest
 import sqlalchemy as sa
 
 from deploy.local.cluster import Cluster
-from orchestrator.client import PipelineClient, ServerError
 from orchestrator.ledger.tables import clip, run, source, stage_run
-from orchestrator.naming import collect_sources
-from orchestrator.pipeline import RunParameters
-from services.crop.messages import CropParameters
-from services.matting.messages import MattingParameters
-from services.split.messages import SplitParameters, TimeRange
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
+from talkmill.client.client import PipelineClient, ServerError
+from talkmill.pipeline.graph import RunParameters
+from talkmill.pipeline.naming import collect_sources
+from talkmill.stages.crop.messages import CropParameters
+from talkmill.stages.matting.messages import MattingParameters
+from talkmill.stages.split.messages import SplitParameters, TimeRange
 from tests.servers import FAST_STAGES, client_of, running_cluster, wait_until
 
 # What a real clip of these tests is asked for: enough for every stage, and quick.
@@ -35,7 +35,7 @@ def template(sample: tuple[Path, object], tmp_path_factory: pytest.TempPathFacto
     """The sample through the embedded pipeline: what fast clips are copies of."""
     folder = tmp_path_factory.mktemp("template")
     words = ["run", sample[0], "--out", folder, "--range", "0-1.2", "--matting", "draft", "--size", "128"]
-    subprocess.run([sys.executable, "-m", "orchestrator.cli", *map(str, words)], check=True, timeout=600)
+    subprocess.run([sys.executable, "-m", "talkmill.cli.app", *map(str, words)], check=True, timeout=600)
     return folder
 
 

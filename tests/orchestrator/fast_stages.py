@@ -16,18 +16,21 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
 
+from services.process import process_of
+from services.stage_server import serve_stage
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import decode_manifest
-from talkmill.serving.stage_server import read_settings, serve_stage
-from talkmill.stage.contract import StageContext
-from talkmill.stage.errors import MatteLostError, ServiceFullError
+from talkmill.pipeline.graph import node_of
+from talkmill.serving.settings import read_settings
+from talkmill.stages.contract import StageContext
+from talkmill.stages.errors import MatteLostError, ServiceFullError
+from talkmill.wire.methods import method_of
 
 TEMPLATE = Path(os.environ.get("TALKMILL_TEST_TEMPLATE", "."))
 SECONDS = float(os.environ.get("TALKMILL_TEST_SECONDS", "0.3"))
@@ -104,12 +107,9 @@ class FastStage:
 
 
 def main(name: str) -> int:
-    real = import_module(f"services.{name}.__main__")
-    kind = next(
-        value for value in vars(real).values() if isinstance(value, type) and value.__name__.endswith("Settings")
-    )
-    settings = read_settings(kind)
-    fast = FastStage(name, real.METHOD.outputs)
+    real, node = process_of(name), node_of(name)
+    settings = read_settings(real.SETTINGS)
+    fast = FastStage(name, node.outputs)
 
     def build() -> Any:
         stage_for, first = real.build(settings)
@@ -122,7 +122,7 @@ def main(name: str) -> int:
 
         return choose, [*first, *([] if name == "pack" else [fast])]
 
-    return serve_stage(real.METHOD, settings, build)
+    return serve_stage(method_of(node), settings, build)
 
 
 if __name__ == "__main__":

@@ -14,18 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deploy.local.cluster import Cluster
-from orchestrator.server import methods_of_stages
+from services.executions import Executions
+from services.servicer import StageServicer
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.artifacts.local import LocalStore
-from talkmill.serving.executions import Executions
-from talkmill.serving.messages import to_message
 from talkmill.serving.server import start_server
-from talkmill.serving.servicer import StageServicer
 from talkmill.serving.settings import ServerSettings
-from talkmill.serving.status import error_info
-from talkmill.stage.errors import NoFaceError
+from talkmill.stages.errors import NoFaceError
+from talkmill.wire.messages import to_message
+from talkmill.wire.methods import stage_methods
+from talkmill.wire.status import error_info
 
-METHODS = methods_of_stages()
+METHODS = stage_methods()
 PIPELINE = {method.name: method for method in pb.DESCRIPTOR.services_by_name["PipelineService"].methods}
 DEFECTS = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DATA_LOSS)
 fuzzed = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

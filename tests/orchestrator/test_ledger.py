@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from orchestrator.bench.noop_stages import outputs_of
+from benchmarks.noop_stages import outputs_of
 from orchestrator.engine import FINISH, INTAKE, Task
 from orchestrator.leases import LeaseLostError, Leases
 from orchestrator.ledger.database import is_transient, migrate, now_of, open_database, until_answered
@@ -15,18 +15,18 @@ from orchestrator.ledger.executions import Executions
 from orchestrator.ledger.queueing import SOURCE_WINDOW
 from orchestrator.ledger.runs import Runs
 from orchestrator.ledger.tables import metadata, stage_run
-from orchestrator.naming import NamedSource, name_source
-from orchestrator.pipeline import CLIP_STAGES, RunParameters
-from orchestrator.report import StageRecord
-from orchestrator.server import methods_of_stages
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import Rejection
-from talkmill.stage.errors import ClipNotFoundError, InvalidRequestError, RunNotEndedError, RunNotFoundError
+from talkmill.pipeline.graph import RunParameters, names_of
+from talkmill.pipeline.naming import NamedSource, name_source
+from talkmill.pipeline.report import StageRecord
+from talkmill.stages.errors import ClipNotFoundError, InvalidRequestError, RunNotEndedError, RunNotFoundError
+from talkmill.wire.methods import stage_methods
 
 ARTIFACT = Artifact("talkmill-work", "nothing", "0" * 64, 0, "")
 OUTPUTS = outputs_of(ARTIFACT)
 RECORD = StageRecord(False, "1", "d" * 64, "2026-01-01T00:00:00+00:00", 0.0, 0.0, 0.0, "", "here:1")
-METHODS = methods_of_stages()
+METHODS, CLIP_STAGES = stage_methods(), names_of("clip")
 
 
 class Listing:

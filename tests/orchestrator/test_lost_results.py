@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from deploy.local.cluster import Cluster
-from orchestrator.client import PipelineClient
 from orchestrator.ledger.tables import stage_run
-from services.landmarks.messages import LandmarksOutputs
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.s3 import S3Store
+from talkmill.client.client import PipelineClient
 from talkmill.serving.settings import StoreSettings
-from talkmill.serving.stage_server import open_store
-from talkmill.stage.execution import artifacts_of
+from talkmill.serving.stores import open_store
+from talkmill.stages.execution import artifacts_of
+from talkmill.stages.landmarks.messages import LandmarksOutputs
 from tests.orchestrator.conftest import check_whole, fast_sources, rows, submit, wait_for_end
 
 

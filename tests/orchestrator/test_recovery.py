@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from deploy.local.cluster import Cluster
-from orchestrator.client import PipelineClient
-from orchestrator.intake import GivenSource
 from orchestrator.ledger.tables import clip, stage_run
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.artifacts.artifact import sha256_of
+from talkmill.client.client import PipelineClient
+from talkmill.client.sources import GivenSource
 from talkmill.serving.settings import StoreSettings
-from talkmill.serving.stage_server import open_store
+from talkmill.serving.stores import open_store
 from tests.orchestrator.conftest import QUICK, check_whole, fast_sources, rows, stop_hard, submit, wait_for_end
 
 OUTAGE_SECONDS = 10

@@ -12,17 +12,18 @@ import yaml
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from deploy.local.cluster import metrics_text
-from orchestrator.auth import Tokens, TokensError, hash_token
-from orchestrator.client import Connection, PipelineClient, ServerError
-from orchestrator.pipeline import RunParameters
-from orchestrator.runners.grpc import Refused, StageCaller
-from orchestrator.server import methods_of_stages
+from orchestrator.auth import Tokens, TokensError
+from orchestrator.stage_caller import Refused, StageCaller
 from orchestrator.tls import ClientTls
 from talkmill.api.common.v1.common_pb2 import ExecutionContext
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceStub
+from talkmill.client.client import Connection, PipelineClient, ServerError
+from talkmill.pipeline.graph import RunParameters
 from talkmill.serving.settings import StoreSettings
-from talkmill.stage.errors import ScopeMissingError, UnauthenticatedError
+from talkmill.stages.errors import ScopeMissingError, UnauthenticatedError
+from talkmill.wire.methods import stage_methods
+from talkmill.wire.tokens import hash_token
 from tests.servers import is_ready, running_process, store_environment, wait_until
 
 WRITE, READ, EXPIRED, WRONG = "write-token-1", "read-token-2", "expired-token-3", "wrong-token-4"
@@ -77,7 +78,7 @@ def client(secured: Secured, token: str) -> PipelineClient:
 
 
 def create(connection: PipelineClient) -> str:
-    from orchestrator.intake import GivenSource
+    from talkmill.client.sources import GivenSource
 
     return connection.create([GivenSource("http://example.invalid/a.mp4")], RunParameters(), 0).name
 
@@ -239,10 +240,10 @@ def test_a_stage_with_mtls_takes_only_clients_with_a_certificate(
     }
 
     def call(tls: ClientTls) -> object:
-        from services.crop.messages import CropInputs
         from talkmill.artifacts.artifact import Artifact
+        from talkmill.stages.crop.messages import CropInputs
 
-        methods = methods_of_stages()
+        methods = stage_methods()
         caller = StageCaller(methods, {"crop": f"dns:///localhost:{port}"}, tls, 10)
         absent = Artifact("talkmill-work", "not/there", "0" * 64, 1, "")
         return caller.call("r", "crop", CropInputs(absent, absent, absent, "25"), ExecutionContext(request_id="id"))

@@ -17,21 +17,21 @@ from dnslib.server import BaseResolver, DNSLogger, DNSServer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from orchestrator.bench.noop_stages import noop_handler, outputs_of
-from orchestrator.runners.grpc import Failed, Finished, Refused, StageCaller
-from orchestrator.server import methods_of_stages
+from benchmarks.noop_stages import noop_handler, outputs_of
+from orchestrator.stage_caller import Failed, Finished, Refused, StageCaller
 from orchestrator.tls import ClientTls
-from services.matting.messages import MattingInputs, MattingParameters
-from services.registry import STAGES
-from services.split.messages import SplitInputs, SplitParameters, TimeRange
 from talkmill.api.common.v1.common_pb2 import ExecutionContext
 from talkmill.artifacts.artifact import Artifact, sha256_of
+from talkmill.pipeline.graph import GRAPH
 from talkmill.serving.server import start_server
 from talkmill.serving.settings import ServerSettings, StoreSettings
-from talkmill.serving.stage_server import open_store
+from talkmill.serving.stores import open_store
+from talkmill.stages.matting.messages import MattingInputs, MattingParameters
+from talkmill.stages.split.messages import SplitInputs, SplitParameters, TimeRange
+from talkmill.wire.methods import stage_methods
 from tests.servers import is_ready, running_process, store_environment, wait_until
 
-METHODS = methods_of_stages()
+METHODS = stage_methods()
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +209,7 @@ def test_sigterm_drains(
     assert '"event": "stopped"' in (tmp_path / "log").read_text()
 
 
-@pytest.mark.parametrize("entry", STAGES, ids=[entry.name for entry in STAGES])
+@pytest.mark.parametrize("entry", GRAPH, ids=[entry.name for entry in GRAPH])
 def test_every_service_has_health_reflection_and_metrics(
     entry: object, store_settings: StoreSettings, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
@@ -220,7 +220,7 @@ def test_every_service_has_health_reflection_and_metrics(
         "TALKMILL_LISTEN__PORT": str(port), "TALKMILL_LISTEN__METRICS_PORT": str(metrics_port),
         "TALKMILL_SCRATCH": str(tmp_path / "scratch"),
     }  # fmt: skip
-    with running_process(["orchestrator.cli", "serve", entry.name], tmp_path / "log", environment):  # type: ignore[attr-defined]
+    with running_process(["talkmill.cli.app", "serve", entry.name], tmp_path / "log", environment):  # type: ignore[attr-defined]
         wait_until(lambda: is_ready(port), 90, "ready")
         with grpc.insecure_channel(f"localhost:{port}") as channel:
             stub = reflection_pb2_grpc.ServerReflectionStub(channel)
@@ -279,7 +279,7 @@ class NoopServers:
 
 
 def test_work_spreads_over_replicas_and_new_ones_are_found(free_port: Callable[[], int]) -> None:
-    from services.crop.messages import CropInputs
+    from talkmill.stages.crop.messages import CropInputs
 
     port, addresses = free_port(), Addresses()
     quiet = DNSLogger(log="-request,-reply", prefix=False)

@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from deploy.local.cluster import Cluster
-from orchestrator.client import Connection, PipelineClient
 from orchestrator.ledger.tables import stage_run
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
+from talkmill.client.client import Connection, PipelineClient
 from tests.orchestrator.conftest import check_whole, fast_sources, reachable, rows, stop_hard, submit, wait_for_end
 from tests.servers import FAST_STAGES, running_cluster, wait_until
 

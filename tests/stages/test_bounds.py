@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.sample import SampleTruth
-from services.download.messages import DownloadInputs
 from services.download.settings import forget_proxies
-from services.download.stage import DownloadStage
-from services.split.messages import SplitInputs
-from services.split.stage import SplitStage
 from talkmill.inference.runtime import cpu_runtime
 from talkmill.models.repository import ModelRepository
-from talkmill.stage.errors import DownloadRefusedError, NotAVideoError, VideoTooLargeError
-from talkmill.stage.harness import StageHarness
-from talkmill.video.audio import SAMPLE_RATE, read_audio
+from talkmill.sample import SampleTruth
+from talkmill.sound.audio import SAMPLE_RATE, read_audio
+from talkmill.stages.download.messages import DownloadInputs
+from talkmill.stages.download.stage import DownloadStage
+from talkmill.stages.errors import DownloadRefusedError, NotAVideoError, VideoTooLargeError
+from talkmill.stages.harness import StageHarness
+from talkmill.stages.split.messages import SplitInputs
+from talkmill.stages.split.stage import SplitStage
 from talkmill.video.limits import VideoLimits
 
 

@@ -16,20 +16,20 @@ import av
 import numpy as np
 import pytest
 
-from orchestrator.cli import app
-from orchestrator.hdtf import download as hdtf_download
-from orchestrator.hdtf.download import DownloadSettings, PlanDownloader, outcome
-from orchestrator.hdtf.faces import FaceSampler
-from orchestrator.hdtf.plan import CropRegion, PlannedClip, write_plan
-from orchestrator.hdtf.report import report_rows, totals, write_csv, write_html
-from services.download import page as page_module
-from services.download.page import PageOptions, fetch_page
+from talkmill.cli.app import app
 from talkmill.dataset.lock import FolderBusyError, locked
 from talkmill.faces.detection import FaceBoxesDetector
+from talkmill.hdtf import download as hdtf_download
+from talkmill.hdtf.download import DownloadSettings, PlanDownloader, outcome
+from talkmill.hdtf.faces import FaceSampler
+from talkmill.hdtf.plan import CropRegion, PlannedClip, write_plan
+from talkmill.hdtf.report import report_rows, totals, write_csv, write_html
 from talkmill.inference.onnx_backend import OnnxNetwork
 from talkmill.models.repository import ModelRepository
-from talkmill.stage.errors import CancelledError, FormatMissingError, RateLimitedError
-from talkmill.video.audio import read_audio
+from talkmill.sound.audio import read_audio
+from talkmill.stages.download import page as page_module
+from talkmill.stages.download.page import PageOptions, fetch_page
+from talkmill.stages.errors import CancelledError, FormatMissingError, RateLimitedError
 from talkmill.video.container import describe
 from talkmill.video.decode import read_images
 

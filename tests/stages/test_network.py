@@ -10,10 +10,10 @@ from typing import ClassVar
 
 import pytest
 
-from services.download.network import AddressPolicy, AddressRefusedError, GuardedProxy
-from services.download.web import GuardedWeb, WebLimits
-from talkmill.stage.contract import StageContext
-from talkmill.stage.errors import DownloadFailedError, DownloadRefusedError, VideoTooLargeError
+from talkmill.stages.contract import StageContext
+from talkmill.stages.download.network import AddressPolicy, AddressRefusedError, GuardedProxy
+from talkmill.stages.download.web import GuardedWeb, WebLimits
+from talkmill.stages.errors import DownloadFailedError, DownloadRefusedError, VideoTooLargeError
 
 LOOPBACK = AddressPolicy((ip_network("127.0.0.0/8"),))
 NOTHING = AddressPolicy()

@@ -10,18 +10,12 @@ import av
 import numpy as np
 import pytest
 
-from orchestrator.sample import SampleTruth
-from services.download.messages import DownloadInputs
-from services.download.stage import DownloadStage
-from services.landmarks.messages import LandmarksInputs
-from services.landmarks.stage import LandmarksStage
-from services.matting.messages import MattingInputs
-from services.matting.stage import MattingStage
-from services.split.messages import SplitInputs, SplitParameters, TimeRange
-from services.split.stage import SplitStage
 from talkmill.inference.runtime import cpu_runtime
 from talkmill.models.repository import ModelRepository
-from talkmill.stage.errors import (
+from talkmill.sample import SampleTruth
+from talkmill.stages.download.messages import DownloadInputs
+from talkmill.stages.download.stage import DownloadStage
+from talkmill.stages.errors import (
     CancelledError,
     ClipTooShortError,
     DownloadFailedError,
@@ -32,7 +26,13 @@ from talkmill.stage.errors import (
     LandmarksInvalidError,
     NoFaceError,
 )
-from talkmill.stage.harness import StageHarness
+from talkmill.stages.harness import StageHarness
+from talkmill.stages.landmarks.messages import LandmarksInputs
+from talkmill.stages.landmarks.stage import LandmarksStage
+from talkmill.stages.matting.messages import MattingInputs
+from talkmill.stages.matting.stage import MattingStage
+from talkmill.stages.split.messages import SplitInputs, SplitParameters, TimeRange
+from talkmill.stages.split.stage import SplitStage
 from talkmill.video.decode import read_images
 
 
@@ -197,7 +197,7 @@ def test_a_track_of_another_length_breaks_the_contract(
     np.savez(tmp_path / "track.npz", boxes=np.tile(np.array([560, 200, 700, 380], np.float32), (5, 1)))
     video = harness.put(make_video("a.mp4", sample_frames[:3]), "video/mp4")
     track = harness.put(tmp_path / "track.npz", "application/x-npz")
-    from services.matting.messages import MattingParameters
+    from talkmill.stages.matting.messages import MattingParameters
 
     with pytest.raises(FrameContractError, match="the clip has 3 frames, its face track has 5"):
         harness.run(stage, MattingInputs(video, track, "25", MattingParameters("draft")))

@@ -1,4 +1,4 @@
-"""The pose on made-up clips, small enough for every run; `talkmill bench fit` has the whole table."""
+"""The pose on made-up clips, small enough for every run; `python -m benchmarks fit` has the whole table."""
 
 from dataclasses import replace
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from orchestrator.bench.scenes.measure import clip_of, fit_scene, pose_error
-from orchestrator.bench.scenes.scene import make_scene
+from benchmarks.scenes.measure import clip_of, fit_scene, pose_error
+from benchmarks.scenes.scene import make_scene
 from talkmill.fitting.clip import fit_clip
 from talkmill.fitting.projection import LandmarkBasis
 from talkmill.fitting.report import report_frames, verdict

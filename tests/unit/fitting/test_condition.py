@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from orchestrator.bench.scenes.measure import fit_scene
-from orchestrator.bench.scenes.scene import make_scene
-from services.pack.stage import condition_columns
+from benchmarks.scenes.measure import fit_scene
+from benchmarks.scenes.scene import make_scene
 from talkmill.fitting.projection import LandmarkBasis
 from talkmill.geometry.conventions import euler_from_rotation, rotation_from_euler
 from talkmill.models.repository import ModelRepository
 from talkmill.morphable.model import MorphableModel
+from talkmill.stages.pack.stage import condition_columns
 
 SIZE = 512
 

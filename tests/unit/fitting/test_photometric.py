@@ -11,10 +11,10 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from scipy.spatial.transform import Rotation
 
-from orchestrator.bench.scenes.measure import clip_of as scene_clip
-from orchestrator.bench.scenes.measure import pose_error
-from orchestrator.bench.scenes.render import Look, irradiance, render
-from orchestrator.bench.scenes.scene import Scene, make_scene
+from benchmarks.scenes.measure import clip_of as scene_clip
+from benchmarks.scenes.measure import pose_error
+from benchmarks.scenes.render import Look, irradiance, render
+from benchmarks.scenes.scene import Scene, make_scene
 from talkmill.fitting import clip as clip_module
 from talkmill.fitting import photometric as photometric_module
 from talkmill.fitting.clip import fit_clip

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.hdtf.lists import read_lists, with_test_list
-from orchestrator.hdtf.plan import CropRegion, ListError, PlannedClip, read_table, write_plan
+from talkmill.hdtf.lists import read_lists, with_test_list
+from talkmill.hdtf.plan import CropRegion, ListError, PlannedClip, read_table, write_plan
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from orchestrator.hdtf.people import correct_people
-from orchestrator.hdtf.plan import CropRegion, PlannedClip
-from orchestrator.hdtf.region import FACE_SHARE, NoFaceInClipError, choose_region
+from talkmill.hdtf.people import correct_people
+from talkmill.hdtf.plan import CropRegion, PlannedClip
+from talkmill.hdtf.region import FACE_SHARE, NoFaceInClipError, choose_region
 
 
 def face(x: float, y: float, side: float = 100) -> npt.NDArray[np.float32]:

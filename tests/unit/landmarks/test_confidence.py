@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from orchestrator.bench.quality import read_pts
+from benchmarks.quality import read_pts
 from talkmill.inference.runtime import cpu_runtime
 from talkmill.landmarks.detection import LandmarkDetector
 from talkmill.landmarks.points import outer_eye_distance

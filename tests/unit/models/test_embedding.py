@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.hdtf.faces import FaceSampler
-from orchestrator.hdtf.people import ONE_PERSON, TWO_PEOPLE
 from talkmill.faces.detection import FaceBoxesDetector
 from talkmill.faces.embedding import FaceEmbedder
+from talkmill.hdtf.faces import FaceSampler
+from talkmill.hdtf.people import ONE_PERSON, TWO_PEOPLE
 from talkmill.inference.runtime import cpu_runtime
 from talkmill.landmarks.detection import LandmarkDetector
 from talkmill.models.repository import ModelRepository

@@ -10,8 +10,8 @@ import pytest
 import torch
 from scipy.io import savemat
 
-from orchestrator.commands import imports
-from orchestrator.commands.outcome import CommandError
+from talkmill.cli import imports
+from talkmill.cli.outcome import CommandError
 from talkmill.fitting.alignment import align, five_points
 from talkmill.fitting.projection import LandmarkBasis
 from talkmill.fitting.regression import aligned, regress

@@ -6,15 +6,15 @@ import onnx
 import onnxruntime as ort
 import pytest
 
+from services import models as stage_models
 from talkmill.models import repository as repository_module
 from talkmill.models.catalogue import ModelEntry, ModelFile, UnknownModelError, catalogue, find
 from talkmill.models.export.builders import BUILDERS
 from talkmill.models.export.tfjs import graph_to_onnx, read_weights
 from talkmill.models.repository import ModelError, ModelRepository
+from talkmill.models.settings import ModelSettings
 from talkmill.models.sources import SourceError, obtain
-from talkmill.serving import stage_models
-from talkmill.serving.settings import ModelSettings
-from talkmill.stage.errors import ModelUnavailableError
+from talkmill.stages.errors import ModelUnavailableError
 
 CONTENT = b"weights"
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import onnxruntime as ort
 
-from orchestrator.bench.quality import read_pts
+from benchmarks.quality import read_pts
 from talkmill.faces.detection import FaceBoxesDetector
 from talkmill.inference.onnx_backend import OnnxNetwork
 from talkmill.landmarks.detection import LandmarkDetector

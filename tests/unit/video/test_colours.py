@@ -11,8 +11,8 @@ import pytest
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from PIL import Image
 
-from services.fine_fit.preview import TILE, write_preview
 from talkmill.dataset.writer import decode_frame, encode_frame
+from talkmill.stages.fine_fit.preview import TILE, write_preview
 from talkmill.video.decode import read_images
 from talkmill.video.encode import clip_writer, compatible_writer, copy_video, lossless_writer, same_colours
 from talkmill.video.join import join_streams

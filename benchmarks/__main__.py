@@ -1,0 +1,139 @@
+"""Measurements: `python -m benchmarks stages | quality | fit | orchestrator`."""
+
+from talkmill.environment import quiet_libraries
+
+# Native libraries read the environment when they are loaded.
+quiet_libraries()
+
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import load
+from benchmarks.quality import Bar, measure_quality
+from talkmill.cli.app import call
+from talkmill.cli.environment import dataset_errors, open_models, read_settings
+from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK
+from talkmill.client.client import Connection
+from talkmill.environment import core_count
+from talkmill.morphable.model import MorphableModel
+
+app = typer.Typer(help="Measurements.", no_args_is_help=True, pretty_exceptions_enable=False)
+
+# The heads of `fit`.
+HEADS = ("makehuman-head", "ict-light")
+
+
+@app.command("stages")
+def bench_stages(
+    clip: Annotated[Path, typer.Argument(help="A video with one face.")],
+    frames: Annotated[int, typer.Option(min=10, help="Frames of its beginning that are used.")] = 75,
+    repeats: Annotated[int, typer.Option(min=1, help="Of everything, interleaved; medians count.")] = 3,
+    reference: Annotated[bool, typer.Option(help="Measure what the reference's scripts do, too.")] = True,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there.")] = None,
+    table_file: Annotated[Path | None, typer.Option("--table", metavar="FILE", help="Write Markdown there.")] = None,
+) -> int:
+    """Measure what each stage costs a frame, on one core; the ratios need the extra `demo` for scikit-image."""
+    from benchmarks.compare import compare
+    from benchmarks.tables import markdown
+
+    console = Console(stderr=True)
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, soft_wrap=True)
+
+    with dataset_errors():
+        found = compare(clip, frames, repeats, reference, open_models(read_settings(), console), say)
+        if json_file is not None:
+            json_file.write_text(json.dumps(asdict(found), indent=1))
+        if table_file is not None:
+            table_file.write_text(markdown(found))
+    print(markdown(found))
+    missed = [line for line in found.ratios if line.bar is not None and line.ratio < line.bar]
+    return EXIT_FAILED if missed else EXIT_OK
+
+
+@app.command("quality")
+def bench_quality(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run over the test videos.")],
+    images: Annotated[Path | None, typer.Option(help="Folder of photographs with .pts labels.")] = None,
+    still_clip: Annotated[Path | None, typer.Option(help="A nearly still clip, for the jitter.")] = None,
+) -> int:
+    """Measure the quality bars on a finished run; rvm-mobilenetv3 is the yardstick where it is fetched."""
+    console = Console(stderr=True)
+    models = open_models(read_settings(), console)
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, soft_wrap=True)
+
+    with dataset_errors():
+        bars = measure_quality(run, images, still_clip, models, core_count(), say)
+    return _print_bars(bars)
+
+
+@app.command("fit")
+def bench_fit(
+    scenes: Annotated[int, typer.Option(min=1, help="Made-up clips of each pair of heads.")] = 6,
+    pictures: Annotated[int, typer.Option(min=0, help="Of them, drawn and refined by colours.")] = 2,
+    adam_steps: Annotated[int, typer.Option(min=0, help="Steps of the comparison with Adam.")] = 8000,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the table there too.")] = None,
+    provider: Annotated[str, typer.Option(help="Of the photometric term: auto, cpu, cuda.")] = "auto",
+) -> int:
+    """Measure the camera pose on made-up clips with known truth; needs the extra `bench` and both open heads."""
+    console = Console(stderr=True)
+    models = open_models(read_settings(), console)
+    with dataset_errors():
+        # Ray casting is there for measurements alone.
+        from benchmarks.fit import FitBench
+        from talkmill.fitting.device import choose_device
+
+        own, other = (MorphableModel.load(models.ensure(name, "morphable").path) for name in HEADS)
+        bench = FitBench(
+            (own, other), scenes, min(scenes, pictures), adam_steps, choose_device(provider), console.print
+        )
+        bars = bench.run()
+    if json_file is not None:
+        json_file.write_text(json.dumps([asdict(bar) for bar in bars], indent=1))
+    return _print_bars(bars)
+
+
+@app.command("orchestrator")
+def bench_orchestrator(
+    database_url: Annotated[str, typer.Option(help="Of the orchestrator's database.")],
+    metrics_port: Annotated[int, typer.Option(help="Of the orchestrator, on this machine.")],
+    server: Annotated[str, typer.Option(metavar="ADDR", help="host:port of the orchestrator.")] = "127.0.0.1:50051",
+    clips: Annotated[int, typer.Option(min=10, help="Clips through no-op stages.")] = 500,
+    sources: Annotated[
+        int, typer.Option(min=0, help="Sources of a run that is created and cancelled; 0 for none.")
+    ] = 0,
+    report_only: Annotated[bool, typer.Option("--report-only", help="End well whatever was measured.")] = False,
+) -> int:
+    """Measure the orchestrator's own cost on a cluster of no-op stages; `make bench-orchestrator` brings one up."""
+    console = Console(stderr=True)
+    target = load.Target(Connection(server), database_url, metrics_port)
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, soft_wrap=True)
+
+    bars = load.measure_throughput(target, clips, say)
+    bars += load.measure_create(target, sources, say) if sources else []
+    code = _print_bars(bars)
+    return EXIT_OK if report_only else code
+
+
+def _print_bars(bars: list[Bar]) -> int:
+    table = Table("what", "measured", "bar", "reached")
+    for bar in bars:
+        table.add_row(bar.what, f"{bar.value:.4g}", bar.bar, "yes" if bar.reached else "NO")
+    Console(width=160).print(table)
+    return EXIT_OK if all(bar.reached for bar in bars) else EXIT_FAILED
+
+
+if __name__ == "__main__":
+    call(app)

@@ -1,0 +1,145 @@
+"""What the orchestrator itself costs: no-op stages, many clips. `python -m benchmarks orchestrator`.
+
+Needs a cluster whose stages are `benchmarks.noop_stages`: `make bench-orchestrator` brings one up.
+"""
+
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from benchmarks.quality import Bar, below
+from orchestrator.ledger.runs import Runs
+from orchestrator.ledger.tables import stage_run
+from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
+from talkmill.client.client import ENDED, Connection, PipelineClient
+from talkmill.client.sources import GivenSource
+from talkmill.pipeline.graph import RunParameters, names_of
+
+# Executions of one clip and its source: download, split, and the five stages of a clip. Pack is one a run.
+EXECUTIONS_PER_CLIP = len(names_of("source", "clip"))
+LOOK_SECONDS = 2.0
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is measured.
+
+    Attributes:
+        connection: Of the orchestrator.
+        database_url: Of its database, to look at the backlog as the orchestrator does.
+        metrics_port: Of the orchestrator on this machine.
+    """
+
+    connection: Connection
+    database_url: str
+    metrics_port: int
+
+
+def measure_throughput(target: Target, clip_count: int, say: Callable[[str], None]) -> list[Bar]:
+    """Run clips through no-op stages.
+
+    Args:
+        target: What is measured.
+        clip_count: Clips, each of a source of its own.
+        say: Called with lines of progress.
+
+    Returns:
+        Wall time per execution at steady state, memory and backlog query.
+    """
+    engine = sa.create_engine(target.database_url)
+    done = sa.select(sa.func.count()).where(stage_run.c.state == "SUCCEEDED")
+    samples: list[tuple[float, int]] = []
+    memory: list[float] = []
+    queries: list[float] = []
+    with PipelineClient(target.connection) as client:
+        name, _ = _create(client, clip_count, say)
+        run_id = name.removeprefix("runs/")
+        total = clip_count * EXECUTIONS_PER_CLIP
+        while True:
+            with engine.connect() as connection:
+                count = connection.execute(done.where(stage_run.c.run_id == run_id)).scalar_one()
+            samples.append((time.monotonic(), count))
+            memory.append(_resident(target.metrics_port))
+            queries.append(_backlog_seconds(engine))
+            run = client.get(name)
+            if len(samples) % 15 == 1:
+                say(f"{count} of {total} executions, {memory[-1]:.0f} MB")
+            if run.state in ENDED:
+                break
+            time.sleep(LOOK_SECONDS)
+    if run.state != pb.STATE_SUCCEEDED or run.succeeded_clip_count != clip_count:
+        raise RuntimeError(f"{name} ended as {pb.State.Name(run.state)} with {run.succeeded_clip_count} clips")
+    steady = [sample for sample in samples if 0.1 * total <= sample[1] <= 0.9 * total]
+    (begin, first), (end, last) = steady[0], steady[-1]
+    each = (end - begin) / max(1, last - first) * 1000
+    quarter = max(1, len(memory) // 4)
+    return [
+        below(f"wall milliseconds per execution at steady state, {clip_count} clips", each, 40),
+        Bar("wall seconds of the run", samples[-1][0] - samples[0][0], "reported", True),
+        Bar("orchestrator's memory at the end of the first quarter, MB", memory[quarter], "reported", True),
+        below("its growth from there to the end, MB", max(memory[quarter:]) - memory[quarter], 100),
+        below("backlog query, milliseconds, longest", max(queries) * 1000, 50),
+    ]
+
+
+def measure_create(target: Target, source_count: int, say: Callable[[str], None]) -> list[Bar]:
+    """Create a run of many sources, and cancel it when all are taken in.
+
+    Returns:
+        Seconds until all sources are in, until the first clip starts, memory, and the backlog query then.
+    """
+    engine = sa.create_engine(target.database_url)
+    started = sa.select(sa.func.min(stage_run.c.started_at)).where(stage_run.c.stage == "matting")
+    peak = 0.0
+    with PipelineClient(target.connection) as client:
+        name, created = _create(client, source_count, say)
+        wall = time.time() - time.monotonic() + created
+        while True:
+            peak = max(peak, _resident(target.metrics_port))
+            run = client.get(name)
+            if run.sources_complete or run.state in ENDED:
+                break
+            time.sleep(LOOK_SECONDS)
+        seconds = time.monotonic() - created
+        with engine.connect() as connection:
+            first = connection.execute(started.where(stage_run.c.run_id == name.removeprefix("runs/"))).scalar()
+        query = max(_backlog_seconds(engine) for _ in range(5))
+        say(f"{run.source_count} sources taken in")
+        began = time.monotonic()
+        client.cancel(name)
+        cancelled = time.monotonic() - began
+    return [
+        below(f"seconds until {source_count} sources are taken in", seconds, 300),
+        below("seconds until the first clip starts", (first or float("inf")) - wall, 10),
+        below("orchestrator's memory, MB, highest", peak, 500),
+        below("backlog query with these, milliseconds, longest of 5", query * 1000, 50),
+        Bar("seconds to cancel it", cancelled, "reported", True),
+    ]
+
+
+def _create(client: PipelineClient, count: int, say: Callable[[str], None]) -> tuple[str, float]:
+    mark = uuid.uuid4().hex[:8]
+    sources = [GivenSource(f"https://example.com/{mark}/{number:06}.mp4") for number in range(count)]
+    began = time.monotonic()
+    run = client.create(sources, RunParameters(), 0)
+    say(f"{run.name} created in {time.monotonic() - began:.2f} s")
+    return run.name, began
+
+
+def _backlog_seconds(engine: sa.Engine) -> float:
+    began = time.perf_counter()
+    Runs(engine, None).backlog()  # type: ignore[arg-type]
+    return time.perf_counter() - began
+
+
+def _resident(port: int) -> float:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
+        for line in response.read().decode().splitlines():
+            if line.startswith("process_resident_memory_bytes "):
+                return float(line.split()[1]) / MEGABYTE
+    raise RuntimeError(f"port {port} tells no memory")

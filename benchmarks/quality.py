@@ -1,0 +1,228 @@
+"""The quality bars, measured on a finished run of the test videos. `python -m benchmarks quality`."""
+
+import wave
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.signal import find_peaks
+
+from talkmill.dataset.reader import read_clip, read_manifest, size_folder
+from talkmill.faces.detection import FaceBoxesDetector
+from talkmill.inference.runtime import cpu_runtime
+from talkmill.landmarks.detection import LandmarkDetector
+from talkmill.landmarks.points import INNER, outer_eye_distance
+from talkmill.landmarks.smoothing import jitter, smooth_over_time
+from talkmill.matting.recurrent import RecurrentMatter
+from talkmill.models.repository import ModelRepository
+from talkmill.pipeline.finished import FinishedClip, WorkFolder, finished_clip
+from talkmill.sound.audio import SAMPLE_RATE
+from talkmill.video.decode import DecodeReport, read_frames, read_grey_frames, read_images
+
+Frame = npt.NDArray[np.uint8]
+
+# Clips that show one person all the time; the rest of the test videos are hard on purpose.
+NOT_SINGLE = ("3ddfa_obama", "facerec_short_hamilton_clip", "liveportrait_s13")
+# Regions of otavatar_example.mp4: rows, columns.
+FLAG, TREE = np.s_[480:1060, 200:560], np.s_[100:1000, 1600:1900]
+TORSO = np.s_[420:700, 850:1150]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One measured figure.
+
+    Attributes:
+        what: What was measured, and where.
+        value: The figure.
+        bar: The bound.
+        reached: Whether the figure keeps it.
+    """
+
+    what: str
+    value: float
+    bar: str
+    reached: bool
+
+
+def below(what: str, value: float, limit: float) -> Bar:
+    """Return a figure that must be under a bound."""
+    return Bar(what, value, f"< {limit:g}", value < limit)
+
+
+def at_most(what: str, value: float, limit: float) -> Bar:
+    """Return a figure that must not pass a bound."""
+    return Bar(what, value, f"<= {limit:g}", value <= limit)
+
+
+def at_least(what: str, value: float, limit: float) -> Bar:
+    """Return a figure that must reach a bound."""
+    return Bar(what, value, f">= {limit:g}", value >= limit)
+
+
+def measure_quality(
+    run: Path,
+    images: Path | None,
+    still_clip: Path | None,
+    models: ModelRepository,
+    threads: int,
+    say: Callable[[str], None],
+) -> list[Bar]:
+    """Measure every quality bar.
+
+    Args:
+        run: Folder of a finished run over the test videos, with its `work`.
+        images: Folder of labelled photographs (.pts beside each); None to leave them out.
+        still_clip: A nearly still clip at its native rate; None to leave the jitter out.
+        models: The default models; rvm-mobilenetv3 is used where it is fetched.
+        threads: Threads of the networks.
+        say: Called with a line as each clip is done.
+
+    Returns:
+        The figures.
+    """
+    database = size_folder(run)
+    work, manifest = WorkFolder.of(database), read_manifest(database)
+    bars: list[Bar] = []
+    differences: dict[str, float] = {}
+    rvm_model = models.installed("rvm-mobilenetv3")
+    rvm = cpu_runtime(threads).load(rvm_model.path, "rvm-mobilenetv3") if rvm_model else None
+    for name in manifest.clips:
+        clip = finished_clip(database, name, manifest.size)
+        files = work.files(clip)
+        found = _measure_clip(clip, files, database, run / "audio" / f"{name}.wav")
+        single = not clip.name.startswith(NOT_SINGLE)
+        if rvm is not None and single:
+            differences[clip.name] = _difference_to(RecurrentMatter(rvm), files)
+        say(f"{clip.name}: " + ", ".join(f"{bar.what.split(': ')[-1]} {bar.value:.4g}" for bar in found))
+        bars += found
+    if differences:
+        bars.append(below("mean difference of alpha to RVM", float(np.mean(list(differences.values()))), 0.015))
+        worst = max(differences, key=lambda name: differences[name])
+        bars.append(below(f"worst difference of alpha to RVM ({worst})", differences[worst], 0.03))
+        say(f"difference to RVM: { ({name: round(value, 4) for name, value in differences.items()}) }")
+    if images is not None:
+        bars += _measure_images(images, models, threads)
+    if still_clip is not None:
+        bars += _measure_jitter(still_clip, models, threads)
+    return bars
+
+
+def _measure_clip(clip: FinishedClip, files: dict[str, Path], database: Path, audio: Path) -> list[Bar]:
+    stages = clip.measurements
+    values = read_clip(database, clip.name)
+    frames = sum(1 for _ in read_images(files["video"]))
+    with wave.open(str(audio)) as sound:
+        samples = sound.getnframes()
+    expected = round(frames / clip.rate * SAMPLE_RATE)
+    bars = [
+        below(f"{clip.name}: frames that differ between clip and LMDB", abs(values.entry.frame_count - frames), 1),
+        below(f"{clip.name}: samples that differ between sound and frames", abs(samples - expected), 1),
+        below(f"{clip.name}: flicker", stages["matting"]["flicker"] or 0.0, 0.005),
+    ]
+    if not clip.name.startswith(NOT_SINGLE):
+        bars += [
+            at_least(f"{clip.name}: valid frames", float(values.arrays.valid.mean()), 0.99),
+            at_least(f"{clip.name}: sharpness of the face", stages["crop"]["sharpness_ratio"], 0.9),
+        ]
+    if clip.name.startswith("otavatar_example"):
+        bars += _measure_regions(clip.name, files["alpha"])
+        bars += [
+            below(f"{clip.name}: reprojection RMS inner", stages["fine_fit"]["reprojection_rms_inner_pixels"], 2.5),
+            below(f"{clip.name}: reprojection RMS all", stages["fine_fit"]["reprojection_rms_pixels"], 4.0),
+        ]
+    return bars
+
+
+def _measure_regions(name: str, matte: Path) -> list[Bar]:
+    sums, count = np.zeros(3), 0
+    for alpha in read_grey_frames(matte):
+        sums += [alpha[region].mean() / 255 for region in (FLAG, TREE, TORSO)]
+        count += 1
+    flag, tree, torso = sums / count
+    return [
+        below(f"{name}: alpha on the flag", flag, 0.05),
+        below(f"{name}: alpha on the tree", tree, 0.05),
+        at_least(f"{name}: alpha on the torso", torso, 0.97),
+    ]
+
+
+def _difference_to(yardstick: RecurrentMatter, files: dict[str, Path]) -> float:
+    """Mean difference of alpha in a box of 3 x 3 face sides, the face's centre 35 % from its top."""
+    with np.load(files["face_track"], allow_pickle=False) as track:
+        boxes = track["boxes"]
+    total = 0.0
+    pairs = zip(read_images(files["video"]), read_grey_frames(files["alpha"]), boxes, strict=True)
+    for frame, alpha, (x0, y0, x1, y1) in pairs:
+        other = yardstick.matte(frame, boxes[0])
+        side = 3 * float(np.sqrt((x1 - x0) * (y1 - y0)))
+        left, top = (x0 + x1) / 2 - side / 2, (y0 + y1) / 2 - 0.35 * side
+        region = np.s_[max(0, int(top)) : int(top + side), max(0, int(left)) : int(left + side)]
+        total += float(np.abs(alpha[region].astype(np.float32) / 255 - other[region]).mean())
+    return total / len(boxes)
+
+
+def _detectors(models: ModelRepository, threads: int) -> tuple[FaceBoxesDetector, LandmarkDetector]:
+    runtime = cpu_runtime(threads)
+    detector = models.ensure("faceboxes-v2", "face_detection")
+    landmarks = models.ensure("face-api-68", "landmarks")
+    return (
+        FaceBoxesDetector(runtime.load(detector.path, detector.version.id)),
+        LandmarkDetector(runtime.load(landmarks.path, landmarks.version.id)),
+    )
+
+
+def read_pts(path: Path) -> npt.NDArray[np.float64]:
+    """Read iBUG's .pts, whose pixels begin at 1, as pixels with centres at integers from 0; (68, 2)."""
+    body = path.read_text().split("{")[1].split("}")[0]
+    return np.array([[float(value) for value in line.split()] for line in body.strip().splitlines()]) - 1
+
+
+def _measure_images(folder: Path, models: ModelRepository, threads: int) -> list[Bar]:
+    faces, landmarks = _detectors(models, threads)
+    errors = []
+    for label in sorted(folder.glob("*.pts")):
+        truth = read_pts(label)
+        image_path = next(path for path in folder.glob(f"{label.stem}.*") if path.suffix != ".pts")
+        image = np.asarray(cv2.cvtColor(cv2.imread(str(image_path)), cv2.COLOR_BGR2RGB))
+        centre = truth.mean(0)
+        boxes = faces.detect(image).boxes
+        inside = [box for box in boxes if (box[:2] < centre).all() and (centre < box[2:]).all()]
+        points = landmarks.detect(image, inside[0]).points
+        errors.append(np.linalg.norm(points - truth, axis=1) / outer_eye_distance(truth) * 100)
+    table = np.array(errors)
+    return [
+        at_most("landmark error on labelled images, all points, % of the outer-eye distance", float(table.mean()), 8.0),
+        at_most("landmark error on labelled images, inner points, %", float(table[:, INNER].mean()), 6.0),
+    ]
+
+
+def _measure_jitter(path: Path, models: ModelRepository, threads: int) -> list[Bar]:
+    faces, landmarks = _detectors(models, threads)
+    frames = list(read_frames(path, DecodeReport()))
+    rate = float(Fraction(1) / Fraction((frames[-1].time_seconds - frames[0].time_seconds) / (len(frames) - 1)))
+    found = [landmarks.detect(frame.image, faces.detect(frame.image).boxes[0]) for frame in frames]
+    raw = np.stack([item.points for item in found])
+    weights = np.repeat(np.stack([item.confidence for item in found])[..., None], 2, axis=2)
+    smooth = smooth_over_time(raw, weights, rate)
+    eyes = float(np.median(outer_eye_distance(smooth)))
+    sine = np.sin(2 * np.pi * 3 * np.arange(len(raw)) / rate)[:, None, None] * np.full((1, 68, 2), 0.05 * eyes)
+    moved = smooth_over_time(raw + sine, weights, rate) - smooth
+    kept = float((moved * sine).sum() / (sine * sine).sum())
+    opening, smoothed = (np.linalg.norm(points[:, 62] - points[:, 66], axis=1) for points in (raw, smooth))
+    peaks, _ = find_peaks(opening, prominence=0.1 * opening.max())
+    ratios = [smoothed[max(0, peak - 1) : peak + 2].max() / opening[peak] for peak in peaks]
+    return [
+        below(
+            "jitter of the still clip, % of the outer-eye distance",
+            float(jitter(smooth)[:, INNER].mean()) / eyes * 100,
+            0.3,
+        ),
+        at_least("amplitude of a 3 Hz sine that is kept", kept, 0.95),
+        at_least(f"mouth openings, mean of {len(ratios)} peaks", float(np.mean(ratios)), 0.9),
+        at_least("mouth openings, least of the peaks", float(np.min(ratios)), 0.9),
+    ]

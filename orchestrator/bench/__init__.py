@@ -1,1 +1,0 @@
-"""Measurements: quality on real clips, speed of the fit. Never part of a test."""

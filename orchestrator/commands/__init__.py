@@ -1,1 +1,0 @@
-"""The commands of `talkmill` that talk to, or are, servers."""

@@ -1,0 +1,16 @@
+"""What a process of the download stage is: its settings, and the stages that it holds."""
+
+from services.download.settings import DownloadSettings, forget_proxies
+from services.process import Built, one_stage
+from talkmill.stages.download.network import AddressPolicy
+from talkmill.stages.download.stage import DownloadStage
+from talkmill.stages.download.web import GuardedWeb, WebLimits
+
+SETTINGS = DownloadSettings
+
+
+def build(settings: DownloadSettings) -> Built:
+    """Return the stage of a request, and the stages to load before the server is ready."""
+    forget_proxies()
+    web = GuardedWeb(AddressPolicy(settings.allowed_networks), WebLimits(settings.max_bytes, settings.max_seconds))
+    return one_stage(DownloadStage(web, files=False))

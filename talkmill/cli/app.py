@@ -1,0 +1,51 @@
+"""The command line put together: a file of this folder a group of commands."""
+
+import sys
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from talkmill.cli import dataset, doctor, hdtf, models, run, runs, token
+from talkmill.cli.outcome import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError
+
+MAKE, LOOK, SERVERS, OPERATE = "Make a set", "Look at it", "Runs on a server", "Operate"
+
+app = typer.Typer(
+    name="talkmill",
+    help="Turns talking-head videos into training sets for talking-face avatars.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command(rich_help_panel=MAKE)(run.run)
+app.add_typer(hdtf.app, name="hdtf", rich_help_panel=MAKE)
+app.add_typer(dataset.app, name="dataset", rich_help_panel=LOOK)
+for command in (runs.submit, runs.watch, runs.status, runs.cancel, runs.retry, runs.fetch):
+    app.command(rich_help_panel=SERVERS)(command)
+app.command("list", rich_help_panel=SERVERS)(runs.list_runs)
+app.command(rich_help_panel=OPERATE)(doctor.doctor)
+app.add_typer(models.app, name="models", rich_help_panel=OPERATE)
+app.command(rich_help_panel=OPERATE)(token.token)
+
+# Typer carries a click of its own and shows of it only this class; its root is what every usage error derives from.
+_UsageError: Any = typer.BadParameter.__mro__[2]
+
+
+def main() -> None:
+    """Run the command line; the console script."""
+    call(app)
+
+
+def call(commands: typer.Typer) -> None:
+    """Run a command line and end the process with its exit code."""
+    try:
+        code = commands(standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
+        code = EXIT_INTERRUPTED
+    except CommandError as error:
+        Console(stderr=True).print(f"Error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        code = EXIT_FAILED
+    except _UsageError as error:
+        error.show()
+        code = EXIT_FAILED
+    sys.exit(code if isinstance(code, int) else EXIT_OK)

@@ -1,0 +1,92 @@
+"""`talkmill dataset inspect | verify | export`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from talkmill.cli.environment import dataset_errors, open_models, read_settings
+from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED, clips_text
+from talkmill.dataset.reader import read_clip, read_manifest, size_folder, verify
+from talkmill.layouts.otavatar import export_otavatar
+
+app = typer.Typer(help="Data sets: inspect, verify, export.", no_args_is_help=True)
+
+
+class Layout(StrEnum):
+    """Folder layouts of the export."""
+
+    OTAVATAR = "otavatar"
+
+
+@app.command("inspect")
+def inspect_dataset(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run, or of data.mdb.")],
+    clip: Annotated[str | None, typer.Option(help="Show one clip.")] = None,
+) -> int:
+    """Show what a data set holds."""
+    console = Console()
+    with dataset_errors():
+        database = size_folder(folder)
+        manifest = read_manifest(database)
+        if clip is not None:
+            console.print_json(data=read_clip(database, clip).meta)
+            return EXIT_OK
+        table = Table("clip", "split", "frames", "valid", "focal", "trans z", "person")
+        for name, entry in manifest.clips.items():
+            values = read_clip(database, name)
+            condition = values.arrays.condition
+            table.add_row(
+                name,
+                entry.split,
+                str(entry.frame_count),
+                f"{values.arrays.valid.mean():.1%}",
+                f"{condition[0, 6]:.0f}",
+                f"{condition[:, 5].mean():.2f}",
+                values.meta.get("person") or "",
+            )
+        console.print(table)
+        console.print(f"{len(manifest.clips)} clips of {manifest.size} pixels in {database}", soft_wrap=True)
+    return EXIT_OK
+
+
+@app.command("verify")
+def verify_dataset(folder: Annotated[Path, typer.Argument(help="Folder of a run, or of data.mdb.")]) -> int:
+    """Read a whole data set and check it against its manifest."""
+    with dataset_errors():
+        manifest = verify(size_folder(folder))
+    frames = sum(entry.frame_count for entry in manifest.clips.values())
+    Console().print(f"{clips_text(len(manifest.clips))}, {frames} frames: whole")
+    return EXIT_OK
+
+
+@app.command("export")
+def export_dataset(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run, or of data.mdb.")],
+    out: Annotated[Path, typer.Option(help="Folder to write into.")],
+    layout: Annotated[Layout, typer.Option(help="Folder layout.")] = Layout.OTAVATAR,
+    name: Annotated[str, typer.Option(help="Prefix of the folders.")] = "talkmill",
+) -> int:
+    """Write every clip of a set in the folder layout of another tool; what is written already stays."""
+    writers = {Layout.OTAVATAR: export_otavatar}
+    console, errors = Console(), Console(stderr=True)
+    with dataset_errors():
+        result = writers[layout](folder, out, name, open_models(read_settings(), errors))
+    exported = len(result.written) + len(result.kept)
+    kept = f", {len(result.kept)} of them written before" if result.kept else ""
+    console.print(f"{exported} clip{'s' * (exported != 1)} in {out}{kept}", soft_wrap=True, markup=False)
+    for clip, reason in result.failed:
+        errors.print(f"{clip} was not exported: {reason}", soft_wrap=True, markup=False, style="red")
+    if result.strangers:
+        errors.print(
+            f"{len(result.strangers)} files in the same folders were not written by this export and stay, such as "
+            f"{result.strangers[0]}",
+            soft_wrap=True,
+            markup=False,
+        )
+    if result.failed:
+        return EXIT_SOME_REJECTED if exported else EXIT_FAILED
+    return EXIT_OK

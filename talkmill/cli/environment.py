@@ -1,0 +1,43 @@
+"""Settings and models as the environment gives them, with errors that a person can read."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from talkmill.cli.outcome import CommandError
+from talkmill.dataset.environment import DatasetError
+from talkmill.models.repository import ModelError, ModelRepository
+from talkmill.pipeline.settings import Settings
+
+
+def read_settings() -> Settings:
+    """Read the settings.
+
+    Raises:
+        CommandError: A variable is not what it should be.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"TALKMILL_{'__'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]
+        raise CommandError("; ".join(lines)) from error
+
+
+def open_models(settings: Settings, console: Console) -> ModelRepository:
+    """Return the model folder, which says on the console what it fetches."""
+
+    def announce(line: str) -> None:
+        console.print(f"fetching {line}", markup=False, soft_wrap=True)
+
+    return ModelRepository(settings.models.directory, settings.models.mirror, announce)
+
+
+@contextmanager
+def dataset_errors() -> Iterator[None]:
+    """Turn what a data set or a model may raise into words for the command line."""
+    try:
+        yield
+    except (DatasetError, ModelError, ValueError, OSError) as error:
+        raise CommandError(str(error)) from error

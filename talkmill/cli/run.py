@@ -1,0 +1,112 @@
+"""`talkmill run`: videos into a data set, in this process."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from talkmill.cli.environment import open_models, read_settings
+from talkmill.cli.interruption import cancellation
+from talkmill.cli.options import parameters_of, sources_of
+from talkmill.cli.outcome import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_REJECTED, CommandError, clips_text
+from talkmill.cli.progress import ProgressDisplay
+from talkmill.cli.signature import with_options
+from talkmill.environment import core_count
+from talkmill.models.catalogue import UnknownModelError
+from talkmill.models.choice import ModelChoice
+from talkmill.models.repository import ModelError
+from talkmill.pipeline.folders import open_store
+from talkmill.pipeline.options import RunOptions, SourceOptions
+from talkmill.pipeline.run import RunSummary, run_dataset
+from talkmill.stages.errors import CancelledError, StageError
+from talkmill.telemetry.logs import configure_logs
+
+
+@with_options
+def run(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Video files, folders, http(s) addresses.")],
+    out: Annotated[Path, typer.Option(help="Folder of the data set; a second run continues it.")],
+    options: RunOptions,
+    models: ModelChoice,
+    known: SourceOptions,
+    jobs: Annotated[int, typer.Option(min=1, help="Sources and clips at a time.")] = 1,
+    provider: Annotated[
+        str | None, typer.Option(help="Execution provider: auto, cpu, openvino, cuda, tensorrt.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show debug logs.")] = False,
+) -> int:
+    """Turn videos into a data set.
+
+    Exit code: 0 all clips are in the set, 2 some were rejected, 1 none is or the run failed, 130 interrupted.
+    """
+    # torch and the other runtimes take seconds to load.
+    from talkmill.pipeline.composition import build_stages
+
+    configure_logs("debug" if verbose else "warning")
+    console = Console(stderr=True)
+    settings = read_settings()
+    parameters = parameters_of(options)
+    with cancellation() as cancelled:
+        try:
+            sources = sources_of(inputs, known)
+            _check_writable(out)
+            store = open_store(out)
+            threads = settings.threads or max(1, core_count() // jobs)
+            stages = build_stages(
+                out,
+                open_models(settings, console),
+                models,
+                parameters,
+                provider or settings.execution_provider,
+                threads,
+                settings.gpu,
+            )
+            with ProgressDisplay(console, len(sources)) as display:
+                summary = run_dataset(out, sources, stages, store, parameters, jobs, display, cancelled)
+        except CancelledError:
+            console.print("interrupted; run the same command again to go on", markup=False)
+            return EXIT_INTERRUPTED
+        except StageError as error:
+            raise CommandError(f"{error.reason}: {error}; {error.remedy}") from error
+        except (UnknownModelError, ModelError, ValueError) as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"{error.filename or out}: {error.strerror or error}") from error
+    return _tell(console, out, options.size, summary)
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        (folder / "work").mkdir(parents=True, exist_ok=True)
+        probe = folder / "work" / ".writable"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise CommandError(
+            f"--out {folder} cannot be written ({error.strerror}); give a folder that you may write to"
+        ) from error
+
+
+def _tell(console: Console, out: Path, size: int, summary: RunSummary) -> int:
+    if summary.packed:
+        added = f"{clips_text(len(summary.packed))} of this command in the set; {summary.clip_count} in all"
+        console.print(f"{added}: {out / 'lmdb' / str(size)}", soft_wrap=True, markup=False)
+        console.print(f"look before you train: {out / 'preview'}", soft_wrap=True, markup=False)
+    if summary.removed:
+        console.print(
+            f"{clips_text(len(summary.removed))} of earlier commands left the set: {', '.join(summary.removed)}",
+            soft_wrap=True,
+            markup=False,
+            style="red",
+        )
+    console.print(f"{summary.executed} stages executed", markup=False)
+    if summary.rejected:
+        console.print(
+            f"{len(summary.rejected)} rejected, see {out / 'rejected.jsonl'}",
+            soft_wrap=True,
+            markup=False,
+            style="red",
+        )
+        return EXIT_SOME_REJECTED if summary.packed else EXIT_FAILED
+    return EXIT_OK if summary.packed else EXIT_FAILED

@@ -1,0 +1,104 @@
+"""Options of a command out of dataclasses: one definition serves the command line, the Python API and the docs."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, Field, fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import typer
+from pydantic.fields import FieldInfo
+
+from talkmill.option import Option
+
+# A bound that only keeps infinity out is not worth showing.
+NO_BOUND = 1e9
+
+
+def with_options(function: Callable[..., int]) -> Callable[..., int]:
+    """Let a command take dataclasses: each of their fields becomes an option of the command.
+
+    Args:
+        function: Its parameters that are dataclasses are replaced by their fields; the others stay.
+
+    Returns:
+        What typer makes a command of.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    groups: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(function).parameters.values():
+        kind = hints[parameter.name]
+        if is_dataclass(kind):
+            groups[parameter.name] = kind
+            parameters += _options_of(kind)
+        else:
+            parameters.append(parameter.replace(annotation=kind))
+
+    def command(**values: Any) -> int:
+        for name, kind in groups.items():
+            given = {one.name: values.pop(one.name) for one in fields(kind)}
+            # An option that is repeated comes as a list, or as None when it was not given.
+            given |= {key: tuple(given[key] or ()) for key in _repeated(get_type_hints(kind, include_extras=True))}
+            values[name] = kind(**given)
+        return function(**values)
+
+    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
+    command.__name__, command.__doc__ = function.__name__, function.__doc__
+    command.__signature__ = inspect.Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": int}
+    return command
+
+
+def flag_of(name: str, kind: Any) -> str:
+    """Return what a field of options is called on the command line."""
+    _, notes = _unwrapped(get_type_hints(kind, include_extras=True)[name])
+    option = next((note for note in notes if isinstance(note, Option)), Option(""))
+    return option.flag or "--" + name.replace("_", "-")
+
+
+def _options_of(kind: Any) -> Iterator[inspect.Parameter]:
+    hints = get_type_hints(kind, include_extras=True)
+    for one in fields(kind):
+        yield _option(one, hints[one.name])
+
+
+def _option(one: "Field[Any]", hint: Any) -> inspect.Parameter:
+    bare, notes = _unwrapped(hint)
+    option = next(note for note in notes if isinstance(note, Option))
+    bounds = {
+        name: getattr(bound, key)
+        for note in notes
+        if isinstance(note, FieldInfo)
+        for bound in note.metadata
+        for name, key in (("min", "ge"), ("max", "le"))
+        if abs(getattr(bound, key, NO_BOUND)) < NO_BOUND
+    }
+    default = None if one.default is MISSING else one.default
+    if one.name in _repeated({one.name: hint}):
+        bare, default = list[str] | None, None
+    settings: dict[str, Any] = {"help": option.help, **bounds}
+    if option.metavar:
+        settings["metavar"] = option.metavar
+    described = typer.Option(*([option.flag] if option.flag else []), **settings)
+    return inspect.Parameter(
+        one.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[bare, described]
+    )
+
+
+def _repeated(hints: dict[str, Any]) -> frozenset[str]:
+    return frozenset(name for name, hint in hints.items() if get_origin(_unwrapped(hint)[0]) is tuple)
+
+
+def _unwrapped(hint: Any) -> tuple[Any, list[Any]]:
+    """Return a type without `Annotated`, at any depth of a union with None, and what was said there."""
+    if get_origin(hint) is Annotated:
+        inner, *notes = get_args(hint)
+        bare, more = _unwrapped(inner)
+        return bare, [*notes, *more]
+    if get_origin(hint) in (Union, UnionType):
+        found = [_unwrapped(part) for part in get_args(hint)]
+        notes = [note for _, some in found for note in some]
+        bare = next(part for part, _ in found if part is not NoneType)
+        return (bare | None if any(part is NoneType for part, _ in found) else bare), notes
+    return hint, []

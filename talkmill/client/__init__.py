@@ -1,0 +1,1 @@
+"""Runs on a cluster: submit, upload, watch, fetch."""

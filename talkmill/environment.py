@@ -1,0 +1,26 @@
+"""The process: the user's folders, its cores, and native libraries that read the environment when loaded."""
+
+import os
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder of talkmill."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "talkmill"
+
+
+def core_count() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def quiet_libraries() -> None:
+    """Keep native libraries to one thread of linear algebra, off the terminal and off the network.
+
+    Call it before they are loaded.
+    """
+    # The fits solve many small systems: a second BLAS thread makes them slower.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("SVT_LOG", "1")
+    # ONNX Runtime's published builds tell Microsoft how they are used unless this is set (its Privacy.md).
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

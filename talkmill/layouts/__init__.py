@@ -1,0 +1,1 @@
+"""The folders that trainers read, written from a set: one file a trainer."""

@@ -1,0 +1,234 @@
+"""A set in the folder layout of OTAvatar_processing: docs/data-format.md, "The folder layout".
+
+Which clips there are is what the set says; what they are made from lies in the `work` folder beside it.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from scipy.io import savemat
+
+from talkmill.dataset.copying import copy_set
+from talkmill.dataset.environment import DatasetError
+from talkmill.dataset.lists import SPLITS, write_lists
+from talkmill.dataset.lock import locked
+from talkmill.dataset.reader import read_manifest, size_folder
+from talkmill.fitting.overlay import draw_mesh
+from talkmill.geometry.conventions import REFERENCE_SIZE, principal_point, rotation_from_euler
+from talkmill.layouts.folder import ExportFolder, Part
+from talkmill.matting.composite import composite_over
+from talkmill.models.repository import ModelError, ModelRepository
+from talkmill.morphable.model import MorphableModel
+from talkmill.pipeline.finished import ClipGoneError, FinishedClip, WorkFolder, finished_clip
+from talkmill.video.decode import Frame, read_grey_frames, read_images
+from talkmill.video.encode import compatible_writer
+
+WHITE = (255, 255, 255)
+# Of what is in the files of a clip: clips that another version wrote are written again.
+LAYOUT_VERSION = "2"
+# Folder and suffix of each file of a clip.
+CLIP_FILES = (
+    ("split", ".mp4"),
+    ("split", ".wav"),
+    ("matting_raw", ".mp4"),
+    ("matting", ".mp4"),
+    ("kp", ".txt"),
+    ("3dmm", ".mat"),
+    ("inv_render", ".mat"),
+    ("inv_debug", ".mp4"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What an export came to.
+
+    Attributes:
+        written: Clips that were written.
+        kept: Clips that an earlier export wrote from the same things.
+        failed: Clips that could not be written, and why.
+        strangers: Files in the folders of the layout that no export wrote.
+    """
+
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+    failed: tuple[tuple[str, str], ...]
+    strangers: tuple[Path, ...]
+
+
+def export_otavatar(folder: Path, out: Path, name: str, models: ModelRepository) -> ExportResult:
+    """Write every clip of a set, and the set.
+
+    What is written already, from the same things, stays; files of clips that are no longer in the set go away.
+
+    Args:
+        folder: The run's folder, or that of `data.mdb`.
+        out: Where to write.
+        name: Prefix of the folders.
+        models: For the mesh of `_inv_debug`.
+
+    Returns:
+        What was written.
+
+    Raises:
+        DatasetError: The folder holds no set, or one without clips.
+        NoWorkError: The set has no `work` folder; nothing was written.
+        ClipGoneError: Not one clip can be written; nothing was written.
+        FolderBusyError: Another export writes into `out`.
+    """
+    database = size_folder(folder)
+    work = WorkFolder.of(database)
+    _refuse_hopeless(database, work)
+    with locked(out, "export"):
+        target = ExportFolder(out, name)
+        with TemporaryDirectory(dir=out, prefix=".set-") as staging:
+            copied, part = _export_database(database, Path(staging), target, out, name)
+            return _export_clips(copied, part, work, target, name, models)
+
+
+def _refuse_hopeless(database: Path, work: WorkFolder) -> None:
+    """Raise the first clip's error where not one clip can be written, before anything is."""
+    manifest = read_manifest(database)
+    if not manifest.clips:
+        raise DatasetError(f"{database} holds no clip")
+    errors: list[ValueError] = []
+    for clip in manifest.clips:
+        try:
+            return work.check(finished_clip(database, clip, manifest.size))
+        except (ClipGoneError, DatasetError) as error:
+            errors.append(error)
+    raise ClipGoneError(f"not one of {len(errors)} clips can be exported; nothing was written. {errors[0]}")
+
+
+def _export_database(database: Path, staging: Path, target: ExportFolder, out: Path, name: str) -> tuple[Path, Part]:
+    """Copy the set; a run that goes on beside does not change what is exported.
+
+    Returns:
+        The folder of the copy, and what it is in the export: what was copied says that, not what lies there now.
+    """
+    manifest = copy_set(database, staging)
+    part = _database_part(staging, name)
+    if target.holds(part):
+        return staging, part
+
+    def move(folder: Path) -> None:
+        for file in part.files[:2]:
+            (staging / Path(file).name).replace(folder / file)
+        write_lists(folder / f"{name}_lmdb", manifest)
+
+    target.write(part, move)
+    return (out / part.files[0]).parent, part
+
+
+def _database_part(database: Path, name: str) -> Part:
+    manifest = read_manifest(database)
+    root = f"{name}_lmdb"
+    files = [f"{root}/{manifest.size}/{file}" for file in ("data.mdb", "lock.mdb")]
+    files += [f"{root}/{split}_list.txt" for split in SPLITS]
+    return Part("lmdb", hashlib.sha256(manifest.encode()).hexdigest(), tuple(files))
+
+
+def _export_clips(
+    database: Path, database_part: Part, work: WorkFolder, target: ExportFolder, name: str, models: ModelRepository
+) -> ExportResult:
+    manifest = read_manifest(database)
+    parts = [database_part]
+    written, kept, failed = [], [], []
+
+    @cache
+    def head(basis: str) -> MorphableModel:
+        return MorphableModel.load(models.ensure(basis, "morphable").path)
+
+    for clip_name, entry in manifest.clips.items():
+        part = _clip_part(clip_name, entry.split, entry.fingerprint, name)
+        parts.append(part)
+        if target.holds(part):
+            kept.append(clip_name)
+            continue
+        try:
+            clip = finished_clip(database, clip_name, manifest.size)
+            target.write(part, _clip_writer(clip, work.files(clip), head(clip.basis), name))
+        except (ClipGoneError, DatasetError, ModelError) as error:
+            failed.append((clip_name, str(error)))
+        else:
+            written.append(clip_name)
+    target.keep_only(parts)
+    folders = sorted({f"{name}_{step}/{split}" for step, _ in CLIP_FILES for split in SPLITS})
+    return ExportResult(tuple(written), tuple(kept), tuple(failed), tuple(target.strangers(folders)))
+
+
+def _clip_part(clip: str, split: str, fingerprint: str, name: str) -> Part:
+    files = tuple(_place(name, step, split, clip, suffix) for step, suffix in CLIP_FILES)
+    return Part(f"clip {clip}", f"{LAYOUT_VERSION} {fingerprint}", files)
+
+
+def _place(name: str, step: str, split: str, clip: str, suffix: str) -> str:
+    return f"{name}_{step}/{split}/{clip}{suffix}"
+
+
+def _clip_writer(
+    clip: FinishedClip, files: dict[str, Path], model: MorphableModel, name: str
+) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        def place(step: str, suffix: str) -> Path:
+            return folder / _place(name, step, clip.split, clip.name, suffix)
+
+        _write_videos(clip, files, model, place)
+        _write_values(files, place)
+
+    return write
+
+
+def _write_videos(
+    clip: FinishedClip, files: dict[str, Path], model: MorphableModel, place: Callable[[str, str], Path]
+) -> None:
+    _write_video(place("split", ".mp4"), clip.rate, read_images(files["video"]))
+    shutil.copyfile(files["audio"], place("split", ".wav"))
+    _write_video(place("matting_raw", ".mp4"), clip.rate, _over_white(files["video"], files["alpha"]))
+    _write_video(place("matting", ".mp4"), clip.rate, read_images(files["frames"]))
+    _write_video(place("inv_debug", ".mp4"), clip.rate, _overlays(clip.size, files["frames"], files["fit"], model))
+
+
+def _write_video(path: Path, rate: Fraction, frames: Iterator[Frame]) -> None:
+    with compatible_writer(path, rate) as writer:
+        for frame in frames:
+            writer.write(frame)
+
+
+def _over_white(video: Path, alpha: Path) -> Iterator[Frame]:
+    for frame, cover in zip(read_images(video), read_grey_frames(alpha), strict=True):
+        yield composite_over(frame, cover.astype(np.float32) * np.float32(1 / 255), WHITE)
+
+
+def _overlays(size: int, frames: Path, fine: Path, model: MorphableModel) -> Iterator[Frame]:
+    with np.load(fine, allow_pickle=False) as arrays:
+        fit = {key: arrays[key].astype(np.float64) for key in ("euler", "trans", "focal", "id", "exp")}
+    identity = fit["id"][: model.identity.shape[2]]
+    focal = float(fit["focal"][0]) * size / REFERENCE_SIZE
+    centre = principal_point(size)
+    rotations = rotation_from_euler(fit["euler"])
+    for index, frame in enumerate(read_images(frames)):
+        vertices = model.shape(identity, fit["exp"][index, : model.expression.shape[2]]).astype(np.float64)
+        yield draw_mesh(frame, model, vertices, rotations[index], fit["trans"][index], focal, centre)
+
+
+def _write_values(files: dict[str, Path], place: Callable[[str, str], Path]) -> None:
+    with np.load(files["landmarks"], allow_pickle=False) as arrays:
+        np.savetxt(place("kp", ".txt"), arrays["points"].reshape(-1))
+    _savemat(place("3dmm", ".mat"), files["coefficients"], ("coeff", "transform_params", "warping_params"))
+    _savemat(place("inv_render", ".mat"), files["fit"], ("id", "exp", "euler", "trans", "focal"))
+
+
+def _savemat(path: Path, source: Path, fields: tuple[str, ...]) -> None:
+    with np.load(source, allow_pickle=False) as arrays:
+        savemat(
+            path,
+            {field: np.atleast_2d(arrays[field]) if field == "id" else arrays[field] for field in fields},
+        )

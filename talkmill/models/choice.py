@@ -1,0 +1,18 @@
+"""The models that a user may choose, and which are taken where nothing is chosen."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from talkmill.option import Option
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Ids of models in the catalogue."""
+
+    landmarks: Annotated[str, Option("Landmark model.", metavar="ID")] = "face-api-68"
+    morphable: Annotated[str, Option("Morphable model.", metavar="ID")] = "makehuman-head"
+    detector: Annotated[str, Option("Face detector.", metavar="ID")] = "faceboxes-v2"
+
+
+DEFAULT_MODELS = ModelChoice()

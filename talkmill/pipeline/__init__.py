@@ -1,0 +1,1 @@
+"""In what order stages run: the graph, and the runner of one process."""

@@ -1,0 +1,142 @@
+"""The clips of a set, with the files that they were packed from. The set itself says what those are, in `-meta`."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.local import LocalStore
+from talkmill.artifacts.store import CorruptArtifactError, MissingArtifactError
+from talkmill.dataset.reader import read_clip
+from talkmill.pipeline.folders import WORK_BUCKET, open_store
+from talkmill.pipeline.report import MadeFrom
+
+_MADE_FROM = TypeAdapter(dict[str, MadeFrom])
+
+
+class NoWorkError(ValueError):
+    """The set has no `work` folder beside it."""
+
+
+class ClipGoneError(ValueError):
+    """The files that a clip was packed from are not there, or not as they were."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedClip:
+    """A clip of a set.
+
+    Attributes:
+        name: Its name.
+        split: `train` or `test`.
+        fingerprint: Changes with anything that the clip was packed from.
+        rate: Frames a second.
+        size: Side of the crop in pixels.
+        basis: Id of the morphable model.
+        measurements: Stage name to what it measured.
+        made_from: Kind to file: `video`, `audio`, `face_track`, `alpha`, `frames`, `landmarks`, `coefficients`, `fit`.
+    """
+
+    name: str
+    split: str
+    fingerprint: str
+    rate: Fraction
+    size: int
+    basis: str
+    measurements: dict[str, dict[str, Any]]
+    made_from: dict[str, Artifact]
+
+
+class WorkFolder:
+    """The `work` folder of a set's run."""
+
+    def __init__(self, folder: Path, store: LocalStore) -> None:
+        self.folder, self._store = folder, store
+
+    @classmethod
+    def of(cls, database: Path) -> "WorkFolder":
+        """Find it.
+
+        Args:
+            database: The folder of `data.mdb`, which is RUN/lmdb/SIZE.
+
+        Raises:
+            NoWorkError: There is none.
+        """
+        run = database.resolve().parent.parent
+        if not (run / "work").is_dir():
+            raise NoWorkError(
+                f"{run} holds a data set and no `work` folder, as `talkmill fetch` leaves it. {database} can be "
+                "trained on as it is; the other folders of the layout are written from what the stages made. To have "
+                f"them, run the same sources with `talkmill run ... --out {run}`, then export again. Nothing was "
+                "written"
+            )
+        return cls(run, open_store(run))
+
+    def check(self, clip: FinishedClip) -> None:
+        """Make sure that a clip's files are there, without reading the large ones.
+
+        Raises:
+            ClipGoneError: One is not.
+        """
+        missing = [kind for kind, artifact in clip.made_from.items() if not self._store.has(artifact)]
+        if missing:
+            raise ClipGoneError(
+                f"{', '.join(missing)} of {clip.name} {'is' if len(missing) == 1 else 'are'} not in "
+                f"{self.folder / 'work'} any more; run its source again with --out {self.folder}, then export again"
+            )
+
+    def files(self, clip: FinishedClip) -> dict[str, Path]:
+        """Return a clip's files, every byte checked.
+
+        Raises:
+            ClipGoneError: One is missing or damaged.
+        """
+        try:
+            return {kind: self._store.fetch(artifact) for kind, artifact in clip.made_from.items()}
+        except MissingArtifactError as error:
+            raise ClipGoneError(f"{error}; run the source of {clip.name} again, then export again") from error
+        except CorruptArtifactError as error:
+            path = self.folder / "work" / error.artifact.key
+            raise ClipGoneError(
+                f"{path} is damaged; delete {path.parent}, run the source of {clip.name} again with --out "
+                f"{self.folder}, then export again"
+            ) from error
+
+
+def finished_clip(database: Path, name: str, size: int) -> FinishedClip:
+    """Read what a set says of a clip.
+
+    Args:
+        database: The folder of `data.mdb`.
+        name: The clip.
+        size: Side of the set's images.
+
+    Raises:
+        DatasetError: The set has no such clip, or it is not whole.
+        ClipGoneError: The set does not say what the clip was packed from.
+    """
+    clip = read_clip(database, name)
+    try:
+        made_from = _MADE_FROM.validate_python(clip.meta["made_from"])
+    except (KeyError, ValidationError) as error:
+        raise ClipGoneError(
+            f"{name} was packed by talkmill 0.1, which did not note what it was packed from; run its source again with "
+            "the same --out, then export again"
+        ) from error
+    return FinishedClip(
+        name,
+        clip.entry.split,
+        clip.entry.fingerprint,
+        Fraction(clip.meta["rate"]),
+        size,
+        str(clip.meta["morphable_basis"]),
+        clip.meta["measurements"],
+        {
+            kind: Artifact(WORK_BUCKET, one.key, one.sha256, one.size_bytes, "application/octet-stream")
+            for kind, one in made_from.items()
+        },
+    )

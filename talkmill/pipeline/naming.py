@@ -1,0 +1,237 @@
+"""Inputs of the command line to named sources."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from talkmill.artifacts.artifact import Artifact, sha256_of
+from talkmill.dataset.names import slug, split_of_person
+from talkmill.stages.download.messages import is_address
+from talkmill.text import clean_text, path_of, path_text
+
+# What a folder is searched for. A file that is named is tried whatever it is called.
+VIDEO_SUFFIXES = frozenset(
+    [
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".mpg",
+        ".mpeg",
+        ".ts",
+        ".mts",
+        ".m2ts",
+        ".wmv",
+        ".flv",
+        ".3gp",
+        ".ogv",
+    ]
+)
+
+
+class InputError(ValueError):
+    """An input is neither a file, a folder with videos, nor an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSource:
+    """A source and what its clips are called.
+
+    Attributes:
+        name: Base of the clips' names, unique in the run.
+        original_name: File name or address.
+        uri: Path or address.
+        sha256: Content of a local file, else empty.
+        size_bytes: Length of a local file, else 0.
+        person: Who is seen; None when unknown.
+        link: Whether the person stands in the clips' names.
+        split: `train` or `test`.
+        upload: The file in the store, where it was uploaded.
+    """
+
+    name: str
+    original_name: str
+    uri: str
+    sha256: str
+    size_bytes: int
+    person: str | None
+    link: bool
+    split: Literal["train", "test"]
+    upload: Artifact | None = None
+
+    @property
+    def identity(self) -> str:
+        """What the source holds: the hash of a file, the address of anything else."""
+        return self.sha256 or self.uri
+
+    @property
+    def linked_person(self) -> str | None:
+        """The person, where it stands in the clips' names."""
+        return self.person if self.link else None
+
+
+def collect_sources(inputs: Iterable[str], person: str | None, link: bool, split: str) -> list[NamedSource]:
+    """Find the sources of a run.
+
+    Args:
+        inputs: Files, folders and addresses.
+        person: Who is seen in all of them; None when unknown.
+        link: Whether the person stands in the clips' names.
+        split: `train`, `test` or `by-person`.
+
+    Returns:
+        Sources in order, named after their files; `unique_names` tells them apart.
+
+    Raises:
+        InputError: An input is nothing that can be run.
+    """
+    sources: list[NamedSource] = []
+    for uri in _expand(inputs):
+        if is_address(uri):
+            sources.append(name_source(uri, uri, "", 0, person, link, split))
+        else:
+            path = path_of(uri)
+            sources.append(name_source(uri, path.name, sha256_of(path), path.stat().st_size, person, link, split))
+    return sources
+
+
+def with_plan(sources: Sequence[NamedSource], plan: Mapping[str, tuple[str, str]], link: bool) -> list[NamedSource]:
+    """Give sources the person and the split of a plan.
+
+    Args:
+        sources: Named after their files.
+        plan: Name of a clip to its person and its split.
+        link: Whether persons stand in the clips' names.
+
+    Returns:
+        The sources.
+
+    Raises:
+        InputError: The plan does not name one of them.
+    """
+    known = {slug(name): row for name, row in plan.items()}
+    missing = [source.original_name for source in sources if source.name not in known]
+    if missing:
+        raise InputError(f"the plan does not name {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}")
+    result = []
+    for source in sources:
+        person, split = known[source.name]
+        chosen: Literal["train", "test"] = "test" if split == "test" else "train"
+        result.append(replace(source, person=person, link=link, split=chosen))
+    return result
+
+
+def name_source(
+    uri: str,
+    original_name: str,
+    sha256: str,
+    size_bytes: int,
+    person: str | None,
+    link: bool,
+    split: str,
+    upload: Artifact | None = None,
+) -> NamedSource:
+    """Name one source after its file or address.
+
+    Args:
+        uri: Path or address.
+        original_name: File name or address.
+        sha256: Content of a file, else empty.
+        size_bytes: Length of a file, else 0.
+        person: Who is seen; None when unknown.
+        link: Whether the person stands in the clips' names.
+        split: `train`, `test` or `by-person`.
+        upload: The file in the store, where it was uploaded.
+    """
+    person = clean_text(person) if person else None
+    if is_address(uri):
+        stem = Path(urlsplit(uri).path).stem or urlsplit(uri).hostname or uri
+    else:
+        stem = clean_text(Path(original_name).stem)
+    fixed: Literal["train", "test"] = "test" if split == "test" else "train"
+    chosen = split_of_person(person or stem) if split == "by-person" else fixed
+    return NamedSource(slug(stem), clean_text(original_name), uri, sha256, size_bytes, person, link, chosen, upload)
+
+
+def _expand(inputs: Iterable[str]) -> list[str]:
+    found: dict[str, None] = {}
+    for text in inputs:
+        path = Path(text)
+        if is_address(text):
+            found[clean_text(text)] = None
+        elif path.is_dir():
+            files = sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file())
+            if not files:
+                raise InputError(f"folder {clean_text(text)} holds no video ({', '.join(sorted(VIDEO_SUFFIXES))})")
+            found |= {path_text(file.resolve()): None for file in files}
+        elif path.is_file():
+            found[path_text(path.resolve())] = None
+        else:
+            raise InputError(f"{clean_text(text)} is neither a file, a folder nor an http(s) address")
+    return list(found)
+
+
+# Characters of a source's hash that tell it from others of its name, more where that is not enough.
+MARKS = (0, 8, 16, 64)
+
+
+def unique_names(sources: Sequence[NamedSource], taken: Mapping[str, str] | None = None) -> list[NamedSource]:
+    """Tell same-named sources apart by what they hold; the same content twice under one name is one source.
+
+    Names that differ in capitals alone count as the same: some file systems keep one file for both.
+
+    Args:
+        sources: What is to be run.
+        taken: Name of a source that a data set holds to its identity. What the set holds keeps the name that it has
+            there.
+
+    Returns:
+        The sources, in order; where a name stands for several, each gets the beginning of its hash.
+    """
+    first = {(source.name.casefold(), source.identity): source for source in reversed(sources)}
+    kept = [source for source in sources if first[source.name.casefold(), source.identity] is source]
+    held = {name.casefold(): identity for name, identity in (taken or {}).items()}
+    levels = [_known_level(source, taken or {}) for source in kept]
+    while True:
+        named = [_marked(source, MARKS[level]) for source, level in zip(kept, levels, strict=True)]
+        counts = Counter(source.name.casefold() for source in named)
+        clashing = [
+            index
+            for index, source in enumerate(named)
+            if levels[index] < len(MARKS) - 1
+            and (
+                counts[source.name.casefold()] > 1
+                or held.get(source.name.casefold(), source.identity) != source.identity
+            )
+        ]
+        # What the set holds already stays, where another can move; of several, the one with the shortest mark.
+        holders: dict[str, int] = {}
+        for index in sorted(clashing, key=lambda index: levels[index]):
+            if (taken or {}).get(named[index].name) == named[index].identity:
+                holders.setdefault(named[index].name.casefold(), index)
+        movable = [index for index in clashing if index not in holders.values()]
+        if not movable:
+            return named
+        for index in movable:
+            levels[index] += 1
+
+
+def _known_level(source: NamedSource, taken: Mapping[str, str]) -> int:
+    """Return how many marks a source has in the set; 0 where the set does not hold it."""
+    for level, mark in enumerate(MARKS):
+        if taken.get(_marked(source, mark).name) == source.identity:
+            return level
+    return 0
+
+
+def _marked(source: NamedSource, characters: int) -> NamedSource:
+    if not characters:
+        return source
+    digest = source.sha256 or hashlib.sha256(source.uri.encode()).hexdigest()
+    return replace(source, name=f"{source.name}.{digest[:characters]}")

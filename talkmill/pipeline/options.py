@@ -1,0 +1,120 @@
+"""What a person may say of a run. One definition for `talkmill run`, `talkmill submit`, the Python API and the docs."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from talkmill.inference.precision import Precision
+from talkmill.option import Option, OptionError
+from talkmill.pipeline.graph import RunParameters
+from talkmill.stages.coarse_fit.messages import CoarseFitParameters, CoarseMethod
+from talkmill.stages.crop.messages import CropParameters
+from talkmill.stages.fields import Focal, Margin, NonNegative, Side
+from talkmill.stages.fine_fit.messages import FineFitParameters
+from talkmill.stages.matting.messages import MattingMethod, MattingParameters
+from talkmill.stages.split.messages import SplitParameters, TimeRange
+
+_SPLIT, _MATTING, _CROP, _COARSE, _FINE = (
+    SplitParameters(),
+    MattingParameters(),
+    CropParameters(),
+    CoarseFitParameters(),
+    FineFitParameters(),
+)
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class RunOptions:
+    """What decides the numbers of a run; everything else of `RunParameters` has its default."""
+
+    size: Annotated[Side, Option("Side of the stored images in pixels.")] = _CROP.size
+    fps: Annotated[str, Option("Frames per second of the clips, or `source` for a constant native rate.")] = _SPLIT.fps
+    ranges: Annotated[
+        tuple[str, ...],
+        Option("Use only this part of each source, in seconds or mm:ss; repeatable.", "--range", "START-END"),
+    ] = ()
+    matting: Annotated[MattingMethod, Option("Matting method; `draft` for a quick look.")] = _MATTING.method
+    precision: Annotated[Precision, Option("Arithmetic of the networks: bf16 needs OpenVINO, fp16 needs TensorRT.")] = (
+        _MATTING.precision
+    )
+    increase_area: Annotated[Margin, Option("Margin on each side of the face box, as a fraction of its size.")] = (
+        _CROP.increase_area
+    )
+    min_seconds: Annotated[NonNegative, Option("Reject clips that are shorter.")] = _SPLIT.min_seconds
+    min_face: Annotated[NonNegative, Option("Reject clips whose face is smaller, in pixels of the source.")] = (
+        _SPLIT.min_face_pixels
+    )
+    coarse: Annotated[CoarseMethod, Option("How the coarse coefficients are found.")] = _COARSE.method
+    photometric: Annotated[bool, Option("Refine the camera by the colours of the skin.")] = _FINE.photometric
+    focal: Annotated[
+        Focal | None,
+        Option(
+            "Hold the focal length instead of estimating it, in pixels of a 512 crop; AD-NeRF uses 1100.",
+            metavar="PIXELS",
+        ),
+    ] = _FINE.focal_pixels
+
+    def parameters(self) -> RunParameters:
+        """Return the parameters of every stage.
+
+        Raises:
+            OptionError: An option cannot be read.
+        """
+        return RunParameters(
+            split=SplitParameters(_rate(self.fps), _time_ranges(self.ranges), self.min_seconds, self.min_face),
+            matting=MattingParameters(self.matting, self.precision),
+            crop=CropParameters(self.size, self.increase_area),
+            coarse_fit=CoarseFitParameters(
+                self.coarse, precision=self.precision if self.coarse != "landmark-fit" else "fp32"
+            ),
+            fine_fit=FineFitParameters(photometric=self.photometric, focal_pixels=self.focal),
+        )
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class SourceOptions:
+    """What is known of the sources of a run."""
+
+    person: Annotated[str | None, Option("Name of the person in all inputs.", metavar="NAME")] = None
+    link_persons: Annotated[
+        bool, Option("Name clips person#clip, so that OTAvatar and PIRender pair clips of a person.", "--link-persons")
+    ] = False
+    split: Annotated[Literal["train", "test", "by-person"], Option("Which list the clips go to.")] = "train"
+    plan: Annotated[
+        Path | None, Option("Plan of `talkmill hdtf plan`: people and splits by file name.", metavar="FILE")
+    ] = None
+
+
+def _rate(text: str) -> str:
+    if text == "source":
+        return text
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 1 <= rate <= 240:
+        raise OptionError("fps", f"{text!r} is neither `source` nor a rate from 1 to 240, such as 25 or 30000/1001")
+    return str(rate)
+
+
+def _time_ranges(texts: tuple[str, ...]) -> tuple[TimeRange, ...]:
+    found = []
+    for text in texts:
+        try:
+            start, end = (_seconds(part) for part in text.split("-"))
+        except ValueError:
+            raise OptionError("ranges", f"{text!r} is not START-END in seconds or mm:ss") from None
+        if end <= start:
+            raise OptionError("ranges", f"{text!r} ends before it starts")
+        found.append(TimeRange(start, end))
+    return tuple(found)
+
+
+def _seconds(text: str) -> float:
+    total = 0.0
+    for part in text.split(":"):
+        total = total * 60 + float(part)
+    return total

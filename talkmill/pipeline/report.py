@@ -1,0 +1,226 @@
+"""What a run came to, for whoever reads it afterwards: the set's `-meta`, report.json, rejected.jsonl."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from talkmill.artifacts.artifact import Key, Sha256, SizeBytes
+from talkmill.artifacts.manifest import Manifest, Rejection
+from talkmill.pipeline.graph import (
+    CLIPS_FROM,
+    FIRST,
+    ClipProgress,
+    RunParameters,
+    clip_artifacts,
+    morphable_of,
+    names_of,
+    packed_artifacts,
+)
+from talkmill.pipeline.naming import NamedSource
+from talkmill.stages.digest import to_json
+from talkmill.stages.pack.messages import PackedClip
+
+CAMERA = "AD-NeRF: p = R v + t, R = Rx(theta) Ry(phi) Rz(psi), looking down -z; focal in pixels of a 512 crop"
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFrom:
+    """A file that a clip was made from, as `-meta` names it.
+
+    Attributes:
+        key: Stage, digest of what the stage was asked, and file name: the same wherever the run was.
+        sha256: Hex digest of the content.
+        size_bytes: Length of the content.
+    """
+
+    key: Key
+    sha256: Sha256
+    size_bytes: SizeBytes
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """How one execution was made.
+
+    Attributes:
+        cached: Whether an earlier execution was found; the rest then describes that one.
+        stage_version: Version that the stage declared.
+        action_digest: sha256 of what was asked for.
+        started_at: UTC, ISO 8601.
+        fetch_seconds: Time to fetch and verify inputs.
+        execute_seconds: Time in the stage.
+        upload_seconds: Time to publish outputs.
+        execution_provider: What ran the networks, or empty.
+        worker: Host and process.
+        models: Model id to sha256.
+    """
+
+    cached: bool
+    stage_version: str
+    action_digest: str
+    started_at: str
+    fetch_seconds: float
+    execute_seconds: float
+    upload_seconds: float
+    execution_provider: str
+    worker: str
+    models: dict[str, str] = field(default_factory=dict)
+
+
+def record_of(manifest: Manifest, cached: bool) -> StageRecord:
+    """Return the record of a manifest."""
+    return StageRecord(
+        cached=cached,
+        stage_version=manifest.stage_version,
+        action_digest=manifest.action_digest,
+        started_at=manifest.started_at,
+        fetch_seconds=manifest.fetch_seconds,
+        execute_seconds=manifest.execute_seconds,
+        upload_seconds=manifest.upload_seconds,
+        execution_provider=manifest.execution_provider,
+        worker=manifest.worker,
+        models={model.id: model.sha256 for model in manifest.models},
+    )
+
+
+@dataclass(slots=True)
+class ClipResult:
+    """One clip after the run.
+
+    Attributes:
+        name: Its name in the set.
+        source: Where it comes from.
+        progress: The clip and its outputs.
+        provenance: Of its source.
+        records: Stage name to how it ended; also of the source's stages.
+        rejected: Stage and rejection; None for a clip that goes into the set.
+    """
+
+    name: str
+    source: NamedSource
+    progress: ClipProgress
+    provenance: dict[str, str]
+    records: dict[str, StageRecord]
+    rejected: tuple[str, Rejection] | None = None
+
+
+@dataclass(slots=True)
+class RunResult:
+    """A finished run.
+
+    Attributes:
+        clips: Every clip, in order of sources.
+        refused: Sources and candidates that did not become clips: subject, source, stage, rejection.
+        source_records: Source name to its stages.
+    """
+
+    clips: list[ClipResult] = field(default_factory=list)
+    refused: list[tuple[str, NamedSource, str, Rejection]] = field(default_factory=list)
+    source_records: dict[str, dict[str, StageRecord]] = field(default_factory=dict)
+
+
+def packed_clip(clip: ClipResult) -> PackedClip:
+    """Return what pack is told of a finished clip."""
+    return PackedClip(name=clip.name, split=clip.source.split, meta=_meta(clip), **packed_artifacts(clip.progress))
+
+
+def _meta(clip: ClipResult) -> dict[str, Any]:
+    """Return what travels with a clip as `-meta`; nothing in it depends on when or where the run was."""
+    split = clip.progress.clip
+    outputs = clip.progress.outputs
+    models = {name: digest for record in clip.records.values() for name, digest in record.models.items()}
+    return {
+        "source": clip.provenance | {"original_name": clip.source.original_name, "sha256": clip.source.sha256},
+        "person": clip.source.person,
+        "licence": clip.provenance.get("licence"),
+        "rate": split.rate,
+        "start_seconds": split.start_seconds,
+        "frame_count": split.frame_count,
+        "stages": {stage: record.stage_version for stage, record in sorted(clip.records.items())},
+        "models": dict(sorted(models.items())),
+        "made_from": {
+            kind: asdict(MadeFrom(one.key, one.sha256, one.size_bytes))
+            for kind, one in clip_artifacts(clip.progress).items()
+        },
+        "morphable_basis": morphable_of(clip.progress),
+        "camera": CAMERA,
+        "not_estimated": {"coeff_3dmm": ["texture [144:224]", "gamma [227:254]"]},
+        "measurements": {
+            CLIPS_FROM: split.measurements,
+            **{stage: outputs[stage].measurements for stage in names_of("clip")},
+        },
+        "notes": [
+            *_notes(outputs.get(FIRST)),
+            *split.notes,
+            *(note for stage in names_of("clip") for note in _notes(outputs[stage])),
+        ],
+    }
+
+
+def rejected_rows(result: RunResult) -> list[dict[str, Any]]:
+    """Return the rows of rejected.jsonl."""
+    rows = [rejected_row(subject, source, stage, rejection) for subject, source, stage, rejection in result.refused]
+    return rows + [rejected_row(clip.name, clip.source, *clip.rejected) for clip in result.clips if clip.rejected]
+
+
+def rejected_row(subject: str, source: NamedSource, stage: str, rejection: Rejection) -> dict[str, Any]:
+    """Return one row of rejected.jsonl."""
+    return {"clip": subject, "source": source.original_name, "stage": stage} | asdict(rejection)
+
+
+def run_report(result: RunResult, parameters: RunParameters, pack: StageRecord | None) -> str:
+    """Return the content of report.json."""
+    clips = ",\n".join(json.dumps(clip_report(clip), indent=1, ensure_ascii=False) for clip in result.clips)
+    return report_head(parameters) + clips + report_tail(rejected_rows(result), pack)
+
+
+def report_head(parameters: RunParameters) -> str:
+    """Return report.json up to its clips."""
+    head = json.dumps(
+        {"talkmill": version("talkmill"), "parameters": to_json(parameters)}, indent=1, ensure_ascii=False
+    )
+    return head.removesuffix("\n}") + ',\n "clips": [\n'
+
+
+def report_tail(rejected: list[dict[str, Any]], pack: StageRecord | None) -> str:
+    """Return report.json from the end of its clips on."""
+    written = {"rejected": rejected, "pack": _stage_report(pack, None) if pack else None}
+    return "\n ],\n" + json.dumps(written, indent=1, ensure_ascii=False).removeprefix("{\n") + "\n"
+
+
+def clip_report(clip: ClipResult) -> dict[str, Any]:
+    """Return what report.json says of a clip."""
+    split = clip.progress.clip
+    return {
+        "clip": clip.name,
+        "source": clip.source.original_name,
+        "person": clip.source.person,
+        "split": clip.source.split,
+        "outcome": "rejected" if clip.rejected else "packed",
+        "rejection": {"stage": clip.rejected[0], **asdict(clip.rejected[1])} if clip.rejected else None,
+        "frame_count": split.frame_count,
+        "rate": split.rate,
+        "start_seconds": split.start_seconds,
+        "width": split.width,
+        "height": split.height,
+        "measurements": split.measurements,
+        "notes": list(split.notes),
+        "stages": {
+            stage: _stage_report(record, clip.progress.outputs.get(stage)) for stage, record in clip.records.items()
+        },
+    }
+
+
+def _stage_report(record: StageRecord, outputs: Any) -> dict[str, Any]:
+    written = asdict(record)
+    written["version"] = written.pop("stage_version")
+    del written["worker"]
+    return written | {
+        "measurements": getattr(outputs, "measurements", {}),
+        "notes": list(_notes(outputs)),
+    }
+
+
+def _notes(outputs: Any) -> tuple[str, ...]:
+    return getattr(outputs, "notes", ())

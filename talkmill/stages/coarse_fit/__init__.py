@@ -1,0 +1,1 @@
+"""The coarse_fit stage."""

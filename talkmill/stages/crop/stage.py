@@ -1,0 +1,163 @@
+"""Crop: one square for the whole clip, over a flat background, resized once."""
+
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from talkmill.artifacts.manifest import ModelVersion
+from talkmill.faces.crop_box import CropBox, box_of_clip
+from talkmill.geometry.transforms import apply, image_from_square
+from talkmill.matting.composite import composite_over, estimate_foreground
+from talkmill.stages.contract import Measurement, StageContext
+from talkmill.stages.crop.messages import CropInputs, CropOutputs, CropParameters
+from talkmill.stages.errors import FrameContractError
+from talkmill.video.ahead import ahead
+from talkmill.video.decode import Frame, read_grey_frames, read_images
+from talkmill.video.encode import lossless_writer
+
+SHARPNESS_EVERY = 10
+# Background around the person that the foreground's colour is told apart from, in pixels.
+MARGIN = 24
+# Above this share of padding the user should know.
+PADDING_NOTE = 0.05
+
+
+class CropStage:
+    """Cuts, composites and resizes."""
+
+    name = "crop"
+    version = "3"
+    outputs_type = CropOutputs
+    keeps_result = True
+    models: tuple[ModelVersion, ...] = ()
+    execution_provider = ""
+    arithmetic = ""
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def run(self, inputs: CropInputs, context: StageContext) -> CropOutputs:
+        """Crop a clip.
+
+        Raises:
+            FrameContractError: The clip, its matte and its face track differ in length.
+        """
+        parameters = inputs.parameters
+        with np.load(context.path(inputs.face_track), allow_pickle=False) as track:
+            boxes, scores = track["boxes"], track["scores"]
+        box = box_of_clip(boxes, parameters.increase_area)
+        path = context.scratch / "crop.mkv"
+        sharpness: list[float] = []
+        size = (0, 0)
+        frames = ahead(read_images(context.path(inputs.video)))
+        pairs = zip(frames, read_grey_frames(context.path(inputs.alpha)), strict=True)
+        rate = Fraction(inputs.rate)
+        with lossless_writer(path, rate) as writer:
+            try:
+                for index, (frame, alpha) in enumerate(pairs):
+                    if index >= len(boxes):
+                        break
+                    size = (frame.shape[1], frame.shape[0])
+                    cropped = crop_frame(frame, alpha, box, parameters)
+                    writer.write(cropped)
+                    if index % SHARPNESS_EVERY == 0:
+                        source = cut_square(frame, box, parameters)
+                        sharpness.append(_sharpness_ratio(cropped, source, boxes[index], box))
+                    context.advance(writer.frame_count, len(boxes))
+                    context.count_video(1, float(1 / rate))
+            except ValueError as error:
+                raise FrameContractError(f"the clip and its matte differ in length or size: {error}") from error
+        if writer.frame_count != len(boxes):
+            raise FrameContractError(f"the clip has {writer.frame_count} frames, its face track has {len(boxes)}")
+        image_from_crop = image_from_square(box.x0, box.y0, box.side, parameters.size)
+        corners = apply(np.asarray(np.linalg.inv(image_from_crop), np.float64), boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+        geometry = context.scratch / "geometry.npz"
+        np.savez(geometry, image_from_crop=image_from_crop, face_boxes=corners.astype(np.float32), valid=scores > 0)
+        padded = box.padded_fraction(*size)
+        measurements: dict[str, Measurement] = {
+            "crop_x0": box.x0,
+            "crop_y0": box.y0,
+            "crop_side": box.side,
+            "padded_fraction": round(padded, 4),
+            "enlargement": round(parameters.size / box.side, 3),
+            "sharpness_ratio": round(float(np.median(sharpness)), 3),
+        }
+        notes = []
+        if padded > PADDING_NOTE:
+            notes.append(f"{padded:.0%} of the crop lies outside the frame and is padded with the background")
+        if box.side < parameters.size / 2:
+            notes.append(f"the face is enlarged {parameters.size / box.side:.1f} times: the source is small")
+        return CropOutputs(
+            context.publish(path, "crop.mkv", "video/x-matroska"),
+            context.publish(geometry, "geometry.npz", "application/x-npz"),
+            measurements,
+            tuple(notes),
+        )
+
+
+def crop_frame(frame: Frame, alpha: npt.NDArray[np.uint8], box: CropBox, parameters: CropParameters) -> Frame:
+    """Cut one frame, composite it over the background, and resize it once.
+
+    Args:
+        frame: RGB, (H, W, 3) uint8.
+        alpha: Matte, (H, W) uint8.
+        box: What to cut.
+        parameters: Size and background.
+
+    Returns:
+        (size, size, 3) uint8.
+    """
+    rows, columns = _inside(box, *alpha.shape)
+    cut, matte = frame[rows, columns], alpha[rows, columns]
+    composite = np.empty_like(cut)
+    composite[:] = np.array(parameters.background_color, np.uint8)
+    # Around the person there is background alone.
+    x, y, width, height = cv2.boundingRect(matte)
+    if width and height:
+        low, left = max(0, y - MARGIN), max(0, x - MARGIN)
+        part = np.s_[low : y + height + MARGIN, left : x + width + MARGIN]
+        cover = matte[part].astype(np.float32) * np.float32(1 / 255)
+        composite[part] = composite_over(estimate_foreground(cut[part], cover), cover, parameters.background_color)
+    return _resized(composite, rows, columns, box, parameters)
+
+
+def cut_square(frame: Frame, box: CropBox, parameters: CropParameters) -> Frame:
+    """Cut and resize one frame as it is; see `crop_frame`."""
+    rows, columns = _inside(box, *frame.shape[:2])
+    return _resized(frame[rows, columns], rows, columns, box, parameters)
+
+
+def _inside(box: CropBox, height: int, width: int) -> tuple[slice, slice]:
+    """Return the rows and columns of a frame that lie in a box."""
+    rows = slice(max(0, box.y0), min(height, box.y0 + box.side))
+    return rows, slice(max(0, box.x0), min(width, box.x0 + box.side))
+
+
+def _resized(image: Frame, rows: slice, columns: slice, box: CropBox, parameters: CropParameters) -> Frame:
+    if image.shape[:2] != (box.side, box.side):
+        canvas = np.empty((box.side, box.side, 3), np.uint8)
+        canvas[:] = np.array(parameters.background_color, np.uint8)
+        top, left = rows.start - box.y0, columns.start - box.x0
+        canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
+        image = canvas
+    interpolation = cv2.INTER_AREA if box.side >= parameters.size else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (parameters.size, parameters.size), interpolation=interpolation))
+
+
+def _sharpness_ratio(cropped: Frame, source: Frame, face_box: npt.NDArray[np.float32], box: CropBox) -> float:
+    """Return the variance of the Laplacian in the middle half of the face, over that of the same crop of the frame.
+
+    The outline of the person over the flat background is sharper than any picture: it must not count.
+    """
+    scale = cropped.shape[0] / box.side
+    margin = (face_box[2:] - face_box[:2]) / 4
+    middle = np.concatenate([face_box[:2] + margin, face_box[2:] - margin])
+    x0, y0, x1, y1 = ((middle - np.array([box.x0, box.y0] * 2)) * scale).astype(int)
+    limit = cropped.shape[0]
+    face = np.s_[max(0, y0) : min(limit, y1), max(0, x0) : min(limit, x1)]
+    variances = [
+        cv2.Laplacian(cv2.cvtColor(image[face], cv2.COLOR_RGB2GRAY), cv2.CV_64F).var() for image in (cropped, source)
+    ]
+    return float(variances[0] / max(variances[1], 1e-9))

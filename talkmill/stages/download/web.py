@@ -1,0 +1,196 @@
+"""Getting a video from the web: a file as it is, a page through yt-dlp."""
+
+import http.client
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from talkmill.stages.contract import StageContext
+from talkmill.stages.download.network import AddressPolicy, GuardedProxy
+from talkmill.stages.download.page import PageOptions, fetch_page, shown_address
+from talkmill.stages.errors import (
+    DownloadFailedError,
+    DownloadRefusedError,
+    RateLimitedError,
+    StageError,
+    VideoRemovedError,
+    VideoTooLargeError,
+)
+
+TIMEOUT_SECONDS = 60
+CHUNK_BYTES = 1 << 20
+# Some servers refuse clients without a name.
+USER_AGENT = "talkmill"
+# HTTP answers with a reason of their own; of the others, 408, 425 and 5xx mean "not now", every other 4xx "no".
+_ANSWERS: dict[int, type[StageError]] = {404: VideoRemovedError, 410: VideoRemovedError, 429: RateLimitedError}
+
+
+class Fetched(NamedTuple):
+    """What came: a local file, where it comes from, and what the user should know."""
+
+    path: Path
+    provenance: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WebLimits:
+    """How much one download may cost.
+
+    Attributes:
+        max_bytes: Its bytes.
+        max_seconds: Its time.
+    """
+
+    max_bytes: int = 20 << 30
+    max_seconds: float = 4 * 3600
+
+
+class Web:
+    """The web as a user's own machine reaches it."""
+
+    def __init__(self, limits: WebLimits | None = None) -> None:
+        self._limits = limits or WebLimits()
+
+    def fetch(self, address: str, max_height: int, context: StageContext) -> "Fetched":
+        """Download a video; see `fetch_url`."""
+        return fetch_url(address, max_height, _Budget(context, self._limits), None)
+
+
+class GuardedWeb(Web):
+    """The web as a service reaches it for a stranger: through the proxy that checks every address."""
+
+    def __init__(self, policy: AddressPolicy, limits: WebLimits) -> None:
+        super().__init__(limits)
+        self._policy = policy
+
+    def fetch(self, address: str, max_height: int, context: StageContext) -> "Fetched":
+        """Download a video; see `fetch_url`.
+
+        Raises:
+            DownloadRefusedError: Also where an address on the way is not public.
+            VideoTooLargeError: Also where all requests together brought too many bytes.
+        """
+        with GuardedProxy(self._policy, self._limits.max_bytes) as proxy:
+            try:
+                fetched = fetch_url(address, max_height, _Budget(context, self._limits), proxy.address)
+            except (StageError, OSError) as error:
+                if proxy.traffic.refused:
+                    raise DownloadRefusedError(f"{shown_address(address)}: {proxy.traffic.refused[-1]}") from error
+                if proxy.traffic.too_much:
+                    raise VideoTooLargeError(_too_many(address, self._limits)) from error
+                raise
+            if proxy.traffic.too_much:
+                raise VideoTooLargeError(_too_many(address, self._limits))
+            return fetched
+
+
+class _Budget:
+    """A download's scratch and progress, and its bounds."""
+
+    def __init__(self, context: StageContext, limits: WebLimits) -> None:
+        self.scratch = context.scratch
+        self.limits = limits
+        self._context = context
+        self._deadline = time.monotonic() + limits.max_seconds
+
+    def advance(self, address: str, done: int, total: int) -> None:
+        """Report bytes, and stop at a bound."""
+        if max(done, total) > self.limits.max_bytes:
+            raise VideoTooLargeError(_too_many(address, self.limits), measure=max(done, total))
+        if time.monotonic() > self._deadline:
+            raise VideoTooLargeError(
+                f"{shown_address(address)} takes more than {self.limits.max_seconds:g} s to download"
+            )
+        self._context.advance(done, max(done, total), "bytes")
+
+
+def _too_many(address: str, limits: WebLimits) -> str:
+    return f"{shown_address(address)} has more than {limits.max_bytes} bytes"
+
+
+class _ThroughProxy(urllib.request.BaseHandler):
+    """Sends every request of an opener through one proxy, whatever NO_PROXY says."""
+
+    handler_order = 100
+
+    def __init__(self, proxy: str) -> None:
+        self._proxy = urlsplit(proxy).netloc
+
+    def http_open(self, request: urllib.request.Request) -> None:
+        """Choose the proxy; the next handler connects."""
+        request.set_proxy(self._proxy, "http")
+
+    https_open = http_open
+
+
+def fetch_url(address: str, max_height: int, budget: "_Budget", proxy: str | None) -> "Fetched":
+    """Download a video.
+
+    Args:
+        address: http(s) address of a file or of a page.
+        max_height: The best video up to this height is taken from a page.
+        budget: Scratch folder, progress and bounds.
+        proxy: Address of the proxy that everything goes through; None for the way that the environment names.
+
+    Returns:
+        The local file, its provenance and notes.
+
+    Raises:
+        DownloadRefusedError: The server does not give a video.
+        DownloadFailedError: The network failed.
+    """
+    request = urllib.request.Request(address, headers={"User-Agent": USER_AGENT})  # noqa: S310 - http(s) only
+    opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({}), _ThroughProxy(proxy)] if proxy else []))
+    try:
+        with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
+            if not _is_page(response):
+                target = budget.scratch / f"source{plain_suffix(Path(urlsplit(address).path))}"
+                return Fetched(_save(response, target, address, budget), {"uri": address})
+    except urllib.error.HTTPError as error:
+        message = f"{shown_address(address)} answers {error.code} {error.reason}"
+        error.close()
+        raise _ANSWERS.get(error.code, _other(error.code))(message) from error
+    except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
+        raise DownloadFailedError(
+            f"{shown_address(address)} cannot be read: {getattr(error, 'reason', error)}"
+        ) from error
+    return _from_page(address, max_height, budget, proxy)
+
+
+def _other(status: int) -> type[StageError]:
+    return DownloadFailedError if status in (408, 425) or status >= 500 else DownloadRefusedError
+
+
+def _is_page(response: http.client.HTTPResponse) -> bool:
+    return response.headers.get_content_type() in ("text/html", "application/xhtml+xml")
+
+
+def plain_suffix(path: Path) -> str:
+    """Return a file's suffix in small letters, `.mp4` where it is none of up to seven letters and digits."""
+    suffix = path.suffix.lower()
+    return suffix if suffix[1:].isalnum() and suffix.isascii() and len(suffix) <= 8 else ".mp4"
+
+
+def _save(response: http.client.HTTPResponse, target: Path, address: str, budget: "_Budget") -> Path:
+    total = int(response.headers.get("Content-Length") or 0)
+    done = 0
+    with target.open("wb") as file:
+        while chunk := response.read(CHUNK_BYTES):
+            file.write(chunk)
+            done += len(chunk)
+            budget.advance(address, done, total)
+    if total and done != total:
+        raise DownloadFailedError(f"the connection broke after {done} of {total} bytes")
+    return target
+
+
+def _from_page(address: str, max_height: int, budget: "_Budget", proxy: str | None) -> "Fetched":
+    """Download the video of a page."""
+    options = PageOptions(max_height=max_height, proxy=proxy, max_bytes=budget.limits.max_bytes)
+    page = fetch_page(address, budget.scratch, options, lambda done, total: budget.advance(address, done, total))
+    return Fetched(page.path, {"uri": address, **page.provenance}, page.notes)

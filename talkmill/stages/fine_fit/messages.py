@@ -1,0 +1,64 @@
+"""What the fine_fit stage is asked for and what it answers; light enough for the orchestrator to import."""
+
+from dataclasses import dataclass, field
+
+from talkmill.artifacts.artifact import Artifact
+from talkmill.fitting.priors import FitPriors, PhotometricPriors
+from talkmill.stages.contract import Measurement
+from talkmill.stages.fields import Focal, Fraction01, Positive, Rate, Side
+
+
+@dataclass(frozen=True, slots=True)
+class FineFitParameters:
+    """What decides the fit.
+
+    Attributes:
+        priors: Spreads of the unknowns and of the landmarks.
+        max_reprojection_pixels: A clip whose RMS reprojection error over all 68 points, in pixels at 512, is larger is
+            rejected: its landmarks are not those of a head (full profile, occlusion). Good clips have 2 to 4.5.
+            A frame whose inner points are missed by more is not valid.
+        max_invalid_fraction: A clip that loses a larger share of its frames is rejected.
+        photometric: Whether the colours of the skin refine what the landmarks gave.
+        photometric_priors: Noise of colours.
+        focal_pixels: Focal length that is held, in pixels of a 512 crop; None estimates it. The reference's is 1100.
+    """
+
+    priors: FitPriors = FitPriors()
+    max_reprojection_pixels: Positive = 8.0
+    max_invalid_fraction: Fraction01 = 0.1
+    photometric: bool = True
+    photometric_priors: PhotometricPriors = PhotometricPriors()
+    focal_pixels: Focal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FineFitInputs:
+    """Landmarks to fit, and the frames for the preview."""
+
+    landmarks: Artifact
+    frames: Artifact
+    video: Artifact
+    alpha: Artifact
+    size: Side
+    rate: Rate
+    parameters: FineFitParameters = FineFitParameters()
+
+
+@dataclass(frozen=True, slots=True)
+class FineFitOutputs:
+    """The fit.
+
+    Attributes:
+        fit: .npz: `euler` (N, 3) radians, `trans` (N, 3) units of 10 cm, `focal` (1,) and `focal_interval` (2,)
+            pixels of a 512 crop, `id` (100,), `exp` (N, 79), `reprojection_error` and `reprojection_error_inner` (N,)
+            RMS pixels at 512, `photometric_residual` (N,) grey levels, `jitter` (N,) pixels at 512, `valid` (N,) bool;
+            float32. Camera: docs/coordinates.md.
+        preview: JPEG strip.
+        measurements: What was seen.
+        notes: Why the verdict is not `good`.
+    """
+
+    fit: Artifact
+    preview: Artifact
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,47 @@
+"""What the landmarks stage is asked for and what it answers; light enough for the orchestrator to import."""
+
+from dataclasses import dataclass, field
+
+from talkmill.artifacts.artifact import Artifact
+from talkmill.landmarks.cutoff import CUTOFF_HERTZ
+from talkmill.stages.contract import Measurement
+from talkmill.stages.fields import Fraction01, Positive, Rate
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarksParameters:
+    """What decides the landmarks.
+
+    Attributes:
+        cutoff_hertz: Half the amplitude of a motion at this frequency passes the smoothing.
+        max_invalid_fraction: A clip with a larger share of invalid frames is rejected.
+    """
+
+    cutoff_hertz: Positive = CUTOFF_HERTZ
+    max_invalid_fraction: Fraction01 = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarksInputs:
+    """A crop, its geometry and its rate."""
+
+    frames: Artifact
+    geometry: Artifact
+    rate: Rate
+    parameters: LandmarksParameters = LandmarksParameters()
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarksOutputs:
+    """The landmarks.
+
+    Attributes:
+        landmarks: .npz: `points` (N, 68, 2) float32 smoothed, `raw_points` (N, 68, 2) float32 as measured,
+            `confidence` (N, 68) float32, `valid` (N,) bool. Pixels of the crop, centres at integers, iBUG order.
+        measurements: What was seen.
+        notes: What the user should know.
+    """
+
+    landmarks: Artifact
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,195 @@
+"""Pack: the clips of a run into one LMDB, checked after writing."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+
+from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.manifest import ModelVersion
+from talkmill.dataset.lists import list_paths, write_lists
+from talkmill.dataset.reader import verify_clip
+from talkmill.dataset.writer import ClipArrays, DatasetManifest, DatasetWriter, encode_frame
+from talkmill.files import write_whole
+from talkmill.stages.contract import Measurement, StageContext
+from talkmill.stages.digest import action_digest
+from talkmill.stages.errors import FrameContractError, InternalError, InvalidRequestError, NotWritableError
+from talkmill.stages.pack.messages import InPlacePackOutputs, PackedClip, PackInputs, PackOutputs, read_clips
+from talkmill.video.decode import read_images
+
+
+class PackStage:
+    """Writes a set in scratch and publishes it."""
+
+    name = "pack"
+    version = "4"
+    outputs_type = PackOutputs
+    models: tuple[ModelVersion, ...] = ()
+    execution_provider = ""
+    arithmetic = ""
+    keeps_result = True
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def run(self, inputs: PackInputs, context: StageContext) -> PackOutputs:
+        """Write the set.
+
+        Raises:
+            InvalidRequestError: Two clips have one name.
+            FrameContractError: A clip's frames and values differ in number.
+            InternalError: What was read back is not what was written.
+        """
+        root = context.scratch / "lmdb"
+        manifest, measurements = write_set(root, inputs, self.version, context)
+        lists = [context.publish(path, path.name, "text/plain") for path in list_paths(root)]
+        index = root / f"dataset_{manifest.size}.json"
+        write_whole(index, manifest.encode())
+        database = context.publish(root / str(manifest.size) / "data.mdb", "data.mdb", "application/x-lmdb")
+        return PackOutputs(database, context.publish(index, index.name, "application/json"), tuple(lists), measurements)
+
+
+class InPlacePackStage:
+    """Writes the set of a user's folder in place; clips that are there, packed from the same things, stay.
+
+    The set is no artifact: it changes with every command. So nothing that this stage answers is kept or looked up.
+    """
+
+    name = PackStage.name
+    version = PackStage.version
+    outputs_type = InPlacePackOutputs
+    models: tuple[ModelVersion, ...] = ()
+    execution_provider = ""
+    arithmetic = ""
+    keeps_result = False
+
+    def __init__(self, folder: Path) -> None:
+        """Create the stage.
+
+        Args:
+            folder: `<size>/data.mdb` and the lists lie there.
+        """
+        self._folder = folder
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def run(self, inputs: PackInputs, context: StageContext) -> InPlacePackOutputs:
+        """Bring the set up to date.
+
+        Raises:
+            InvalidRequestError: Two clips have one name.
+            NotWritableError: The folder holds a set of another size, schema or tool, or another run writes into it.
+            FrameContractError: A clip's frames and values differ in number.
+            InternalError: What was read back is not what was written.
+        """
+        _, measurements = write_set(self._folder, inputs, self.version, context)
+        return InPlacePackOutputs(measurements)
+
+
+def write_set(
+    root: Path, inputs: PackInputs, version: str, context: StageContext
+) -> tuple[DatasetManifest, dict[str, Measurement]]:
+    """Write clips into the set of a folder, remove others, then write the lists.
+
+    Args:
+        root: `<size>/data.mdb` and the lists lie there.
+        inputs: What the set is to hold.
+        version: Of the stage; a clip that another version packed is packed again.
+        context: Of the execution.
+
+    Returns:
+        The manifest of the set, and what was seen.
+
+    Raises:
+        StageError: See the stages.
+    """
+    folder = root / str(inputs.parameters.size)
+    clips = read_clips(context.path(inputs.clips))
+    twice = [name for name, count in Counter(clip.name for clip in clips).items() if count > 1]
+    if twice:
+        raise InvalidRequestError(
+            f"clips: {len(twice)} names stand for two clips each, such as {twice[0]}", field="clips"
+        )
+    try:
+        writer = DatasetWriter(folder, inputs.parameters.size)
+    except ValueError as error:
+        raise NotWritableError(f"{folder}: {error}") from error
+    written = []
+    with writer:
+        for name in inputs.removed:
+            writer.remove(name)
+        for done, clip in enumerate(clips):
+            context.advance(done, len(clips), "clips")
+            fingerprint = action_digest(PackStage.name, version, (), clip)
+            if not writer.has(clip.name, fingerprint):
+                _write(writer, clip, fingerprint, context)
+                written.append(clip.name)
+        manifest = writer.manifest
+    write_lists(root, manifest)
+    for name in written:
+        try:
+            verify_clip(folder, name)
+        except ValueError as error:
+            raise InternalError(f"the set does not read back as it was written: {error}") from error
+    return manifest, {
+        "clip_count": len(manifest.clips),
+        "frame_count": sum(entry.frame_count for entry in manifest.clips.values()),
+        "written_clip_count": len(written),
+    }
+
+
+def _write(writer: DatasetWriter, clip: PackedClip, fingerprint: str, context: StageContext) -> None:
+    # A set may be larger than the scratch volume: inputs are fetched clip by clip.
+    with TemporaryDirectory(dir=context.scratch) as folder:
+
+        def path(artifact: Artifact) -> Path:
+            return context.store.fetch(artifact, Path(folder))
+
+        def frames() -> Iterator[bytes]:
+            for count, image in enumerate(read_images(path(clip.frames))):
+                context.advance(count, 0)
+                context.count_video(1, 0.0)
+                yield encode_frame(image)
+
+        try:
+            writer.add(clip.name, clip.split, fingerprint, frames(), _clip_arrays(clip, path), clip.meta)
+        except ValueError as error:
+            raise FrameContractError(str(error)) from error
+
+
+def condition_columns(
+    euler: npt.NDArray[np.floating], trans: npt.NDArray[np.floating], focal: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float32]:
+    """Return what OTAvatar reads as `condition`, (N, 7) float32: -euler (3), trans (3), focal (1).
+
+    Args:
+        euler: (N, 3) radians, AD-NeRF's angles.
+        trans: (N, 3) units of 10 cm.
+        focal: (1,) pixels of a 512 crop.
+    """
+    columns = np.concatenate([-euler, trans, np.broadcast_to(focal, (len(euler), 1))], axis=1)
+    return np.asarray(columns, np.float32)
+
+
+def _clip_arrays(clip: PackedClip, path: Callable[[Artifact], Path]) -> ClipArrays:
+    with np.load(path(clip.landmarks), allow_pickle=False) as landmarks:
+        points, valid = landmarks["points"], landmarks["valid"]
+        confidence = landmarks["confidence"].mean(1)
+    with np.load(path(clip.coefficients), allow_pickle=False) as coarse:
+        coefficients = np.concatenate([coarse["coeff"], coarse["transform_params"][:, 2:5]], axis=1)
+    with np.load(path(clip.fit), allow_pickle=False) as fit:
+        condition = condition_columns(fit["euler"], fit["trans"], fit["focal"])
+        identity = fit["id"]
+        valid = valid & fit["valid"]
+    return ClipArrays(
+        keypoint=points.astype(np.float32),
+        coefficients=coefficients.astype(np.float32),
+        condition=condition,
+        identity=identity.astype(np.float32),
+        valid=valid,
+        confidence=np.where(valid, confidence, 0).astype(np.float32),
+    )

@@ -1,0 +1,127 @@
+"""Which parts of a source become clips: ranges, shots, people, and the rules that reject."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from talkmill.artifacts.manifest import Rejection
+from talkmill.faces.detection import Detections
+from talkmill.faces.tracking import FaceTrack, choose_people, track_faces
+from talkmill.stages.errors import ClipTooShortError, FaceTooSmallError, NoFaceError, StageError
+
+if TYPE_CHECKING:
+    from talkmill.stages.split.messages import SplitParameters, TimeRange
+
+
+@dataclass(frozen=True, slots=True)
+class ClipPlan:
+    """One clip to write.
+
+    Attributes:
+        first_frame: First source frame.
+        end_frame: The source frame after the last.
+        start_seconds: Source time of the first clip frame.
+        end_seconds: No clip frame is later.
+        track: The person's face; its rows are the source frames of the clip.
+        other_face_count: Other faces that last in the same frames.
+        notes: What the user should know.
+    """
+
+    first_frame: int
+    end_frame: int
+    start_seconds: float
+    end_seconds: float
+    track: FaceTrack
+    other_face_count: int
+    notes: tuple[str, ...]
+
+
+def plan_clips(
+    times: npt.NDArray[np.float64],
+    detections: Sequence[Detections],
+    shots: Sequence[tuple[int, int]],
+    rate: Fraction,
+    parameters: "SplitParameters",
+) -> tuple[list[ClipPlan], list[Rejection]]:
+    """Choose the clips of a source.
+
+    Args:
+        times: (M,) presentation times in seconds.
+        detections: Faces of each source frame.
+        shots: First frame and the frame after the last, of each shot.
+        rate: Frames a second of the clips.
+        parameters: The rules.
+
+    Returns:
+        Clips in order of time, and a rejection for each candidate that broke a rule.
+    """
+    plans: list[ClipPlan] = []
+    rejections: list[Rejection] = []
+    gap = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+    max_gap = round(parameters.max_gap_seconds / gap)
+    for first, end in _ranged(times, shots, parameters.ranges):
+        tracks = track_faces(detections[first:end], first, max_gap)
+        people = choose_people(tracks)
+        if not people:
+            rejections.append(NoFaceError(f"no face in {_where(times, first, end)}").rejection())
+        for track in people:
+            error = _broken_rule(track, times, gap, parameters)
+            if error is not None:
+                rejections.append(error.rejection())
+                continue
+            plans.append(_plan(track, tracks, times))
+    return plans, rejections
+
+
+def _ranged(
+    times: npt.NDArray[np.float64], shots: Sequence[tuple[int, int]], ranges: "Sequence[TimeRange]"
+) -> list[tuple[int, int]]:
+    """Cut shots to the wanted time ranges, as frame numbers."""
+    if not ranges:
+        return list(shots)
+    parts = []
+    for part in sorted(ranges, key=lambda part: (part.start_seconds, part.end_seconds)):
+        low, high = np.searchsorted(times, [part.start_seconds - 1e-6, part.end_seconds - 1e-6])
+        parts += [(max(first, int(low)), min(last, int(high))) for first, last in shots]
+    return [(first, end) for first, end in parts if end > first]
+
+
+def _broken_rule(
+    track: FaceTrack, times: npt.NDArray[np.float64], gap: float, parameters: "SplitParameters"
+) -> StageError | None:
+    first, last = track.first_frame, track.end_frame - 1
+    where = _where(times, first, last + 1)
+    seconds = float(times[last] - times[first]) + gap
+    if seconds + 1e-3 < parameters.min_seconds:
+        message = f"a face is seen for {seconds:.2f} s in {where}, {parameters.min_seconds:g} s are wanted"
+        return ClipTooShortError(message, measure=round(seconds, 3), threshold=parameters.min_seconds)
+    side = float(np.median(track.sides))
+    if side < parameters.min_face_pixels:
+        message = f"the face is {side:.0f} pixels wide in {where}, {parameters.min_face_pixels:g} are wanted"
+        return FaceTooSmallError(message, measure=round(side, 1), threshold=parameters.min_face_pixels)
+    return None
+
+
+def _plan(
+    track: FaceTrack,
+    tracks: Sequence[FaceTrack],
+    times: npt.NDArray[np.float64],
+) -> ClipPlan:
+    first, end = track.first_frame, track.end_frame
+    others = [
+        other
+        for other in tracks
+        if other is not track and min(other.end_frame, end) - max(other.first_frame, first) > (end - first) / 2
+    ]
+    notes = []
+    if others:
+        notes.append(f"{len(others)} other faces: the one that lasts and is largest is followed")
+    return ClipPlan(first, end, float(times[first]), float(times[end - 1]), track, len(others), tuple(notes))
+
+
+def _where(times: npt.NDArray[np.float64], first: int, end: int) -> str:
+    return f"frames {first} to {end - 1} ({times[first]:.2f} to {times[end - 1]:.2f} s)"

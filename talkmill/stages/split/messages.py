@@ -1,0 +1,97 @@
+"""What the split stage is asked for and what it answers; light enough for the orchestrator to import."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.manifest import Rejection
+from talkmill.stages.contract import Measurement
+from talkmill.stages.fields import NonNegative, Positive, Rate
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """Part of a source, in seconds from its first frame."""
+
+    start_seconds: NonNegative
+    end_seconds: Positive
+
+    def __post_init__(self) -> None:
+        if self.end_seconds <= self.start_seconds:
+            raise ValueError(f"the range {self.start_seconds:g}-{self.end_seconds:g} ends before it starts")
+
+
+@dataclass(frozen=True, slots=True)
+class SplitParameters:
+    """What decides the clips.
+
+    Attributes:
+        fps: Frames a second of the clips, as `25` or `30000/1001`; `source` keeps a constant native rate.
+        ranges: Parts of the source to cut; empty for the whole source.
+        min_seconds: Shorter clips are rejected.
+        min_face_pixels: Clips with a smaller median face (geometric mean of width and height) are rejected.
+        max_gap_seconds: A face that is not seen for longer ends its clip.
+    """
+
+    fps: Rate | Literal["source"] = "25"
+    ranges: tuple[TimeRange, ...] = ()
+    min_seconds: NonNegative = 1.0
+    min_face_pixels: NonNegative = 64.0
+    max_gap_seconds: NonNegative = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class SplitInputs:
+    """A source and how to cut it."""
+
+    source: Artifact
+    parameters: SplitParameters = SplitParameters()
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One person, one shot.
+
+    Attributes:
+        index: Number of the clip in its source.
+        video: Frames at a constant rate.
+        audio: 16 kHz mono WAV, as long as the frames to a sample.
+        face_track: .npz: `boxes` (N, 4) float32 pixels, `scores` (N,) float32 (0 where interpolated),
+            `repeated` (N,) bool, `source_indices` (N,) int64, `source_times` (N,) float64 seconds.
+        frame_count: Frames.
+        rate: Frames a second, as a fraction.
+        width: Pixels.
+        height: Pixels.
+        start_seconds: Time of the first frame in the source.
+        measurements: What was seen.
+        notes: What the user should know.
+    """
+
+    index: int
+    video: Artifact
+    audio: Artifact
+    face_track: Artifact
+    frame_count: int
+    rate: str
+    width: int
+    height: int
+    start_seconds: float
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SplitOutputs:
+    """Clips, and what was not good enough to be one.
+
+    Attributes:
+        clips: In order of time.
+        rejections: One for each candidate that was refused; its message says where it lies in the source.
+        measurements: Of the source.
+        notes: Of the source.
+    """
+
+    clips: tuple[Clip, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

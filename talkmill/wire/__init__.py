@@ -1,0 +1,1 @@
+"""Stages and errors as gRPC messages, for servers and clients alike."""

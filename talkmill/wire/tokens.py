@@ -1,0 +1,8 @@
+"""What a server keeps of a bearer token."""
+
+import hashlib
+
+
+def hash_token(token: str) -> str:
+    """Return what the file of tokens holds of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
