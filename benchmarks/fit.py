@@ -17,6 +17,7 @@ from benchmarks.quality import Bar, below
 from benchmarks.scenes.measure import PoseError, clip_of, fit_scene, kept_amplitude, pose_error
 from benchmarks.scenes.render import Look, render
 from benchmarks.scenes.scene import RATE, Scene, make_scene
+from talkmill.arrays import Frame
 from talkmill.fitting.bundle import Bundle
 from talkmill.fitting.clip import first_state, fit_clip, smoothing_metric, smoothness_of
 from talkmill.fitting.photometric import refine
@@ -24,7 +25,7 @@ from talkmill.fitting.priors import FitPriors, PhotometricPriors
 from talkmill.fitting.projection import LandmarkBasis
 from talkmill.geometry.conventions import euler_from_rotation, rotation_from_euler
 from talkmill.morphable.model import MorphableModel
-from talkmill.video.decode import Frame, read_images
+from talkmill.video.decode import read_images
 from talkmill.video.encode import clip_writer
 
 FRAMES = 252

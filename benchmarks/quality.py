@@ -21,9 +21,8 @@ from talkmill.matting.recurrent import RecurrentMatter
 from talkmill.models.repository import ModelRepository
 from talkmill.pipeline.finished import FinishedClip, WorkFolder, finished_clip
 from talkmill.sound.audio import SAMPLE_RATE
+from talkmill.stages.records import FaceTrack
 from talkmill.video.decode import DecodeReport, read_frames, read_grey_frames, read_images
-
-Frame = npt.NDArray[np.uint8]
 
 # Clips that show one person all the time; the rest of the test videos are hard on purpose.
 NOT_SINGLE = ("3ddfa_obama", "facerec_short_hamilton_clip", "liveportrait_s13")
@@ -153,8 +152,7 @@ def _measure_regions(name: str, matte: Path) -> list[Bar]:
 
 def _difference_to(yardstick: RecurrentMatter, files: dict[str, Path]) -> float:
     """Mean difference of alpha in a box of 3 x 3 face sides, the face's centre 35 % from its top."""
-    with np.load(files["face_track"], allow_pickle=False) as track:
-        boxes = track["boxes"]
+    boxes = FaceTrack.load(files["face_track"]).boxes
     total = 0.0
     pairs = zip(read_images(files["video"]), read_grey_frames(files["alpha"]), boxes, strict=True)
     for frame, alpha, (x0, y0, x1, y1) in pairs:

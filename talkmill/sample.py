@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.video.decode import Frame
+from talkmill.arrays import Frame
 from talkmill.video.encode import compatible_writer
 
 RATE, SECONDS, WIDTH, HEIGHT = 25, 4, 1280, 720

@@ -30,6 +30,7 @@ from talkmill.stages.fine_fit.messages import FineFitOutputs
 from talkmill.stages.landmarks.messages import LandmarksOutputs
 from talkmill.stages.matting.messages import MattingOutputs
 from talkmill.stages.pack.stage import InPlacePackStage
+from talkmill.stages.records import MEDIA_TYPE, ClipLandmarks, CoarseFit, CropGeometry, FaceTrack, FineFit, Record
 from talkmill.stages.split.messages import Clip, SplitOutputs
 from talkmill.video.encode import alpha_writer, compatible_writer, lossless_writer
 
@@ -69,10 +70,10 @@ class MadeUp:
             blocks = self.random.integers(0, 255, (8, 8, channels), np.uint8)
             yield np.kron(blocks, np.ones((SIZE // 8, SIZE // 8, 1), np.uint8))
 
-    def npz(self, context: StageContext, name: str, **arrays: np.ndarray) -> Artifact:
+    def published(self, context: StageContext, name: str, record: Record) -> Artifact:
         path = context.scratch / name
-        np.savez(path, **arrays)
-        return context.publish(path, name, "application/x-npz")
+        record.save(path)
+        return context.publish(path, name, MEDIA_TYPE)
 
 
 def _split(stage: MadeUp, inputs: Any, context: StageContext) -> SplitOutputs:
@@ -83,12 +84,14 @@ def _split(stage: MadeUp, inputs: Any, context: StageContext) -> SplitOutputs:
     with wave.open(str(audio), "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
         file.writeframes(stage.random.integers(-99, 99, FRAMES * 640, np.int16).tobytes())
-    track = stage.npz(context, "track.npz", boxes=stage.values(FRAMES, 4))
+    numbers = np.arange(FRAMES)
+    boxes, scores = stage.values(FRAMES, 4), np.ones(FRAMES, np.float32)
+    track = FaceTrack(boxes, scores, np.zeros(FRAMES, bool), numbers, numbers / RATE)
     clip = Clip(
         0,
         context.publish(video, "video.mp4", "video/mp4"),
         context.publish(audio, "audio.wav", "audio/wav"),
-        track,
+        stage.published(context, "track.npz", track),
         FRAMES,
         str(RATE),
         SIZE,
@@ -111,25 +114,42 @@ def _crop(stage: MadeUp, inputs: Any, context: StageContext) -> CropOutputs:
     with lossless_writer(path, Fraction(RATE)) as writer:
         for frame in stage.pictures(3):
             writer.write(frame)
-    geometry = stage.npz(context, "geometry.npz", crop_from_image=stage.values(3, 3))
-    return CropOutputs(context.publish(path, path.name, "video/x-matroska"), geometry)
+    geometry = CropGeometry(stage.values(3, 3).astype(float), stage.values(FRAMES, 4), np.ones(FRAMES, bool))
+    return CropOutputs(
+        context.publish(path, path.name, "video/x-matroska"), stage.published(context, "geometry.npz", geometry)
+    )
 
 
 def _landmarks(stage: MadeUp, inputs: Any, context: StageContext) -> LandmarksOutputs:
-    arrays = {"points": stage.values(FRAMES, 68, 2), "confidence": np.abs(stage.values(FRAMES, 68))}
-    return LandmarksOutputs(stage.npz(context, "landmarks.npz", valid=np.arange(FRAMES) != 1, **arrays))
+    points = stage.values(FRAMES, 68, 2)
+    landmarks = ClipLandmarks(points, points, np.abs(stage.values(FRAMES, 68)), np.arange(FRAMES) != 1)
+    return LandmarksOutputs(stage.published(context, "landmarks.npz", landmarks))
 
 
 def _coarse_fit(stage: MadeUp, inputs: Any, context: StageContext) -> CoarseFitOutputs:
-    arrays = {"coeff": stage.values(FRAMES, 257), "transform_params": stage.values(FRAMES, 5)}
-    return CoarseFitOutputs(stage.npz(context, "coefficients.npz", warping_params=stage.values(FRAMES, 4, 4), **arrays))
+    coarse = CoarseFit(
+        stage.values(FRAMES, 257), stage.values(FRAMES, 5), stage.values(FRAMES, 4, 4), np.ones(FRAMES, bool)
+    )
+    return CoarseFitOutputs(stage.published(context, "coefficients.npz", coarse))
 
 
 def _fine_fit(stage: MadeUp, inputs: Any, context: StageContext) -> FineFitOutputs:
     trans = stage.values(FRAMES, 3) / 10 + np.float32([0, 0, -7])
-    arrays = {"euler": stage.values(FRAMES, 3), "trans": trans, "focal": stage.values(1) + 1100}
-    arrays |= {"id": stage.values(100), "exp": stage.values(FRAMES, 79)}
-    fit = stage.npz(context, "fit.npz", valid=np.ones(FRAMES, bool), **arrays)
+    euler, focal, errors = stage.values(FRAMES, 3), stage.values(1) + np.float32(1100), np.zeros(FRAMES, np.float32)
+    fine = FineFit(
+        euler=euler,
+        trans=trans.astype(np.float32),
+        focal=focal,
+        focal_interval=np.float32([1000, 1200]),
+        id=stage.values(100),
+        exp=stage.values(FRAMES, 79),
+        reprojection_error=errors,
+        reprojection_error_inner=errors,
+        photometric_residual=errors,
+        jitter=errors,
+        valid=np.ones(FRAMES, bool),
+    )
+    fit = stage.published(context, "fit.npz", fine)
     preview = context.scratch / "preview.jpg"
     preview.write_bytes(encode_frame(stage.random.integers(0, 255, (16, 16, 3), np.uint8)))
     return FineFitOutputs(fit, context.publish(preview, preview.name, "image/jpeg"), {"basis": "made-up"})

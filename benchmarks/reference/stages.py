@@ -9,18 +9,16 @@ from pathlib import Path
 import cv2
 import lmdb
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from skimage.transform import resize
 from skimage.util import img_as_ubyte
 
 from benchmarks.reference.detector import S3fd
+from talkmill.arrays import Frame
 from talkmill.models.export.deep3d import Regressor
 from talkmill.models.export.fan import Fan
 from talkmill.models.export.modnet import Modnet
-
-Frame = npt.NDArray[np.uint8]
 
 
 class Video:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from benchmarks.scenes.scene import RATE, Array, Scene
+from benchmarks.scenes.scene import RATE, Scene
+from talkmill.arrays import Float64Array
 from talkmill.fitting.clip import Clip, ClipFit, fit_clip
 from talkmill.fitting.priors import FitPriors
 from talkmill.fitting.projection import LandmarkBasis
@@ -83,20 +84,20 @@ def pose_error(scene: Scene, fit: ClipFit, model: MorphableModel) -> PoseError:
     )
 
 
-def kept_amplitude(truth: Array, found: Array, frequency: float) -> float:
+def kept_amplitude(truth: Float64Array, found: Float64Array, frequency: float) -> float:
     """Return how much of a sine of some frequency is left in a signal, (N,) each."""
     time = np.arange(len(truth)) / RATE
     wave = np.exp(-2j * np.pi * frequency * time)
     trend = np.stack([time**power for power in range(4)], axis=1)
 
-    def amplitude(signal: Array) -> float:
+    def amplitude(signal: Float64Array) -> float:
         flat = signal - trend @ np.linalg.lstsq(trend, signal, rcond=None)[0]
         return float(abs((flat * wave).mean()))
 
     return amplitude(found) / amplitude(truth)
 
 
-def _jitter(model: MorphableModel, rotation: Array, translation: Array, focal: float) -> float:
+def _jitter(model: MorphableModel, rotation: Float64Array, translation: Float64Array, focal: float) -> float:
     tip = np.broadcast_to(model.mean[model.landmarks[NOSE_TIP]].astype(np.float64), (len(rotation), 1, 3))
     path = project(tip, rotation, translation, focal, 0.0)[:, 0]
     return float(np.linalg.norm(np.diff(path, 2, axis=0), axis=1).mean())

@@ -19,11 +19,10 @@ from embreex.rtcore_scene import EmbreeScene
 from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation, Slerp
 
-from benchmarks.scenes.scene import Array, Scene
+from benchmarks.scenes.scene import Scene
+from talkmill.arrays import Float64Array, Frame
 from talkmill.geometry.conventions import REFERENCE_SIZE
 from talkmill.morphable.model import MorphableModel
-
-Frame = npt.NDArray[np.uint8]
 
 SKIN, LIPS, BROW, HAIR = (
     np.array(rgb) for rgb in ((0.74, 0.55, 0.46), (0.62, 0.33, 0.33), (0.20, 0.14, 0.11), (0.16, 0.11, 0.08))
@@ -71,9 +70,9 @@ class _Ball:
     points: slice
     radius: float
     depth: float
-    colour: Array
+    colour: Float64Array
 
-    def mesh(self, landmarks: Array) -> Array:
+    def mesh(self, landmarks: Float64Array) -> Float64Array:
         """Return its triangles' corners, (T, 3, 3), in the camera's frame."""
         down, around = np.meshgrid(np.linspace(0, np.pi, 9), np.linspace(0, 2 * np.pi, 17), indexing="ij")
         sphere = np.stack([np.sin(down) * np.cos(around), np.cos(down), np.sin(down) * np.sin(around)], axis=-1)
@@ -99,7 +98,7 @@ def render(scene: Scene, look: Look) -> Iterator[Frame]:
         yield np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
 
-def irradiance(light: Array, normals: Array) -> Array:
+def irradiance(light: Float64Array, normals: Float64Array) -> Float64Array:
     """Return the light that surfaces receive, (P, 3) from (9, 3) coefficients and (P, 3) unit normals."""
     x, y, z = normals.T
     one = np.ones_like(x)
@@ -123,7 +122,7 @@ class _Painter:
             0.10 + 0.08 * _noise(self._lattice, self._mean, 2.5) + 0.05 * _noise(self._lattice, self._mean, 9.0)
         )
 
-    def picture(self, index: int) -> Array:
+    def picture(self, index: int) -> Float64Array:
         """Return one frame, (size, size, 3) in 0..1."""
         if not self._look.blurred:
             return self._moment(index, self._scene.rotation[index], self._scene.translation[index])
@@ -140,7 +139,7 @@ class _Painter:
             pictures.append(self._moment(index, turn(share).as_matrix(), shift))
         return np.asarray(np.mean(pictures, axis=0))
 
-    def _moment(self, index: int, rotation: Array, translation: Array) -> Array:
+    def _moment(self, index: int, rotation: Float64Array, translation: Float64Array) -> Float64Array:
         size = self._look.size
         camera = self._scene.vertices(index) @ rotation.T + translation
         normals = _vertex_normals(camera, self._triangles)
@@ -173,7 +172,9 @@ class _Painter:
             self._paint_hand(canvas, index, pixels.mean(0))
         return canvas
 
-    def _trace(self, camera: Array, shell: Array, normals: Array, rays: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+    def _trace(
+        self, camera: Float64Array, shell: Float64Array, normals: Float64Array, rays: Float64Array
+    ) -> tuple[Float64Array, npt.NDArray[np.bool_]]:
         """Return colours (R, 3) and whether something was hit (R,)."""
         triangles = self._triangles
         hair = triangles[(self._hairy[triangles] > 0).any(1)]
@@ -202,7 +203,7 @@ class _Painter:
         colour[hit] = albedo * np.clip(irradiance(self._light, normal), 0.05, None)
         return colour, hit
 
-    def _albedo(self, place: Array) -> Array:
+    def _albedo(self, place: Float64Array) -> Float64Array:
         """Return skin with lips, brows, blotches and freckles at places of the mean head, (P, 3)."""
         tone = 1 + 0.06 * _noise(self._lattice, place, 1.5) + 0.05 * _noise(self._lattice, place, 5.0)
         tone += 0.04 * _noise(self._lattice, place + 7, 16.0)
@@ -213,7 +214,7 @@ class _Painter:
             colour = _stroke(colour, place, self._features[list(brow)] + [0, 0.02, 0], BROW, 0.06)
         return colour
 
-    def _paint_hand(self, canvas: Array, index: int, head: Array) -> None:
+    def _paint_hand(self, canvas: Float64Array, index: int, head: Float64Array) -> None:
         """A hand crosses the lower face from the side, once every four seconds."""
         moment = (index / 100) % 1
         size = self._look.size
@@ -225,12 +226,14 @@ class _Painter:
         canvas += mask[..., None] * HAND
 
 
-def _noise(lattice: Array, places: Array, frequency: float) -> Array:
+def _noise(lattice: Float64Array, places: Float64Array, frequency: float) -> Float64Array:
     """Smooth noise in -1..1 at places (P, 3), about so many blobs a unit."""
     return np.asarray(map_coordinates(lattice, (places * frequency).T, order=1, mode="grid-wrap"))
 
 
-def _stroke(colour: Array, place: Array, line: Array, paint: Array, width: float) -> Array:
+def _stroke(
+    colour: Float64Array, place: Float64Array, line: Float64Array, paint: Float64Array, width: float
+) -> Float64Array:
     """Paint along a line of the mean head (L, 3)."""
     steps = np.concatenate([np.linspace(a, b, 8, endpoint=False) for a, b in itertools.pairwise(line)])
     near = np.flatnonzero(np.abs(place - line.mean(0)).max(1) < np.ptp(line, axis=0).max() / 2 + 2 * width)
@@ -241,7 +244,7 @@ def _stroke(colour: Array, place: Array, line: Array, paint: Array, width: float
     return np.asarray(colour * (1 - share) + paint * share)
 
 
-def _random_light(random: np.random.Generator) -> Array:
+def _random_light(random: np.random.Generator) -> Float64Array:
     """A soft key light from a side, (9, 3)."""
     light = random.normal(0, 0.05, (9, 1)) + random.normal(0, 0.01, (9, 3))
     light[0] = 0.75
@@ -251,12 +254,12 @@ def _random_light(random: np.random.Generator) -> Array:
     return np.asarray(light)
 
 
-def _background(random: np.random.Generator, size: int) -> Array:
+def _background(random: np.random.Generator, size: int) -> Float64Array:
     coarse = random.uniform(0.2, 0.8, (6, 6, 3)).astype(np.float32)
     return np.asarray(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC), np.float64).clip(0, 1)
 
 
-def _hair_cover(model: MorphableModel, features: Array) -> Array:
+def _hair_cover(model: MorphableModel, features: Float64Array) -> Float64Array:
     """Return 1 for vertices under hair: above the forehead, and behind and above the ears."""
     brow, chin = features[17:27, 1].mean(), features[8, 1]
     face = brow - chin
@@ -266,7 +269,7 @@ def _hair_cover(model: MorphableModel, features: Array) -> Array:
     return np.asarray((top | back).astype(np.float64))
 
 
-def _paint_shoulders(canvas: Array, camera: Array, focal: float, centre: Array) -> None:
+def _paint_shoulders(canvas: Float64Array, camera: Float64Array, focal: float, centre: Float64Array) -> None:
     """A plain garment under the head, drawn in the plane."""
     lowest = camera[np.argmin(camera[:, 1])]
     x, y = centre[0] - focal * camera[:, 0].mean() / lowest[2], centre[1] + focal * lowest[1] / lowest[2]
@@ -278,7 +281,7 @@ def _paint_shoulders(canvas: Array, camera: Array, focal: float, centre: Array) 
     canvas += mask[..., None] * CLOTH
 
 
-def _vertex_normals(vertices: Array, triangles: npt.NDArray[np.int64]) -> Array:
+def _vertex_normals(vertices: Float64Array, triangles: npt.NDArray[np.int64]) -> Float64Array:
     corners = vertices[triangles]
     faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals = np.zeros_like(vertices)

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.arrays import Float64Array
 from talkmill.geometry.conventions import REFERENCE_SIZE, principal_point, project, rotation_from_euler
 from talkmill.landmarks.points import CONTOUR, COUNT
 from talkmill.morphable.model import MorphableModel
-
-Array = npt.NDArray[np.float64]
 
 RATE = 25.0
 # What talking heads do: amplitude of pitch, yaw and roll in radians, and of the place in units of 10 cm.
@@ -40,26 +39,26 @@ class Scene:
     """
 
     model: MorphableModel
-    identity: Array
-    expression: Array
-    rotation: Array
-    translation: Array
+    identity: Float64Array
+    expression: Float64Array
+    rotation: Float64Array
+    translation: Float64Array
     focal: float
-    centre: Array
+    centre: Float64Array
 
     def __len__(self) -> int:
         return len(self.rotation)
 
-    def vertices(self, index: int) -> Array:
+    def vertices(self, index: int) -> Float64Array:
         """Return the head of one frame, (V, 3), in the model's frame."""
         return self.model.shape(self.identity, self.expression[index]).astype(np.float64)
 
-    def project(self, index: int, points: Array) -> Array:
+    def project(self, index: int, points: Float64Array) -> Float64Array:
         """Return pixels of model points of one frame, (P, 3) to (P, 2)."""
         pixels = project(points, self.rotation[index], self.translation[index], self.focal, 0.0)
         return np.asarray(pixels + self.centre)
 
-    def landmarks(self, noise_pixels: float, seed: int) -> Array:
+    def landmarks(self, noise_pixels: float, seed: int) -> Float64Array:
         """Return what a detector would see, (N, 68, 2): the contour on the visible edge, normal noise on all."""
         slabs = _contour_slabs(self.model)
         middle = self.model.mean[self.model.landmarks].mean(0, keepdims=True).astype(np.float64)
@@ -105,7 +104,7 @@ def make_scene(model: MorphableModel, frame_count: int, seed: int, focal: float 
     )
 
 
-def _wander(random: np.random.Generator, seconds: Array, count: int, band: tuple[float, float]) -> Array:
+def _wander(random: np.random.Generator, seconds: Float64Array, count: int, band: tuple[float, float]) -> Float64Array:
     """Return sums of sines of random phase in a band of frequencies, (N, count), with peaks near 1."""
     frequency = random.uniform(*band, (5, count))
     phase = random.uniform(0, 2 * np.pi, (5, count))
@@ -114,7 +113,7 @@ def _wander(random: np.random.Generator, seconds: Array, count: int, band: tuple
     return np.asarray((weight * np.sin(turns)).sum(1) * 1.3)
 
 
-def _talk(random: np.random.Generator, names: tuple[str, ...], seconds: Array) -> Array:
+def _talk(random: np.random.Generator, names: tuple[str, ...], seconds: Float64Array) -> Float64Array:
     """Return unit coefficients (N, E) in 0..1: syllables for mouth and jaw, blinks, slow brows and cheeks."""
     columns = []
     for name in names:
@@ -129,7 +128,7 @@ def _talk(random: np.random.Generator, names: tuple[str, ...], seconds: Array) -
     return np.stack(columns, axis=1)
 
 
-def _blinks(random: np.random.Generator, seconds: Array) -> Array:
+def _blinks(random: np.random.Generator, seconds: Float64Array) -> Float64Array:
     """Both eyes blink together: 0.2 s every 2 to 5 seconds."""
     level = np.zeros(len(seconds))
     moment = random.uniform(0.5, 2)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import median_filter
 
-from talkmill.inference.backend import FloatArray
+from talkmill.arrays import Float32Array
 
 # A box that jumps away for up to two frames is a glitch of the detector, not a face.
 OUTLIER_WINDOW = 5
@@ -32,7 +32,7 @@ class CropBox:
         return 1 - columns * rows / self.side**2
 
 
-def box_of_clip(boxes: FloatArray, increase_area: float) -> CropBox:
+def box_of_clip(boxes: Float32Array, increase_area: float) -> CropBox:
     """Enclose the face of every frame in one square.
 
     Source: the crop of FOMM (Siarohin et al., NeurIPS 2019, crop-video.py): union of the boxes, `increase_area` of

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.inference.backend import FloatArray, Network
+from talkmill.arrays import Float32Array
+from talkmill.inference.backend import Network
 
 # Overlap above which two boxes are the same face (FaceBoxes and YuNet both publish 0.3).
 NMS_OVERLAP = 0.3
@@ -28,8 +29,8 @@ class Detections:
         scores: (K,) float32 in [0, 1], highest first.
     """
 
-    boxes: FloatArray
-    scores: FloatArray
+    boxes: Float32Array
+    scores: Float32Array
 
 
 class FaceDetector(Protocol):
@@ -115,7 +116,7 @@ def _letterbox(frame: npt.NDArray[np.uint8], rows: int, columns: int) -> tuple[n
     return canvas, scale
 
 
-def _select(boxes: FloatArray, scores: FloatArray) -> Detections:
+def _select(boxes: Float32Array, scores: Float32Array) -> Detections:
     """Keep boxes above the floor that no better box covers (non-maximum suppression)."""
     likely = np.flatnonzero(scores > SCORE_FLOOR)
     corners = boxes[likely]
@@ -125,7 +126,7 @@ def _select(boxes: FloatArray, scores: FloatArray) -> Detections:
     return Detections(boxes[kept].astype(np.float32), scores[kept].astype(np.float32))
 
 
-def _faceboxes_priors(side: int) -> FloatArray:
+def _faceboxes_priors(side: int) -> Float32Array:
     """Prior boxes (cx, cy, w, h) in [0, 1]: dense anchors of 4x4 and 2x2 for the two small sizes."""
     priors: list[tuple[float, float, float]] = []
     for stride, sizes in ((32, (32, 64, 128)), (64, (256,)), (128, (512,))):

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.inference.backend import FloatArray, Network
+from talkmill.arrays import Float32Array
+from talkmill.inference.backend import Network
 
 SIDE = 150
 # Where the eyes and the mouth of an upright face lie in the square, as shares of its side (face-api.js,
@@ -21,8 +22,8 @@ class FaceEmbedder:
         self._network = network
 
     def embed(
-        self, frame: npt.NDArray[np.uint8], right_eye: FloatArray, left_eye: FloatArray, mouth: FloatArray
-    ) -> FloatArray:
+        self, frame: npt.NDArray[np.uint8], right_eye: Float32Array, left_eye: Float32Array, mouth: Float32Array
+    ) -> Float32Array:
         """Embed one face.
 
         Args:

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
+from talkmill.arrays import Float32Array
 from talkmill.faces.detection import Detections
-from talkmill.inference.backend import FloatArray
 
 # Boxes of one face in neighbouring frames overlap by more than this (SORT, Bewley et al., ICIP 2016, uses 0.3).
 MIN_OVERLAP = 0.3
@@ -20,7 +20,7 @@ START_SCORE = 0.8
 @dataclass(slots=True, eq=False)
 class _OpenTrack:
     frames: list[int] = field(default_factory=list)
-    boxes: list[FloatArray] = field(default_factory=list)
+    boxes: list[Float32Array] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
 
 
@@ -35,8 +35,8 @@ class FaceTrack:
     """
 
     first_frame: int
-    boxes: FloatArray
-    scores: FloatArray
+    boxes: Float32Array
+    scores: Float32Array
 
     @property
     def end_frame(self) -> int:
@@ -44,10 +44,10 @@ class FaceTrack:
         return self.first_frame + len(self.boxes)
 
     @property
-    def sides(self) -> FloatArray:
+    def sides(self) -> Float32Array:
         """(N,) geometric mean of width and height in pixels."""
         extent = self.boxes[:, 2:] - self.boxes[:, :2]
-        sides: FloatArray = np.sqrt(extent[:, 0] * extent[:, 1])
+        sides: Float32Array = np.sqrt(extent[:, 0] * extent[:, 1])
         return sides
 
     @property
@@ -104,17 +104,17 @@ def choose_people(tracks: Sequence[FaceTrack]) -> list[FaceTrack]:
     return sorted(chosen, key=lambda track: track.first_frame)
 
 
-def box_overlap(first: FloatArray, second: FloatArray) -> FloatArray:
+def box_overlap(first: Float32Array, second: Float32Array) -> Float32Array:
     """Intersection over union of every pair of boxes, (A, 4) and (B, 4) to (A, B)."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     common = np.prod(np.clip(high - low, 0, None), axis=2)
     areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (first, second)]
-    union: FloatArray = areas[0][:, None] + areas[1][None] - common
+    union: Float32Array = areas[0][:, None] + areas[1][None] - common
     return np.asarray(common / np.maximum(union, 1e-9))
 
 
-def _match(active: Sequence[_OpenTrack], boxes: FloatArray) -> dict[int, _OpenTrack]:
+def _match(active: Sequence[_OpenTrack], boxes: Float32Array) -> dict[int, _OpenTrack]:
     """Assign boxes to tracks with the largest total overlap."""
     if not active or not len(boxes):
         return {}

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.arrays import Float64Array
 from talkmill.geometry.conventions import COARSE_SIZE
 from talkmill.geometry.transforms import Matrix
-
-Array = npt.NDArray[np.float64]
 
 # Pixels of the 224 crop that one unit (10 cm) takes; with focal 1015 it puts the head 10 units away.
 RESCALE_FACTOR = 102.0
@@ -30,17 +29,17 @@ class Alignment:
         crop_from_image: (3, 3), pixels with y down to pixels of the 224 crop with y down.
     """
 
-    parameters: Array
+    parameters: Float64Array
     crop_from_image: Matrix
 
 
-def five_points(points: npt.NDArray[np.floating]) -> Array:
+def five_points(points: npt.NDArray[np.floating]) -> Float64Array:
     """Return eyes, nose and mouth corners of 68 points, (68, D) to (5, D)."""
     eyes = [points[[36, 39]].mean(0), points[[42, 45]].mean(0)]
     return np.stack([*eyes, points[30], points[48], points[54]]).astype(np.float64)
 
 
-def align(points: npt.NDArray[np.floating], model_points: Array, size: int) -> Alignment:
+def align(points: npt.NDArray[np.floating], model_points: Float64Array, size: int) -> Alignment:
     """Find the crop that puts a face where a coarse regressor expects it.
 
     Args:
@@ -64,7 +63,7 @@ def align(points: npt.NDArray[np.floating], model_points: Array, size: int) -> A
     return Alignment(np.array([size, size, scale, t0, t1], np.float64), crop_from_image)
 
 
-def warping_matrix(alignment: Alignment) -> Array:
+def warping_matrix(alignment: Alignment) -> Float64Array:
     """Return the reference's `warping_params`: image_from_crop, (4, 4) on (x, y, 0, 1), pixels with y up.
 
     The reference enlarges the image to whole pixels before it cuts the 224 crop, so what is cut off counts.

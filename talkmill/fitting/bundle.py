@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import cho_solve_banded, cholesky_banded
 
+from talkmill.arrays import Float64Array
 from talkmill.fitting.priors import FitPriors
 from talkmill.fitting.smoothness import Smoothness
 from talkmill.fitting.state import POSE_COUNT, NormalEquations, State, Term
-
-Array = npt.NDArray[np.float64]
 
 MAX_ITERATIONS = 30
 CONVERGED = 1e-5
@@ -64,7 +62,7 @@ class Bundle:
         """
         self._terms, self._smoothness, self._priors, self._hold = terms, smoothness, priors, hold_shared
         self._hold_focal = hold_focal
-        self._links: Array | None = None
+        self._links: Float64Array | None = None
         self._identity_scale = max(1.0, measured / priors.independent_frames)
         self._focal_scale = max(1.0, measured / priors.focal_frames)
 
@@ -124,7 +122,7 @@ class Bundle:
                 equations.shared_gradient[-1] = 0
         return equations
 
-    def _step(self, equations: NormalEquations, damping: float) -> tuple[Array, Array]:
+    def _step(self, equations: NormalEquations, damping: float) -> tuple[Float64Array, Float64Array]:
         count, block, shared_count = equations.coupling.shape
         factor = self._factor(equations, damping)
         coupling = equations.coupling.reshape(count * block, shared_count)
@@ -137,7 +135,7 @@ class Bundle:
         step = np.linalg.solve(damped - coupling.T @ spread, equations.shared_gradient - coupling.T @ alone)
         return np.asarray(alone - spread @ step).reshape(count, block), np.asarray(step)
 
-    def _factor(self, equations: NormalEquations, damping: float) -> tuple[Array, bool]:
+    def _factor(self, equations: NormalEquations, damping: float) -> tuple[Float64Array, bool]:
         """Factor the frames' part of the Hessian, in LAPACK's lower banded form."""
         if self._links is None:
             self._links = _banded(self._smoothness, *equations.blocks.shape[:2])
@@ -160,7 +158,7 @@ class Bundle:
         return float(np.sqrt(variance + self._priors.log_focal_basis**2))
 
 
-def _banded(smoothness: Smoothness, count: int, block: int) -> Array:
+def _banded(smoothness: Smoothness, count: int, block: int) -> Float64Array:
     """Return what binds frames to each other, in LAPACK's lower banded form."""
     reach = smoothness.reach
     banded = np.zeros(((reach + 1) * block, count * block))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.arrays import BoolArray, Float64Array
 from talkmill.fitting.bundle import Bundle, Solution
 from talkmill.fitting.frames import fit_frames
 from talkmill.fitting.landmark_term import LandmarkTerm
@@ -15,9 +16,6 @@ from talkmill.fitting.smoothness import Smoothness, linked_frames, metric_from_d
 from talkmill.fitting.state import POSE_COUNT, NormalEquations, State
 from talkmill.geometry.rotations import interpolated
 from talkmill.landmarks.points import outer_eye_distance
-
-Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 # Clips up to this long are solved at once. In longer ones identity and focal come from this many frames spread over
 # the clip, and the frames are solved in windows whose margins overlap (docs/decisions/0004-long-clips.md).
@@ -43,8 +41,8 @@ class ClipFit:
 
     state: State
     log_focal_deviation: float
-    points: Array
-    measured: Mask
+    points: Float64Array
+    measured: BoolArray
     iterations: int
     cost: float
 
@@ -69,8 +67,8 @@ class Clip:
     """
 
     basis: LandmarkBasis
-    landmarks: Array
-    weights: Array
+    landmarks: Float64Array
+    weights: Float64Array
     rate: float
     centre: float
     priors: FitPriors
@@ -116,7 +114,7 @@ class Clip:
         return len(self.landmarks)
 
     @property
-    def measured(self) -> Mask:
+    def measured(self) -> BoolArray:
         """(N,) frames with landmarks."""
         return np.asarray(self.weights.max(1) > 0)
 
@@ -183,18 +181,18 @@ def joined(states: list[State]) -> State:
     return State(pose, np.concatenate([state.expression for state in states]), states[0].identity, states[0].log_focal)
 
 
-def spread_frames(measured: Mask, count: int) -> npt.NDArray[np.int64]:
+def spread_frames(measured: BoolArray, count: int) -> npt.NDArray[np.int64]:
     """Return up to so many measured frames, evenly spread."""
     frames = np.flatnonzero(measured)
     return np.asarray(frames[np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).astype(int))])
 
 
-def smoothness_of(clip: Clip, metric: Array) -> Smoothness:
+def smoothness_of(clip: Clip, metric: Float64Array) -> Smoothness:
     """Return the smoothness of a clip's frames; long gaps cut it."""
     return Smoothness(metric, linked_frames(clip.measured))
 
 
-def smoothing_metric(clip: Clip, state: State, sigma: float) -> Array:
+def smoothing_metric(clip: Clip, state: State, sigma: float) -> Float64Array:
     """Return the metric of smoothing that the landmarks of a clip give."""
     frames = spread_frames(clip.measured, WINDOW // 2)
     part = clip.part(frames)
@@ -222,13 +220,13 @@ def first_state(clip: Clip) -> State:
     return filled(state, seen)
 
 
-def filled(state: State, known: Mask) -> State:
+def filled(state: State, known: BoolArray) -> State:
     """Interpolate the frames that are not known, the nearest at the ends."""
     if known.all():
         return state
     frames, wanted = np.flatnonzero(known), np.arange(len(known))
 
-    def between(values: Array) -> Array:
+    def between(values: Float64Array) -> Float64Array:
         return np.stack([np.interp(wanted, frames, column[frames]) for column in values.T], axis=1)
 
     pose = Pose(interpolated(state.pose.rotation, known), between(state.pose.translation))
@@ -240,7 +238,7 @@ def _solve_windows(
     start: State,
     shared: Solution,
     sigma: float,
-    metric: Array,
+    metric: Float64Array,
     advance: Callable[[int, int], None],
 ) -> tuple[State, int]:
     """Solve the frames with known identity and focal, window by window; only the middle of each is kept."""

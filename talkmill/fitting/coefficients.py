@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
+from talkmill.arrays import Float32Array
 
 # Deep3DFaceRecon: identity 80, expression 64, texture 80, angles 3, gamma 27, translation 3.
 COARSE_COUNT = 257
@@ -25,7 +25,7 @@ FINE_IDENTITY_COUNT, FINE_EXPRESSION_COUNT = 100, 79
 class CoarseCoefficients:
     """One clip in the 257 layout. Another basis than BFM fills the slots from the front; the rest is zero."""
 
-    values: FloatArray
+    values: Float32Array
 
     @classmethod
     def assemble(
@@ -53,7 +53,7 @@ class CoarseCoefficients:
         return cls(values)
 
 
-def padded(values: npt.NDArray[np.floating], count: int) -> FloatArray:
+def padded(values: npt.NDArray[np.floating], count: int) -> Float32Array:
     """Append zeros to the last axis up to a count.
 
     Raises:

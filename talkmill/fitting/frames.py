@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.arrays import Float64Array
 from talkmill.fitting.priors import FitPriors
 from talkmill.fitting.projection import LandmarkBasis, Pose, project_with_jacobian
 from talkmill.fitting.weights import cauchy_weights, point_weights
 from talkmill.landmarks.points import INNER, outer_eye_distance
-
-Array = npt.NDArray[np.float64]
 
 ITERATIONS = 9
 # The loss begins this many times wider, so that a bad start is not taken for a frame of wild points, and narrows.
@@ -35,9 +34,9 @@ class FrameFit:
     """
 
     pose: Pose
-    identity: Array
-    expression: Array
-    points: Array
+    identity: Float64Array
+    expression: Float64Array
+    points: Float64Array
 
 
 def fit_frames(
@@ -77,7 +76,9 @@ def fit_frames(
     )
 
 
-def initial_pose(basis: LandmarkBasis, landmarks: Array, weights: Array, focal: float, centre: float) -> Pose:
+def initial_pose(
+    basis: LandmarkBasis, landmarks: Float64Array, weights: Float64Array, focal: float, centre: float
+) -> Pose:
     """Place a frontal mean head by its eyes, nose and mouth: size gives depth, the eye line gives roll.
 
     Args:
@@ -121,7 +122,7 @@ def initial_pose(basis: LandmarkBasis, landmarks: Array, weights: Array, focal: 
 
 
 def _fit_chunk(
-    basis: LandmarkBasis, landmarks: Array, weights: Array, focal: float, centre: float, priors: FitPriors
+    basis: LandmarkBasis, landmarks: Float64Array, weights: Float64Array, focal: float, centre: float, priors: FitPriors
 ) -> FrameFit:
     count = len(landmarks)
     sigma = (priors.landmark_fraction * np.maximum(outer_eye_distance(landmarks), 1.0))[:, None, None]
@@ -161,7 +162,7 @@ def _fit_chunk(
     return FrameFit(pose, identity, expression, points)
 
 
-def _bounded(turn: Array) -> Array:
+def _bounded(turn: Float64Array) -> Float64Array:
     """Limit a turn to half a radian a step."""
     length = np.linalg.norm(turn, axis=1, keepdims=True)
     return np.asarray(turn * np.minimum(1.0, 0.5 / np.maximum(length, 1e-12)))

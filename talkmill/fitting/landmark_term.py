@@ -1,14 +1,12 @@
 """Reprojection of the 68 landmarks, with Cauchy's loss."""
 
 import numpy as np
-import numpy.typing as npt
 
+from talkmill.arrays import Float64Array
 from talkmill.fitting.priors import FitPriors
 from talkmill.fitting.projection import LandmarkBasis, project_with_jacobian
 from talkmill.fitting.state import NormalEquations, State
 from talkmill.fitting.weights import cauchy_cost, cauchy_weights, point_weights
-
-Array = npt.NDArray[np.float64]
 
 
 class LandmarkTerm:
@@ -17,8 +15,8 @@ class LandmarkTerm:
     def __init__(
         self,
         basis: LandmarkBasis,
-        landmarks: Array,
-        weights: Array,
+        landmarks: Float64Array,
+        weights: Float64Array,
         sigma: float,
         centre: float,
         priors: FitPriors,
@@ -37,7 +35,7 @@ class LandmarkTerm:
         self._trust = weights * point_weights(priors)
         self._scale = priors.cauchy
 
-    def points(self, state: State) -> Array:
+    def points(self, state: State) -> Float64Array:
         """Return the projected landmarks, (N, 68, 2) pixels."""
         placed = self._basis.place(state.identity, state.expression, state.pose)
         return project_with_jacobian(placed.points, state.pose, state.focal, self._centre).points

@@ -4,11 +4,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.arrays import Float64Array, Frame
 from talkmill.geometry.conventions import project
 from talkmill.morphable.model import MorphableModel
-
-Frame = npt.NDArray[np.uint8]
-Array = npt.NDArray[np.float64]
 
 # Light blue, RGB: no skin has it.
 MESH_COLOUR = np.array([120, 190, 255], np.float64)
@@ -20,9 +18,9 @@ SHIFT = 4
 def draw_mesh(
     frame: Frame,
     model: MorphableModel,
-    vertices: Array,
-    rotation: Array,
-    translation: Array,
+    vertices: Float64Array,
+    rotation: Float64Array,
+    translation: Float64Array,
     focal: float,
     centre: float,
 ) -> Frame:

@@ -10,26 +10,16 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from talkmill.arrays import Float64Array, Frame
 from talkmill.fitting.bundle import Bundle, Solution
 from talkmill.fitting.clip import WINDOW, Clip, ClipFit, finished, joined, smoothing_metric, spread_frames, windows
 from talkmill.fitting.lighting import Appearance, estimate
-from talkmill.fitting.photometric_term import (
-    CHUNK,
-    PhotometricTerm,
-    Texels,
-    as_float,
-    facing,
-    sampled,
-    view,
-)
+from talkmill.fitting.photometric_term import CHUNK, PhotometricTerm, Texels, as_float, facing, sampled, view
 from talkmill.fitting.priors import PhotometricPriors
 from talkmill.fitting.smoothness import Smoothness, linked_frames
 from talkmill.fitting.state import State, Term
 from talkmill.fitting.surface import face_surface
 from talkmill.morphable.model import MorphableModel
-
-Frame = npt.NDArray[np.uint8]
-Array = npt.NDArray[np.float64]
 
 # Side of the pictures that are compared, the coarse one first; of 512, detail finer than this is noise and hair.
 LEVELS = (128, 256)
@@ -60,8 +50,8 @@ class Refinement:
     reason: str
     error_before: float
     error_after: float
-    residual: Array
-    light: Array
+    residual: Float64Array
+    light: Float64Array
 
 
 def refine(
@@ -140,12 +130,12 @@ def _solve_windows(
     fit: ClipFit,
     shared: Solution,
     appearance: Appearance,
-    metric: Array,
+    metric: Float64Array,
     frames: Callable[[], Iterator[Frame]],
     texels: Texels,
     priors: PhotometricPriors,
     advance: Callable[[int, int], None],
-) -> tuple[State, Array]:
+) -> tuple[State, Float64Array]:
     """Refine the frames with known identity, focal, albedo and light, window by window."""
     parts, residuals = [], []
     cuts = windows(len(clip))
@@ -187,7 +177,7 @@ class _Look:
         weight, squared = self.visible[:, texels].double(), self.squared[:, texels].double()
         return 255 * float(((weight * squared.clamp(max=WILD**2)).sum() / weight.sum().clamp(min=1e-9)).sqrt())
 
-    def residual(self) -> Array:
+    def residual(self) -> Float64Array:
         """RMS of each frame in grey levels, (N,)."""
         weight = self.visible.double()
         mean = (weight * self.squared.double().clamp(max=WILD**2)).sum(1) / weight.sum(1).clamp(min=1e-9)

@@ -6,11 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
+from talkmill.arrays import Float64Array
 from talkmill.landmarks.points import CONTOUR, COUNT
 from talkmill.morphable.contour import CONTOUR_COUNT, contour_candidates
 from talkmill.morphable.model import MorphableModel
-
-Array = npt.NDArray[np.float64]
 
 # Candidates of a contour point that lie less than this far within the edge of the face share it, in units of 10 cm: the
 # point slides smoothly from vertex to vertex.
@@ -27,11 +26,11 @@ class LinearShape:
         expression: (P, 3, E).
     """
 
-    mean: Array
-    identity: Array
-    expression: Array
+    mean: Float64Array
+    identity: Float64Array
+    expression: Float64Array
 
-    def points(self, identity: Array, expression: Array) -> Array:
+    def points(self, identity: Float64Array, expression: Float64Array) -> Float64Array:
         """Return (N, P, 3) for identity (K,) or (N, K) and expression (N, E)."""
         count, size = self.mean.shape[0], expression.shape[1]
         who = np.atleast_2d(identity) @ self.identity.reshape(count * 3, -1).T
@@ -62,7 +61,7 @@ class LandmarkBasis:
         return cls(fixed, LinearShape(*(array[rows].astype(np.float64) for array in arrays)))
 
     @property
-    def mean(self) -> Array:
+    def mean(self) -> Float64Array:
         """Landmark vertices of the mean head, (68, 3)."""
         return self.fixed.mean
 
@@ -76,7 +75,7 @@ class LandmarkBasis:
         """E."""
         return int(self.fixed.expression.shape[2])
 
-    def place(self, identity: Array, expression: Array, pose: "Pose") -> "PlacedLandmarks":
+    def place(self, identity: Float64Array, expression: Float64Array, pose: "Pose") -> "PlacedLandmarks":
         """Return the landmarks of N frames, the contour on the edge of the face that the pose shows.
 
         Args:
@@ -104,27 +103,27 @@ class PlacedLandmarks:
     """
 
     basis: LandmarkBasis
-    points: Array
-    share: Array | None = None
+    points: Float64Array
+    share: Float64Array | None = None
 
-    def jacobian(self, by_vertex: Array, name: str) -> Array:
+    def jacobian(self, by_vertex: Float64Array, name: str) -> Float64Array:
         """Chain derivatives by model points (N, 68, 2, 3) to those by coefficients, (N, 68, 2, K or E)."""
-        modes: Array = getattr(self.basis.fixed, name)
+        modes: Float64Array = getattr(self.basis.fixed, name)
         count, size = len(by_vertex), modes.shape[2]
         found = np.swapaxes(by_vertex, 0, 1).reshape(COUNT, count * 2, 3) @ modes
         chained = np.ascontiguousarray(np.swapaxes(found.reshape(COUNT, count, 2, size), 0, 1))
         if self.share is not None and self.basis.rows is not None:
-            row_modes: Array = getattr(self.basis.rows, name).reshape(CONTOUR_COUNT, -1, 3 * size)
+            row_modes: Float64Array = getattr(self.basis.rows, name).reshape(CONTOUR_COUNT, -1, 3 * size)
             mixed = np.swapaxes(self.share, 0, 1) @ row_modes
             mixed = np.swapaxes(mixed.reshape(CONTOUR_COUNT, count, 3, size), 0, 1)
             chained[:, CONTOUR] = by_vertex[:, CONTOUR] @ mixed
         return chained
 
 
-def _edge_shares(shapes: Array, candidates: Array, pose: "Pose") -> Array:
+def _edge_shares(shapes: Float64Array, candidates: Float64Array, pose: "Pose") -> Float64Array:
     """Soft choice of the outermost candidate as the camera sees them, (N, 17, C)."""
 
-    def flat(points: Array) -> Array:
+    def flat(points: Float64Array) -> Float64Array:
         turned = points.reshape(len(points), -1, 3) @ np.swapaxes(pose.rotation, 1, 2) + pose.translation[:, None]
         depth = -pose.translation[:, None, None, 2] / np.minimum(turned[..., 2:], -1e-3)
         return np.asarray((turned[..., :2] * -depth).reshape(*points.shape[:-1], 2))
@@ -141,10 +140,10 @@ def _edge_shares(shapes: Array, candidates: Array, pose: "Pose") -> Array:
 class Pose:
     """Camera poses of N frames: rotation (N, 3, 3) and translation (N, 3), camera_from_model."""
 
-    rotation: Array
-    translation: Array
+    rotation: Float64Array
+    translation: Float64Array
 
-    def moved(self, turn: Array, shift: Array) -> "Pose":
+    def moved(self, turn: Float64Array, shift: Float64Array) -> "Pose":
         """Return the poses after a small turn (N, 3) on the camera's side, as a rotation vector, and a shift."""
         return Pose(Rotation.from_rotvec(turn).as_matrix() @ self.rotation, self.translation + shift)
 
@@ -164,13 +163,13 @@ class Projection:
         by_log_focal: (N, P, 2).
     """
 
-    points: Array
-    by_pose: Array = field(repr=False)
-    by_vertex: Array = field(repr=False)
-    by_log_focal: Array = field(repr=False)
+    points: Float64Array
+    by_pose: Float64Array = field(repr=False)
+    by_vertex: Float64Array = field(repr=False)
+    by_log_focal: Float64Array = field(repr=False)
 
 
-def project_with_jacobian(shapes: Array, pose: Pose, focal: float, centre: float) -> Projection:
+def project_with_jacobian(shapes: Float64Array, pose: Pose, focal: float, centre: float) -> Projection:
     """Project points and differentiate.
 
     Args:

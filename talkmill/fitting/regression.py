@@ -7,21 +7,18 @@ authors' code.
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from talkmill.arrays import Float32Array, Frame
 from talkmill.fitting.alignment import Alignment
 from talkmill.geometry.conventions import COARSE_SIZE
 from talkmill.inference.backend import Network
-
-Frame = npt.NDArray[np.uint8]
-FloatArray = npt.NDArray[np.float32]
 
 # The last one is filled up: a runtime prepares itself for one shape.
 BATCH = 8
 
 
-def regress(network: Network, frames: Iterable[Frame], alignments: list[Alignment]) -> Iterator[FloatArray]:
+def regress(network: Network, frames: Iterable[Frame], alignments: list[Alignment]) -> Iterator[Float32Array]:
     """Regress frame by frame, in batches.
 
     Args:
@@ -35,7 +32,7 @@ def regress(network: Network, frames: Iterable[Frame], alignments: list[Alignmen
     Raises:
         ValueError: There are more or fewer frames than alignments.
     """
-    batch: list[FloatArray] = []
+    batch: list[Float32Array] = []
     for frame, alignment in zip(frames, alignments, strict=True):
         batch.append(aligned(frame, alignment))
         if len(batch) == BATCH:
@@ -45,7 +42,7 @@ def regress(network: Network, frames: Iterable[Frame], alignments: list[Alignmen
         yield _run(network, batch)
 
 
-def aligned(frame: Frame, alignment: Alignment) -> FloatArray:
+def aligned(frame: Frame, alignment: Alignment) -> Float32Array:
     """Cut the aligned crop, (3, 224, 224) in 0..1; sizes and edges are cut to whole pixels as the authors' are."""
     width, height, scale, t0, t1 = alignment.parameters
     size = int(width * scale), int(height * scale)
@@ -56,7 +53,7 @@ def aligned(frame: Frame, alignment: Alignment) -> FloatArray:
     return np.asarray(crop, np.float32).transpose(2, 0, 1) / np.float32(255)
 
 
-def _run(network: Network, batch: list[FloatArray]) -> FloatArray:
+def _run(network: Network, batch: list[Float32Array]) -> Float32Array:
     filled = np.zeros((BATCH, *batch[0].shape), np.float32)
     filled[: len(batch)] = batch
     (coefficients,) = network.run({network.input_names[0]: filled})

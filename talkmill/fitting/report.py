@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.arrays import Float64Array
 from talkmill.fitting.clip import ClipFit
 from talkmill.fitting.projection import LandmarkBasis
 from talkmill.geometry.conventions import principal_point, project
 from talkmill.landmarks.points import INNER
-
-Array = npt.NDArray[np.float64]
 
 NOSE_TIP = 30
 # A clip is called good below these: RMS of the inner points in pixels at 512, share of frames lost.
@@ -28,9 +27,9 @@ class FrameReport:
         valid: (N,) measured frames whose inner points are met.
     """
 
-    error: Array
-    inner_error: Array
-    jitter: Array
+    error: Float64Array
+    inner_error: Float64Array
+    jitter: Float64Array
     valid: npt.NDArray[np.bool_]
 
     def rms(self, inner: bool) -> float:
@@ -39,7 +38,9 @@ class FrameReport:
         return float(np.sqrt((errors[errors > 0] ** 2).mean())) if (errors > 0).any() else 0.0
 
 
-def report_frames(fit: ClipFit, basis: LandmarkBasis, landmarks: Array, size: int, limit_pixels: float) -> FrameReport:
+def report_frames(
+    fit: ClipFit, basis: LandmarkBasis, landmarks: Float64Array, size: int, limit_pixels: float
+) -> FrameReport:
     """Measure every frame of a fit.
 
     Args:

@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import comb
 
+from talkmill.arrays import Float64Array
 from talkmill.fitting.state import POSE_COUNT, State
 from talkmill.geometry.rotations import turns_between
-
-Array = npt.NDArray[np.float64]
 
 ORDER = 6
 # Unmeasured frames that are bridged; over a longer gap the movement before says nothing of that after.
@@ -24,7 +23,7 @@ BRIDGE = 5
 class Smoothness:
     """Penalty on the differences of neighbouring frames."""
 
-    def __init__(self, metric: Array, linked: npt.NDArray[np.bool_]) -> None:
+    def __init__(self, metric: Float64Array, linked: npt.NDArray[np.bool_]) -> None:
         """Create the penalty.
 
         Args:
@@ -42,7 +41,7 @@ class Smoothness:
         """Frames that a difference reaches over; 0 where nothing is linked."""
         return ORDER if self._used.any() else 0
 
-    def _differences(self, state: State) -> Array:
+    def _differences(self, state: State) -> Float64Array:
         turns = np.diff(turns_between(state.pose.rotation), ORDER - 1, axis=0)
         others = np.concatenate([state.pose.translation, state.expression], axis=1)
         return np.asarray(np.concatenate([turns, np.diff(others, ORDER, axis=0)], axis=1) * self._used[:, None])
@@ -54,7 +53,7 @@ class Smoothness:
         differences = self._differences(state)
         return 0.5 * float(((differences @ self._metric) * differences).sum())
 
-    def gradient(self, state: State) -> Array:
+    def gradient(self, state: State) -> Float64Array:
         """Return its downhill gradient, (N, b); the derivative of a difference is taken as the stencil."""
         count = len(state.expression)
         gradient = np.zeros((count, len(self._metric)))
@@ -64,7 +63,7 @@ class Smoothness:
                 gradient[offset : offset + len(pull)] -= factor * pull
         return gradient
 
-    def links(self, count: int) -> Array:
+    def links(self, count: int) -> Float64Array:
         """Return the factor of the metric between frames i and i + d, (ORDER + 1, N), row d."""
         links = np.zeros((ORDER + 1, count))
         for first, second in itertools.combinations_with_replacement(range(ORDER + 1), 2):
@@ -73,12 +72,12 @@ class Smoothness:
         return links
 
     @property
-    def metric(self) -> Array:
+    def metric(self) -> Float64Array:
         """The (b, b) metric."""
         return self._metric
 
 
-def metric_from_data(blocks: Array, rate: float, pose_cutoff: float, expression_cutoff: float) -> Array:
+def metric_from_data(blocks: Float64Array, rate: float, pose_cutoff: float, expression_cutoff: float) -> Float64Array:
     """Return the metric that puts the filter's half amplitude at a frequency.
 
     Args:

@@ -6,9 +6,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.arrays import Float64Array
 from talkmill.fitting.projection import Pose
-
-Array = npt.NDArray[np.float64]
 
 POSE_COUNT = 6
 
@@ -25,8 +24,8 @@ class State:
     """
 
     pose: Pose
-    expression: Array
-    identity: Array
+    expression: Float64Array
+    identity: Float64Array
     log_focal: float
 
     @property
@@ -38,7 +37,7 @@ class State:
         """Return the unknowns of some frames."""
         return State(self.pose.part(frames), self.expression[frames], self.identity, self.log_focal)
 
-    def moved(self, frames: Array, shared: Array) -> "State":
+    def moved(self, frames: Float64Array, shared: Float64Array) -> "State":
         """Return the state after a step: frames (N, 6 + E): turn, shift, expression; shared (K + 1) or (0)."""
         pose = self.pose.moved(frames[:, :3], frames[:, 3:POSE_COUNT])
         expression = self.expression + frames[:, POSE_COUNT:]
@@ -59,11 +58,11 @@ class NormalEquations:
         shared_gradient: (s,), downhill.
     """
 
-    blocks: Array
-    gradient: Array
-    coupling: Array
-    shared: Array
-    shared_gradient: Array
+    blocks: Float64Array
+    gradient: Float64Array
+    coupling: Float64Array
+    shared: Float64Array
+    shared_gradient: Float64Array
 
     @classmethod
     def zeros(cls, count: int, block: int, shared: int) -> "NormalEquations":
@@ -76,7 +75,7 @@ class NormalEquations:
             np.zeros(shared),
         )
 
-    def add_rows(self, frame: Array, shared: Array, weight: Array, residual: Array) -> None:
+    def add_rows(self, frame: Float64Array, shared: Float64Array, weight: Float64Array, residual: Float64Array) -> None:
         """Add weighted rows of a residual that shrinks by `jacobian @ step`.
 
         Args:

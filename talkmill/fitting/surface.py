@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.arrays import Float64Array
 from talkmill.fitting.projection import LinearShape
 from talkmill.morphable.model import MorphableModel
-
-Array = npt.NDArray[np.float64]
 
 TEXELS = 2500
 # Skin that is used, on the mean head in units of 10 cm: around the landmarks, up to the hairline, not behind the jaw.
@@ -59,7 +58,7 @@ def face_surface(model: MorphableModel) -> Surface:
     weights = np.stack([1 - u - v, u, v], axis=1)
     rows = model.triangles[chosen]
 
-    def blended(values: npt.NDArray[np.float32]) -> Array:
+    def blended(values: npt.NDArray[np.float32]) -> Float64Array:
         return np.asarray(np.einsum("sc,sc...->s...", weights, values[rows].astype(np.float64)))
 
     shape = LinearShape(blended(model.mean), blended(model.identity), blended(model.expression))
@@ -67,7 +66,7 @@ def face_surface(model: MorphableModel) -> Surface:
     return Surface(shape, chosen, (cells @ [73856093, 19349663, 83492791]) % HELD_OUT_OF == 0)
 
 
-def _is_skin(places: Array, landmarks: Array) -> npt.NDArray[np.bool_]:
+def _is_skin(places: Float64Array, landmarks: Float64Array) -> npt.NDArray[np.bool_]:
     """Return which places of the mean head are bare skin in front, (P, 3) to (P,)."""
     brow, chin = landmarks[17:27, 1].max(), landmarks[8]
     jaw = landmarks[[*range(3), *range(14, 17)]]

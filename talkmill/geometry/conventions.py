@@ -4,10 +4,9 @@ The camera of talkmill is that of AD-NeRF: p = R v + t, looking down -z, x = cx 
 """
 
 import numpy as np
-import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
-Array = npt.NDArray[np.float64]
+from talkmill.arrays import Float64Array
 
 # Side of the crop whose pixels every focal length is given in.
 REFERENCE_SIZE = 512
@@ -27,7 +26,9 @@ def principal_point(size: int) -> float:
     return (size - 1) / 2
 
 
-def project(points: Array, rotation: Array, translation: Array, focal: float, centre: float) -> Array:
+def project(
+    points: Float64Array, rotation: Float64Array, translation: Float64Array, focal: float, centre: float
+) -> Float64Array:
     """Project model points into the image.
 
     Args:
@@ -47,7 +48,7 @@ def project(points: Array, rotation: Array, translation: Array, focal: float, ce
     return np.stack([x, y], axis=-1)
 
 
-def euler_from_rotation(rotation: Array) -> Array:
+def euler_from_rotation(rotation: Float64Array) -> Float64Array:
     """Return AD-NeRF's angles (theta, phi, psi) in radians.
 
     R = Rx(theta) Ry(phi) Rz(psi). Rx and Ry turn the usual way, Rz the other way: its upper right element is +sin(psi).
@@ -64,19 +65,19 @@ def euler_from_rotation(rotation: Array) -> Array:
     return np.asarray((angles * _USUAL_SIGNS).reshape(*rotation.shape[:-2], 3))
 
 
-def rotation_from_euler(euler: Array) -> Array:
+def rotation_from_euler(euler: Float64Array) -> Float64Array:
     """Invert `euler_from_rotation`: (..., 3) to (..., 3, 3)."""
     angles = np.asarray(euler, np.float64).reshape(-1, 3) * _USUAL_SIGNS
     matrices = Rotation.from_euler("XYZ", angles).as_matrix()
     return np.asarray(matrices.reshape(*np.shape(euler)[:-1], 3, 3))
 
 
-def coarse_angles_from_rotation(rotation: Array) -> Array:
+def coarse_angles_from_rotation(rotation: Float64Array) -> Float64Array:
     """Return Deep3DFaceRecon's angles in radians: R = Rz(c) Ry(b) Rx(a); (..., 3, 3) to (..., 3)."""
     angles = Rotation.from_matrix(rotation.reshape(-1, 3, 3)).as_euler("xyz")
     return np.asarray(angles.reshape(*rotation.shape[:-2], 3))
 
 
-def coarse_translation(translation: Array) -> Array:
+def coarse_translation(translation: Float64Array) -> Float64Array:
     """Return Deep3DFaceRecon's translation: its camera stands at z = 10; (..., 3) to (..., 3)."""
     return np.asarray(translation + np.array([0.0, 0.0, COARSE_DISTANCE]))

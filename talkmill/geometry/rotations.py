@@ -4,17 +4,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation, Slerp
 
-Array = npt.NDArray[np.float64]
+from talkmill.arrays import Float64Array
 
 
-def turns_between(rotation: Array) -> Array:
+def turns_between(rotation: Float64Array) -> Float64Array:
     """Return the rotation vectors that take each frame to the next on the camera's side, (N, 3, 3) to (N - 1, 3)."""
     if len(rotation) < 2:
         return np.zeros((0, 3))
     return np.asarray(Rotation.from_matrix(rotation[1:] @ np.swapaxes(rotation[:-1], 1, 2)).as_rotvec())
 
 
-def interpolated(rotation: Array, known: npt.NDArray[np.bool_]) -> Array:
+def interpolated(rotation: Float64Array, known: npt.NDArray[np.bool_]) -> Float64Array:
     """Fill rotations along the shortest arc between known frames, the nearest at the ends; (N, 3, 3)."""
     frames = np.flatnonzero(known)
     if len(frames) == 1:

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.arrays import Frame
 from talkmill.faces.detection import FaceDetector
 from talkmill.faces.embedding import FaceEmbedder
 from talkmill.faces.tracking import START_SCORE
 from talkmill.landmarks.detection import LandmarkDetector
 from talkmill.landmarks.points import LEFT_EYE, MOUTH, RIGHT_EYE
-from talkmill.video.decode import Frame, read_frames
+from talkmill.video.decode import read_frames
 
 SAMPLES = 8
 

@@ -3,10 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-FloatArray = npt.NDArray[np.float32]
+from talkmill.arrays import Float32Array
 
 
 class PrecisionUnavailableError(ValueError):
@@ -36,7 +33,7 @@ class Network(Protocol):
         """What the file says beside the network."""
         ...
 
-    def run(self, inputs: Mapping[str, FloatArray]) -> list[FloatArray]:
+    def run(self, inputs: Mapping[str, Float32Array]) -> list[Float32Array]:
         """Run the network once.
 
         Args:

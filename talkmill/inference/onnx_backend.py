@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
+from talkmill.arrays import Float32Array
 from talkmill.inference import observer
-from talkmill.inference.backend import FloatArray
 
 # Published builds tell Microsoft how they are used; servers and the command line set ORT_DISABLE_TELEMETRY before this.
 ort.disable_telemetry_events()
@@ -58,7 +58,7 @@ class OnnxNetwork:
         """What the file says beside the network."""
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
-    def run(self, inputs: Mapping[str, FloatArray]) -> list[FloatArray]:
+    def run(self, inputs: Mapping[str, Float32Array]) -> list[Float32Array]:
         """Run the network once; see `backend.Network`."""
         contiguous = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         began = time.perf_counter()

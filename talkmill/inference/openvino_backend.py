@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
+from talkmill.arrays import Float32Array
 from talkmill.inference import observer
-from talkmill.inference.backend import FloatArray
 
 # Compiled forms that are kept; a clip has frames of one size.
 MOST_SHAPES = 4
@@ -68,7 +68,7 @@ class OpenVinoNetwork:
         """What the file says beside the network."""
         return self._metadata
 
-    def run(self, inputs: Mapping[str, FloatArray]) -> list[FloatArray]:
+    def run(self, inputs: Mapping[str, Float32Array]) -> list[Float32Array]:
         """Run the network once; see `backend.Network`."""
         contiguous = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         request = self._request(tuple(contiguous[name].shape for name in self._inputs))

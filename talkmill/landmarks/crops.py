@@ -4,9 +4,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.arrays import Frame
 from talkmill.geometry.transforms import Matrix
-
-Frame = npt.NDArray[np.uint8]
 
 
 def crop_transform(centre: npt.NDArray[np.floating], side: float, angle: float, pixels: int) -> Matrix:

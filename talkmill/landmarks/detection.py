@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.arrays import Float32Array, Frame
 from talkmill.geometry.transforms import Matrix, apply
-from talkmill.inference.backend import FloatArray, Network
-from talkmill.landmarks.crops import Frame, crop_transform, sample
+from talkmill.inference.backend import Network
+from talkmill.landmarks.crops import crop_transform, sample
 from talkmill.landmarks.points import MIRROR, face_size, roll
 
 # Figures of the constants below: docs/stages/landmarks.md.
@@ -36,8 +37,8 @@ class Landmarks:
         confidence: (68,) float32 in (0, 1]: 1 where all crops agree, 1/2 where they differ by 2 % of the face.
     """
 
-    points: FloatArray
-    confidence: FloatArray
+    points: Float32Array
+    confidence: Float32Array
 
 
 class LandmarkDetector:
@@ -47,7 +48,7 @@ class LandmarkDetector:
         """Create a detector from face-api-68."""
         self._network = network
 
-    def detect(self, frame: Frame, face_box: FloatArray) -> Landmarks:
+    def detect(self, frame: Frame, face_box: Float32Array) -> Landmarks:
         """Find the landmarks of one face.
 
         Args:

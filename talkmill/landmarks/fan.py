@@ -8,9 +8,10 @@ face-alignment (BSD-3-Clause).
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.arrays import Float32Array, Frame
 from talkmill.geometry.transforms import apply
-from talkmill.inference.backend import FloatArray, Network
-from talkmill.landmarks.crops import Frame, crop_transform, sample
+from talkmill.inference.backend import Network
+from talkmill.landmarks.crops import crop_transform, sample
 from talkmill.landmarks.detection import Landmarks
 
 SIDE, HEATMAP_SIDE = 256, 64
@@ -25,7 +26,7 @@ class FanDetector:
         """Create a detector from fan-2d4."""
         self._network = network
 
-    def detect(self, frame: Frame, face_box: FloatArray) -> Landmarks:
+    def detect(self, frame: Frame, face_box: Float32Array) -> Landmarks:
         """Find the landmarks of one face; see `detection.LandmarkDetector.detect`.
 
         The confidence is the height of a point's heatmap, which the training draws as 1.
@@ -42,7 +43,7 @@ class FanDetector:
         return Landmarks(apply(transform, points).astype(np.float32), confidence)
 
 
-def decode(heatmaps: FloatArray) -> tuple[npt.NDArray[np.float64], FloatArray]:
+def decode(heatmaps: Float32Array) -> tuple[npt.NDArray[np.float64], Float32Array]:
     """Return points in pixels of the crop, and the heights of their peaks.
 
     Args:

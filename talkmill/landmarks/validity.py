@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.inference.backend import FloatArray
+from talkmill.arrays import Float32Array
 from talkmill.landmarks.points import INNER, face_size
 
 # Bounds that every frame of the real clips meets with room (docs/stages/landmarks.md).
@@ -12,7 +12,7 @@ SIZE_RATIOS = (0.45, 1.8)
 LARGEST_OFFSET = 0.45
 
 
-def plausible(points: FloatArray, confidence: FloatArray, face_boxes: FloatArray) -> npt.NDArray[np.bool_]:
+def plausible(points: Float32Array, confidence: Float32Array, face_boxes: Float32Array) -> npt.NDArray[np.bool_]:
     """Check points against their own agreement and the detected face.
 
     Args:

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from scipy.io import savemat
 
+from talkmill.arrays import Frame
 from talkmill.dataset.copying import copy_set
 from talkmill.dataset.environment import DatasetError
 from talkmill.dataset.lists import SPLITS, write_lists
@@ -27,7 +28,8 @@ from talkmill.matting.composite import composite_over
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.morphable.model import MorphableModel
 from talkmill.pipeline.finished import ClipGoneError, FinishedClip, WorkFolder, finished_clip
-from talkmill.video.decode import Frame, read_grey_frames, read_images
+from talkmill.stages.records import ClipLandmarks, CoarseFit, FineFit
+from talkmill.video.decode import read_grey_frames, read_images
 from talkmill.video.encode import compatible_writer
 
 WHITE = (255, 255, 255)
@@ -208,27 +210,35 @@ def _over_white(video: Path, alpha: Path) -> Iterator[Frame]:
 
 
 def _overlays(size: int, frames: Path, fine: Path, model: MorphableModel) -> Iterator[Frame]:
-    with np.load(fine, allow_pickle=False) as arrays:
-        fit = {key: arrays[key].astype(np.float64) for key in ("euler", "trans", "focal", "id", "exp")}
-    identity = fit["id"][: model.identity.shape[2]]
-    focal = float(fit["focal"][0]) * size / REFERENCE_SIZE
+    fit = FineFit.load(fine)
+    identity = fit.id[: model.identity.shape[2]].astype(np.float64)
+    focal = float(fit.focal[0]) * size / REFERENCE_SIZE
+    expression, translations = fit.exp[:, : model.expression.shape[2]].astype(np.float64), fit.trans.astype(np.float64)
     centre = principal_point(size)
-    rotations = rotation_from_euler(fit["euler"])
+    rotations = rotation_from_euler(fit.euler.astype(np.float64))
     for index, frame in enumerate(read_images(frames)):
-        vertices = model.shape(identity, fit["exp"][index, : model.expression.shape[2]]).astype(np.float64)
-        yield draw_mesh(frame, model, vertices, rotations[index], fit["trans"][index], focal, centre)
+        vertices = model.shape(identity, expression[index]).astype(np.float64)
+        yield draw_mesh(frame, model, vertices, rotations[index], translations[index], focal, centre)
 
 
 def _write_values(files: dict[str, Path], place: Callable[[str, str], Path]) -> None:
-    with np.load(files["landmarks"], allow_pickle=False) as arrays:
-        np.savetxt(place("kp", ".txt"), arrays["points"].reshape(-1))
-    _savemat(place("3dmm", ".mat"), files["coefficients"], ("coeff", "transform_params", "warping_params"))
-    _savemat(place("inv_render", ".mat"), files["fit"], ("id", "exp", "euler", "trans", "focal"))
-
-
-def _savemat(path: Path, source: Path, fields: tuple[str, ...]) -> None:
-    with np.load(source, allow_pickle=False) as arrays:
-        savemat(
-            path,
-            {field: np.atleast_2d(arrays[field]) if field == "id" else arrays[field] for field in fields},
-        )
+    np.savetxt(place("kp", ".txt"), ClipLandmarks.load(files["landmarks"]).points.reshape(-1))
+    coarse, fine = CoarseFit.load(files["coefficients"]), FineFit.load(files["fit"])
+    savemat(
+        place("3dmm", ".mat"),
+        {
+            "coeff": coarse.coeff,
+            "transform_params": coarse.transform_params,
+            "warping_params": coarse.warping_params,
+        },
+    )
+    savemat(
+        place("inv_render", ".mat"),
+        {
+            "id": np.atleast_2d(fine.id),
+            "exp": fine.exp,
+            "euler": fine.euler,
+            "trans": fine.trans,
+            "focal": fine.focal,
+        },
+    )

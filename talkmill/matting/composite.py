@@ -3,17 +3,14 @@
 import threading
 
 import numpy as np
-import numpy.typing as npt
 
-from talkmill.inference.backend import FloatArray
-
-Frame = npt.NDArray[np.uint8]
+from talkmill.arrays import Float32Array, Frame
 
 # numba's fallback thread pool cannot be entered by two threads at once.
 _ESTIMATE_LOCK = threading.Lock()
 
 
-def estimate_foreground(frame: Frame, alpha: FloatArray) -> FloatArray:
+def estimate_foreground(frame: Frame, alpha: Float32Array) -> Float32Array:
     """Estimate the colour of the foreground where it mixes with the background.
 
     Source: Germer et al., "Fast multi-level foreground estimation", ICPR 2020, as pymatting implements it. Compared
@@ -41,7 +38,9 @@ def estimate_foreground(frame: Frame, alpha: FloatArray) -> FloatArray:
     return estimated
 
 
-def composite_over(foreground: FloatArray | Frame, alpha: FloatArray, background_color: tuple[int, int, int]) -> Frame:
+def composite_over(
+    foreground: Float32Array | Frame, alpha: Float32Array, background_color: tuple[int, int, int]
+) -> Frame:
     """Blend a foreground over a flat colour.
 
     Args:

@@ -6,13 +6,11 @@ head. Their product is. The figures are in docs/stages/matting.md.
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from talkmill.inference.backend import FloatArray, Network
+from talkmill.arrays import Float32Array, Frame
+from talkmill.inference.backend import Network
 from talkmill.matting.guided_filter import fit_guided_filter, grey
 from talkmill.matting.temporal import MotionGate
-
-Frame = npt.NDArray[np.uint8]
 
 # The constants below were chosen on real clips against RVM as a yardstick; docs/stages/matting.md has the measurements.
 # Squares for the selfie net, in face sides (geometric mean), and where in them the face centre lies, from the top.
@@ -57,10 +55,10 @@ class FusionMatter:
     def reset(self) -> None:
         """Forget the past: the next frame begins a clip."""
         self._gate = MotionGate()
-        self._seen: tuple[Frame, FloatArray] | None = None
+        self._seen: tuple[Frame, Float32Array] | None = None
         self._reused = False
 
-    def matte(self, frame: Frame, face_box: FloatArray) -> FloatArray:
+    def matte(self, frame: Frame, face_box: Float32Array) -> Float32Array:
         """Matte the next frame; see `matter.Matter`."""
         height, width = frame.shape[:2]
         scale = min(1.0, WORKING_SIDE / max(height, width))
@@ -86,7 +84,7 @@ class FusionMatter:
         fine_alpha = _levels(coarse.at(fine_guide))
         return _levels(fit_guided_filter(fine_guide, fine_alpha, FINE_RADIUS, FINE_EPSILON).at(grey(frame)))
 
-    def _selfie_matte(self, frame: Frame, face_box: FloatArray, size: tuple[int, int]) -> FloatArray:
+    def _selfie_matte(self, frame: Frame, face_box: Float32Array, size: tuple[int, int]) -> Float32Array:
         """Average the selfie net over squares around the face, and a little over the whole frame."""
         width = frame.shape[1]
         scale = size[0] / width
@@ -109,11 +107,11 @@ class FusionMatter:
             weight += cv2.warpAffine(_FEATHER, small_from_crop, size, flags=cv2.INTER_LINEAR)
         return np.asarray(total / weight, np.float32)
 
-    def _run_selfie(self, image: Frame) -> FloatArray:
+    def _run_selfie(self, image: Frame) -> Float32Array:
         blob = image[None].astype(np.float32) * np.float32(1 / 255)
         return self._selfie.run({self._selfie.input_names[0]: blob})[0][0, :, :, 0]
 
-    def _salient_matte(self, frame: Frame) -> FloatArray:
+    def _salient_matte(self, frame: Frame) -> Float32Array:
         assert self._salient is not None  # noqa: S101 - only called with a salient net
         image = np.asarray(cv2.resize(frame, (SALIENT_SIDE, SALIENT_SIDE), interpolation=cv2.INTER_AREA))
         if self._seen is not None and not self._reused and _nearly_same(image, self._seen[0]):
@@ -122,7 +120,7 @@ class FusionMatter:
         self._reused = False
         scaled = image.astype(np.float32) / max(1.0, float(image.max()))
         blob = ((scaled - IMAGENET_MEAN) / IMAGENET_STD).transpose(2, 0, 1)[None].astype(np.float32)
-        output: FloatArray = self._salient.run({self._salient.input_names[0]: blob})[0]
+        output: Float32Array = self._salient.run({self._salient.input_names[0]: blob})[0]
         self._seen = (image, np.asarray(output[0, 0], np.float32))
         return self._seen[1]
 
@@ -134,18 +132,18 @@ def _nearly_same(image: Frame, other: Frame) -> bool:
     return bool(np.count_nonzero(blurred >= REUSE_LEVELS) < REUSE_SHARE * blurred.size)
 
 
-def _side(face_box: FloatArray) -> float:
+def _side(face_box: Float32Array) -> float:
     return float(np.sqrt(np.prod(face_box[2:] - face_box[:2])))
 
 
-def _levels(alpha: FloatArray) -> FloatArray:
+def _levels(alpha: Float32Array) -> Float32Array:
     """Stretch what lies between the levels to [0, 1], in place."""
     alpha -= np.float32(LEVELS[0])
     alpha *= np.float32(1 / (LEVELS[1] - LEVELS[0]))
     return np.clip(alpha, 0, 1, out=alpha)
 
 
-def _feather(side: int) -> FloatArray:
+def _feather(side: int) -> Float32Array:
     """A weight that falls to nothing at the border of a square."""
     ramp = np.minimum(np.arange(side) + 0.5, side - np.arange(side) - 0.5) / (side * 0.12)
     ramp = np.clip(ramp, 0, 1).astype(np.float32)
@@ -155,7 +153,7 @@ def _feather(side: int) -> FloatArray:
 _FEATHER = _feather(SELFIE_SIDE)
 
 
-def _sample_square(frame: Frame, frame_from_crop: FloatArray, step: float) -> Frame:
+def _sample_square(frame: Frame, frame_from_crop: Float32Array, step: float) -> Frame:
     """Sample a square; shrink the part of the frame first where it is larger than the crop, against aliasing."""
     if step > 1:
         corner = frame_from_crop[:, 2]
@@ -174,7 +172,9 @@ def _sample_square(frame: Frame, frame_from_crop: FloatArray, step: float) -> Fr
     return np.asarray(cv2.warpAffine(frame, frame_from_crop, side, flags=flags, borderMode=cv2.BORDER_REPLICATE))
 
 
-def _rescue_head(gated: FloatArray, salient: FloatArray, selfie: FloatArray, face_box: FloatArray) -> FloatArray:
+def _rescue_head(
+    gated: Float32Array, salient: Float32Array, selfie: Float32Array, face_box: Float32Array
+) -> Float32Array:
     """Trust the selfie net inside the head where the salient object misses part of it."""
     height, width = gated.shape
     centre_x, centre_y = (face_box[:2] + face_box[2:]) / 2
@@ -187,5 +187,5 @@ def _rescue_head(gated: FloatArray, salient: FloatArray, selfie: FloatArray, fac
     missing = float((ellipse * selfie * (1 - salient)).sum() / max(1e-6, float((ellipse * selfie).sum())))
     strength = float(np.clip((missing - RESCUE_START) / RESCUE_RANGE, 0, 1))
     blend = ellipse * np.float32(strength)
-    result: FloatArray = (1 - blend) * gated + blend * np.maximum(selfie, gated)
+    result: Float32Array = (1 - blend) * gated + blend * np.maximum(selfie, gated)
     return result

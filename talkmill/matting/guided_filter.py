@@ -6,17 +6,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.inference.backend import FloatArray
+from talkmill.arrays import Float32Array
 
 
 @dataclass(frozen=True, slots=True)
 class LocalLinearModel:
     """Coefficients of a guided filter: alpha = slope * grey + offset, both (h, w) float32."""
 
-    slope: FloatArray
-    offset: FloatArray
+    slope: Float32Array
+    offset: Float32Array
 
-    def at(self, guide: FloatArray) -> FloatArray:
+    def at(self, guide: Float32Array) -> Float32Array:
         """Evaluate at another resolution.
 
         Args:
@@ -32,14 +32,14 @@ class LocalLinearModel:
         return result
 
 
-def grey(frame: npt.NDArray[np.uint8]) -> FloatArray:
+def grey(frame: npt.NDArray[np.uint8]) -> Float32Array:
     """Return the luma of an RGB frame in [0, 1], (H, W) float32."""
     luma = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)).astype(np.float32)
     luma *= np.float32(1 / 255)
     return luma
 
 
-def fit_guided_filter(guide: FloatArray, matte: FloatArray, radius: int, epsilon: float) -> LocalLinearModel:
+def fit_guided_filter(guide: Float32Array, matte: Float32Array, radius: int, epsilon: float) -> LocalLinearModel:
     """Fit the guided filter of a matte at a small size.
 
     Source: He, Sun, Tang, "Guided image filtering", TPAMI 2013, eq. 5-8; applying averaged coefficients at full
@@ -56,7 +56,7 @@ def fit_guided_filter(guide: FloatArray, matte: FloatArray, radius: int, epsilon
     """
     window = (2 * radius + 1, 2 * radius + 1)
 
-    def mean(image: FloatArray) -> FloatArray:
+    def mean(image: Float32Array) -> Float32Array:
         return np.asarray(cv2.blur(image, window, borderType=cv2.BORDER_REFLECT))
 
     mean_guide, mean_matte = mean(guide), mean(matte)

@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.inference.backend import FloatArray
+from talkmill.arrays import Float32Array
 
 
 class Matter(Protocol):
@@ -15,7 +15,7 @@ class Matter(Protocol):
         """Forget the past: the next frame begins a clip."""
         ...
 
-    def matte(self, frame: npt.NDArray[np.uint8], face_box: FloatArray) -> FloatArray:
+    def matte(self, frame: npt.NDArray[np.uint8], face_box: Float32Array) -> Float32Array:
         """Matte the next frame.
 
         Args:

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.inference.backend import FloatArray, Network
+from talkmill.arrays import Float32Array
+from talkmill.inference.backend import Network
 from talkmill.matting.guided_filter import fit_guided_filter, grey
 from talkmill.matting.temporal import MotionGate
 
@@ -28,7 +29,7 @@ class ModnetMatter:
         """Forget the past: the next frame begins a clip."""
         self._gate = MotionGate()
 
-    def matte(self, frame: npt.NDArray[np.uint8], face_box: FloatArray) -> FloatArray:
+    def matte(self, frame: npt.NDArray[np.uint8], face_box: Float32Array) -> Float32Array:
         """Matte the next frame; see `matter.Matter`. The face is not needed."""
         small = np.asarray(cv2.resize(frame, input_size(*frame.shape[:2]), interpolation=cv2.INTER_AREA))
         blob = small.astype(np.float32).transpose(2, 0, 1)[None]

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from talkmill.inference.backend import FloatArray
+from talkmill.arrays import Float32Array
 
 # Exponential smoothing: the weight of the new matte over the change of the frame in 8-bit levels.
 GAINS = (0.25, 1.0)
@@ -15,10 +15,10 @@ class MotionGate:
     """Averages mattes of one clip over time, in order, as far as their frames do not move."""
 
     def __init__(self) -> None:
-        self._smoothed: FloatArray | None = None
-        self._previous: FloatArray | None = None
+        self._smoothed: Float32Array | None = None
+        self._previous: Float32Array | None = None
 
-    def smooth(self, alpha: FloatArray, guide: FloatArray) -> FloatArray:
+    def smooth(self, alpha: Float32Array, guide: Float32Array) -> Float32Array:
         """Take the next matte.
 
         Args:

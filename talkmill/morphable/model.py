@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
+from talkmill.arrays import Float32Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +31,21 @@ class MorphableModel:
     """
 
     name: str
-    mean: FloatArray
-    identity: FloatArray
-    expression: FloatArray
+    mean: Float32Array
+    identity: Float32Array
+    expression: Float32Array
     expression_names: tuple[str, ...]
     triangles: npt.NDArray[np.int32]
     landmarks: npt.NDArray[np.int32]
     corners: npt.NDArray[np.int32]
-    shares: FloatArray
+    shares: Float32Array
     alignment_scale: float = 1.0
 
-    def landmark_rows(self, values: FloatArray) -> FloatArray:
+    def landmark_rows(self, values: Float32Array) -> Float32Array:
         """Return values (V, ...) at the 68 points, (68, ...)."""
         return np.asarray(np.einsum("pc,pc...->p...", self.shares, values[self.corners]), np.float32)
 
-    def shape(self, identity: npt.NDArray[np.floating], expression: npt.NDArray[np.floating]) -> FloatArray:
+    def shape(self, identity: npt.NDArray[np.floating], expression: npt.NDArray[np.floating]) -> Float32Array:
         """Return the vertices of one head.
 
         Args:
@@ -55,7 +55,7 @@ class MorphableModel:
         Returns:
             (V, 3) float32.
         """
-        shape: FloatArray = self.mean + self.identity @ identity + self.expression @ expression
+        shape: Float32Array = self.mean + self.identity @ identity + self.expression @ expression
         return shape.astype(np.float32)
 
     def save(self, path: Path, **more: npt.NDArray[np.float32]) -> None:
@@ -97,14 +97,14 @@ class MorphableModel:
             )
 
 
-def at_vertices(landmarks: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], FloatArray]:
+def at_vertices(landmarks: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], Float32Array]:
     """Return corners and shares of points that are vertices, (68, 3) each."""
     shares = np.zeros((len(landmarks), 3), np.float32)
     shares[:, 0] = 1
     return np.repeat(landmarks[:, None], 3, axis=1).astype(np.int32), shares
 
 
-def without_size(modes: FloatArray, mean: FloatArray, landmarks: npt.NDArray[np.int32]) -> FloatArray:
+def without_size(modes: Float32Array, mean: Float32Array, landmarks: npt.NDArray[np.int32]) -> Float32Array:
     """Take growth as a whole out of identity modes: one camera can't tell a larger head from a nearer one.
 
     Args:

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import av
 import numpy as np
-import numpy.typing as npt
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from talkmill.arrays import Frame
 from talkmill.video.container import open_video, video_stream
-
-Frame = npt.NDArray[np.uint8]
 
 # Above this height, video without a colour tag is Rec. 709 (ITU-R BT.709; BT.601 is for standard definition).
 STANDARD_DEFINITION_HEIGHT = 576

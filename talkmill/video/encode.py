@@ -9,12 +9,10 @@ from typing import Self
 
 import av
 import numpy as np
-import numpy.typing as npt
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
+from talkmill.arrays import Frame
 from talkmill.video.container import open_video, video_stream
-
-Frame = npt.NDArray[np.uint8]
 
 # AV1 at CRF 3, preset 9 is better than x264 at CRF 10 (docs/decisions/0002-clip-codec.md); the encoder is BSD-licensed.
 # lp and lookahead bound the encoder's threads and memory.

@@ -14,6 +14,7 @@ from talkmill.dataset.reader import read_clip, verify
 from talkmill.geometry.transforms import apply
 from talkmill.landmarks.points import INNER, outer_eye_distance
 from talkmill.sample import FACE_CENTRE, FRAME_COUNT, MOUTH_HERTZ, RATE
+from talkmill.stages.records import CropGeometry
 from tests.e2e.fixture_types import Cli, Contents, Sample
 
 CLIP = "sample_000"
@@ -51,8 +52,7 @@ def test_clicks_stay_in_step(dataset: Path, sample: Sample) -> None:
 
 def image_points(dataset: Path, clip: object) -> np.ndarray:
     (geometry,) = (dataset / "work/crop").glob("*/geometry.npz")
-    with np.load(geometry) as arrays:
-        return apply(arrays["image_from_crop"], clip.arrays.keypoint)
+    return apply(CropGeometry.load(geometry).image_from_crop, clip.arrays.keypoint)
 
 
 def test_landmarks_follow_the_known_motion(dataset: Path, clip: object, sample: Sample) -> None:

@@ -11,6 +11,7 @@ from talkmill.geometry.conventions import rotation_from_euler
 from talkmill.landmarks.points import INNER
 from talkmill.models.repository import ModelRepository
 from talkmill.morphable.model import MorphableModel
+from talkmill.stages.records import FineFit
 from tests.e2e.fixture_types import Cli
 from tests.unit.fitting.test_condition import after_the_best_scale_and_shift, reference_camera
 
@@ -27,11 +28,11 @@ def test_otavatar_sees_the_head_where_the_landmarks_are(
     assert done.returncode == 0, done.stderr
     clip = read_clip(tmp_path / "lmdb/512", f"{name}_000")
     (fit_file,) = (tmp_path / "work/fine_fit").glob("*/fit.npz")
-    with np.load(fit_file) as arrays:
-        fit = {field: arrays[field].astype(float) for field in ("euler", "trans", "id", "exp")}
+    fit = FineFit.load(fit_file)
     basis = LandmarkBasis.of(MorphableModel.load(models.ensure("makehuman-head", "morphable").path))
-    pose = Pose(rotation_from_euler(fit["euler"]), fit["trans"])
-    identity, expression = fit["id"][: basis.identity_count], fit["exp"][:, : basis.expression_count]
+    pose = Pose(rotation_from_euler(fit.euler.astype(float)), fit.trans.astype(float))
+    identity = fit.id[: basis.identity_count].astype(float)
+    expression = fit.exp[:, : basis.expression_count].astype(float)
     points = basis.place(identity, expression, pose).points
     # The window of the reference leaves the last frame out.
     squared = [

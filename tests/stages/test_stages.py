@@ -31,6 +31,7 @@ from talkmill.stages.landmarks.messages import LandmarksInputs
 from talkmill.stages.landmarks.stage import LandmarksStage
 from talkmill.stages.matting.messages import MattingInputs
 from talkmill.stages.matting.stage import MattingStage
+from talkmill.stages.records import CropGeometry, FaceTrack
 from talkmill.stages.split.messages import SplitInputs, SplitParameters, TimeRange
 from talkmill.stages.split.stage import SplitStage
 from talkmill.video.decode import read_images
@@ -172,8 +173,7 @@ def test_two_faces_the_larger_is_followed(
     (clip,) = run_split(harness, split, make_video("two.mp4", both)).clips
     assert clip.measurements["other_face_count"] == 1
     assert "1 other faces" in clip.notes[0]
-    with np.load(harness.store.fetch(clip.face_track)) as track:
-        assert track["boxes"][:, 1].max() < 360
+    assert FaceTrack.load(harness.store.fetch(clip.face_track)).boxes[:, 1].max() < 360
 
 
 def test_cancelled_work_stops_and_leaves_nothing(
@@ -194,7 +194,8 @@ def test_a_track_of_another_length_breaks_the_contract(
     tmp_path: Path,
 ) -> None:
     stage = MattingStage({"selfie-256": models.ensure("selfie-256", "matting_part")}, cpu_runtime(2))
-    np.savez(tmp_path / "track.npz", boxes=np.tile(np.array([560, 200, 700, 380], np.float32), (5, 1)))
+    boxes, numbers = np.tile(np.array([560, 200, 700, 380], np.float32), (5, 1)), np.arange(5)
+    FaceTrack(boxes, np.ones(5, np.float32), np.zeros(5, bool), numbers, numbers / 25).save(tmp_path / "track.npz")
     video = harness.put(make_video("a.mp4", sample_frames[:3]), "video/mp4")
     track = harness.put(tmp_path / "track.npz", "application/x-npz")
     from talkmill.stages.matting.messages import MattingParameters
@@ -209,7 +210,7 @@ def test_landmarks_on_nothing_are_invalid(
     stage = LandmarksStage(models.ensure("face-api-68", "landmarks"), cpu_runtime(2))
     frames = harness.put(make_video("w.mkv", [np.full((128, 128, 3), 255, np.uint8)] * 4, "ffv1", "bgr0"), "video")
     boxes = np.tile(np.array([30, 30, 100, 100], np.float32), (4, 1))
-    np.savez(tmp_path / "g.npz", image_from_crop=np.eye(3), face_boxes=boxes, valid=np.zeros(4, bool))
+    CropGeometry(np.eye(3), boxes, np.zeros(4, bool)).save(tmp_path / "g.npz")
     with pytest.raises(LandmarksInvalidError, match="100% of 4 frames"):
         harness.run(stage, LandmarksInputs(frames, harness.put(tmp_path / "g.npz", "npz"), "25"))
 

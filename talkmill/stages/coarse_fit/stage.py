@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
+from talkmill.arrays import Float32Array
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.fitting.alignment import FIVE_POINTS_KEY, Alignment, align, five_points, warping_matrix
 from talkmill.fitting.coefficients import CoarseCoefficients
@@ -13,12 +13,7 @@ from talkmill.fitting.frames import fit_frames
 from talkmill.fitting.priors import FitPriors
 from talkmill.fitting.projection import LandmarkBasis
 from talkmill.fitting.regression import regress
-from talkmill.geometry.conventions import (
-    COARSE_CENTRE,
-    COARSE_FOCAL,
-    coarse_angles_from_rotation,
-    coarse_translation,
-)
+from talkmill.geometry.conventions import COARSE_CENTRE, COARSE_FOCAL, coarse_angles_from_rotation, coarse_translation
 from talkmill.geometry.transforms import apply
 from talkmill.inference.backend import PrecisionUnavailableError
 from talkmill.inference.precision import Precision
@@ -29,9 +24,8 @@ from talkmill.morphable.model import MorphableModel
 from talkmill.stages.coarse_fit.messages import CoarseFitInputs, CoarseFitOutputs, CoarseMethod
 from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.errors import FitFailedError, FrameContractError, InvalidRequestError, ModelUnavailableError
+from talkmill.stages.records import MEDIA_TYPE, ClipLandmarks, CoarseFit
 from talkmill.video.decode import read_images
-
-FloatArray = npt.NDArray[np.float32]
 
 # A confidence of 0 would drop a point; an interpolated frame keeps a little of each.
 LEAST_WEIGHT = 0.02
@@ -83,8 +77,8 @@ class CoarseFitStage:
             FrameContractError: There are more or fewer frames than landmarks.
             InvalidRequestError: The network is asked for without frames.
         """
-        with np.load(context.path(inputs.landmarks), allow_pickle=False) as arrays:
-            points, confidence, valid = arrays["points"], arrays["confidence"], arrays["valid"]
+        landmarks = ClipLandmarks.load(context.path(inputs.landmarks))
+        points, confidence, valid = landmarks.points, landmarks.confidence, landmarks.valid
         alignments = [align(frame, self._five_points, inputs.size) for frame in points]
         if self._method == "landmark-fit":
             weights = np.where(valid[:, None], np.maximum(confidence, LEAST_WEIGHT), LEAST_WEIGHT)
@@ -95,22 +89,21 @@ class CoarseFitStage:
             bad = int((~np.isfinite(coefficients).all(1)).sum())
             raise FitFailedError(f"the coarse fit is not finite in {bad} of {len(points)} frames", measure=bad)
         path = context.scratch / "coefficients.npz"
-        np.savez(
-            path,
+        CoarseFit(
             coeff=coefficients,
             transform_params=np.stack([a.parameters for a in alignments]).astype(np.float32),
             warping_params=np.stack([warping_matrix(a) for a in alignments]).astype(np.float32),
             valid=valid,
-        )
+        ).save(path)
         context.advance(len(points), len(points))
         # How long they last is not known here.
         context.count_video(len(points), 0.0)
         measurements["method"] = self._method
-        return CoarseFitOutputs(context.publish(path, "coefficients.npz", "application/x-npz"), measurements)
+        return CoarseFitOutputs(context.publish(path, "coefficients.npz", MEDIA_TYPE), measurements)
 
     def _fit(
-        self, inputs: CoarseFitInputs, points: FloatArray, weights: FloatArray, alignments: list[Alignment]
-    ) -> tuple[FloatArray, dict[str, Measurement]]:
+        self, inputs: CoarseFitInputs, points: Float32Array, weights: Float32Array, alignments: list[Alignment]
+    ) -> tuple[Float32Array, dict[str, Measurement]]:
         aligned = apply(np.stack([alignment.crop_from_image for alignment in alignments]), points)
         priors = FitPriors(landmark_fraction=inputs.parameters.landmark_fraction)
         fit = fit_frames(self._basis, aligned, weights, COARSE_FOCAL, COARSE_CENTRE, priors)
@@ -123,7 +116,7 @@ class CoarseFitStage:
             "reprojection_rms_pixels_at_224": round(float(np.sqrt((error**2).mean())), 3),
         }
 
-    def _regress(self, inputs: CoarseFitInputs, context: StageContext, alignments: list[Alignment]) -> FloatArray:
+    def _regress(self, inputs: CoarseFitInputs, context: StageContext, alignments: list[Alignment]) -> Float32Array:
         if inputs.frames is None:
             raise InvalidRequestError(f"frames: are required for {self._method}", field="frames")
         parts = []
@@ -137,6 +130,6 @@ class CoarseFitStage:
 
     def _batches(
         self, inputs: CoarseFitInputs, context: StageContext, alignments: list[Alignment]
-    ) -> Iterator[FloatArray]:
+    ) -> Iterator[Float32Array]:
         assert inputs.frames is not None  # noqa: S101 - checked by the caller
         return regress(self._network, read_images(context.path(inputs.frames)), alignments)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.arrays import Frame
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.faces.crop_box import CropBox, box_of_clip
 from talkmill.geometry.transforms import apply, image_from_square
@@ -13,8 +14,9 @@ from talkmill.matting.composite import composite_over, estimate_foreground
 from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.crop.messages import CropInputs, CropOutputs, CropParameters
 from talkmill.stages.errors import FrameContractError
+from talkmill.stages.records import MEDIA_TYPE, CropGeometry, FaceTrack
 from talkmill.video.ahead import ahead
-from talkmill.video.decode import Frame, read_grey_frames, read_images
+from talkmill.video.decode import read_grey_frames, read_images
 from talkmill.video.encode import lossless_writer
 
 SHARPNESS_EVERY = 10
@@ -45,8 +47,8 @@ class CropStage:
             FrameContractError: The clip, its matte and its face track differ in length.
         """
         parameters = inputs.parameters
-        with np.load(context.path(inputs.face_track), allow_pickle=False) as track:
-            boxes, scores = track["boxes"], track["scores"]
+        track = FaceTrack.load(context.path(inputs.face_track))
+        boxes = track.boxes
         box = box_of_clip(boxes, parameters.increase_area)
         path = context.scratch / "crop.mkv"
         sharpness: list[float] = []
@@ -74,7 +76,7 @@ class CropStage:
         image_from_crop = image_from_square(box.x0, box.y0, box.side, parameters.size)
         corners = apply(np.asarray(np.linalg.inv(image_from_crop), np.float64), boxes.reshape(-1, 2, 2)).reshape(-1, 4)
         geometry = context.scratch / "geometry.npz"
-        np.savez(geometry, image_from_crop=image_from_crop, face_boxes=corners.astype(np.float32), valid=scores > 0)
+        CropGeometry(image_from_crop, corners.astype(np.float32), track.scores > 0).save(geometry)
         padded = box.padded_fraction(*size)
         measurements: dict[str, Measurement] = {
             "crop_x0": box.x0,
@@ -91,7 +93,7 @@ class CropStage:
             notes.append(f"the face is enlarged {parameters.size / box.side:.1f} times: the source is small")
         return CropOutputs(
             context.publish(path, "crop.mkv", "video/x-matroska"),
-            context.publish(geometry, "geometry.npz", "application/x-npz"),
+            context.publish(geometry, "geometry.npz", MEDIA_TYPE),
             measurements,
             tuple(notes),
         )

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.video.decode import Frame
+from talkmill.arrays import Frame
 
 COLUMNS = 6
 TILE = 256

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from talkmill.arrays import Frame
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.fitting.clip import Clip, ClipFit, fit_clip
 from talkmill.fitting.coefficients import FINE_EXPRESSION_COUNT, FINE_IDENTITY_COUNT, padded
@@ -22,7 +23,8 @@ from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.errors import FitFailedError
 from talkmill.stages.fine_fit.messages import FineFitInputs, FineFitOutputs
 from talkmill.stages.fine_fit.preview import preview_indices, write_preview
-from talkmill.video.decode import Frame, read_images, read_images_at
+from talkmill.stages.records import MEDIA_TYPE, ClipLandmarks, FineFit
+from talkmill.video.decode import read_images, read_images_at
 
 SWITCHED_OFF = "it is switched off"
 
@@ -61,8 +63,8 @@ class FineFitStage:
             FitFailedError: No frame has landmarks, the fit is not finite, the head lies behind the camera, or the
                 landmarks are not a head's.
         """
-        with np.load(context.path(inputs.landmarks), allow_pickle=False) as arrays:
-            points, confidence, valid = arrays["points"], arrays["confidence"], arrays["valid"]
+        landmarks = ClipLandmarks.load(context.path(inputs.landmarks))
+        points, confidence, valid = landmarks.points, landmarks.confidence, landmarks.valid
         clip = self._clip(inputs, points, np.where(valid[:, None], confidence, 0.0))
         try:
             fit = fit_clip(clip, context.advance)
@@ -90,7 +92,7 @@ class FineFitStage:
         measurements = self._measurements(clip, fit, frames, refinement)
         measurements["verdict"] = judgement
         return FineFitOutputs(
-            context.publish(self._save(context, fit, frames, refinement), "fit.npz", "application/x-npz"),
+            context.publish(self._save(context, fit, frames, refinement), "fit.npz", MEDIA_TYPE),
             context.publish(preview, "preview.jpg", "image/jpeg"),
             measurements,
             tuple(reasons),
@@ -130,8 +132,7 @@ class FineFitStage:
     def _save(self, context: StageContext, fit: ClipFit, frames: FrameReport, refinement: Refinement | None) -> Path:
         path, state = context.scratch / "fit.npz", fit.state
         residual = np.zeros(len(frames.error)) if refinement is None else refinement.residual
-        np.savez(
-            path,
+        FineFit(
             euler=euler_from_rotation(state.pose.rotation).astype(np.float32),
             trans=state.pose.translation.astype(np.float32),
             focal=np.array([state.focal], np.float32),
@@ -143,7 +144,7 @@ class FineFitStage:
             photometric_residual=residual.astype(np.float32),
             jitter=frames.jitter.astype(np.float32),
             valid=frames.valid,
-        )
+        ).save(path)
         return path
 
     def _measurements(

@@ -16,6 +16,7 @@ from talkmill.models.installed import InstalledModel
 from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.errors import FrameContractError, LandmarksInvalidError
 from talkmill.stages.landmarks.messages import LandmarksInputs, LandmarksOutputs
+from talkmill.stages.records import MEDIA_TYPE, ClipLandmarks, CropGeometry
 from talkmill.video.ahead import ahead
 from talkmill.video.decode import read_images
 
@@ -56,8 +57,8 @@ class LandmarksStage:
             LandmarksInvalidError: Too many frames could not be measured.
             FrameContractError: The crop and its geometry differ in length.
         """
-        with np.load(context.path(inputs.geometry), allow_pickle=False) as geometry:
-            boxes, seen = geometry["face_boxes"], geometry["valid"]
+        geometry = CropGeometry.load(context.path(inputs.geometry))
+        boxes, seen = geometry.face_boxes, geometry.valid
         raw = np.zeros((len(boxes), 68, 2), np.float32)
         confidence = np.zeros((len(boxes), 68), np.float32)
         rate = float(Fraction(inputs.rate))
@@ -79,7 +80,7 @@ class LandmarksStage:
             raise LandmarksInvalidError(message, measure=round(invalid_fraction, 4), threshold=limit)
         points = self._smooth(raw, confidence, valid, rate, inputs.parameters.cutoff_hertz)
         path = context.scratch / "landmarks.npz"
-        np.savez(path, points=points, raw_points=raw, confidence=confidence, valid=valid)
+        ClipLandmarks(points, raw, confidence, valid).save(path)
         eyes = float(np.median(outer_eye_distance(points)))
         measurements: dict[str, Measurement] = {
             "valid_fraction": round(float(valid.mean()), 4),
@@ -91,7 +92,7 @@ class LandmarksStage:
         notes = []
         if not valid.all():
             notes.append(f"{int((~valid).sum())} of {len(valid)} frames could not be measured and are interpolated")
-        return LandmarksOutputs(context.publish(path, "landmarks.npz", "application/x-npz"), measurements, tuple(notes))
+        return LandmarksOutputs(context.publish(path, "landmarks.npz", MEDIA_TYPE), measurements, tuple(notes))
 
     def _smooth(
         self,

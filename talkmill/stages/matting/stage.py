@@ -19,6 +19,7 @@ from talkmill.models.installed import InstalledModel
 from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.errors import FrameContractError, MatteLostError, ModelUnavailableError
 from talkmill.stages.matting.messages import MattingInputs, MattingOutputs
+from talkmill.stages.records import FaceTrack
 from talkmill.video.ahead import ahead
 from talkmill.video.decode import read_images
 from talkmill.video.encode import alpha_writer
@@ -67,8 +68,7 @@ class MattingStage:
             FrameContractError: The clip and its face track differ in length.
         """
         matter = self._matter(inputs.parameters.method)
-        with np.load(context.path(inputs.face_track), allow_pickle=False) as track:
-            boxes = track["boxes"]
+        boxes = FaceTrack.load(context.path(inputs.face_track)).boxes
         path = context.scratch / "alpha.mkv"
         flicker = FlickerMeter()
         coverage = 0.0

@@ -6,10 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import numpy.typing as npt
 
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import ModelVersion
+from talkmill.dataset.columns import coefficient_columns, condition_columns
 from talkmill.dataset.lists import list_paths, write_lists
 from talkmill.dataset.reader import verify_clip
 from talkmill.dataset.writer import ClipArrays, DatasetManifest, DatasetWriter, encode_frame
@@ -18,6 +18,7 @@ from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.digest import action_digest
 from talkmill.stages.errors import FrameContractError, InternalError, InvalidRequestError, NotWritableError
 from talkmill.stages.pack.messages import InPlacePackOutputs, PackedClip, PackInputs, PackOutputs, read_clips
+from talkmill.stages.records import ClipLandmarks, CoarseFit, FineFit
 from talkmill.video.decode import read_images
 
 
@@ -161,35 +162,15 @@ def _write(writer: DatasetWriter, clip: PackedClip, fingerprint: str, context: S
             raise FrameContractError(str(error)) from error
 
 
-def condition_columns(
-    euler: npt.NDArray[np.floating], trans: npt.NDArray[np.floating], focal: npt.NDArray[np.floating]
-) -> npt.NDArray[np.float32]:
-    """Return what OTAvatar reads as `condition`, (N, 7) float32: -euler (3), trans (3), focal (1).
-
-    Args:
-        euler: (N, 3) radians, AD-NeRF's angles.
-        trans: (N, 3) units of 10 cm.
-        focal: (1,) pixels of a 512 crop.
-    """
-    columns = np.concatenate([-euler, trans, np.broadcast_to(focal, (len(euler), 1))], axis=1)
-    return np.asarray(columns, np.float32)
-
-
 def _clip_arrays(clip: PackedClip, path: Callable[[Artifact], Path]) -> ClipArrays:
-    with np.load(path(clip.landmarks), allow_pickle=False) as landmarks:
-        points, valid = landmarks["points"], landmarks["valid"]
-        confidence = landmarks["confidence"].mean(1)
-    with np.load(path(clip.coefficients), allow_pickle=False) as coarse:
-        coefficients = np.concatenate([coarse["coeff"], coarse["transform_params"][:, 2:5]], axis=1)
-    with np.load(path(clip.fit), allow_pickle=False) as fit:
-        condition = condition_columns(fit["euler"], fit["trans"], fit["focal"])
-        identity = fit["id"]
-        valid = valid & fit["valid"]
+    landmarks = ClipLandmarks.load(path(clip.landmarks))
+    coarse, fine = CoarseFit.load(path(clip.coefficients)), FineFit.load(path(clip.fit))
+    valid = landmarks.valid & fine.valid
     return ClipArrays(
-        keypoint=points.astype(np.float32),
-        coefficients=coefficients.astype(np.float32),
-        condition=condition,
-        identity=identity.astype(np.float32),
+        keypoint=landmarks.points,
+        coefficients=coefficient_columns(coarse.coeff, coarse.transform_params),
+        condition=condition_columns(fine.euler, fine.trans, fine.focal),
+        identity=fine.id,
         valid=valid,
-        confidence=np.where(valid, confidence, 0).astype(np.float32),
+        confidence=np.where(valid, landmarks.confidence.mean(1), 0).astype(np.float32),
     )

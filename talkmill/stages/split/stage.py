@@ -9,6 +9,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.arrays import Frame
 from talkmill.artifacts.manifest import ModelVersion, Rejection
 from talkmill.faces.detection import DETECTORS, Detections
 from talkmill.inference.runtime import Runtime
@@ -24,10 +25,11 @@ from talkmill.stages.errors import (
     VideoTooLargeError,
     from_rejection,
 )
+from talkmill.stages.records import MEDIA_TYPE, FaceTrack
 from talkmill.stages.split.clips import ClipPlan, plan_clips
 from talkmill.stages.split.messages import Clip, SplitInputs, SplitOutputs
 from talkmill.video.container import UnreadableVideoError, VideoDescription, describe
-from talkmill.video.decode import DecodeReport, Frame, read_frames
+from talkmill.video.decode import DecodeReport, read_frames
 from talkmill.video.encode import SMALLEST_CLIP_SIDE, clip_writer, copy_video, same_colours, same_packets
 from talkmill.video.limits import DEFAULT_LIMITS, VideoLimitError, VideoLimits
 from talkmill.video.resample import FrameSchedule, constant_rate, native_rate, schedule_frames
@@ -177,14 +179,13 @@ class SplitStage:
         wav = context.scratch / f"clip_{index:03}.wav"
         write_wav(wav, samples)
         track = context.scratch / f"clip_{index:03}.face_track.npz"
-        np.savez(
-            track,
+        FaceTrack(
             boxes=plan.track.boxes[rows],
             scores=plan.track.scores[rows],
             repeated=schedule.repeated,
             source_indices=plan.first_frame + rows,
             source_times=survey.times[plan.first_frame + rows],
-        )
+        ).save(track)
         repeated = int(schedule.repeated.sum())
         if repeated:
             notes.append(f"{repeated} of {count} frames repeat the one before: the source has no frame there")
@@ -202,7 +203,7 @@ class SplitStage:
             index=index,
             video=context.publish(video, f"clip_{index:03}.mp4", "video/mp4"),
             audio=context.publish(wav, f"clip_{index:03}.wav", "audio/wav"),
-            face_track=context.publish(track, f"clip_{index:03}.face_track.npz", "application/x-npz"),
+            face_track=context.publish(track, f"clip_{index:03}.face_track.npz", MEDIA_TYPE),
             frame_count=count,
             rate=str(rate),
             width=size[0],

@@ -14,11 +14,11 @@ import pytest
 
 from benchmarks.scenes.measure import fit_scene
 from benchmarks.scenes.scene import make_scene
+from talkmill.dataset.columns import condition_columns
 from talkmill.fitting.projection import LandmarkBasis
 from talkmill.geometry.conventions import euler_from_rotation, rotation_from_euler
 from talkmill.models.repository import ModelRepository
 from talkmill.morphable.model import MorphableModel
-from talkmill.stages.pack.stage import condition_columns
 
 SIZE = 512
 

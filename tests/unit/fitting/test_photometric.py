@@ -15,6 +15,7 @@ from benchmarks.scenes.measure import clip_of as scene_clip
 from benchmarks.scenes.measure import pose_error
 from benchmarks.scenes.render import Look, irradiance, render
 from benchmarks.scenes.scene import Scene, make_scene
+from talkmill.arrays import Frame
 from talkmill.fitting import clip as clip_module
 from talkmill.fitting import photometric as photometric_module
 from talkmill.fitting.clip import fit_clip
@@ -29,7 +30,6 @@ from talkmill.fitting.state import NormalEquations, State
 from talkmill.fitting.surface import face_surface
 from talkmill.models.repository import ModelRepository
 from talkmill.morphable.model import MorphableModel
-from talkmill.video.decode import Frame
 
 COUNT = 16
 CPU = torch.device("cpu")
