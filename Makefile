@@ -17,7 +17,7 @@ HELM ?= helm
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all check format protos protos-check up down status bench-orchestrator sizing images sbom \
-	compose-up compose-down dashboards chart-docs chart-check deploy undeploy smoke clean
+	compose-up compose-down dashboards chart-docs chart-check docs errors-docs deploy undeploy smoke clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ $(VENV)/.test: $(VENV)/.setup
 
 $(VENV)/.check: $(VENV)/.setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRA),check]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRA),docs]'
 	@touch $@
 
 setup: $(VENV)/.setup ## Make .venv and install the project into it
@@ -66,12 +70,13 @@ test-all: test ## Run those too that need servers, containers, test assets or mu
 gpu-test: $(VENV)/.test ## Run the tests that need an NVIDIA GPU; EXTRA=cuda installs what they need
 	$(BIN)/python -m pytest tests/gpu -rs
 
-check: $(VENV)/.check ## Format, lint, types, layers, docs links
+check: $(VENV)/.check ## Format, lint, types, layers, docs, protos
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.architecture.docs_links
+	$(MAKE) --no-print-directory docs
 	$(MAKE) --no-print-directory protos-check
 
 protos: $(VENV)/.check ## Generate talkmill/api from protos/
@@ -124,6 +129,12 @@ compose-up: $(VENV)/.local ## Run everything in containers on this machine, with
 compose-down: ## Stop them; volumes stay
 	$(COMPOSE) down
 
+docs: $(VENV)/.docs ## Build the site of the docs into site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+errors-docs: $(VENV)/.setup ## Write the table of docs/errors.md from talkmill/stages/errors.py
+	$(BIN)/python docs/errors_table.py
+
 dashboards: $(VENV)/.test ## Write the Grafana dashboards from deploy/grafana/build.py
 	$(BIN)/python -m deploy.grafana.build
 
@@ -152,4 +163,4 @@ format: $(VENV)/.check ## Format the code
 	$(BIN)/ruff check --fix .
 
 clean: ## Remove the demo and the virtual environment
-	rm -rf $(DEMO) $(VENV) .talkmill build *.egg-info
+	rm -rf $(DEMO) $(VENV) .talkmill build site *.egg-info
