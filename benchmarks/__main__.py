@@ -20,7 +20,6 @@ from benchmarks.quality import Bar, measure_quality
 from talkmill.cli.app import call
 from talkmill.cli.environment import dataset_errors, open_models, read_settings
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK
-from talkmill.client.client import Connection
 from talkmill.environment import core_count
 from talkmill.morphable.model import MorphableModel
 
@@ -116,7 +115,7 @@ def bench_orchestrator(
 ) -> int:
     """Measure the orchestrator's own cost on a cluster of no-op stages; `make bench-orchestrator` brings one up."""
     console = Console(stderr=True)
-    target = load.Target(Connection(server), database_url, metrics_port)
+    target = load.Target(server, database_url, metrics_port)
 
     def say(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True)

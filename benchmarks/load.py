@@ -15,7 +15,7 @@ from benchmarks.quality import Bar, below
 from orchestrator.ledger.runs import Runs
 from orchestrator.ledger.tables import stage_run
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
-from talkmill.client.client import ENDED, Connection, PipelineClient
+from talkmill.client.client import ENDED, Client
 from talkmill.client.sources import GivenSource
 from talkmill.pipeline.graph import RunParameters, names_of
 
@@ -30,12 +30,12 @@ class Target:
     """What is measured.
 
     Attributes:
-        connection: Of the orchestrator.
+        server: host:port of the orchestrator.
         database_url: Of its database, to look at the backlog as the orchestrator does.
         metrics_port: Of the orchestrator on this machine.
     """
 
-    connection: Connection
+    server: str
     database_url: str
     metrics_port: int
 
@@ -56,7 +56,7 @@ def measure_throughput(target: Target, clip_count: int, say: Callable[[str], Non
     samples: list[tuple[float, int]] = []
     memory: list[float] = []
     queries: list[float] = []
-    with PipelineClient(target.connection) as client:
+    with Client(target.server) as client:
         name, _ = _create(client, clip_count, say)
         run_id = name.removeprefix("runs/")
         total = clip_count * EXECUTIONS_PER_CLIP
@@ -96,7 +96,7 @@ def measure_create(target: Target, source_count: int, say: Callable[[str], None]
     engine = sa.create_engine(target.database_url)
     started = sa.select(sa.func.min(stage_run.c.started_at)).where(stage_run.c.stage == "matting")
     peak = 0.0
-    with PipelineClient(target.connection) as client:
+    with Client(target.server) as client:
         name, created = _create(client, source_count, say)
         wall = time.time() - time.monotonic() + created
         while True:
@@ -122,7 +122,7 @@ def measure_create(target: Target, source_count: int, say: Callable[[str], None]
     ]
 
 
-def _create(client: PipelineClient, count: int, say: Callable[[str], None]) -> tuple[str, float]:
+def _create(client: Client, count: int, say: Callable[[str], None]) -> tuple[str, float]:
     mark = uuid.uuid4().hex[:8]
     sources = [GivenSource(f"https://example.com/{mark}/{number:06}.mp4") for number in range(count)]
     began = time.monotonic()

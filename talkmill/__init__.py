@@ -1,3 +1,63 @@
-"""Turns talking-head videos into training sets for talking-face avatars."""
+"""Turns talking-head videos into training sets for talking-face avatars.
+
+    import talkmill
+
+    summary = talkmill.run("talk.mp4", "set", talkmill.RunOptions(size=256))
+
+What `__all__` names is public: its names and signatures stay. It is loaded when it is used, so that `import talkmill`
+is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from talkmill.client.client import Client, ServerError
+    from talkmill.models.choice import ModelChoice
+    from talkmill.option import OptionError
+    from talkmill.pipeline.embedded import run
+    from talkmill.pipeline.naming import InputError
+    from talkmill.pipeline.options import RunOptions, SourceOptions
+    from talkmill.pipeline.run import RunSummary
+    from talkmill.stages.errors import StageError
 
 __version__ = "0.1.0"
+
+# Name to the module that has it.
+_PUBLIC = {
+    "Client": "talkmill.client.client",
+    "InputError": "talkmill.pipeline.naming",
+    "ModelChoice": "talkmill.models.choice",
+    "OptionError": "talkmill.option",
+    "RunOptions": "talkmill.pipeline.options",
+    "RunSummary": "talkmill.pipeline.run",
+    "ServerError": "talkmill.client.client",
+    "SourceOptions": "talkmill.pipeline.options",
+    "StageError": "talkmill.stages.errors",
+    "run": "talkmill.pipeline.embedded",
+}
+
+__all__ = [
+    "Client",
+    "InputError",
+    "ModelChoice",
+    "OptionError",
+    "RunOptions",
+    "RunSummary",
+    "ServerError",
+    "SourceOptions",
+    "StageError",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

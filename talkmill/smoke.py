@@ -13,7 +13,7 @@ from pathlib import Path
 
 from talkmill import sample
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
-from talkmill.client.client import Connection, PipelineClient, ServerError
+from talkmill.client.client import Client, ServerError
 from talkmill.client.settings import ClientSettings
 from talkmill.dataset.environment import DatasetError
 from talkmill.dataset.reader import verify
@@ -36,11 +36,11 @@ class SmokeError(RuntimeError):
     """The cluster did not do what it should; the message says what was seen."""
 
 
-def smoke(connection: Connection, folder: Path) -> str:
+def smoke(client: Client, folder: Path) -> str:
     """Run the sample through a cluster and check the data set.
 
     Args:
-        connection: How the orchestrator is reached.
+        client: Of the orchestrator.
         folder: For the sample and the data set.
 
     Returns:
@@ -52,8 +52,10 @@ def smoke(connection: Connection, folder: Path) -> str:
     video = folder / "sample.mp4"
     sample.write_sample(video)
     began = time.monotonic()
-    with PipelineClient(connection) as client:
-        run = client.submit(collect_sources([str(video)], None, False, "train"), parameters(), 1, lambda name: None)
+    with client:
+        run = client.submit_sources(
+            collect_sources([str(video)], None, False, "train"), parameters(), 1, lambda name: None
+        )
         for seen in client.watch(run.name):
             run = seen
             print(f"{run.name} {pb.State.Name(run.state)} {run.succeeded_clip_count} clips", flush=True)
@@ -71,12 +73,9 @@ def smoke(connection: Connection, folder: Path) -> str:
 
 def main() -> int:
     """Run the sample; returns the exit code."""
-    settings = ClientSettings()
-    token = settings.token.get_secret_value()
-    connection = Connection(settings.server, token, settings.server_ca, settings.plain_text, settings.internal_endpoint)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            print(smoke(connection, Path(folder)))
+            print(smoke(Client.of(ClientSettings()), Path(folder)))
     except (ServerError, SmokeError, StageError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from deploy.local import tools
 from deploy.local.cluster import Cluster, free_port
-from talkmill.client.client import Connection, PipelineClient
+from talkmill.client.client import Client
 from talkmill.environment import cache_folder
 from talkmill.serving.settings import StoreSettings
 
@@ -77,8 +77,8 @@ def running_cluster(folder: Path, **options: object) -> Iterator[Cluster]:
         cluster.down()
 
 
-def client_of(cluster: Cluster) -> PipelineClient:
-    return PipelineClient(Connection(cluster.server))
+def client_of(cluster: Cluster) -> Client:
+    return Client(cluster.server)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.cluster import Cluster, metrics_text
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
-from talkmill.client.client import Connection, PipelineClient
+from talkmill.client.client import Client
 from talkmill.pipeline.graph import GRAPH, RunParameters
 from talkmill.pipeline.naming import collect_sources
 
@@ -33,10 +33,10 @@ def measure(folder: Path, videos: Sequence[str]) -> int:
     cluster = Cluster(folder / "sizing", first_port=0)
     cluster.up()
     try:
-        with _peaks(cluster) as scratch, PipelineClient(Connection(cluster.server)) as client:
+        with _peaks(cluster) as scratch, Client(cluster.server) as client:
             before = {entry.name: _cpu_seconds(cluster.pid(entry.name)) for entry in GRAPH}
             sources = collect_sources(list(videos), None, False, "train")
-            run = client.submit(sources, RunParameters(), 0, lambda name: None)
+            run = client.submit_sources(sources, RunParameters(), 0, lambda name: None)
             run = list(client.watch(run.name))[-1]
         if run.state != pb.STATE_SUCCEEDED or not run.succeeded_clip_count:
             print(f"{run.name} is {pb.State.Name(run.state)}: {run.failed_clip_count} clips failed")

@@ -25,11 +25,13 @@ class LocalStore:
 
     def put(self, path: Path, bucket: str, key: str, media_type: str) -> Artifact:
         """Move a local file into the store; the object appears whole or not at all, and stays after a power cut."""
-        artifact = Artifact(bucket, key, sha256_of(path), path.stat().st_size, media_type)
+        status = path.stat()
+        artifact = Artifact(bucket, key, sha256_of(path), status.st_size, media_type)
         target = self._path(bucket, key)
         target.parent.mkdir(parents=True, exist_ok=True)
         move_durably(path, target)
-        self._remember(artifact, target)
+        # Another clip may drop the object at any moment: what is remembered was read before.
+        self._verified.add((str(target), artifact.sha256, status.st_mtime_ns))
         return artifact
 
     def fetch(self, artifact: Artifact, folder: Path | None = None) -> Path:
@@ -64,8 +66,10 @@ class LocalStore:
 
     def read(self, bucket: str, key: str) -> bytes | None:
         """Return a small object's content, or None where there is none."""
-        path = self._path(bucket, key)
-        return path.read_bytes() if path.is_file() else None
+        try:
+            return self._path(bucket, key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
 
     def write(self, bucket: str, key: str, content: bytes) -> None:
         """Write a small object; it appears whole or not at all."""

@@ -11,7 +11,6 @@ from rich.table import Table
 from talkmill.cli.environment import dataset_errors, open_models, read_settings
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED, clips_text
 from talkmill.dataset.reader import read_clip, read_manifest, size_folder, verify
-from talkmill.layouts.otavatar import export_otavatar
 
 app = typer.Typer(help="Data sets: inspect, verify, export.", no_args_is_help=True)
 
@@ -71,6 +70,9 @@ def export_dataset(
     name: Annotated[str, typer.Option(help="Prefix of the folders.")] = "talkmill",
 ) -> int:
     """Write every clip of a set in the folder layout of another tool; what is written already stays."""
+    # SciPy takes a while to load.
+    from talkmill.layouts.otavatar import export_otavatar
+
     writers = {Layout.OTAVATAR: export_otavatar}
     console, errors = Console(), Console(stderr=True)
     with dataset_errors():

@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from rich.console import Console
 
 from talkmill.cli.environment import open_models, read_settings
-from talkmill.inference.runtime import available_providers, choose_runtime
 from talkmill.models.catalogue import catalogue
 from talkmill.models.repository import ModelRepository
 from talkmill.pipeline.settings import Settings
@@ -47,6 +46,9 @@ def print_report(console: Console, settings: Settings, repository: ModelReposito
     Returns:
         0 when `talkmill run` with the defaults can work, else 1.
     """
+    # ONNX Runtime takes a while to load.
+    from talkmill.inference.runtime import available_providers, choose_runtime
+
     steps: list[str] = []
     _say(console, f"Python {platform.python_version()} on {platform.machine()}, {sys.executable}")
     for name in PACKAGES + OPTIONAL_PACKAGES:

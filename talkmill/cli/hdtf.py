@@ -15,9 +15,9 @@ from talkmill.dataset.lock import FolderBusyError
 from talkmill.environment import core_count
 from talkmill.hdtf.lists import TEST_LISTS, read_lists, with_test_list
 from talkmill.hdtf.people import correct_people
-from talkmill.hdtf.plan import ListError, PlannedClip, read_table, write_plan
 from talkmill.hdtf.state import clip_states
 from talkmill.models.repository import ModelError
+from talkmill.pipeline.plan import ListError, PlannedClip, read_table, write_plan
 from talkmill.stages.errors import CancelledError, StageError, error_kinds
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from talkmill.pipeline.events import (
     Event,
     Note,
     Rejected,
+    RunStarted,
     StageFinished,
     StageProgress,
     StageStarted,
@@ -29,13 +30,8 @@ STAGE_SHARES = {node.name: node.share for node in nodes_of("clip")}
 class ProgressDisplay:
     """Shows events; a context manager."""
 
-    def __init__(self, console: Console, source_count: int) -> None:
-        """Create a display.
-
-        Args:
-            console: Where it is shown.
-            source_count: Sources of the run.
-        """
+    def __init__(self, console: Console) -> None:
+        """Create a display on a console."""
         self._console = console
         self._live = console.is_terminal
         self._progress = Progress(
@@ -48,12 +44,14 @@ class ProgressDisplay:
         self._tasks: dict[tuple[str, str], TaskID] = {}
         self._began: dict[tuple[str, str], float] = {}
         self._told: dict[tuple[str, str], float] = {}
-        self._estimate = _Estimate(source_count)
+        self._estimate = _Estimate(1)
         self._overall = self._progress.add_task("all clips", total=1.0, rate="")
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
         match event:
+            case RunStarted(source_count):
+                self._estimate = _Estimate(source_count)
             case StageStarted(subject, stage):
                 self._began[subject, stage] = time.monotonic()
             case StageProgress():

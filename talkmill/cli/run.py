@@ -6,19 +6,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from talkmill.cli.environment import open_models, read_settings
+from talkmill.cli.environment import read_settings
 from talkmill.cli.interruption import cancellation
-from talkmill.cli.options import parameters_of, sources_of
+from talkmill.cli.options import option_errors
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_REJECTED, CommandError, clips_text
 from talkmill.cli.progress import ProgressDisplay
 from talkmill.cli.signature import with_options
-from talkmill.environment import core_count
 from talkmill.models.catalogue import UnknownModelError
 from talkmill.models.choice import ModelChoice
 from talkmill.models.repository import ModelError
-from talkmill.pipeline.folders import open_store
 from talkmill.pipeline.options import RunOptions, SourceOptions
-from talkmill.pipeline.run import RunSummary, run_dataset
+from talkmill.pipeline.run import RunSummary
 from talkmill.stages.errors import CancelledError, StageError
 from talkmill.telemetry.logs import configure_logs
 
@@ -41,29 +39,26 @@ def run(
     Exit code: 0 all clips are in the set, 2 some were rejected, 1 none is or the run failed, 130 interrupted.
     """
     # torch and the other runtimes take seconds to load.
-    from talkmill.pipeline.composition import build_stages
+    from talkmill.pipeline import embedded
 
     configure_logs("debug" if verbose else "warning")
     console = Console(stderr=True)
-    settings = read_settings()
-    parameters = parameters_of(options)
-    with cancellation() as cancelled:
+    read_settings()
+    with cancellation() as cancelled, ProgressDisplay(console) as display:
         try:
-            sources = sources_of(inputs, known)
-            _check_writable(out)
-            store = open_store(out)
-            threads = settings.threads or max(1, core_count() // jobs)
-            stages = build_stages(
-                out,
-                open_models(settings, console),
-                models,
-                parameters,
-                provider or settings.execution_provider,
-                threads,
-                settings.gpu,
-            )
-            with ProgressDisplay(console, len(sources)) as display:
-                summary = run_dataset(out, sources, stages, store, parameters, jobs, display, cancelled)
+            with option_errors():
+                summary = embedded.run(
+                    inputs,
+                    out,
+                    options,
+                    models=models,
+                    known=known,
+                    jobs=jobs,
+                    provider=provider or "",
+                    emit=display,
+                    announce=lambda line: console.print(f"fetching {line}", markup=False, soft_wrap=True),
+                    cancelled=cancelled,
+                )
         except CancelledError:
             console.print("interrupted; run the same command again to go on", markup=False)
             return EXIT_INTERRUPTED
@@ -74,18 +69,6 @@ def run(
         except OSError as error:
             raise CommandError(f"{error.filename or out}: {error.strerror or error}") from error
     return _tell(console, out, options.size, summary)
-
-
-def _check_writable(folder: Path) -> None:
-    try:
-        (folder / "work").mkdir(parents=True, exist_ok=True)
-        probe = folder / "work" / ".writable"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise CommandError(
-            f"--out {folder} cannot be written ({error.strerror}); give a folder that you may write to"
-        ) from error
 
 
 def _tell(console: Console, out: Path, size: int, summary: RunSummary) -> int:

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
-from talkmill.cli.options import parameters_of, sources_of
+from talkmill.cli.options import option_errors
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from talkmill.cli.signature import with_options
-from talkmill.client.client import WATCH_PATIENCE_SECONDS, Connection, PipelineClient, ServerError
+from talkmill.client.client import WATCH_PATIENCE_SECONDS, Client, ServerError
 from talkmill.client.settings import ClientSettings
 from talkmill.pipeline.options import RunOptions, SourceOptions
 
@@ -44,12 +44,12 @@ def submit(
     Which landmark, morphable and detector models run there is the server's own setting.
     """
     console = Console(stderr=True)
-    parameters = parameters_of(options)
-    sources = sources_of(inputs, known)
-    with _client(server) as client:
-        run = client.submit(
-            sources, parameters, priority, lambda name: console.print(f"uploaded {name}", markup=False, soft_wrap=True)
-        )
+
+    def say(name: str) -> None:
+        console.print(f"uploaded {name}", markup=False, soft_wrap=True)
+
+    with option_errors(), _client(server) as client:
+        run = client.submit(inputs, options, known, priority, say)
         print(run.name, flush=True)
         return _watch(client, run.name, console, patience) if watch_run else EXIT_OK
 
@@ -133,20 +133,18 @@ def fetch(
 
 
 @contextmanager
-def _client(server: str | None) -> Iterator[PipelineClient]:
+def _client(server: str | None) -> Iterator[Client]:
     settings = ClientSettings()
-    token = settings.token.get_secret_value()
-    connection = Connection(
-        server or settings.server, token, settings.server_ca, settings.plain_text, settings.internal_endpoint
-    )
+    if server is not None:
+        settings = settings.model_copy(update={"server": server})
     try:
-        with PipelineClient(connection) as client:
+        with Client.of(settings) as client:
             yield client
     except (ServerError, OSError) as error:
         raise CommandError(str(error)) from error
 
 
-def _watch(client: PipelineClient, name: str, console: Console, patience: float) -> int:
+def _watch(client: Client, name: str, console: Console, patience: float) -> int:
     for run in client.watch(name, patience):
         console.print(_line(run), markup=False, highlight=False, soft_wrap=True)
     if run.state != pb.STATE_SUCCEEDED:

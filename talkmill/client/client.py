@@ -1,11 +1,11 @@
 """A client of the PipelineService: submits, uploads, watches, fetches. Needs no credentials of the store."""
 
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -17,15 +17,18 @@ import urllib3
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceStub
 from talkmill.artifacts.artifact import Artifact, sha256_of
+from talkmill.client.settings import ClientSettings
 from talkmill.client.sources import GivenSource, encode_sources
 from talkmill.pipeline.graph import RunParameters
 from talkmill.pipeline.naming import NamedSource
+from talkmill.pipeline.options import RunOptions, SourceOptions
 from talkmill.stages.errors import StageError
 from talkmill.text import path_of
 from talkmill.wire.messages import fill_message, from_message
 from talkmill.wire.status import error_info, stage_error
 
 MAX_INLINE = 1000
+_OPTIONS, _KNOWN = RunOptions(), SourceOptions()
 # A restart of the server takes seconds, an upgrade of a cluster minutes.
 WATCH_PATIENCE_SECONDS, LONGEST_WATCH_PAUSE_SECONDS = 300.0, 10.0
 # What a call ends with when the connection or the server goes away under it.
@@ -51,29 +54,29 @@ class ServerError(Exception):
     """The server refused a call or cannot be reached; the message says what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """How the server is reached.
-
-    Attributes:
-        server: host:port.
-        token: Bearer token, or empty.
-        ca: PEM of who signed the server's certificate; None for plain text.
-        plain_text: Whether the token may travel in plain text beyond this machine.
-        internal_endpoint: Whether the store is reached as the services reach it, from beside them.
-    """
-
-    server: str
-    token: str = ""
-    ca: Path | None = None
-    plain_text: bool = False
-    internal_endpoint: bool = False
-
-
-class PipelineClient:
+class Client:
     """A connection to an orchestrator; a context manager."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self,
+        server: str = "127.0.0.1:50051",
+        token: str = "",
+        ca: Path | None = None,
+        plain_text: bool = False,
+        internal_endpoint: bool = False,
+    ) -> None:
+        """Create a client; nothing is sent yet.
+
+        Args:
+            server: host:port of the orchestrator.
+            token: Bearer token, or empty.
+            ca: PEM of who signed the server's certificate; None for plain text.
+            plain_text: Whether the token may travel in plain text beyond this machine.
+            internal_endpoint: Whether the store is reached as the services reach it, from beside them.
+
+        Raises:
+            ServerError: The token would travel in plain text.
+        """
         options = [
             ("grpc.keepalive_time_ms", 30_000),
             ("grpc.keepalive_timeout_ms", 10_000),
@@ -82,26 +85,28 @@ class PipelineClient:
             ("grpc.min_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 5_000),
         ]
-        if connection.ca is not None:
-            credentials = grpc.ssl_channel_credentials(connection.ca.read_bytes())
-            self._channel = grpc.secure_channel(connection.server, credentials, options=options)
-        elif (
-            connection.token
-            and not connection.plain_text
-            and not connection.server.startswith(("127.", "localhost:", "[::1]"))
-        ):
+        if ca is not None:
+            credentials = grpc.ssl_channel_credentials(ca.read_bytes())
+            self._channel = grpc.secure_channel(server, credentials, options=options)
+        elif token and not plain_text and not server.startswith(("127.", "localhost:", "[::1]")):
             raise ServerError(
                 "a token is not sent in plain text beyond this machine; set TALKMILL_SERVER_CA, or "
                 "TALKMILL_PLAIN_TEXT=true where the network itself is trusted"
             )
         else:
-            self._channel = grpc.insecure_channel(connection.server, options=options)
-        self._server, self._internal = connection.server, connection.internal_endpoint
-        self._metadata = [("authorization", f"Bearer {connection.token}")] if connection.token else []
+            self._channel = grpc.insecure_channel(server, options=options)
+        self._server, self._internal = server, internal_endpoint
+        self._metadata = [("authorization", f"Bearer {token}")] if token else []
         self._stub: Any = PipelineServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._http = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=10, read=120), maxsize=TRANSFERS_AT_ONCE, retries=False
         )
+
+    @classmethod
+    def of(cls, settings: ClientSettings) -> Self:
+        """Create a client as the settings say."""
+        token = settings.token.get_secret_value()
+        return cls(settings.server, token, settings.server_ca, settings.plain_text, settings.internal_endpoint)
 
     def __enter__(self) -> Self:
         return self
@@ -111,12 +116,36 @@ class PipelineClient:
 
     def submit(
         self,
+        inputs: Iterable[str | Path],
+        options: RunOptions = _OPTIONS,
+        known: SourceOptions = _KNOWN,
+        priority: int = 0,
+        uploaded: Callable[[str], None] = lambda name: None,
+    ) -> pb.Run:
+        """Upload local files and create a run.
+
+        Args:
+            inputs: Video files, folders, http(s) addresses.
+            options: What decides the numbers.
+            known: What is known of the sources.
+            priority: Lower runs first; 0 for the default.
+            uploaded: Called with the name of each file that is in the store.
+
+        Raises:
+            InputError: An input cannot be run.
+            OptionError: An option cannot be read.
+            ServerError: The server refused it or cannot be reached.
+        """
+        return self.submit_sources(known.sources(inputs), options.parameters(), priority, uploaded)
+
+    def submit_sources(
+        self,
         sources: Iterable[NamedSource],
         parameters: RunParameters,
         priority: int,
         uploaded: Callable[[str], None],
     ) -> pb.Run:
-        """Upload local files and create a run.
+        """Upload local files and create a run of sources that have their names.
 
         Args:
             sources: Named by path or address.
@@ -264,8 +293,6 @@ class PipelineClient:
                     return count
 
     def _upload_list(self, sources: Iterable[GivenSource]) -> Artifact:
-        import tempfile
-
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "sources.jsonl"
             path.write_bytes(encode_sources(sources))

@@ -12,9 +12,9 @@ import av
 
 from talkmill.dataset.lock import locked
 from talkmill.hdtf.faces import FaceSampler
-from talkmill.hdtf.plan import PlannedClip
 from talkmill.hdtf.region import NoFaceInClipError, Region, choose_region, faces_inside
 from talkmill.hdtf.state import ClipState, VideoState, clip_states, row_digest, video_key, video_states
+from talkmill.pipeline.plan import PlannedClip
 from talkmill.stages.download.page import Page, PageOptions, fetch_page
 from talkmill.stages.errors import (
     CancelledError,

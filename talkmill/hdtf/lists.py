@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from talkmill.dataset.names import slug, split_of_person
-from talkmill.hdtf.plan import CropRegion, ListError, PlannedClip, seconds_of
+from talkmill.pipeline.plan import CropRegion, ListError, PlannedClip, seconds_of
 
 PARTS = ("RD", "WDA", "WRA")
 # "annotion" is their spelling.

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from talkmill.dataset.names import split_of_person
-from talkmill.hdtf.plan import PlannedClip
+from talkmill.pipeline.plan import PlannedClip
 
 # Distances of mean embeddings over the test clips: halves of one clip 0.08 to 0.26, two videos of one man 0.30, two
 # people 0.46 (one pair) and more than 0.6 (all others).

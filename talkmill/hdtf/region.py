@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.hdtf.plan import CropRegion
+from talkmill.pipeline.plan import CropRegion
 
 # A face is this share of the side of HDTF's own crops (median over sadtalker_WDA_KatieHill_000; 0.49 to 0.59 over
 # three clips in that style), and its centre lies in their middle.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from talkmill.hdtf.download import outcome
-from talkmill.hdtf.plan import PlannedClip
+from talkmill.pipeline.plan import PlannedClip
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from pathlib import Path
 from talkmill.artifacts.artifact import sha256_of
 from talkmill.models.catalogue import ModelEntry, ModelFile, Role, find
 from talkmill.models.damage import DamagedModelError
-from talkmill.models.export.builders import BUILDERS
 from talkmill.models.installed import RECORD_NAME, InstalledModel, Record, find_installed, install
 from talkmill.models.sources import SourceError, obtain
 
@@ -86,6 +85,9 @@ class ModelRepository:
             with tempfile.TemporaryDirectory() as archives:
                 sources = {file.name: self._fetch_file(file, target.parent, Path(archives)) for file in entry.files}
             if entry.build is not None:
+                # onnx takes a while to load, and most runs build nothing.
+                from talkmill.models.export.builders import BUILDERS
+
                 BUILDERS[entry.build](target.parent, target)
                 for file in entry.files:
                     (target.parent / file.name).unlink()

@@ -6,6 +6,13 @@ from talkmill.artifacts.manifest import Manifest, Rejection
 
 
 @dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run of so many sources begins."""
+
+    source_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class StageStarted:
     """A stage begins, or is found done. `subject` is a source or a clip."""
 
@@ -69,4 +76,4 @@ class Note:
     text: str
 
 
-Event = StageStarted | StageProgress | StageFinished | ClipsFound | Rejected | ClipFinished | Note
+Event = RunStarted | StageStarted | StageProgress | StageFinished | ClipsFound | Rejected | ClipFinished | Note

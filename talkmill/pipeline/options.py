@@ -1,5 +1,6 @@
 """What a person may say of a run. One definition for `talkmill run`, `talkmill submit`, the Python API and the docs."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,6 +11,8 @@ from pydantic.dataclasses import dataclass
 from talkmill.inference.precision import Precision
 from talkmill.option import Option, OptionError
 from talkmill.pipeline.graph import RunParameters
+from talkmill.pipeline.naming import NamedSource, collect_sources, with_plan
+from talkmill.pipeline.plan import read_table
 from talkmill.stages.coarse_fit.messages import CoarseFitParameters, CoarseMethod
 from talkmill.stages.crop.messages import CropParameters
 from talkmill.stages.fields import Focal, Margin, NonNegative, Side
@@ -86,6 +89,28 @@ class SourceOptions:
     plan: Annotated[
         Path | None, Option("Plan of `talkmill hdtf plan`: people and splits by file name.", metavar="FILE")
     ] = None
+
+    def sources(self, inputs: Iterable[str | Path]) -> list[NamedSource]:
+        """Return the named sources of a run.
+
+        Args:
+            inputs: Video files, folders, http(s) addresses.
+
+        Raises:
+            InputError: An input cannot be run, or the plan does not name it.
+            ListError: The plan cannot be read.
+            OptionError: Options contradict each other.
+            OSError: A file cannot be read.
+        """
+        if self.plan is not None and self.person is not None:
+            raise OptionError("plan", "says who is seen, and so does person: give one of them")
+        if self.link_persons and self.person is None and self.plan is None:
+            raise OptionError("link_persons", "needs a person or a plan")
+        sources = collect_sources(map(str, inputs), self.person, self.link_persons, self.split)
+        if self.plan is None:
+            return sources
+        rows = {clip.name: (clip.person, clip.split) for clip in read_table(self.plan)}
+        return with_plan(sources, rows, self.link_persons)
 
 
 def _rate(text: str) -> str:

@@ -17,7 +17,7 @@ from talkmill.dataset.lock import locked
 from talkmill.dataset.reader import read_clip, read_manifest
 from talkmill.dataset.writer import DatasetWriter
 from talkmill.files import replacing, write_whole
-from talkmill.pipeline.events import Event
+from talkmill.pipeline.events import Event, RunStarted
 from talkmill.pipeline.folders import WORK_BUCKET
 from talkmill.pipeline.graph import PACK, RunParameters, RunProgress, names_of, node_of, preview_of
 from talkmill.pipeline.in_process import InProcessRunner
@@ -81,6 +81,7 @@ def run_dataset(
         database = folder / "lmdb" / str(size)
         _mend_set(database, size)
         sources = unique_names(sources, _known_sources(database))
+        emit(RunStarted(len(sources)))
         scratch = folder / "work" / "scratch"
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -93,6 +93,7 @@ def test_each_stage_is_the_one_that_its_node_describes(node: Node) -> None:
 OTHER_WORDS = {
     "talkmill/cli/dataset.py": "split: the list that a clip is in",
     "talkmill/cli/hdtf.py": "landmarks: the role of a model",
+    "talkmill/pipeline/plan.py": "split, crop: columns of the table",
     "talkmill/hdtf/": "split, crop, download: columns of a plan and a pause of its own",
     "talkmill/layouts/otavatar.py": "split, matting: folders of the layout; landmarks: a kind of file",
     "talkmill/models/": "landmarks, matting: roles of models; download, pack: commands of registries",

@@ -12,7 +12,7 @@ import pytest
 from deploy.local.cluster import Cluster
 from deploy.sbom import write_sbom
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
-from talkmill.client.client import Connection, PipelineClient
+from talkmill.client.client import Client
 from talkmill.dataset.reader import verify
 from talkmill.pipeline.graph import RunParameters
 from talkmill.pipeline.naming import collect_sources
@@ -51,8 +51,10 @@ def cluster(tags: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
 
 def test_a_clip_goes_through_the_containers(cluster: Cluster, sample: tuple[Path, object], tmp_path: Path) -> None:
     """The cluster is up: gRPC health of each has answered. Now the real work."""
-    with PipelineClient(Connection(cluster.server, internal_endpoint=True)) as client:
-        run = client.submit(collect_sources([str(sample[0])], None, False, "train"), PARAMETERS, 0, lambda name: None)
+    with Client(cluster.server, internal_endpoint=True) as client:
+        run = client.submit_sources(
+            collect_sources([str(sample[0])], None, False, "train"), PARAMETERS, 0, lambda name: None
+        )
         run = list(client.watch(run.name))[-1]
         assert (run.state, run.succeeded_clip_count) == (pb.STATE_SUCCEEDED, 1), [*client.clips(run.name)]
         client.fetch(run.name, tmp_path, lambda path: None)

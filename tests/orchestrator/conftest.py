@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from deploy.local.cluster import Cluster
 from orchestrator.ledger.tables import clip, run, source, stage_run
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
-from talkmill.client.client import PipelineClient, ServerError
+from talkmill.client.client import Client, ServerError
 from talkmill.pipeline.graph import RunParameters
 from talkmill.pipeline.naming import collect_sources
 from talkmill.stages.crop.messages import CropParameters
@@ -63,7 +63,7 @@ def cluster(fast_environment: dict[str, str], tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture
-def client(cluster: Cluster) -> Iterator[PipelineClient]:
+def client(cluster: Cluster) -> Iterator[Client]:
     with client_of(cluster) as client:
         yield client
 
@@ -76,9 +76,9 @@ def reachable(folder: Path) -> Path:
     return folder
 
 
-def submit(client: PipelineClient, paths: Sequence[Path], parameters: RunParameters = QUICK) -> str:
+def submit(client: Client, paths: Sequence[Path], parameters: RunParameters = QUICK) -> str:
     sources = collect_sources(map(str, paths), None, False, "train")
-    return client.submit(sources, parameters, 0, lambda name: None).name
+    return client.submit_sources(sources, parameters, 0, lambda name: None).name
 
 
 def fast_sources(folder: Path, tags: Sequence[str]) -> list[Path]:
@@ -91,7 +91,7 @@ def fast_sources(folder: Path, tags: Sequence[str]) -> list[Path]:
     return paths
 
 
-def wait_for_end(client: PipelineClient, name: str, seconds: float = 900) -> pb.Run:
+def wait_for_end(client: Client, name: str, seconds: float = 900) -> pb.Run:
     def ended() -> bool:
         try:
             return client.get(name).state in ENDED
@@ -113,7 +113,7 @@ def rows(cluster: Cluster, table: sa.Table, name: str) -> list[sa.RowMapping]:
         engine.dispose()
 
 
-def check_whole(cluster: Cluster, client: PipelineClient, name: str, clip_count: int, out: Path) -> None:
+def check_whole(cluster: Cluster, client: Client, name: str, clip_count: int, out: Path) -> None:
     """Every clip ended once, is in the set once, and nothing is open."""
     clips = rows(cluster, clip, name)
     assert len(clips) == clip_count
@@ -136,7 +136,7 @@ def stop_hard(cluster: Cluster, program: str) -> None:
 
 
 @pytest.fixture
-def until_running(client: PipelineClient) -> Callable[[str, str, int], None]:
+def until_running(client: Client) -> Callable[[str, str, int], None]:
     """Wait until so many executions of a stage have succeeded."""
 
     def wait(name: str, stage: str, count: int) -> None:

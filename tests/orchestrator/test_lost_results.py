@@ -7,7 +7,7 @@ from orchestrator.ledger.tables import stage_run
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.s3 import S3Store
-from talkmill.client.client import PipelineClient
+from talkmill.client.client import Client
 from talkmill.serving.settings import StoreSettings
 from talkmill.serving.stores import open_store
 from talkmill.stages.execution import artifacts_of
@@ -35,7 +35,7 @@ def landmarks_of(cluster: Cluster, run: str, clip: str) -> Artifact:
 
 
 def test_pack_leaves_a_damaged_clip_out_and_a_retry_makes_it_again(
-    cluster: Cluster, client: PipelineClient, tmp_path: Path
+    cluster: Cluster, client: Client, tmp_path: Path
 ) -> None:
     name = submit(client, fast_sources(tmp_path, ["ok_none"] * 3))
     assert wait_for_end(client, name).state == pb.STATE_SUCCEEDED
@@ -57,7 +57,7 @@ def test_pack_leaves_a_damaged_clip_out_and_a_retry_makes_it_again(
 
 
 def test_a_stage_that_cannot_read_ends_its_clip_and_a_retry_begins_where_it_was_made(
-    cluster: Cluster, client: PipelineClient, tmp_path: Path
+    cluster: Cluster, client: Client, tmp_path: Path
 ) -> None:
     name = submit(client, fast_sources(tmp_path, ["ok_none"] * 2))
     assert wait_for_end(client, name).state == pb.STATE_SUCCEEDED

@@ -12,7 +12,7 @@ from deploy.local.cluster import Cluster
 from orchestrator.ledger.tables import clip, stage_run
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.artifacts.artifact import sha256_of
-from talkmill.client.client import PipelineClient
+from talkmill.client.client import Client
 from talkmill.client.sources import GivenSource
 from talkmill.serving.settings import StoreSettings
 from talkmill.serving.stores import open_store
@@ -45,7 +45,7 @@ def kill_postgres(cluster: Cluster) -> None:
 def test_a_kill_in_the_middle_of_60_clips(
     kill: Callable[[Cluster], None],
     cluster: Cluster,
-    client: PipelineClient,
+    client: Client,
     sample: tuple[Path, object],
     until_running: Callable[[str, str, int], None],
     tmp_path: Path,
@@ -64,7 +64,7 @@ def test_a_kill_in_the_middle_of_60_clips(
     check_whole(cluster, client, name, 60, tmp_path / "out")
 
 
-def test_flaky_stages_and_poison_clips(cluster: Cluster, client: PipelineClient, tmp_path: Path) -> None:
+def test_flaky_stages_and_poison_clips(cluster: Cluster, client: Client, tmp_path: Path) -> None:
     tags = ["flaky_none"] * 17 + ["poison_matting", "poison_finefit", "poison_download"]
     name = submit(client, fast_sources(tmp_path, tags))
     run = wait_for_end(client, name)
@@ -81,7 +81,7 @@ def test_flaky_stages_and_poison_clips(cluster: Cluster, client: PipelineClient,
     assert len((tmp_path / "out/rejected.jsonl").read_text().splitlines()) == 3
 
 
-def test_a_clip_that_kills_its_worker_is_put_aside(cluster: Cluster, client: PipelineClient, tmp_path: Path) -> None:
+def test_a_clip_that_kills_its_worker_is_put_aside(cluster: Cluster, client: Client, tmp_path: Path) -> None:
     name = submit(client, fast_sources(tmp_path, ["ok_none"] * 5 + ["killer_landmarks"]))
     run = wait_for_end(client, name)
     assert run.state == pb.STATE_SUCCEEDED
@@ -92,7 +92,7 @@ def test_a_clip_that_kills_its_worker_is_put_aside(cluster: Cluster, client: Pip
 
 
 def test_an_upload_that_is_not_what_was_announced_can_be_put_again(
-    cluster: Cluster, client: PipelineClient, tmp_path: Path
+    cluster: Cluster, client: Client, tmp_path: Path
 ) -> None:
     (path,) = fast_sources(tmp_path, ["ok_none"])
     announced, content = sha256_of(path), path.read_bytes()
@@ -107,7 +107,7 @@ def test_an_upload_that_is_not_what_was_announced_can_be_put_again(
 
 
 def test_a_rolling_restart_fails_no_clip(
-    cluster: Cluster, client: PipelineClient, until_running: Callable[[str, str, int], None], tmp_path: Path
+    cluster: Cluster, client: Client, until_running: Callable[[str, str, int], None], tmp_path: Path
 ) -> None:
     name = submit(client, fast_sources(tmp_path, ["ok_none"] * 20))
     until_running(name, "matting", 4)
@@ -121,7 +121,7 @@ def test_a_rolling_restart_fails_no_clip(
 
 
 def test_a_cancelled_run_stops_and_can_be_taken_up(
-    cluster: Cluster, client: PipelineClient, until_running: Callable[[str, str, int], None], tmp_path: Path
+    cluster: Cluster, client: Client, until_running: Callable[[str, str, int], None], tmp_path: Path
 ) -> None:
     name = submit(client, fast_sources(tmp_path, ["ok_none"] * 20))
     until_running(name, "split", 3)
@@ -136,7 +136,7 @@ def test_a_cancelled_run_stops_and_can_be_taken_up(
     check_whole(cluster, client, name, 20, tmp_path / "out")
 
 
-def test_chosen_clips_run_again_from_a_chosen_stage(cluster: Cluster, client: PipelineClient, tmp_path: Path) -> None:
+def test_chosen_clips_run_again_from_a_chosen_stage(cluster: Cluster, client: Client, tmp_path: Path) -> None:
     name = submit(client, fast_sources(tmp_path, ["ok_none", "ok_none", "poison_crop"]))
     wait_for_end(client, name)
     before = {(row["subject"], row["stage"]): row for row in rows(cluster, stage_run, name)}

@@ -18,7 +18,7 @@ from orchestrator.tls import ClientTls
 from talkmill.api.common.v1.common_pb2 import ExecutionContext
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceStub
-from talkmill.client.client import Connection, PipelineClient, ServerError
+from talkmill.client.client import Client, ServerError
 from talkmill.pipeline.graph import RunParameters
 from talkmill.serving.settings import StoreSettings
 from talkmill.stages.errors import ScopeMissingError, UnauthenticatedError
@@ -73,11 +73,11 @@ def secured(
         yield found
 
 
-def client(secured: Secured, token: str) -> PipelineClient:
-    return PipelineClient(Connection(f"localhost:{secured.port}", token, secured.ca))
+def client(secured: Secured, token: str) -> Client:
+    return Client(f"localhost:{secured.port}", token, secured.ca)
 
 
-def create(connection: PipelineClient) -> str:
+def create(connection: Client) -> str:
     from talkmill.client.sources import GivenSource
 
     return connection.create([GivenSource("http://example.invalid/a.mp4")], RunParameters(), 0).name
@@ -138,21 +138,21 @@ def test_health_and_reflection_are_open(secured: Secured) -> None:
 
 
 def test_plain_text_to_the_tls_port_is_refused(secured: Secured) -> None:
-    with PipelineClient(Connection(f"localhost:{secured.port}", WRITE)) as connection, pytest.raises(ServerError):
+    with Client(f"localhost:{secured.port}", WRITE) as connection, pytest.raises(ServerError):
         list(connection.list(1))
     assert not is_ready(secured.port)
 
 
 def test_a_server_that_another_authority_signed_is_not_trusted(secured: Secured, tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
-    connection = PipelineClient(Connection(f"localhost:{secured.port}", WRITE, tmp_path / "ca.pem"))
+    connection = Client(f"localhost:{secured.port}", WRITE, tmp_path / "ca.pem")
     with connection, pytest.raises(ServerError):
         list(connection.list(1))
 
 
 def test_a_token_is_not_sent_in_plain_text_to_another_machine() -> None:
     with pytest.raises(ServerError, match="plain text"):
-        PipelineClient(Connection("orchestrator.example:50051", WRITE))
+        Client("orchestrator.example:50051", WRITE)
 
 
 def test_no_secret_is_logged_or_measured(secured: Secured, store_settings: StoreSettings) -> None:

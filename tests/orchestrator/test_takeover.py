@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from deploy.local.cluster import Cluster
 from orchestrator.ledger.tables import stage_run
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
-from talkmill.client.client import Connection, PipelineClient
+from talkmill.client.client import Client
 from tests.orchestrator.conftest import check_whole, fast_sources, reachable, rows, stop_hard, submit, wait_for_end
 from tests.servers import FAST_STAGES, running_cluster, wait_until
 
@@ -50,7 +50,7 @@ def pending(cluster: Cluster, executor_id: str) -> set[str]:
 
 
 def test_the_dead_and_the_frozen_are_taken_over(pair: Cluster, tmp_path: Path) -> None:
-    other = PipelineClient(Connection(f"127.0.0.1:{pair.ports['orchestrator-2']}"))
+    other = Client(f"127.0.0.1:{pair.ports['orchestrator-2']}")
     with other as client:
         name = submit(client, fast_sources(tmp_path, ["ok_none"] * 40))
         first = executor(pair, "orchestrator")

@@ -22,10 +22,10 @@ from talkmill.faces.detection import FaceBoxesDetector
 from talkmill.hdtf import download as hdtf_download
 from talkmill.hdtf.download import DownloadSettings, PlanDownloader, outcome
 from talkmill.hdtf.faces import FaceSampler
-from talkmill.hdtf.plan import CropRegion, PlannedClip, write_plan
 from talkmill.hdtf.report import report_rows, totals, write_csv, write_html
 from talkmill.inference.onnx_backend import OnnxNetwork
 from talkmill.models.repository import ModelRepository
+from talkmill.pipeline.plan import CropRegion, PlannedClip, write_plan
 from talkmill.sound.audio import read_audio
 from talkmill.stages.download import page as page_module
 from talkmill.stages.download.page import PageOptions, fetch_page

@@ -1,9 +1,13 @@
+import contextlib
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from talkmill.artifacts.local import LocalStore
-from talkmill.artifacts.store import CorruptArtifactError
+from talkmill.artifacts.store import CorruptArtifactError, MissingArtifactError
 
 
 @pytest.fixture
@@ -56,3 +60,32 @@ def test_a_small_object_appears_whole(store: LocalStore, tmp_path: Path) -> None
     store.write("work", "a/manifest.json", b"{}")
     assert store.read("work", "a/manifest.json") == b"{}"
     assert [path.name for path in (tmp_path / "work/a").iterdir()] == ["manifest.json"]
+
+
+def test_an_object_may_be_dropped_and_made_again_while_others_look_at_it(store: LocalStore, tmp_path: Path) -> None:
+    """Whoever looks finds it whole, or finds nothing: no other error, whatever comes in between."""
+    artifact = put(store, tmp_path)
+    ended = threading.Event()
+
+    def drop_and_make(number: int) -> None:
+        while not ended.is_set():
+            store.remove_key("work", artifact.key)
+            path = tmp_path / f"again-{number}"
+            path.write_bytes(b"content")
+            assert store.put(path, "work", artifact.key, artifact.media_type) == artifact
+
+    def look() -> int:
+        found = 0
+        while not ended.is_set():
+            assert store.read("work", artifact.key) in (b"content", None)
+            store.has(artifact)
+            with contextlib.suppress(MissingArtifactError):
+                found += store.fetch(artifact).name != ""
+        return found
+
+    with ThreadPoolExecutor(5) as pool:
+        makers, lookers = [pool.submit(drop_and_make, n) for n in range(2)], [pool.submit(look) for _ in range(3)]
+        time.sleep(1)
+        ended.set()
+    assert all(maker.result() is None for maker in makers)
+    assert sum(looker.result() for looker in lookers) > 0

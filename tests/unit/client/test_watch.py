@@ -12,7 +12,7 @@ from talkmill.api.pipeline.v1.pipeline_pb2_grpc import (
     PipelineServiceServicer,
     add_PipelineServiceServicer_to_server,
 )
-from talkmill.client.client import Connection, PipelineClient, ServerError
+from talkmill.client.client import Client, ServerError
 from talkmill.stages.errors import DatabaseUnavailableError, RunNotFoundError
 from talkmill.wire.status import trailing_status
 
@@ -68,12 +68,12 @@ def server(free_port: Callable[[], int]) -> Iterator[Server]:
 
 
 @pytest.fixture
-def client(server: Server) -> Iterator[PipelineClient]:
-    with PipelineClient(Connection(server.address)) as client:
+def client(server: Server) -> Iterator[Client]:
+    with Client(server.address) as client:
         yield client
 
 
-def test_a_watch_survives_restarts_for_longer_in_all_than_its_patience(server: Server, client: PipelineClient) -> None:
+def test_a_watch_survives_restarts_for_longer_in_all_than_its_patience(server: Server, client: Client) -> None:
     """Three breaks of 1 s each, with a patience of 2 s: patience is counted from each break."""
 
     def stream() -> Iterator[pb.Run]:
@@ -91,7 +91,7 @@ def test_a_watch_survives_restarts_for_longer_in_all_than_its_patience(server: S
     assert seen == [1, 2, 3, 4]
 
 
-def test_a_server_that_stays_away_ends_the_watch_with_one_error(server: Server, client: PipelineClient) -> None:
+def test_a_server_that_stays_away_ends_the_watch_with_one_error(server: Server, client: Client) -> None:
     server.stream = lambda: iter([state(1)])
     watch = client.watch(NAME, patience_seconds=0.3)
     assert next(watch).succeeded_clip_count == 1
@@ -103,13 +103,13 @@ def test_a_server_that_stays_away_ends_the_watch_with_one_error(server: Server, 
     server.up()
 
 
-def test_a_stream_that_ends_before_its_run_is_opened_again(server: Server, client: PipelineClient) -> None:
+def test_a_stream_that_ends_before_its_run_is_opened_again(server: Server, client: Client) -> None:
     """A server that stops in good order ends its streams without an error."""
     server.stream = lambda: iter([state(server.calls, ended=server.calls == 3)])
     assert [run.succeeded_clip_count for run in client.watch(NAME, patience_seconds=5)] == [1, 2, 3]
 
 
-def test_a_refusal_is_explained_and_not_tried_again(server: Server, client: PipelineClient) -> None:
+def test_a_refusal_is_explained_and_not_tried_again(server: Server, client: Client) -> None:
     def refuses() -> Iterator[pb.Run]:
         raise RunNotFoundError("there is no run 1")
         yield
@@ -120,7 +120,7 @@ def test_a_refusal_is_explained_and_not_tried_again(server: Server, client: Pipe
     assert server.calls == 1
 
 
-def test_a_server_without_its_database_is_waited_for(server: Server, client: PipelineClient) -> None:
+def test_a_server_without_its_database_is_waited_for(server: Server, client: Client) -> None:
     def stream() -> Iterator[pb.Run]:
         if server.calls < 3:
             raise DatabaseUnavailableError("the database does not answer")
@@ -130,7 +130,7 @@ def test_a_server_without_its_database_is_waited_for(server: Server, client: Pip
     assert [run.succeeded_clip_count for run in client.watch(NAME, patience_seconds=60)] == [9]
 
 
-def test_a_store_that_cannot_be_reached_is_named(client: PipelineClient, free_port: Callable[[], int]) -> None:
+def test_a_store_that_cannot_be_reached_is_named(client: Client, free_port: Callable[[], int]) -> None:
     import tempfile
     from pathlib import Path
     from types import SimpleNamespace

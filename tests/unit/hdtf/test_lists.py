@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from talkmill.hdtf.lists import read_lists, with_test_list
-from talkmill.hdtf.plan import CropRegion, ListError, PlannedClip, read_table, write_plan
+from talkmill.pipeline.plan import CropRegion, ListError, PlannedClip, read_table, write_plan
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import numpy.typing as npt
 import pytest
 
 from talkmill.hdtf.people import correct_people
-from talkmill.hdtf.plan import CropRegion, PlannedClip
 from talkmill.hdtf.region import FACE_SHARE, NoFaceInClipError, choose_region
+from talkmill.pipeline.plan import CropRegion, PlannedClip
 
 
 def face(x: float, y: float, side: float = 100) -> npt.NDArray[np.float32]:

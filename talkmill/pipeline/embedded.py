@@ -1,0 +1,90 @@
+"""A whole run in this process, from inputs to a data set: what `talkmill.run` and the command of that name do."""
+
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from talkmill.environment import core_count, quiet_libraries
+from talkmill.models.choice import DEFAULT_MODELS, ModelChoice
+from talkmill.models.repository import ModelRepository
+from talkmill.option import OptionError
+from talkmill.pipeline.composition import build_stages
+from talkmill.pipeline.events import Event
+from talkmill.pipeline.folders import open_store
+from talkmill.pipeline.naming import InputError
+from talkmill.pipeline.options import RunOptions, SourceOptions
+from talkmill.pipeline.run import RunSummary, run_dataset
+from talkmill.pipeline.settings import Settings
+
+_OPTIONS, _KNOWN = RunOptions(), SourceOptions()
+
+
+def run(
+    inputs: str | Path | Iterable[str | Path],
+    out: str | Path,
+    options: RunOptions = _OPTIONS,
+    *,
+    models: ModelChoice = DEFAULT_MODELS,
+    known: SourceOptions = _KNOWN,
+    jobs: int = 1,
+    provider: str = "",
+    emit: Callable[[Event], None] = lambda event: None,
+    announce: Callable[[str], None] = lambda line: None,
+    cancelled: threading.Event | None = None,
+) -> RunSummary:
+    """Turn videos into a data set; finished work of an earlier run into the same folder is kept.
+
+    Args:
+        inputs: Video files, folders, http(s) addresses; one or many.
+        out: Folder of the data set.
+        options: What decides the numbers.
+        models: Which landmark, morphable and detector models are used; they are fetched where they are missing.
+        known: What is known of the sources: person, split, plan.
+        jobs: Sources and clips at a time.
+        provider: Execution provider: `auto`, `cpu`, `openvino`, `cuda` or `tensorrt`; that of the settings when empty.
+        emit: Called with every event (`talkmill.pipeline.events`), from several threads, one at a time.
+        announce: Called with a line for each model that is fetched.
+        cancelled: Set it to stop; finished stages are kept.
+
+    Returns:
+        What became of the clips. A clip that is left out does not raise: `rejected` says why.
+
+    Raises:
+        InputError: An input cannot be run.
+        OptionError: An option cannot be read, or the folder cannot be written.
+        ModelError: A model cannot be had.
+        StageError: The run had to stop, such as for a full disk; `reason` names why.
+        OSError: A file cannot be read.
+        ValueError: The execution provider is not there.
+    """
+    quiet_libraries()
+    folder, settings = Path(out), Settings()
+    parameters = options.parameters()
+    sources = known.sources([inputs] if isinstance(inputs, str | Path) else inputs)
+    if not sources:
+        raise InputError("no input was given")
+    _check_writable(folder)
+    stages = build_stages(
+        folder,
+        ModelRepository(settings.models.directory, settings.models.mirror, announce),
+        models,
+        parameters,
+        provider or settings.execution_provider,
+        settings.threads or max(1, core_count() // jobs),
+        settings.gpu,
+    )
+    return run_dataset(
+        folder, sources, stages, open_store(folder), parameters, jobs, emit, cancelled or threading.Event()
+    )
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        (folder / "work").mkdir(parents=True, exist_ok=True)
+        probe = folder / "work" / ".writable"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise OptionError(
+            "out", f"{folder} cannot be written ({error.strerror}); give a folder that you may write to"
+        ) from error
