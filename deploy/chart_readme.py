@@ -12,7 +12,7 @@ HEAD = """# talkmill
 Generated from values.yaml by `make chart-docs`; do not edit.
 
 The whole pipeline on Kubernetes: one Deployment a stage, the orchestrator, a Job that fetches models, and for a trial
-MinIO and Postgres. [docs/operations.md](../../docs/operations.md) says how to size, scale, back up, upgrade and mend
+MinIO and Postgres. [docs/operations.md](../../docs/operations.md) says how to size, scale, back up, upgrade and repair
 it; [UPGRADING.md](UPGRADING.md) what changes between versions.
 
 ```sh

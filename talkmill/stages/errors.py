@@ -26,7 +26,7 @@ class StageError(Exception):
     code: ClassVar[str] = "INTERNAL"
     retryable: ClassVar[bool] = False
     stops_run: ClassVar[bool] = False
-    remedy: ClassVar[str] = "report it with the work folder's log"
+    remedy: ClassVar[str] = "report it with the output of the command"
 
     def __init__(self, message: str, *, measure: float | None = None, threshold: float | None = None) -> None:
         super().__init__(clean_text(message))
@@ -262,7 +262,7 @@ class ServiceFullError(FailureError):
 class InvalidRequestError(FailureError):
     """A field of a request is not what it should be."""
 
-    reason, code, remedy = "INVALID_REQUEST", "INVALID_ARGUMENT", "mend the field that is named"
+    reason, code, remedy = "INVALID_REQUEST", "INVALID_ARGUMENT", "fix the field named in the message"
 
     def __init__(
         self, message: str, *, measure: float | None = None, threshold: float | None = None, field: str = ""
