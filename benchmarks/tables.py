@@ -12,7 +12,7 @@ def markdown(found: Comparison) -> str:
             figures = (cost.cpu, cost.decode, cost.network, cost.rest, cost.wall)
             lines.append(f"| {name} | " + " | ".join(f"{figure:.3g}" for figure in figures) + f" | {cost.memory:.0f} |")
     if found.ratios:
-        lines += ["", "| what | talkmill | reference | ratio | bar |", "|---|---|---|---|---|"]
+        lines += ["", "| what | talkmill | reference | ratio | target |", "|---|---|---|---|---|"]
     for line in found.ratios:
         bar = "" if line.bar is None else f"{line.bar:g}" + ("" if line.ratio >= line.bar else " **not reached**")
         lines.append(f"| {line.what} | {line.ours:.3g} | {line.reference:.4g} | {line.ratio:.2f} | {bar} |")

@@ -1,4 +1,4 @@
-"""Hooks of mkdocs.yml: pages of the repository outside of docs/, and links between them and docs/.
+"""Hooks of mkdocs.yml: pages outside of docs/, links between them and docs/, and the page of the commands.
 
 On the site a link to a file that is no page becomes plain text.
 """
@@ -8,7 +8,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import typer
+import typer.cli
 from mkdocs.structure.files import File, Files
+
+from talkmill.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 # Path in the repository to path on the site.
@@ -26,7 +30,8 @@ LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages outside of docs/."""
+    """Add the pages outside of docs/, and the options of every command."""
+    files.append(File.generated(config, "cli.md", content=_commands()))
     for source, page in PAGES.items():
         if files.get_file_from_path(page) is None:
             files.append(File.generated(config, page, content=_linked((ROOT / source).read_text(), source, page)))
@@ -37,6 +42,13 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Point links of a page of docs/ at pages of the site."""
     path = page.file.src_uri
     return markdown if path in PAGES.values() and path != "README.md" else _linked(markdown, f"docs/{path}", path)
+
+
+def _commands() -> str:
+    command: Any = typer.main.get_command(app)
+    context = command.context_class(command, info_name="talkmill")
+    text = typer.cli.get_docs_for_click(obj=command, ctx=context, name="talkmill", title="Command line")
+    return text.replace("\n", "\n\nThis page is generated from the commands' own help.\n", 1)
 
 
 def _linked(markdown: str, source: str, page: str) -> str:
