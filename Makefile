@@ -22,33 +22,30 @@ HELM ?= helm
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# The first pip that knows dependency groups is younger than the one that Python 3.11 brings.
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("talkmill needs Python 3.11 or newer, %s is %d.%d" % (sys.executable, *sys.version_info[:2]) if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip==26.1.2
+
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 $(VENV)/.setup: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRA)]'
+	$(INSTALL) --editable '.[$(EXTRA)]'
 	@touch $@
 
-$(VENV)/.demo: $(VENV)/.setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRA),demo]'
+$(VENV)/.sample: $(VENV)/.setup
+	$(INSTALL) --editable '.[$(EXTRA),sample]'
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRA),test]'
-	@touch $@
-
-$(VENV)/.check: $(VENV)/.setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRA),check]'
-	@touch $@
-
-$(VENV)/.docs: $(VENV)/.setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRA),docs]'
+# .test, .check, .local, .docs, .bench: a dependency group each.
+$(VENV)/.%: $(VENV)/.setup
+	$(INSTALL) --group $*
 	@touch $@
 
 setup: $(VENV)/.setup ## Make .venv and install the project into it
 
-demo: $(VENV)/.demo ## Fetch the default models, make a sample clip, run the whole pipeline on it
+demo: $(VENV)/.sample ## Fetch the default models, make a sample clip, run the whole pipeline on it
 	$(BIN)/talkmill models fetch
 	@mkdir -p $(DEMO)
 	@test -f $(DEMO)/sample.mp4 || $(BIN)/python -m talkmill.sample $(DEMO)/sample.mp4
@@ -92,10 +89,6 @@ protos-check: $(VENV)/.check ## Check the protos: lint, compatibility with the l
 	$(MAKE) --no-print-directory protos
 	git diff --exit-code -- talkmill/api
 	@test -z "$$(git ls-files --others --exclude-standard talkmill/api)" || (echo "generated files are not committed"; exit 1)
-
-$(VENV)/.local: $(VENV)/.setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRA),local]'
-	@touch $@
 
 up: $(VENV)/.local ## Start MinIO, Postgres, the eight services and the orchestrator on this machine
 	$(BIN)/talkmill models fetch

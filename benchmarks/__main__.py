@@ -38,7 +38,7 @@ def bench_stages(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there.")] = None,
     table_file: Annotated[Path | None, typer.Option("--table", metavar="FILE", help="Write Markdown there.")] = None,
 ) -> int:
-    """Measure what each stage costs a frame, on one core; the ratios need the extra `demo` for scikit-image."""
+    """Measure what each stage costs a frame, on one core; the ratios need the group `bench`."""
     from benchmarks.compare import compare
     from benchmarks.tables import markdown
 
@@ -84,7 +84,7 @@ def bench_fit(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the table there too.")] = None,
     provider: Annotated[str, typer.Option(help="Of the photometric term: auto, cpu, cuda.")] = "auto",
 ) -> int:
-    """Measure the camera pose on made-up clips with known truth; needs the extra `bench` and both open heads."""
+    """Measure the camera pose on made-up clips with known truth; needs the group `bench` and both open heads."""
     console = Console(stderr=True)
     models = open_models(read_settings(), console)
     with dataset_errors():

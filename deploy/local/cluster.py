@@ -317,7 +317,7 @@ class Cluster:
     def _run(self, program: str, *words: str) -> str:
         path = shutil.which(program, path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
         if path is None:
-            raise ClusterError(f"{program} is not installed: pip install 'talkmill[local]'")
+            raise ClusterError(f"{program} is not installed: `make up` installs what it needs")
         done = subprocess.run([path, *words], capture_output=True, text=True, check=False)
         # supervisorctl says with other codes that something is not running, which is an answer.
         if done.returncode and program == "supervisord":

