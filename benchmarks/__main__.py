@@ -64,7 +64,7 @@ def bench_quality(
     images: Annotated[Path | None, typer.Option(help="Folder of photographs with .pts labels.")] = None,
     still_clip: Annotated[Path | None, typer.Option(help="A nearly still clip, for the jitter.")] = None,
 ) -> int:
-    """Measure the quality bars on a finished run; rvm-mobilenetv3 is the yardstick where it is fetched."""
+    """Measure the quality of a finished run against its targets; compares mattes with rvm-mobilenetv3 if fetched."""
     console = Console(stderr=True)
     models = open_models(read_settings(), console)
 
@@ -127,7 +127,7 @@ def bench_orchestrator(
 
 
 def _print_bars(bars: list[Bar]) -> int:
-    table = Table("what", "measured", "bar", "reached")
+    table = Table("what", "measured", "target", "reached")
     for bar in bars:
         table.add_row(bar.what, f"{bar.value:.4g}", bar.bar, "yes" if bar.reached else "NO")
     Console(width=160).print(table)
