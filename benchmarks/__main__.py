@@ -1,4 +1,4 @@
-"""Measurements: `python -m benchmarks stages | quality | fit | orchestrator`."""
+"""Measurements: `python -m benchmarks stages | quality | fit | dataset | orchestrator`."""
 
 from talkmill.environment import quiet_libraries
 
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import load
+from benchmarks.dataset import measure_dataset
 from benchmarks.quality import Bar, measure_quality
 from talkmill.cli.app import call
 from talkmill.cli.environment import dataset_errors, open_models, read_settings
@@ -100,6 +101,21 @@ def bench_fit(
     if json_file is not None:
         json_file.write_text(json.dumps([asdict(bar) for bar in bars], indent=1))
     return _print_bars(bars)
+
+
+@app.command("dataset")
+def bench_dataset(
+    clips: Annotated[int, typer.Option(min=10, help="Clips of the smaller set; the other has twice as many.")] = 2500,
+    repeats: Annotated[int, typer.Option(min=1, help="Of both, interleaved; medians count.")] = 3,
+    folder: Annotated[Path | None, typer.Option(help="Where the sets are written; they are deleted.")] = None,
+) -> int:
+    """Measure how writing, reading and verifying a set grow with the number of its clips."""
+    console = Console(stderr=True)
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, soft_wrap=True)
+
+    return _print_bars(measure_dataset(clips, repeats, folder, say))
 
 
 @app.command("orchestrator")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import find_peaks
 
-from talkmill.dataset.reader import read_clip, read_manifest, size_folder
+from talkmill.dataset.reader import Dataset
 from talkmill.faces.detection import FaceBoxesDetector
 from talkmill.inference.runtime import cpu_runtime
 from talkmill.landmarks.detection import LandmarkDetector
@@ -84,16 +84,16 @@ def measure_quality(
     Returns:
         The figures.
     """
-    database = size_folder(run)
-    work, manifest = WorkFolder.of(database), read_manifest(database)
+    dataset = Dataset(run)
+    work = WorkFolder.of(dataset.folder)
     bars: list[Bar] = []
     differences: dict[str, float] = {}
     rvm_model = models.installed("rvm-mobilenetv3")
     rvm = cpu_runtime(threads).load(rvm_model.path, "rvm-mobilenetv3") if rvm_model else None
-    for name in manifest.clips:
-        clip = finished_clip(database, name, manifest.size)
+    for name in dataset:
+        clip = finished_clip(dataset, name)
         files = work.files(clip)
-        found = _measure_clip(clip, files, database, run / "audio" / f"{name}.wav")
+        found = _measure_clip(clip, files, dataset, run / "audio" / f"{name}.wav")
         single = not clip.name.startswith(NOT_SINGLE)
         if rvm is not None and single:
             differences[clip.name] = _difference_to(RecurrentMatter(rvm), files)
@@ -111,9 +111,9 @@ def measure_quality(
     return bars
 
 
-def _measure_clip(clip: FinishedClip, files: dict[str, Path], database: Path, audio: Path) -> list[Bar]:
+def _measure_clip(clip: FinishedClip, files: dict[str, Path], dataset: Dataset, audio: Path) -> list[Bar]:
     stages = clip.measurements
-    values = read_clip(database, clip.name)
+    values = dataset[clip.name]
     frames = sum(1 for _ in read_images(files["video"]))
     with wave.open(str(audio)) as sound:
         samples = sound.getnframes()

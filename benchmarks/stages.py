@@ -18,8 +18,7 @@ import cv2
 import numpy as np
 
 from talkmill.artifacts.artifact import Artifact, sha256_of
-from talkmill.dataset.reader import read_frames
-from talkmill.dataset.writer import decode_frame
+from talkmill.dataset.reader import Dataset
 from talkmill.inference import observer
 from talkmill.matting.composite import estimate_foreground
 from talkmill.pipeline.graph import (
@@ -245,8 +244,9 @@ class StageBench:
         database.mkdir()
         (database / "data.mdb").hardlink_to(self.path(packed.database))
         self.watch.start()
-        for content in read_frames(database, "clip_000", frames):
-            decode_frame(content)
+        with Dataset(database) as dataset:
+            for _ in dataset.images("clip_000"):
+                pass
         self.costs.add("read", self.watch.stop(frames))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from talkmill.client.client import Client, ServerError
+    from talkmill.dataset.reader import Dataset
     from talkmill.models.choice import ModelChoice
     from talkmill.option import OptionError
     from talkmill.pipeline.embedded import run
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 # Name to the module that has it.
 _PUBLIC = {
     "Client": "talkmill.client.client",
+    "Dataset": "talkmill.dataset.reader",
     "InputError": "talkmill.pipeline.naming",
     "ModelChoice": "talkmill.models.choice",
     "OptionError": "talkmill.option",
@@ -39,6 +41,7 @@ _PUBLIC = {
 
 __all__ = [
     "Client",
+    "Dataset",
     "InputError",
     "ModelChoice",
     "OptionError",

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from talkmill.cli.environment import dataset_errors, open_models, read_settings
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED, clips_text
-from talkmill.dataset.reader import read_clip, read_manifest, size_folder, verify
+from talkmill.dataset.reader import Dataset
 
 app = typer.Typer(help="Data sets: inspect, verify, export.", no_args_is_help=True)
 
@@ -28,37 +28,34 @@ def inspect_dataset(
 ) -> int:
     """Show what a data set holds."""
     console = Console()
-    with dataset_errors():
-        database = size_folder(folder)
-        manifest = read_manifest(database)
+    with dataset_errors(), Dataset(folder) as dataset:
         if clip is not None:
-            console.print_json(data=read_clip(database, clip).meta)
+            console.print_json(data=dataset.meta(clip))
             return EXIT_OK
         table = Table("clip", "split", "frames", "valid", "focal", "trans z", "person")
-        for name, entry in manifest.clips.items():
-            values = read_clip(database, name)
+        for name, values in dataset.items():
             condition = values.arrays.condition
             table.add_row(
                 name,
-                entry.split,
-                str(entry.frame_count),
+                values.entry.split,
+                str(values.entry.frame_count),
                 f"{values.arrays.valid.mean():.1%}",
                 f"{condition[0, 6]:.0f}",
                 f"{condition[:, 5].mean():.2f}",
                 values.meta.get("person") or "",
             )
         console.print(table)
-        console.print(f"{len(manifest.clips)} clips of {manifest.size} pixels in {database}", soft_wrap=True)
+        console.print(f"{len(dataset)} clips of {dataset.size} pixels in {dataset.folder}", soft_wrap=True)
     return EXIT_OK
 
 
 @app.command("verify")
 def verify_dataset(folder: Annotated[Path, typer.Argument(help="Folder of a run, or of data.mdb.")]) -> int:
     """Read a whole data set and check it against its manifest."""
-    with dataset_errors():
-        manifest = verify(size_folder(folder))
-    frames = sum(entry.frame_count for entry in manifest.clips.values())
-    Console().print(f"{clips_text(len(manifest.clips))}, {frames} frames: whole")
+    with dataset_errors(), Dataset(folder) as dataset:
+        dataset.verify()
+    frames = sum(entry.frame_count for entry in dataset.manifest.clips.values())
+    Console().print(f"{clips_text(len(dataset))}, {frames} frames: whole")
     return EXIT_OK
 
 

@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 from talkmill.dataset.environment import open_environment
+from talkmill.dataset.manifest import DatasetManifest
 from talkmill.dataset.reader import read_manifest
-from talkmill.dataset.writer import DatasetManifest, DatasetWriter
+from talkmill.dataset.writer import DatasetWriter
 
 
 def copy_set(folder: Path, target: Path) -> DatasetManifest:

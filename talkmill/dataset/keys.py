@@ -3,6 +3,8 @@
 KEYPOINT, COEFFICIENTS, CONDITION, IDENTITY = "keypoint", "coeff_3dmm", "condition", "id"
 VALID, CONFIDENCE, META = "valid", "confidence", "meta"
 LENGTH_KEY, MANIFEST_KEY = b"length", b"manifest"
+# No name of a clip holds a slash: the keys of entries are no keys of values.
+ENTRY_PREFIX = b"clip/"
 # A clip whose frames are being written; it is removed when the set is opened again.
 PENDING_KEY = b"pending"
 
@@ -24,3 +26,8 @@ def number(value: int) -> str:
 def key(clip: str, field: str | int) -> bytes:
     """Return the key of a clip's field or frame."""
     return f"{clip}-{number(field) if isinstance(field, int) else field}".encode()
+
+
+def entry_key(clip: str) -> bytes:
+    """Return the key of what the set says of a clip."""
+    return ENTRY_PREFIX + clip.encode()

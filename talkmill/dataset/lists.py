@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from talkmill.dataset.writer import DatasetManifest, reached
+from talkmill.dataset.manifest import DatasetManifest
+from talkmill.dataset.writer import reached
 from talkmill.files import write_whole
 
 SPLITS = ("train", "test")

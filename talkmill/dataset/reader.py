@@ -1,18 +1,17 @@
-"""Reading the LMDB: what is in it, whether it is whole, and a clip's values."""
+"""Reading a set: its clips, their values and frames, and whether it is whole."""
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-import lmdb
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.dataset.environment import DatasetError, open_environment
+from talkmill.dataset.environment import DatasetError, ReadEnvironment, read_environment
 from talkmill.dataset.keys import (
     COEFFICIENTS,
     CONDITION,
@@ -20,17 +19,16 @@ from talkmill.dataset.keys import (
     IDENTITY,
     KEYPOINT,
     LENGTH_KEY,
-    MANIFEST_KEY,
     META,
     ROW_SHAPES,
     VALID,
+    entry_key,
     key,
     number,
 )
-from talkmill.dataset.writer import ClipArrays, ClipEntry, DatasetManifest, decode_frame, digest_item
+from talkmill.dataset.manifest import ENTRIES_INSIDE, ClipEntry, DatasetManifest, stored_manifest
+from talkmill.dataset.writer import ClipArrays, decode_frame, digest_item
 
-# Pages that were read stay mapped until the file is closed: it is opened again after this many frames.
-FRAMES_PER_OPENING = 512
 # Version of the fine_fit stage since which `-condition` holds the angles of AD-NeRF.
 FIRST_RIGHT_FINE_FIT = 3
 MISREAD = (
@@ -39,9 +37,22 @@ MISREAD = (
 )
 
 
+class UnknownClipError(DatasetError, KeyError):
+    """The set has no clip of this name."""
+
+    __str__ = Exception.__str__
+
+
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One clip as the set holds it, without its frames."""
+    """One clip as the set holds it, without its frames.
+
+    Attributes:
+        name: Its name.
+        entry: Frames, split, fingerprint and checksum.
+        arrays: Its values; the arrays are the caller's own and can be written to.
+        meta: What `-meta` says: source, times, models, measurements.
+    """
 
     name: str
     entry: ClipEntry
@@ -65,55 +76,301 @@ def size_folder(folder: Path) -> Path:
     return found[0]
 
 
-@contextmanager
-def _transaction(folder: Path) -> Iterator[lmdb.Transaction]:
-    with open_environment(folder, readonly=True, lock=False) as environment, environment.begin() as transaction:
-        yield transaction
+class Dataset(Mapping[str, Clip]):
+    """A set that is open for reading: a mapping of names, sorted, to clips; a context manager.
+
+    It knows the clips that the set had when it was opened. What it is asked for is read at that moment, so a clip that
+    was written anew or removed since then is a DatasetError. Threads may share it. Processes may too, whether they
+    are forked or get it pickled: each opens the LMDB for itself.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        """Open a set.
+
+        Args:
+            path: The run's folder, its `lmdb` folder, or the folder of `data.mdb`.
+
+        Raises:
+            DatasetError: There is no set, there are several, or what it says of itself is damaged.
+        """
+        self.folder = size_folder(Path(path)).absolute()
+        self._environment: ReadEnvironment | None = read_environment(self.folder)
+        manifest = self._environment.read(stored_manifest)
+        if manifest is None:
+            raise DatasetError(f"{self.folder} has no manifest: it was not written by talkmill")
+        self.manifest = manifest
+
+    @property
+    def size(self) -> int:
+        """Side of the stored images in pixels."""
+        return self.manifest.size
+
+    @property
+    def train(self) -> tuple[str, ...]:
+        """Names of the clips to train on."""
+        return self._of_split("train")
+
+    @property
+    def test(self) -> tuple[str, ...]:
+        """Names of the clips to test on."""
+        return self._of_split("test")
+
+    def __len__(self) -> int:
+        return len(self.manifest.clips)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.manifest.clips)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.manifest.clips
+
+    def __getitem__(self, name: str) -> Clip:
+        """Return a clip's values.
+
+        Raises:
+            UnknownClipError: There is no such clip; it is a KeyError too.
+            DatasetError: A key is missing, has another length than its frames ask for, or the clip was changed.
+        """
+        entry = self.entry(name)
+        fields = (*ROW_SHAPES, IDENTITY, META)
+        values = dict(zip(fields, self._values(name, *fields), strict=True))
+        return Clip(name, entry, _arrays(name, entry.frame_count, values), _meta(name, values[META]))
+
+    # Mapping would compare every clip.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def entry(self, name: str) -> ClipEntry:
+        """Return what the set says of a clip, without reading its values.
+
+        Raises:
+            UnknownClipError: There is no such clip.
+        """
+        try:
+            return self.manifest.clips[name]
+        except KeyError as error:
+            raise UnknownClipError(f"the set has no clip {name}") from error
+
+    def meta(self, name: str) -> dict[str, Any]:
+        """Return what `-meta` says of a clip, without reading its other values.
+
+        Raises:
+            DatasetError: See `dataset[name]`.
+        """
+        return _meta(name, self._values(name, META)[0])
+
+    def frame(self, name: str, index: int) -> bytes:
+        """Return a frame as it is stored: a JPEG of size x size.
+
+        Raises:
+            IndexError: The clip has no such frame.
+            DatasetError: See `dataset[name]`.
+        """
+        count = self.entry(name).frame_count
+        if not 0 <= index < count:
+            raise IndexError(f"{name} has {count} frames, and no frame {index}")
+        return self._values(name, index)[0]
+
+    def image(self, name: str, index: int) -> npt.NDArray[np.uint8]:
+        """Return a frame as RGB, (size, size, 3) uint8.
+
+        Raises:
+            IndexError: The clip has no such frame.
+            DatasetError: The frame is no JPEG; else see `dataset[name]`.
+        """
+        try:
+            return decode_frame(self.frame(name, index))
+        except DatasetError:
+            raise
+        except ValueError as error:
+            raise DatasetError(f"{name}: frame {index} is nothing that decodes: {error}") from error
+
+    def frames(self, name: str) -> Iterator[bytes]:
+        """Yield a clip's frames in order, as they are stored: JPEG.
+
+        Raises:
+            DatasetError: See `dataset[name]`.
+        """
+        return (self.frame(name, index) for index in range(self.entry(name).frame_count))
+
+    def images(self, name: str) -> Iterator[npt.NDArray[np.uint8]]:
+        """Yield a clip's frames in order as RGB, (size, size, 3) uint8.
+
+        Raises:
+            DatasetError: See `image`.
+        """
+        return (self.image(name, index) for index in range(self.entry(name).frame_count))
+
+    def verify(self) -> None:
+        """Check the whole set: every clip, the count, the lists beside it, and whether its fine angles can be believed.
+
+        Raises:
+            DatasetError: What was expected and what was found.
+        """
+        # Together: a writer may be at work.
+        stored, length = self._opened().read(
+            lambda transaction: (stored_manifest(transaction), transaction.get(LENGTH_KEY))
+        )
+        if stored is None or length is None:
+            raise DatasetError(f"the set has no key {LENGTH_KEY.decode()}")
+        if int(length) != len(stored.clips):
+            raise DatasetError(f"length says {int(length)} clips, the manifest lists {len(stored.clips)}")
+        misread = [misread_angles(self.verify_clip(name).meta) for name in self]
+        for split in ("train", "test"):
+            path = self.folder.parent / f"{split}_list.txt"
+            listed = path.read_text().split() if path.is_file() else None
+            expected = self._of_split(split)
+            if listed is not None and listed != list(expected):
+                raise DatasetError(f"{path.name} lists {len(listed)} clips, the set has {len(expected)} for {split}")
+        if any(misread):
+            raise DatasetError(f"{sum(misread)} of {len(self)} clips {MISREAD}")
+
+    def verify_clip(self, name: str) -> Clip:
+        """Check a clip: every key there, every image of the right size, values finite, the checksum right.
+
+        Returns:
+            The clip.
+
+        Raises:
+            DatasetError: What was expected and what was found.
+        """
+        clip = self[name]
+        count = clip.entry.frame_count
+        checksum = hashlib.sha256()
+        for index, frame in enumerate(self.frames(name)):
+            digest_item(checksum, key(name, index), frame)
+            if index in (0, count - 1):
+                found = _dimensions(frame)
+                if found != f"{self.size}x{self.size}":
+                    raise DatasetError(f"{name}: frame {index} is {found}, {self.size}x{self.size} was expected")
+        try:
+            fields = {key(name, field): value for field, value in clip.arrays.encoded().items()}
+        except ValueError as error:
+            raise DatasetError(f"{name}: {error}") from error
+        length = fields[key(name, "length")] = self._values(name, "length")[0]
+        for field_key in sorted(fields):
+            digest_item(checksum, field_key, fields[field_key])
+        if length != number(count).encode():
+            raise DatasetError(f"{name}-length is {length!r}, {count} frames were expected")
+        if checksum.hexdigest() != clip.entry.checksum:
+            raise DatasetError(f"{name}: checksum {checksum.hexdigest()[:12]}... is not {clip.entry.checksum[:12]}...")
+        return clip
+
+    def close(self) -> None:
+        """Close the set; what it says of itself stays known."""
+        self._environment = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Dataset of {len(self)} clips in {self.folder}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.folder, "manifest": self.manifest}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.folder, self.manifest = state["folder"], state["manifest"]
+        self._environment = read_environment(self.folder)
+
+    def _of_split(self, split: str) -> tuple[str, ...]:
+        return tuple(name for name, entry in self.manifest.clips.items() if entry.split == split)
+
+    def _opened(self) -> ReadEnvironment:
+        if self._environment is None:
+            raise ValueError(f"the data set in {self.folder} was closed")
+        return self._environment
+
+    def _values(self, name: str, *fields: str | int) -> list[bytes]:
+        """Return values of a clip, as one transaction sees them and its entry."""
+        items = [key(name, field) for field in fields]
+        stored, *values = self._opened().values([entry_key(name), *items])
+        self._check_unchanged(name, stored)
+        for item, value in zip(items, values, strict=True):
+            if value is None:
+                raise DatasetError(f"the set has no key {item.decode()}")
+        return [value for value in values if value is not None]
+
+    def _check_unchanged(self, name: str, stored: bytes | None) -> None:
+        entry = self.entry(name)
+        if stored is None and self.manifest.schema_version == ENTRIES_INSIDE:
+            return
+        if stored is None:
+            raise DatasetError(f"clip {name} was removed after the set was opened; open it again")
+        if stored != entry.encode() and ClipEntry.decode(name, stored) != entry:
+            raise DatasetError(f"clip {name} was written anew after the set was opened; open it again")
 
 
 def read_manifest(folder: Path) -> DatasetManifest:
     """Return the manifest of a set.
 
+    Args:
+        folder: The folder of `data.mdb`.
+
     Raises:
         DatasetError: There is none.
     """
-    with _transaction(folder) as transaction:
-        content = transaction.get(MANIFEST_KEY)
-    if content is None:
-        raise DatasetError(f"{folder} has no manifest: it was not written by talkmill")
-    return DatasetManifest.decode(bytes(content))
+    with Dataset(folder) as dataset:
+        return dataset.manifest
 
 
 def read_clip(folder: Path, name: str) -> Clip:
-    """Return a clip's values.
+    """Return the values of one clip; whoever reads more than one opens a Dataset.
+
+    Args:
+        folder: The folder of `data.mdb`.
+        name: The clip.
 
     Raises:
-        DatasetError: A key is missing or has another length than its frames ask for.
+        DatasetError: See Dataset.
     """
-    entry = read_manifest(folder).clips.get(name)
-    if entry is None:
-        raise DatasetError(f"the set has no clip {name}")
-    with _transaction(folder) as transaction:
-        values = {field: _get(transaction, key(name, field)) for field in (*ROW_SHAPES, IDENTITY, META)}
+    with Dataset(folder) as dataset:
+        return dataset[name]
+
+
+def verify(folder: Path) -> DatasetManifest:
+    """Check a whole set and return its manifest.
+
+    Args:
+        folder: The folder of `data.mdb`.
+
+    Raises:
+        DatasetError: See `Dataset.verify`.
+    """
+    with Dataset(folder) as dataset:
+        dataset.verify()
+        return dataset.manifest
+
+
+def misread_angles(meta: dict[str, Any]) -> bool:
+    """Say whether a clip's fine angles have the other sign: those of talkmill 0.1 do, which misread AD-NeRF's."""
+    version = str(meta.get("stages", {}).get("fine_fit", ""))
+    return version.isdigit() and int(version) < FIRST_RIGHT_FINE_FIT
+
+
+def _arrays(name: str, frame_count: int, values: dict[str, bytes]) -> ClipArrays:
     arrays: dict[str, npt.NDArray[Any]] = {}
     for field, shape in ROW_SHAPES.items():
         dtype = np.uint8 if field == VALID else "<f4"
-        wanted = entry.frame_count * int(np.prod(shape)) * np.dtype(dtype).itemsize
+        wanted = frame_count * int(np.prod(shape)) * np.dtype(dtype).itemsize
         if len(values[field]) != wanted:
-            raise DatasetError(
-                f"{name}-{field} has {len(values[field])} bytes, {wanted} for {entry.frame_count} frames"
-            )
-        array = np.frombuffer(values[field], dtype)
-        arrays[field] = array.reshape(entry.frame_count, *shape)
-    clip = ClipArrays(
+            raise DatasetError(f"{name}-{field} has {len(values[field])} bytes, {wanted} for {frame_count} frames")
+        arrays[field] = np.frombuffer(bytearray(values[field]), dtype).reshape(frame_count, *shape)
+    if len(values[IDENTITY]) % 4:
+        raise DatasetError(f"{name}-{IDENTITY} has {len(values[IDENTITY])} bytes, which are no float32 values")
+    return ClipArrays(
         keypoint=arrays[KEYPOINT],
         coefficients=arrays[COEFFICIENTS],
         condition=arrays[CONDITION],
-        identity=np.frombuffer(values[IDENTITY], "<f4"),
+        identity=np.frombuffer(bytearray(values[IDENTITY]), "<f4"),
         valid=arrays[VALID].astype(bool),
         confidence=arrays[CONFIDENCE],
     )
-    return Clip(name, entry, clip, _meta(name, values[META]))
 
 
 def _meta(name: str, content: bytes) -> dict[str, Any]:
@@ -126,44 +383,6 @@ def _meta(name: str, content: bytes) -> dict[str, Any]:
     return meta
 
 
-def read_frames(folder: Path, name: str, frame_count: int) -> Iterator[bytes]:
-    """Yield a clip's encoded frames in order."""
-    for begin in range(0, frame_count, FRAMES_PER_OPENING):
-        with _transaction(folder) as transaction:
-            for index in range(begin, min(frame_count, begin + FRAMES_PER_OPENING)):
-                yield _get(transaction, key(name, index))
-
-
-def verify_clip(folder: Path, name: str) -> None:
-    """Check a clip: every key there, every image of the right size, values finite, the checksum right.
-
-    Raises:
-        DatasetError: What was expected and what was found.
-    """
-    manifest = read_manifest(folder)
-    clip = read_clip(folder, name)
-    count = clip.entry.frame_count
-    checksum = hashlib.sha256()
-    for index, frame in enumerate(read_frames(folder, name, count)):
-        digest_item(checksum, key(name, index), frame)
-        if index in (0, count - 1):
-            found = _dimensions(frame)
-            if found != f"{manifest.size}x{manifest.size}":
-                raise DatasetError(f"{name}: frame {index} is {found}, {manifest.size}x{manifest.size} was expected")
-    try:
-        fields = {key(name, field): value for field, value in clip.arrays.encoded().items()}
-    except ValueError as error:
-        raise DatasetError(f"{name}: {error}") from error
-    with _transaction(folder) as transaction:
-        fields[key(name, "length")] = _get(transaction, key(name, "length"))
-    for field_key in sorted(fields):
-        digest_item(checksum, field_key, fields[field_key])
-    if fields[key(name, "length")] != number(count).encode():
-        raise DatasetError(f"{name}-length is {fields[key(name, 'length')]!r}, {count} frames were expected")
-    if checksum.hexdigest() != clip.entry.checksum:
-        raise DatasetError(f"{name}: checksum {checksum.hexdigest()[:12]}... is not {clip.entry.checksum[:12]}...")
-
-
 def _dimensions(frame: bytes) -> str:
     """Decode a frame and tell its width and height."""
     try:
@@ -171,45 +390,3 @@ def _dimensions(frame: bytes) -> str:
     except ValueError:
         return "nothing that decodes"
     return f"{width}x{height}"
-
-
-def misread_angles(meta: dict[str, Any]) -> bool:
-    """Say whether a clip's fine angles have the other sign: those of talkmill 0.1 do, which misread AD-NeRF's."""
-    version = str(meta.get("stages", {}).get("fine_fit", ""))
-    return version.isdigit() and int(version) < FIRST_RIGHT_FINE_FIT
-
-
-def misread_clips(folder: Path) -> list[str]:
-    """Return the clips whose fine angles have the other sign."""
-    return [name for name in read_manifest(folder).clips if misread_angles(read_clip(folder, name).meta)]
-
-
-def verify(folder: Path) -> DatasetManifest:
-    """Check a whole set: every clip, the count, the lists beside it, and whether its fine angles can be believed.
-
-    Raises:
-        DatasetError: What was expected and what was found.
-    """
-    manifest = read_manifest(folder)
-    with _transaction(folder) as transaction:
-        length = _get(transaction, LENGTH_KEY)
-    if int(length) != len(manifest.clips):
-        raise DatasetError(f"length says {int(length)} clips, the manifest lists {len(manifest.clips)}")
-    for name in manifest.clips:
-        verify_clip(folder, name)
-    for split in ("train", "test"):
-        path = folder.parent / f"{split}_list.txt"
-        listed = path.read_text().split() if path.is_file() else None
-        expected = [name for name, entry in manifest.clips.items() if entry.split == split]
-        if listed is not None and listed != expected:
-            raise DatasetError(f"{path.name} lists {len(listed)} clips, the set has {len(expected)} for {split}")
-    if misread := misread_clips(folder):
-        raise DatasetError(f"{len(misread)} of {len(manifest.clips)} clips {MISREAD}")
-    return manifest
-
-
-def _get(transaction: lmdb.Transaction, item: bytes) -> bytes:
-    value = transaction.get(item)
-    if value is None:
-        raise DatasetError(f"the set has no key {item.decode()}")
-    return bytes(value)

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
-from talkmill.dataset.environment import DatasetError, open_environment
+from talkmill.dataset.environment import open_environment, stop_reading
 from talkmill.dataset.keys import (
     COEFFICIENTS,
     CONDITION,
@@ -29,14 +29,14 @@ from talkmill.dataset.keys import (
     PENDING_KEY,
     ROW_SHAPES,
     VALID,
+    entry_key,
     key,
     number,
 )
 from talkmill.dataset.lock import locked
+from talkmill.dataset.manifest import JPEG_QUALITY, SCHEMA_VERSION, ClipEntry, DatasetManifest, stored_manifest
 from talkmill.dataset.names import check_name
 
-SCHEMA_VERSION = 1
-JPEG_QUALITY = 95
 # The map is only address space; it doubles when it is full.
 FIRST_MAP_BYTES = 1 << 28
 # LMDB writes tree pages beside the values.
@@ -85,70 +85,6 @@ class ClipArrays:
         return values | {VALID: np.ascontiguousarray(self.valid, np.uint8).tobytes()}
 
 
-@dataclass(frozen=True, slots=True)
-class ClipEntry:
-    """What the set's manifest says of one clip.
-
-    Attributes:
-        frame_count: Frames.
-        split: `train` or `test`.
-        fingerprint: Digest of everything that the clip was packed from.
-        checksum: sha256 over keys and values, `meta` left out.
-    """
-
-    frame_count: int
-    split: str
-    fingerprint: str
-    checksum: str
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetManifest:
-    """What the set says of itself, under the key `manifest`.
-
-    Attributes:
-        size: Side of the stored images.
-        clips: Name to entry.
-        schema_version: Version of this layout.
-        layout: dtypes and shapes of the values.
-    """
-
-    size: int
-    clips: dict[str, ClipEntry]
-    schema_version: int = SCHEMA_VERSION
-    layout: dict[str, str] = field(
-        default_factory=lambda: {
-            KEYPOINT: "float32 (N, 68, 2)",
-            COEFFICIENTS: "float32 (N, 260)",
-            CONDITION: "float32 (N, 7)",
-            IDENTITY: "float32 (100,)",
-            VALID: "uint8 (N,)",
-            CONFIDENCE: "float32 (N,)",
-            "frame": f"JPEG quality {JPEG_QUALITY} 4:4:4",
-        }
-    )
-
-    def encode(self) -> bytes:
-        """Return the manifest as JSON."""
-        return json.dumps(asdict(self), sort_keys=True, indent=1).encode()
-
-    @classmethod
-    def decode(cls, content: bytes) -> Self:
-        """Read a manifest; raises ValueError where the layout is another."""
-        try:
-            value: dict[str, Any] = json.loads(content)
-            return cls._of(value)
-        except (TypeError, KeyError, AttributeError, json.JSONDecodeError) as error:
-            raise DatasetError(f"the manifest of the set is damaged: {type(error).__name__} {error}") from error
-
-    @classmethod
-    def _of(cls, value: dict[str, Any]) -> Self:
-        if value.get("schema_version") != SCHEMA_VERSION:
-            raise ValueError(f"the set has schema version {value.get('schema_version')}, this is {SCHEMA_VERSION}")
-        clips = {name: ClipEntry(**entry) for name, entry in value["clips"].items()}
-        return cls(value["size"], clips, layout=value["layout"])
-
-
 def encode_frame(image: npt.NDArray[np.uint8]) -> bytes:
     """Return an RGB frame as JPEG, quality 95, 4:4:4."""
     return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(image), JPEG_QUALITY, "RGB", "444"))
@@ -171,7 +107,7 @@ class DatasetWriter:
     """An open LMDB; a context manager."""
 
     def __init__(self, folder: Path, size: int) -> None:
-        """Open a set, or begin one. A clip that was left half written is removed.
+        """Open a set, or begin one. A clip that was left half written is removed; a set of talkmill 0.1 is converted.
 
         Args:
             folder: The folder of `data.mdb`.
@@ -186,18 +122,26 @@ class DatasetWriter:
             stack.enter_context(locked(folder, "writer"))
             existing = folder / "data.mdb"
             map_size = max(FIRST_MAP_BYTES, 2 * existing.stat().st_size if existing.exists() else 0)
+            stop_reading(folder)
             self._environment = open_environment(folder, map_size=map_size)
             stack.callback(self._environment.close)
-            self.manifest = self._read_manifest(size)
+            # Readers that were killed would keep old pages from being used again.
+            self._environment.reader_check()
+            manifest = self._read_manifest(size)
+            self._size, self._clips = size, manifest.clips if manifest else {}
+            if manifest is None or manifest.schema_version != SCHEMA_VERSION:
+                self._write_entries()
             self._remove_pending()
-            if not self.manifest.clips:
-                # A set without clips is a set: whoever reads it finds its manifest.
-                self._commit({}, {})
             self._opened = stack.pop_all()
+
+    @property
+    def manifest(self) -> DatasetManifest:
+        """What the set holds now."""
+        return DatasetManifest(self._size, dict(sorted(self._clips.items())))
 
     def has(self, name: str, fingerprint: str) -> bool:
         """Say whether a clip is there, packed from the same things."""
-        entry = self.manifest.clips.get(name)
+        entry = self._clips.get(name)
         if entry is None or entry.fingerprint != fingerprint:
             return False
         with self._environment.begin() as transaction:
@@ -260,32 +204,43 @@ class DatasetWriter:
             digest_item(checksum, field_key, fields[field_key])
         fields[key(name, META)] = json.dumps(meta, sort_keys=True, ensure_ascii=False).encode()
         entry = ClipEntry(count, split, fingerprint, checksum.hexdigest())
-        self._commit(batch | fields, self.manifest.clips | {name: entry})
+        batch.pop(PENDING_KEY, None)
+        self._own(name, entry, batch | fields)
         reached("clip is written")
         return entry
 
     def remove(self, name: str) -> None:
         """Remove a clip; nothing happens where there is none."""
-        if name in self.manifest.clips:
+        if name in self._clips:
             self._disown(name)
             reached("clip is disowned")
             self._remove_pending()
             reached("clip is removed")
 
-    def _disown(self, name: str) -> None:
-        """Take a clip out of the manifest and mark its keys for removal, in one transaction."""
-        clips = {other: entry for other, entry in self.manifest.clips.items() if other != name}
-        self._commit({}, clips, pending=name)
+    def _own(self, name: str, entry: ClipEntry, values: dict[bytes, bytes]) -> None:
+        """Make a clip that was being written one of the set: its last values, its entry and the number of clips."""
+        self._write(
+            values | {entry_key(name): entry.encode(), LENGTH_KEY: number(len(self._clips) + 1).encode()},
+            delete=(PENDING_KEY,),
+        )
+        self._clips[name] = entry
 
-    def _commit(self, values: dict[bytes, bytes], clips: dict[str, ClipEntry], pending: str | None = None) -> None:
-        """Write values, the new list of clips, and whose keys are not the set's, in one transaction."""
-        manifest = DatasetManifest(self.manifest.size, dict(sorted(clips.items())))
-        values = values | {LENGTH_KEY: number(len(clips)).encode(), MANIFEST_KEY: manifest.encode()}
-        values.pop(PENDING_KEY, None)
-        if pending is not None:
-            values[PENDING_KEY] = pending.encode()
-        self._write(values, delete=() if pending is not None else (PENDING_KEY,))
-        self.manifest = manifest
+    def _disown(self, name: str) -> None:
+        """Take a clip out of the set and mark its keys for removal, in one transaction."""
+        self._write(
+            {LENGTH_KEY: number(len(self._clips) - 1).encode(), PENDING_KEY: name.encode()}, delete=(entry_key(name),)
+        )
+        del self._clips[name]
+
+    def _write_entries(self) -> None:
+        """Begin a set, or bring one of talkmill 0.1 into this form, in one transaction.
+
+        A set without clips is a set: whoever reads it finds its manifest.
+        """
+        entries = {entry_key(name): entry.encode() for name, entry in self._clips.items()}
+        header = DatasetManifest(self._size, {}).encode_header()
+        self._write(entries | {LENGTH_KEY: number(len(entries)).encode(), MANIFEST_KEY: header})
+        reached("entries are written")
 
     def _write(self, values: dict[bytes, bytes], delete: Iterable[bytes] = ()) -> None:
         """Write in one transaction; the map grows until it fits."""
@@ -314,7 +269,7 @@ class DatasetWriter:
         if found is None:
             return
         name = bytes(found).decode()
-        if name in self.manifest.clips:
+        if name in self._clips:
             # talkmill 0.1 marked a clip before it took it out of the manifest.
             self._disown(name)
         prefix = name.encode() + b"-"
@@ -334,15 +289,12 @@ class DatasetWriter:
                     return
             reached("keys are removed")
 
-    def _read_manifest(self, size: int) -> DatasetManifest:
+    def _read_manifest(self, size: int) -> DatasetManifest | None:
         with self._environment.begin() as transaction:
-            content = transaction.get(MANIFEST_KEY)
-            if content is None and transaction.get(LENGTH_KEY) is not None:
+            manifest = stored_manifest(transaction)
+            if manifest is None and transaction.get(LENGTH_KEY) is not None:
                 raise ValueError("the LMDB was written by another tool and has no manifest; give another --out")
-        if content is None:
-            return DatasetManifest(size, {})
-        manifest = DatasetManifest.decode(bytes(content))
-        if manifest.size != size:
+        if manifest is not None and manifest.size != size:
             raise ValueError(f"the set holds images of {manifest.size} pixels, {size} were asked for")
         return manifest
 

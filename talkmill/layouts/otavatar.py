@@ -20,7 +20,7 @@ from talkmill.dataset.copying import copy_set
 from talkmill.dataset.environment import DatasetError
 from talkmill.dataset.lists import SPLITS, write_lists
 from talkmill.dataset.lock import locked
-from talkmill.dataset.reader import read_manifest, size_folder
+from talkmill.dataset.reader import Dataset, read_manifest, size_folder
 from talkmill.fitting.overlay import draw_mesh
 from talkmill.geometry.conventions import REFERENCE_SIZE, principal_point, rotation_from_euler
 from talkmill.layouts.folder import ExportFolder, Part
@@ -92,20 +92,21 @@ def export_otavatar(folder: Path, out: Path, name: str, models: ModelRepository)
         target = ExportFolder(out, name)
         with TemporaryDirectory(dir=out, prefix=".set-") as staging:
             copied, part = _export_database(database, Path(staging), target, out, name)
-            return _export_clips(copied, part, work, target, name, models)
+            with Dataset(copied) as dataset:
+                return _export_clips(dataset, part, work, target, name, models)
 
 
 def _refuse_hopeless(database: Path, work: WorkFolder) -> None:
     """Raise the first clip's error where not one clip can be written, before anything is."""
-    manifest = read_manifest(database)
-    if not manifest.clips:
-        raise DatasetError(f"{database} holds no clip")
     errors: list[ValueError] = []
-    for clip in manifest.clips:
-        try:
-            return work.check(finished_clip(database, clip, manifest.size))
-        except (ClipGoneError, DatasetError) as error:
-            errors.append(error)
+    with Dataset(database) as dataset:
+        if not dataset:
+            raise DatasetError(f"{database} holds no clip")
+        for clip in dataset:
+            try:
+                return work.check(finished_clip(dataset, clip))
+            except (ClipGoneError, DatasetError) as error:
+                errors.append(error)
     raise ClipGoneError(f"not one of {len(errors)} clips can be exported; nothing was written. {errors[0]}")
 
 
@@ -138,9 +139,8 @@ def _database_part(database: Path, name: str) -> Part:
 
 
 def _export_clips(
-    database: Path, database_part: Part, work: WorkFolder, target: ExportFolder, name: str, models: ModelRepository
+    dataset: Dataset, database_part: Part, work: WorkFolder, target: ExportFolder, name: str, models: ModelRepository
 ) -> ExportResult:
-    manifest = read_manifest(database)
     parts = [database_part]
     written, kept, failed = [], [], []
 
@@ -148,14 +148,14 @@ def _export_clips(
     def head(basis: str) -> MorphableModel:
         return MorphableModel.load(models.ensure(basis, "morphable").path)
 
-    for clip_name, entry in manifest.clips.items():
+    for clip_name, entry in dataset.manifest.clips.items():
         part = _clip_part(clip_name, entry.split, entry.fingerprint, name)
         parts.append(part)
         if target.holds(part):
             kept.append(clip_name)
             continue
         try:
-            clip = finished_clip(database, clip_name, manifest.size)
+            clip = finished_clip(dataset, clip_name)
             target.write(part, _clip_writer(clip, work.files(clip), head(clip.basis), name))
         except (ClipGoneError, DatasetError, ModelError) as error:
             failed.append((clip_name, str(error)))

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
 from talkmill.artifacts.store import CorruptArtifactError, MissingArtifactError
-from talkmill.dataset.reader import read_clip
+from talkmill.dataset.reader import Dataset
 from talkmill.pipeline.folders import WORK_BUCKET, open_store
 from talkmill.pipeline.report import MadeFrom
 
@@ -107,21 +107,20 @@ class WorkFolder:
             ) from error
 
 
-def finished_clip(database: Path, name: str, size: int) -> FinishedClip:
+def finished_clip(dataset: Dataset, name: str) -> FinishedClip:
     """Read what a set says of a clip.
 
     Args:
-        database: The folder of `data.mdb`.
+        dataset: The set.
         name: The clip.
-        size: Side of the set's images.
 
     Raises:
         DatasetError: The set has no such clip, or it is not whole.
         ClipGoneError: The set does not say what the clip was packed from.
     """
-    clip = read_clip(database, name)
+    entry, meta = dataset.entry(name), dataset.meta(name)
     try:
-        made_from = _MADE_FROM.validate_python(clip.meta["made_from"])
+        made_from = _MADE_FROM.validate_python(meta["made_from"])
     except (KeyError, ValidationError) as error:
         raise ClipGoneError(
             f"{name} was packed by talkmill 0.1, which did not note what it was packed from; run its source again with "
@@ -129,12 +128,12 @@ def finished_clip(database: Path, name: str, size: int) -> FinishedClip:
         ) from error
     return FinishedClip(
         name,
-        clip.entry.split,
-        clip.entry.fingerprint,
-        Fraction(clip.meta["rate"]),
-        size,
-        str(clip.meta["morphable_basis"]),
-        clip.meta["measurements"],
+        entry.split,
+        entry.fingerprint,
+        Fraction(meta["rate"]),
+        dataset.size,
+        str(meta["morphable_basis"]),
+        meta["measurements"],
         {
             kind: Artifact(WORK_BUCKET, one.key, one.sha256, one.size_bytes, "application/octet-stream")
             for kind, one in made_from.items()

@@ -14,7 +14,7 @@ from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
 from talkmill.dataset.environment import DatasetError
 from talkmill.dataset.lock import locked
-from talkmill.dataset.reader import read_clip, read_manifest
+from talkmill.dataset.reader import Dataset, read_manifest
 from talkmill.dataset.writer import DatasetWriter
 from talkmill.files import replacing, write_whole
 from talkmill.pipeline.events import Event, RunStarted
@@ -187,13 +187,16 @@ def _base(clip_name: str) -> str:
 def _known_sources(database: Path) -> dict[str, str]:
     """Return what an earlier run packed: names of sources and what they held."""
     known: dict[str, str] = {}
-    for name in _set_names(database):
-        try:
-            source = read_clip(database, name).meta["source"]
-            known[_base(name)] = source["sha256"] or source["uri"]
-        except (DatasetError, KeyError, TypeError):
-            # A damaged clip is packed again where its source is run again.
-            continue
+    if not (database / "data.mdb").is_file():
+        return known
+    with Dataset(database) as dataset:
+        for name in dataset:
+            try:
+                source = dataset.meta(name)["source"]
+                known[_base(name)] = source["sha256"] or source["uri"]
+            except (DatasetError, KeyError, TypeError):
+                # A damaged clip is packed again where its source is run again.
+                continue
     return known
 
 

@@ -11,8 +11,9 @@ from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.dataset.columns import coefficient_columns, condition_columns
 from talkmill.dataset.lists import list_paths, write_lists
-from talkmill.dataset.reader import verify_clip
-from talkmill.dataset.writer import ClipArrays, DatasetManifest, DatasetWriter, encode_frame
+from talkmill.dataset.manifest import DatasetManifest
+from talkmill.dataset.reader import Dataset
+from talkmill.dataset.writer import ClipArrays, DatasetWriter, encode_frame
 from talkmill.files import write_whole
 from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.digest import action_digest
@@ -131,11 +132,12 @@ def write_set(
                 written.append(clip.name)
         manifest = writer.manifest
     write_lists(root, manifest)
-    for name in written:
-        try:
-            verify_clip(folder, name)
-        except ValueError as error:
-            raise InternalError(f"the set does not read back as it was written: {error}") from error
+    try:
+        with Dataset(folder) as dataset:
+            for name in written:
+                dataset.verify_clip(name)
+    except ValueError as error:
+        raise InternalError(f"the set does not read back as it was written: {error}") from error
     return manifest, {
         "clip_count": len(manifest.clips),
         "frame_count": sum(entry.frame_count for entry in manifest.clips.values()),

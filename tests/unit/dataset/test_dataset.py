@@ -1,6 +1,7 @@
 """The set as its readers see it: OTAvatar's and PIRender's key scheme is written out here, as their loaders use it."""
 
 import errno
+import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from talkmill.dataset.environment import DatasetError
 from talkmill.dataset.names import LONGEST_NAME, check_name, clip_name, slug, split_of_person
-from talkmill.dataset.reader import read_clip, read_manifest, size_folder, verify, verify_clip
+from talkmill.dataset.reader import read_clip, read_manifest, size_folder, verify
 from talkmill.dataset.writer import ClipArrays, DatasetWriter, encode_frame
 
 SIZE = 32
@@ -44,6 +45,15 @@ def add(writer: DatasetWriter, name: str, count: int = 10, seed: int = 0, split:
 def contents(folder: Path) -> dict[bytes, bytes]:
     with lmdb.open(str(folder), readonly=True, lock=False) as environment, environment.begin() as transaction:
         return {bytes(key): bytes(value) for key, value in transaction.cursor()}
+
+
+def as_0_1_wrote_it(folder: Path) -> None:
+    """Give a set the form that talkmill 0.1 wrote: the entries of all clips inside the manifest."""
+    with lmdb.open(str(folder)) as environment, environment.begin(write=True) as transaction:
+        manifest = json.loads(transaction.get(b"manifest")) | {"schema_version": 1, "clips": {}}
+        for item in [bytes(item) for item, _ in transaction.cursor() if bytes(item).startswith(b"clip/")]:
+            manifest["clips"][item.removeprefix(b"clip/").decode()] = json.loads(transaction.pop(item))
+        transaction.put(b"manifest", json.dumps(manifest, sort_keys=True, indent=1).encode())
 
 
 def test_the_loaders_of_otavatar_and_pirender_read_it(tmp_path: Path) -> None:
@@ -82,7 +92,7 @@ def test_what_was_written_reads_back(tmp_path: Path) -> None:
     assert clip.meta == {"person": "a"}
     assert np.array_equal(clip.arrays.coefficients, arrays(450).coefficients)
     assert np.array_equal(clip.arrays.valid, arrays(450).valid)
-    verify_clip(tmp_path, "clip_000")
+    verify(tmp_path)
 
 
 def test_a_set_is_continued(tmp_path: Path) -> None:

@@ -1,0 +1,159 @@
+"""What a set says of itself: one key with its size and layout, and one for each clip."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+import lmdb
+
+from talkmill.dataset.environment import DatasetError
+from talkmill.dataset.keys import (
+    COEFFICIENTS,
+    CONDITION,
+    CONFIDENCE,
+    ENTRY_PREFIX,
+    IDENTITY,
+    KEYPOINT,
+    MANIFEST_KEY,
+    VALID,
+)
+
+SCHEMA_VERSION = 2
+# talkmill 0.1 kept the entries of all clips inside the manifest.
+ENTRIES_INSIDE = 1
+JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True, slots=True)
+class ClipEntry:
+    """What the set says of one clip, under the key `clip/{name}`.
+
+    Attributes:
+        frame_count: Frames.
+        split: `train` or `test`.
+        fingerprint: Digest of everything that the clip was packed from.
+        checksum: sha256 over keys and values, `meta` left out.
+    """
+
+    frame_count: int
+    split: str
+    fingerprint: str
+    checksum: str
+
+    def encode(self) -> bytes:
+        """Return the entry as JSON."""
+        value = {
+            "checksum": self.checksum,
+            "fingerprint": self.fingerprint,
+            "frame_count": self.frame_count,
+            "split": self.split,
+        }
+        return json.dumps(value).encode()
+
+    @classmethod
+    def decode(cls, name: str, content: bytes) -> Self:
+        """Read the entry of a clip.
+
+        Raises:
+            DatasetError: It is damaged; the message names the clip.
+        """
+        try:
+            return cls.of(name, json.loads(content))
+        except ValueError as error:
+            if isinstance(error, DatasetError):
+                raise
+            raise DatasetError(f"the entry of clip {name} is damaged: {error}; {_REMEDY}") from error
+
+    @classmethod
+    def of(cls, name: str, value: Any) -> Self:
+        """Make an entry of what JSON holds.
+
+        Raises:
+            DatasetError: It is not the entry of a clip; the message names the clip.
+        """
+        try:
+            entry = cls(**value)
+        except TypeError as error:
+            raise DatasetError(f"the entry of clip {name} is damaged: {error}; {_REMEDY}") from error
+        texts = (entry.split, entry.fingerprint, entry.checksum)
+        if (
+            type(entry.frame_count) is not int
+            or entry.frame_count < 0
+            or not all(isinstance(one, str) for one in texts)
+        ):
+            raise DatasetError(f"the entry of clip {name} is damaged: it is {value}; {_REMEDY}")
+        return entry
+
+
+_REMEDY = "restore the set from a copy, or move it away and run the same command again"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetManifest:
+    """What the set says of itself.
+
+    Attributes:
+        size: Side of the stored images.
+        clips: Name to entry, in the order of the names.
+        schema_version: Version of the layout of the keys.
+        layout: dtypes and shapes of the values.
+    """
+
+    size: int
+    clips: dict[str, ClipEntry]
+    schema_version: int = SCHEMA_VERSION
+    layout: dict[str, str] = field(
+        default_factory=lambda: {
+            KEYPOINT: "float32 (N, 68, 2)",
+            COEFFICIENTS: "float32 (N, 260)",
+            CONDITION: "float32 (N, 7)",
+            IDENTITY: "float32 (100,)",
+            VALID: "uint8 (N,)",
+            CONFIDENCE: "float32 (N,)",
+            "frame": f"JPEG quality {JPEG_QUALITY} 4:4:4",
+        }
+    )
+
+    def encode(self) -> bytes:
+        """Return everything as one JSON document."""
+        return json.dumps(asdict(self), sort_keys=True, indent=1).encode()
+
+    def encode_header(self) -> bytes:
+        """Return what the key `manifest` holds: all but the clips."""
+        value = {"size": self.size, "schema_version": self.schema_version, "layout": self.layout}
+        return json.dumps(value, sort_keys=True, indent=1).encode()
+
+
+def stored_manifest(transaction: lmdb.Transaction) -> DatasetManifest | None:
+    """Read the manifest and the entry of every clip, as one transaction sees them; None where there is no manifest.
+
+    Raises:
+        DatasetError: Something is damaged, or the schema is another.
+    """
+    content = transaction.get(MANIFEST_KEY)
+    if content is None:
+        return None
+    try:
+        value = json.loads(bytes(content))
+        version, size, layout = value["schema_version"], value["size"], value["layout"]
+        inside = value["clips"].items() if version == ENTRIES_INSIDE else ()
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise DatasetError(f"the manifest of the set is damaged: {type(error).__name__} {error}; {_REMEDY}") from error
+    if version not in (ENTRIES_INSIDE, SCHEMA_VERSION):
+        raise DatasetError(f"the set has schema version {version}, this is {SCHEMA_VERSION}")
+    clips = {name: ClipEntry.of(name, entry) for name, entry in sorted(inside)}
+    if version == SCHEMA_VERSION:
+        clips = dict(_stored_entries(transaction))
+    return DatasetManifest(size, clips, version, layout)
+
+
+def _stored_entries(transaction: lmdb.Transaction) -> list[tuple[str, ClipEntry]]:
+    entries = []
+    cursor = transaction.cursor()
+    if cursor.set_range(ENTRY_PREFIX):
+        for item, content in cursor:
+            if not bytes(item).startswith(ENTRY_PREFIX):
+                break
+            name = bytes(item).removeprefix(ENTRY_PREFIX).decode()
+            entries.append((name, ClipEntry.decode(name, bytes(content))))
+    return entries

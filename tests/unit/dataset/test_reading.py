@@ -1,0 +1,324 @@
+"""A set that is open: what it holds, who may read it at once, what it costs."""
+
+import json
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import lmdb
+import numpy as np
+import pytest
+
+import talkmill
+from talkmill.dataset import Dataset, UnknownClipError, environment
+from talkmill.dataset.environment import DatasetError
+from talkmill.dataset.reader import read_clip, verify
+from talkmill.dataset.writer import DatasetWriter
+from tests.unit.dataset.test_dataset import SIZE, add, arrays, as_0_1_wrote_it, contents, frames
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A set of three clips, written out of order."""
+    folder = tmp_path / "lmdb" / str(SIZE)
+    with DatasetWriter(folder, SIZE) as writer:
+        add(writer, "c_000", 5, seed=3)
+        add(writer, "a_000", 10, seed=1)
+        add(writer, "b_000", 7, seed=2, split="test")
+    return folder
+
+
+def put(folder: Path, item: bytes, value: bytes) -> None:
+    with lmdb.open(str(folder)) as environment, environment.begin(write=True) as transaction:
+        transaction.put(item, value)
+
+
+def test_it_is_a_mapping_of_names_in_order_to_clips(folder: Path, tmp_path: Path) -> None:
+    for path in (tmp_path, str(tmp_path), tmp_path / "lmdb", folder):
+        with talkmill.Dataset(path) as dataset:
+            assert list(dataset) == ["a_000", "b_000", "c_000"]
+            assert (len(dataset), dataset.size, dataset.train, dataset.test) == (
+                3, SIZE, ("a_000", "c_000"), ("b_000",),
+            )  # fmt: skip
+            assert [clip.entry.frame_count for clip in dataset.values()] == [10, 7, 5]
+            assert "a_000" in dataset
+            assert "d_000" not in dataset
+            assert dataset.get("d_000") is None
+            with pytest.raises(UnknownClipError, match=r"^the set has no clip d_000$"):
+                dataset["d_000"]
+
+
+def test_values_and_frames_are_those_that_were_written(folder: Path) -> None:
+    with Dataset(folder) as dataset:
+        clip = dataset["a_000"]
+        for field in ("keypoint", "coefficients", "condition", "identity", "valid", "confidence"):
+            assert np.array_equal(getattr(clip.arrays, field), getattr(arrays(10, 1), field))
+            assert getattr(clip.arrays, field).flags.writeable
+        assert clip.meta == dataset.meta("a_000") == {"person": "a"}
+        assert list(dataset.frames("a_000")) == frames(10, 1)
+        assert dataset.frame("a_000", 4) == frames(10, 1)[4]
+        images = list(dataset.images("a_000"))
+        assert len(images) == 10
+        for index, (image, frame) in enumerate(zip(images, frames(10, 1), strict=True)):
+            truth = cv2.imdecode(np.frombuffer(frame, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+            assert image.shape == (SIZE, SIZE, 3)
+            assert np.abs(image.astype(int) - truth).max() <= 2
+            assert np.array_equal(image, dataset.image("a_000", index))
+        for index in (-1, 10):
+            with pytest.raises(IndexError, match="a_000 has 10 frames"):
+                dataset.frame("a_000", index)
+
+
+def test_a_set_of_0_1_is_read_as_it_is_and_converted_by_a_writer(folder: Path) -> None:
+    new = contents(folder)
+    as_0_1_wrote_it(folder)
+    old = contents(folder)
+    assert not [item for item in old if item.startswith(b"clip/")]
+    with Dataset(folder) as dataset:
+        dataset.verify()
+        assert dataset.test == ("b_000",)
+        assert list(dataset.frames("b_000")) == frames(7, 2)
+        assert dataset["b_000"].entry == pickle.loads(pickle.dumps(dataset))["b_000"].entry  # noqa: S301
+    assert contents(folder) == old
+    with DatasetWriter(folder, SIZE) as writer:
+        assert writer.has("b_000", "print2")
+    assert contents(folder) == new
+    verify(folder)
+
+
+def test_a_conversion_is_one_transaction(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_0_1_wrote_it(folder)
+    old = contents(folder)
+    written: list[set[bytes]] = []
+    monkeypatch.setattr(DatasetWriter, "_write", lambda self, values, delete=(): written.append(set(values)))
+    with DatasetWriter(folder, SIZE):
+        pass
+    assert written == [{b"clip/a_000", b"clip/b_000", b"clip/c_000", b"length", b"manifest"}]
+    assert contents(folder) == old
+
+
+def test_a_commit_writes_as_much_into_a_large_set_as_into_a_small_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    write = DatasetWriter._write
+
+    def counted(self: DatasetWriter, values: dict[bytes, bytes], delete: tuple[bytes, ...] = ()) -> None:
+        written.append(sum(len(item) + len(value) for item, value in values.items()))
+        write(self, values, delete)
+
+    monkeypatch.setattr(DatasetWriter, "_write", counted)
+    costs = []
+    with DatasetWriter(tmp_path, SIZE) as writer:
+        for index in range(60):
+            written.clear()
+            add(writer, f"a_{index:03}", 2)
+            costs.append(sum(written))
+        written.clear()
+        writer.remove("a_030")
+        removing = sum(written)
+    # The fingerprint, and so the entry, has one length for all.
+    assert len(set(costs)) == 1
+    assert removing < 100
+    assert len(contents(tmp_path)[b"manifest"]) < 1000
+
+
+def test_opening_asks_the_manifest_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+    loads = json.loads
+    monkeypatch.setattr("talkmill.dataset.manifest.json.loads", lambda content: asked.append(content) or loads(content))
+    with Dataset(folder) as dataset:
+        opening = len(asked)
+        for name in dataset:
+            list(dataset.frames(name))
+        assert len(asked) == opening == 1 + len(dataset)
+
+
+@pytest.mark.parametrize("damage", [b"{", b"[]", b"{}", b'{"frame_count": 3}', b"\xff"])
+def test_a_damaged_entry_names_its_clip(folder: Path, damage: bytes) -> None:
+    put(folder, b"clip/b_000", damage)
+    for use in (Dataset, lambda path: DatasetWriter(path, SIZE)):
+        with pytest.raises(DatasetError, match="the entry of clip b_000 is damaged"):
+            use(folder)
+
+
+@pytest.mark.parametrize("damage", [b"{", b"[]", b"{}", b"\xff"])
+def test_a_damaged_manifest_is_said(folder: Path, damage: bytes) -> None:
+    put(folder, b"manifest", damage)
+    with pytest.raises(DatasetError, match="the manifest of the set is damaged"):
+        Dataset(folder)
+
+
+def test_another_schema_is_refused(folder: Path) -> None:
+    put(folder, b"manifest", b'{"schema_version": 3, "size": 32, "layout": {}}')
+    with pytest.raises(DatasetError, match="schema version 3, this is 2"):
+        Dataset(folder)
+
+
+def test_a_frame_that_does_not_decode_names_its_clip(folder: Path) -> None:
+    put(folder, b"b_000-0000003", b"no JPEG")
+    with Dataset(folder) as dataset, pytest.raises(DatasetError, match="b_000: frame 3"):
+        list(dataset.images("b_000"))
+
+
+def test_many_readers_of_one_process_share_the_lmdb(folder: Path) -> None:
+    with Dataset(folder) as first, Dataset(folder) as second:
+        assert first["a_000"].entry == second["a_000"].entry == read_clip(folder, "a_000").entry
+        first.close()
+        assert list(second.frames("c_000")) == frames(5, 3)
+        with pytest.raises(ValueError, match="was closed"):
+            first["a_000"]
+        assert first != second
+    with DatasetWriter(folder, SIZE):
+        pass
+
+
+def test_threads_share_a_set(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "BYTES_PER_OPENING", 5000)
+    wrong: list[object] = []
+
+    def read() -> None:
+        for _ in range(20):
+            if list(dataset.frames("a_000")) != expected:
+                wrong.append("frames")
+
+    expected = frames(10, 1)
+    with Dataset(folder) as dataset:
+        threads = [threading.Thread(target=read) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
+
+
+def frames_of(dataset: Dataset, name: str, answers: "multiprocessing.Queue[tuple[int, list[bytes]]]") -> None:
+    answers.put((os.getpid(), list(dataset.frames(name))))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_processes_read_the_set_of_their_parent(folder: Path, method: str) -> None:
+    context = multiprocessing.get_context(method)
+    with Dataset(folder) as dataset:
+        # Read before, so that the LMDB is open when the processes begin, and after.
+        assert dataset.frame("a_000", 0) == frames(1, 1)[0]
+        answers = context.Queue()
+        processes = [context.Process(target=frames_of, args=(dataset, "a_000", answers)) for _ in range(2)]
+        for process in processes:
+            process.start()
+        found = [answers.get(timeout=60) for _ in processes]
+        for process in processes:
+            process.join()
+            assert process.exitcode == 0
+        assert list(dataset.frames("a_000")) == frames(10, 1)
+    assert len({process for process, _ in found} | {os.getpid()}) == 3
+    assert all(content == frames(10, 1) for _, content in found)
+
+
+def test_a_fork_that_python_does_not_see_opens_the_set_for_itself(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Dataset(folder) as dataset:
+        dataset.frame("a_000", 0)
+        opened = dataset._opened()
+        before = opened._environment
+        monkeypatch.setattr("os.getpid", lambda: 1)
+        dataset.frame("a_000", 0)
+        assert opened._environment is not before
+
+
+def test_a_set_can_be_read_while_another_process_writes_it(folder: Path) -> None:
+    """Clips that stay can be read at every moment; the map of the reader is outgrown meanwhile."""
+    script = f"""
+from pathlib import Path
+from talkmill.dataset.writer import DatasetWriter
+from tests.unit.dataset.test_dataset import SIZE, add
+with DatasetWriter(Path({str(folder)!r}), SIZE) as writer:
+    print("begun", flush=True)
+    for index in range(40):
+        add(writer, f"d_{{index % 5:03}}", 100, seed=index)
+    writer.remove("b_000")
+    add(writer, "c_000", 6, seed=9)
+"""
+    read = 0
+    with Dataset(folder) as dataset:
+        with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE) as process:
+            assert process.stdout.readline() == b"begun\n"
+            while process.poll() is None:
+                dataset.verify_clip("a_000")
+                read += 1
+        assert process.returncode == 0
+        assert read > 1
+        dataset.verify_clip("a_000")
+        with pytest.raises(DatasetError, match="clip b_000 was removed after the set was opened"):
+            dataset.frame("b_000", 0)
+        with pytest.raises(DatasetError, match="clip c_000 was written anew after the set was opened"):
+            dataset["c_000"]
+    assert len(verify(folder).clips) == 7
+
+
+def test_a_writer_of_the_same_process_comes_first(folder: Path) -> None:
+    """LMDB can be opened once in a process."""
+    with Dataset(folder) as dataset:
+        dataset.frame("a_000", 0)
+        with DatasetWriter(folder, SIZE), pytest.raises(DatasetError, match="close its DatasetWriter first"):
+            dataset.frame("a_000", 0)
+        assert dataset.frame("a_000", 0) == frames(1, 1)[0]
+
+
+def test_a_set_that_was_replaced_is_not_taken_for_the_one_that_was_opened(folder: Path) -> None:
+    with Dataset(folder) as dataset:
+        folder.rename(folder.with_name("moved"))
+        with DatasetWriter(folder, SIZE) as writer:
+            add(writer, "a_000", 3)
+        dataset._opened().close()
+        with pytest.raises(DatasetError, match="was replaced by another file"):
+            dataset.frame("a_000", 0)
+
+
+def test_a_folder_that_cannot_be_written_can_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "lock.mdb").unlink()
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with Dataset(folder) as dataset:
+        dataset.verify()
+    assert not (folder / "lock.mdb").exists()
+
+
+def resident(use: Callable[[], object]) -> int:
+    """Pages of mapped files that a process gains by doing something."""
+
+    def pages() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[2])
+
+    before = pages()
+    use()
+    return (pages() - before) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_memory_stays_flat_over_a_whole_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As large as photographs, and not to be shrunk.
+    noise = [np.random.default_rng(seed).bytes(100_000) for seed in range(100)]
+    with DatasetWriter(tmp_path, SIZE) as writer:
+        for name in ("a_000", "b_000", "c_000"):
+            writer.add(name, "train", "x", iter(noise), arrays(100), {})
+    monkeypatch.setattr(environment, "BYTES_PER_OPENING", 2 << 20)
+    with Dataset(tmp_path) as dataset:
+        assert resident(lambda: [frame for name in dataset for frame in dataset.frames(name) if not frame]) < 8 << 20
+
+
+def test_the_package_imports_what_is_asked_for_alone() -> None:
+    script = (
+        "import sys, talkmill; assert not {'lmdb', 'numpy'} & set(sys.modules); assert 'Dataset' in dir(talkmill); "
+        "talkmill.Dataset; assert 'lmdb' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        talkmill.nothing  # noqa: B018
