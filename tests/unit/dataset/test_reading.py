@@ -322,3 +322,17 @@ def test_the_package_imports_what_is_asked_for_alone() -> None:
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         talkmill.nothing  # noqa: B018
+
+
+def test_the_example_reads_a_set_with_pytorch(folder: Path) -> None:
+    process = subprocess.run(
+        [sys.executable, "examples/read_set.py", folder],
+        cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    lines = process.stdout.splitlines()
+    # Of 10 and 5 frames, two and one are not valid.
+    assert len(lines) == 2
+    assert lines[0] == str({"image": (8, 3, SIZE, SIZE), "condition": (8, 7), "keypoint": (8, 68, 2)})
+    assert lines[1] == str({"image": (5, 3, SIZE, SIZE), "condition": (5, 7), "keypoint": (5, 68, 2)})
+    assert process.stderr == ""
