@@ -42,13 +42,7 @@ class ClipEntry:
 
     def encode(self) -> bytes:
         """Return the entry as JSON."""
-        value = {
-            "checksum": self.checksum,
-            "fingerprint": self.fingerprint,
-            "frame_count": self.frame_count,
-            "split": self.split,
-        }
-        return json.dumps(value).encode()
+        return json.dumps(asdict(self), sort_keys=True).encode()
 
     @classmethod
     def decode(cls, name: str, content: bytes) -> Self:
