@@ -1,6 +1,5 @@
 """`make errors-docs`: the table of docs/errors.md from talkmill/stages/errors.py. The prose around it is by hand."""
 
-import re
 import sys
 from pathlib import Path
 
@@ -22,8 +21,7 @@ def with_table(page: str) -> str:
 
 def _row(reason: str, kind: type[StageError]) -> str:
     meaning = (kind.__doc__ or "").strip().splitlines()[0]
-    # Code spans stay as they are; an option outside of them becomes one.
-    remedy = re.sub(r"(`[^`]*`)|(--[a-z][\w-]*)", lambda found: found[1] or f"`{found[2]}`", kind.remedy)
+    remedy = kind.remedy
     return f"| {reason} | {_sort(kind)} | {kind.code} | {meaning} | {remedy[0].upper()}{remedy[1:]}. |\n"
 
 

@@ -28,7 +28,7 @@ class Rejection:
 
     Attributes:
         reason: Reason of the error table, UPPER_SNAKE.
-        message: One line: what was found and what to do.
+        message: One line: what was found. What to do follows from the reason.
         measure: The measured value, or None.
         threshold: The bound that it broke, or None.
     """

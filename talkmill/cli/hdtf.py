@@ -10,6 +10,7 @@ from rich.table import Table
 
 from talkmill.cli.environment import open_models, read_settings
 from talkmill.cli.interruption import cancellation
+from talkmill.cli.options import error_text, in_flags
 from talkmill.cli.outcome import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from talkmill.dataset.lock import FolderBusyError
 from talkmill.environment import core_count
@@ -130,7 +131,7 @@ def download(
                 out,
                 settings,
                 _sampler(console),
-                lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
+                lambda line: console.print(in_flags(line), markup=False, highlight=False, soft_wrap=True),
                 cancelled,
             )
             downloader.run(clips)
@@ -138,7 +139,7 @@ def download(
         console.print("interrupted; run the same command again to go on", markup=False)
         return EXIT_INTERRUPTED
     except StageError as error:
-        raise CommandError(f"{error.reason}: {error}; {error.remedy}") from error
+        raise CommandError(error_text(error)) from error
     except (ModelError, FolderBusyError, OSError) as error:
         raise CommandError(str(error)) from error
     counts = summary(out, clips)

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from talkmill.cli.options import reason_text
 from talkmill.pipeline.events import (
     ClipFinished,
     ClipsFound,
@@ -64,7 +65,7 @@ class ProgressDisplay:
             case Rejected(subject, stage, rejection):
                 self._close(subject, stage)
                 self._estimate.drop(subject)
-                self._say(f"{subject}: rejected in {stage}: {rejection.reason}: {rejection.message}", "red")
+                self._say(f"{subject}: rejected in {stage}: {reason_text(rejection.reason, rejection.message)}", "red")
             case ClipFinished(subject, frame_count):
                 self._say(f"{subject}: ready, {frame_count} frames", "green")
             case Note(subject, stage, text):

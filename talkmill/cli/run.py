@@ -8,7 +8,7 @@ from rich.console import Console
 
 from talkmill.cli.environment import read_settings
 from talkmill.cli.interruption import cancellation
-from talkmill.cli.options import option_errors
+from talkmill.cli.options import error_text, option_errors
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_REJECTED, CommandError, clips_text
 from talkmill.cli.progress import ProgressDisplay
 from talkmill.cli.signature import with_options
@@ -63,7 +63,7 @@ def run(
             console.print("interrupted; run the same command again to go on", markup=False)
             return EXIT_INTERRUPTED
         except StageError as error:
-            raise CommandError(f"{error.reason}: {error}; {error.remedy}") from error
+            raise CommandError(error_text(error)) from error
         except (UnknownModelError, ModelError, ValueError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:

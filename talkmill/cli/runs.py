@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
-from talkmill.cli.options import option_errors
+from talkmill.cli.options import option_errors, reason_text
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from talkmill.cli.signature import with_options
 from talkmill.client.client import WATCH_PATIENCE_SECONDS, Client, ServerError
@@ -71,7 +71,7 @@ def status(
         console = Console()
         console.print(_line(found), markup=False, highlight=False, soft_wrap=True)
         if found.reason:
-            console.print(f"{found.reason}: {found.message}", markup=False, soft_wrap=True)
+            console.print(reason_text(found.reason, found.message), markup=False, soft_wrap=True)
         table = Table("stage", "waiting", "running", "done", "failed")
         for stage in found.stages:
             counts = (stage.pending_count, stage.running_count, stage.succeeded_count, stage.failed_count)
@@ -80,7 +80,7 @@ def status(
         clips = client.clips(run) if show_clips else client.clips(run, pb.STATE_FAILED)
         for clip in clips:
             kind = "source" if clip.is_source else "clip"
-            why = f" {clip.reason}: {clip.message}" if clip.reason else ""
+            why = f" {reason_text(clip.reason, clip.message)}" if clip.reason else ""
             state = pb.State.Name(clip.state).removeprefix("STATE_").lower()
             console.print(f"{kind} {clip.name} {state} in {clip.stage}{why}", markup=False, soft_wrap=True)
     return EXIT_OK

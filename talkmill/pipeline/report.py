@@ -19,6 +19,7 @@ from talkmill.pipeline.graph import (
 )
 from talkmill.pipeline.naming import NamedSource
 from talkmill.stages.digest import to_json
+from talkmill.stages.errors import remedy_of
 from talkmill.stages.pack.messages import PackedClip
 
 CAMERA = "AD-NeRF: p = R v + t, R = Rx(theta) Ry(phi) Rz(psi), looking down -z; focal in pixels of a 512 crop"
@@ -166,7 +167,7 @@ def rejected_rows(result: RunResult) -> list[dict[str, Any]]:
 
 def rejected_row(subject: str, source: NamedSource, stage: str, rejection: Rejection) -> dict[str, Any]:
     """Return one row of rejected.jsonl."""
-    return {"clip": subject, "source": source.original_name, "stage": stage} | asdict(rejection)
+    return {"clip": subject, "source": source.original_name, "stage": stage} | _told(rejection)
 
 
 def run_report(result: RunResult, parameters: RunParameters, pack: StageRecord | None) -> str:
@@ -198,7 +199,7 @@ def clip_report(clip: ClipResult) -> dict[str, Any]:
         "person": clip.source.person,
         "split": clip.source.split,
         "outcome": "rejected" if clip.rejected else "packed",
-        "rejection": {"stage": clip.rejected[0], **asdict(clip.rejected[1])} if clip.rejected else None,
+        "rejection": {"stage": clip.rejected[0], **_told(clip.rejected[1])} if clip.rejected else None,
         "frame_count": split.frame_count,
         "rate": split.rate,
         "start_seconds": split.start_seconds,
@@ -220,6 +221,10 @@ def _stage_report(record: StageRecord, outputs: Any) -> dict[str, Any]:
         "measurements": getattr(outputs, "measurements", {}),
         "notes": list(_notes(outputs)),
     }
+
+
+def _told(rejection: Rejection) -> dict[str, Any]:
+    return asdict(rejection) | {"remedy": remedy_of(rejection.reason)}
 
 
 def _notes(outputs: Any) -> tuple[str, ...]:

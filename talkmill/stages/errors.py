@@ -19,7 +19,7 @@ class StageError(Exception):
         code: Name of the gRPC status code.
         retryable: Whether the same request may succeed later.
         stops_run: Whether every other clip would meet the same error.
-        remedy: What the operator should do.
+        remedy: What to do; names of parameters and options stand in backticks.
     """
 
     reason: ClassVar[str] = "INTERNAL"
@@ -35,7 +35,7 @@ class StageError(Exception):
 
     def rejection(self) -> Rejection:
         """Return the error as a row of the ledger of rejects."""
-        return Rejection(self.reason, f"{self}; {self.remedy}", self.measure, self.threshold)
+        return Rejection(self.reason, str(self), self.measure, self.threshold)
 
 
 class RejectionError(StageError):
@@ -69,19 +69,19 @@ class NoFaceError(RejectionError):
 class ClipTooShortError(RejectionError):
     """A shot with a face is shorter than the shortest clip."""
 
-    reason, remedy = "CLIP_TOO_SHORT", "lower --min-seconds, or choose a longer shot"
+    reason, remedy = "CLIP_TOO_SHORT", "lower `min_seconds`, or choose a longer shot"
 
 
 class FaceTooSmallError(RejectionError):
     """The face has too few pixels to train on."""
 
-    reason, remedy = "FACE_TOO_SMALL", "take the video at a higher resolution, or lower --min-face"
+    reason, remedy = "FACE_TOO_SMALL", "take the video at a higher resolution, or lower `min_face`"
 
 
 class MatteLostError(RejectionError):
     """The matte misses the face in too many frames."""
 
-    reason, remedy = "MATTE_LOST", "the face is in profile, dark or cut off; try --matting rvm-mobilenetv3"
+    reason, remedy = "MATTE_LOST", "the face is in profile, dark or cut off; try the `matting` method rvm-mobilenetv3"
 
 
 class LandmarksInvalidError(RejectionError):
@@ -119,7 +119,7 @@ class VideoRemovedError(DownloadRefusedError):
 class VideoPrivateError(DownloadRefusedError):
     """Only those whom the owner invited may see the video."""
 
-    reason, remedy = "VIDEO_PRIVATE", "ask the owner, or give --cookies of an account that was invited"
+    reason, remedy = "VIDEO_PRIVATE", "ask the owner, or use `cookies` of an account that was invited"
 
 
 class GeoBlockedError(FailureError):
@@ -128,7 +128,7 @@ class GeoBlockedError(FailureError):
     reason, code, remedy = (
         "GEO_BLOCKED",
         "FAILED_PRECONDITION",
-        "give --proxy an address in a country where it is shown",
+        "use a `proxy` in a country where it is shown",
     )
 
 
@@ -138,7 +138,7 @@ class AgeRestrictedError(FailureError):
     reason, code, remedy = (
         "AGE_RESTRICTED",
         "FAILED_PRECONDITION",
-        "give --cookies of an account whose age is confirmed",
+        "use `cookies` of an account whose age is confirmed",
     )
 
 
@@ -148,7 +148,7 @@ class SignInRequiredError(FailureError):
     reason, code, remedy = (
         "SIGN_IN_REQUIRED",
         "FAILED_PRECONDITION",
-        "give --cookies or --cookies-from-browser of an account, and --sleep",
+        "use `cookies` or `cookies_from_browser` of an account, and a longer `sleep`",
     )
 
 
@@ -158,20 +158,20 @@ class FormatMissingError(FailureError):
     reason, code, remedy = (
         "FORMAT_MISSING",
         "FAILED_PRECONDITION",
-        "`talkmill doctor` says whether yt-dlp is old or the JavaScript runtime is missing",
+        "update yt-dlp, and make sure that a JavaScript runtime is installed: talkmill doctor shows both",
     )
 
 
 class DownloadFailedError(FailureError):
     """The network failed under a download."""
 
-    reason, code, retryable, remedy = "DOWNLOAD_FAILED", "UNAVAILABLE", True, "run the same command again"
+    reason, code, retryable, remedy = "DOWNLOAD_FAILED", "UNAVAILABLE", True, "run it again"
 
 
 class RateLimitedError(DownloadFailedError):
     """The site has had too many requests from here."""
 
-    reason, remedy = "RATE_LIMITED", "wait an hour, then run the same command again with a longer --sleep"
+    reason, remedy = "RATE_LIMITED", "wait an hour, then run it again with a longer `sleep`"
 
 
 class FrameContractError(FailureError):
@@ -184,14 +184,14 @@ class StorageFullError(FailureError):
     """No space is left where the work folder or the data set lies."""
 
     reason, code, stops_run = "STORAGE_FULL", "RESOURCE_EXHAUSTED", True
-    remedy = "free space and run the same command again: finished stages are kept"
+    remedy = "free space and run it again: finished stages are kept"
 
 
 class NotWritableError(FailureError):
     """The output folder cannot be written."""
 
     reason, code, stops_run = "NOT_WRITABLE", "PERMISSION_DENIED", True
-    remedy = "give --out a folder that you may write to"
+    remedy = "choose a folder that you may write to"
 
 
 class LostInputError(FailureError):
@@ -216,7 +216,7 @@ class LostInputError(FailureError):
 class CorruptInputError(LostInputError):
     """A stored input is not what its manifest says."""
 
-    reason, code, remedy = "CORRUPT_INPUT", "DATA_LOSS", "run the same command again: what made it is run again"
+    reason, code, remedy = "CORRUPT_INPUT", "DATA_LOSS", "run it again: the stage that made it is run again"
 
 
 class InputMissingError(LostInputError):
@@ -290,13 +290,13 @@ class ScopeMissingError(FailureError):
 class RunNotFoundError(FailureError):
     """There is no such run."""
 
-    reason, code, remedy = "RUN_NOT_FOUND", "NOT_FOUND", "`talkmill list` shows the runs"
+    reason, code, remedy = "RUN_NOT_FOUND", "NOT_FOUND", "list the runs to see their names"
 
 
 class ClipNotFoundError(FailureError):
     """The run has no such clip or source."""
 
-    reason, code, remedy = "CLIP_NOT_FOUND", "NOT_FOUND", "`talkmill status RUN --clips` shows the clips"
+    reason, code, remedy = "CLIP_NOT_FOUND", "NOT_FOUND", "list the clips of the run to see their names"
 
 
 class RunNotEndedError(FailureError):
@@ -314,7 +314,7 @@ class DatabaseUnavailableError(FailureError):
 class CancelledError(FailureError):
     """The work was cancelled."""
 
-    reason, code, retryable, remedy = "CANCELLED", "CANCELLED", True, "run the same command again to go on"
+    reason, code, retryable, remedy = "CANCELLED", "CANCELLED", True, "run it again to go on"
 
 
 class InternalError(FailureError):
@@ -330,6 +330,12 @@ def error_kinds() -> dict[str, type[StageError]]:
     return {kind.reason: kind for kind in _all_kinds(StageError)}
 
 
+def remedy_of(reason: str) -> str:
+    """Return what to do about an error; empty where the reason is not one of the table."""
+    kind = error_kinds().get(reason)
+    return kind.remedy if kind else ""
+
+
 def is_verdict(rejection: Rejection) -> bool:
     """Say whether a rejection judges the input; a failure of the machine or the network does not."""
     return issubclass(error_kinds().get(rejection.reason, StageError), RejectionError)
@@ -340,5 +346,4 @@ def from_rejection(rejection: Rejection) -> RejectionError | None:
     kind = error_kinds().get(rejection.reason)
     if kind is None or not issubclass(kind, RejectionError):
         return None
-    message = rejection.message.removesuffix(f"; {kind.remedy}")
-    return kind(message, measure=rejection.measure, threshold=rejection.threshold)
+    return kind(rejection.message, measure=rejection.measure, threshold=rejection.threshold)
