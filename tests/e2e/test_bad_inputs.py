@@ -47,7 +47,7 @@ def test_bad_files_are_rejected_and_good_ones_are_packed(
     }
     assert "an HTML page" in found["page.mp4"]["message"]
     for row in found.values():
-        assert row.keys() == {"clip", "source", "stage", "reason", "message", "measure", "threshold"}
+        assert row.keys() == {"clip", "source", "stage", "reason", "message", "measure", "threshold", "remedy"}
         assert "\n" not in row["message"]
     again = talkmill("run", folder, "--out", out, *OPTIONS)
     assert again.returncode == 2
