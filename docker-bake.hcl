@@ -1,5 +1,5 @@
 # Every image: `docker buildx bake`, or `make images`, which takes buildah where there is no buildx.
-# deploy/images.py reads this file; tests/deploy/test_images.py compares it with the registry of stages.
+# deploy/images.py reads this file; tests/deploy/test_images.py compares it with the graph of stages.
 
 variable "REGISTRY" {
   default = "localhost/talkmill"

@@ -113,7 +113,7 @@ def compare(
             stage.load()
         (folder / "bench").mkdir()
         bench = StageBench(folder / "bench", stages, parameters)
-        head = MorphableModel.load(models.ensure("makehuman-head", "morphable").path)
+        head = MorphableModel.load(models.ensure(DEFAULT_MODELS.morphable, "morphable").path)
         reference: _Reference | None = None
         for number in range(repeats):
             say(f"repeat {number + 1} of {repeats}: the stages")
@@ -171,7 +171,7 @@ def _variants(
     matting("modnet", cpu, "fp32")
     coarse(cpu, "fp32")
     if openvino is not None:
-        landmarks = models.ensure("face-api-68", "landmarks")
+        landmarks = models.ensure(DEFAULT_MODELS.landmarks, "landmarks")
         result.append(("landmarks openvino fp32", LandmarksStage(landmarks, openvino), parameters))
         matting("draft", openvino, "fp32")
         precisions: list[Precision] = ["fp32"]
@@ -200,7 +200,7 @@ def _export_modnet(path: Path) -> None:
 
 def _deep3d_exporter(models: ModelRepository) -> Callable[[Path], None]:
     def export(path: Path) -> None:
-        basis = LandmarkBasis.of(MorphableModel.load(models.ensure("makehuman-head", "morphable").path))
+        basis = LandmarkBasis.of(MorphableModel.load(models.ensure(DEFAULT_MODELS.morphable, "morphable").path))
         five = json.dumps(five_points(basis.mean).tolist())
         deep3d.export(deep3d.Regressor().eval(), path, {FIVE_POINTS_KEY: five})
 

@@ -18,6 +18,7 @@ from talkmill.landmarks.detection import LandmarkDetector
 from talkmill.landmarks.points import INNER, outer_eye_distance
 from talkmill.landmarks.smoothing import jitter, smooth_over_time
 from talkmill.matting.recurrent import RecurrentMatter
+from talkmill.models.choice import DEFAULT_MODELS
 from talkmill.models.repository import ModelRepository
 from talkmill.pipeline.finished import FinishedClip, WorkFolder, finished_clip
 from talkmill.sound.audio import SAMPLE_RATE
@@ -166,8 +167,8 @@ def _difference_to(yardstick: RecurrentMatter, files: dict[str, Path]) -> float:
 
 def _detectors(models: ModelRepository, threads: int) -> tuple[FaceBoxesDetector, LandmarkDetector]:
     runtime = cpu_runtime(threads)
-    detector = models.ensure("faceboxes-v2", "face_detection")
-    landmarks = models.ensure("face-api-68", "landmarks")
+    detector = models.ensure(DEFAULT_MODELS.detector, "face_detection")
+    landmarks = models.ensure(DEFAULT_MODELS.landmarks, "landmarks")
     return (
         FaceBoxesDetector(runtime.load(detector.path, detector.version.id)),
         LandmarkDetector(runtime.load(landmarks.path, landmarks.version.id)),

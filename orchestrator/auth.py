@@ -89,7 +89,7 @@ class Tokens:
         if one.expires is not None and one.expires.astimezone(UTC).timestamp() <= time.time():
             raise UnauthenticatedError(f"the token of {one.name} has expired")
         if scope not in one.scopes and not (scope == "read" and "write" in one.scopes):
-            raise ScopeMissingError(f"the token of {one.name} has not the scope {scope}")
+            raise ScopeMissingError(f"the token of {one.name} does not have the scope {scope}")
         return one.name
 
     def _read(self) -> None:

@@ -32,12 +32,10 @@ from talkmill.pipeline.graph import (
 from talkmill.pipeline.naming import NamedSource
 from talkmill.pipeline.report import (
     ClipResult,
+    ReportWriter,
     StageRecord,
-    clip_report,
     packed_clip,
     rejected_row,
-    report_head,
-    report_tail,
 )
 from talkmill.stages.execution import artifacts_of, forget
 from talkmill.stages.pack.messages import PackOutputs, encode_clips
@@ -119,7 +117,7 @@ class Finisher:
             kept = {json.loads(line)["artifact"]["key"] for line in index.read_text().splitlines()}
             self._store.put(index, self._dataset_bucket, self._place(run_id, INDEX), "application/jsonl")
         self._remove_stale(run_id, kept | {self._place(run_id, INDEX)})
-        state, reason, message = (SUCCEEDED, None, None) if packed else (FAILED, "NO_CLIP", "not one clip succeeded")
+        state, reason, message = (SUCCEEDED, None, None) if packed else (FAILED, "NO_CLIP", "no clip succeeded")
         until_answered(lambda: self._executions.end_run(task, state, reason, message), "end of run")
 
     def _write_reports(
@@ -135,21 +133,19 @@ class Finisher:
         rejected: list[dict[str, Any]] = [
             rejected_row(subject, source, stage, why) for subject, source, stage, why in self._refused(run_id)
         ]
-        with report.open("w") as file, ThreadPoolExecutor(COPIES_AT_ONCE) as pool:
-            file.write(report_head(parameters))
+        with report.open("w", encoding="utf-8") as file, ThreadPoolExecutor(COPIES_AT_ONCE) as pool:
+            writer = ReportWriter(file, parameters)
             results = self._results(run_id)
-            first = True
             while batch := list(islice(results, BATCH)):
                 shown = [clip for clip in batch if clip.rejected is None]
                 for copies in pool.map(lambda clip: list(self._shown(run_id, clip)), shown):
                     for path, artifact in copies:
                         list_file(path, artifact)
                 for clip in batch:
-                    file.write(("" if first else ",\n") + json.dumps(clip_report(clip), indent=1, ensure_ascii=False))
-                    first = False
+                    writer.clip(clip)
                     if clip.rejected:
                         rejected.append(rejected_row(clip.name, clip.source, *clip.rejected))
-            file.write(report_tail(rejected, pack))
+            writer.end(rejected, pack)
         rejects.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected))
 
     def _remove_stale(self, run_id: str, kept: set[str]) -> None:

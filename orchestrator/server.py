@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Callable
 
 import grpc
 import structlog
@@ -161,11 +162,11 @@ def _forget(engine: DbosEngine, hours: float) -> None:
         log.info("deleted what was kept of ended executions", count=count)
 
 
-def _every(seconds: float, work: object) -> None:
+def _every(seconds: float, work: Callable[[], object]) -> None:
     while True:
         time.sleep(seconds)
         try:
-            work()  # type: ignore[operator]
+            work()
         except Exception as error:
             if not is_transient(error):
                 log.error("unexpected error", exc_info=error)

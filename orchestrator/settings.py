@@ -1,8 +1,4 @@
-"""Settings of the command line, the orchestrator's server and its clients.
-
-Settings never change the numbers; parameters do. With the settings of the servers, the only place that reads the
-environment.
-"""
+"""Settings of the orchestrator's server. They never change the numbers; parameters do. Read once, in `__main__`."""
 
 from pathlib import Path
 from typing import Annotated

@@ -73,16 +73,7 @@ def fetch(settings: ModelFetchSettings, ids: Sequence[str], accept_licence: bool
         ModelError: A model cannot be had, or its licence was not accepted.
     """
     repository = ModelRepository(settings.models.directory, settings.models.mirror, log.info)
-    fetched = []
-    for model_id in ids:
-        if repository.installed(model_id) is not None:
-            continue
-        entry = find(model_id)
-        if not entry.permissive and not accept_licence:
-            raise ModelError(f"model {model_id} has the licence {entry.licence}; say --accept-licence if it suits you")
-        repository.fetch(model_id)
-        fetched.append(model_id)
-    return fetched
+    return [model_id for model_id in ids if repository.obtain(model_id, accept_licence)[1]]
 
 
 def _with_bucket(settings: ModelFetchSettings, ids: Sequence[str], action: str) -> list[str]:

@@ -2,6 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 def cache_folder() -> Path:
@@ -24,3 +28,8 @@ def quiet_libraries() -> None:
     os.environ.setdefault("SVT_LOG", "1")
     # ONNX Runtime's published builds tell Microsoft how they are used unless this is set (its Privacy.md).
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
+def settings_errors(error: "ValidationError") -> list[str]:
+    """Return a line for each setting that is wrong: the name of its variable, and what is wanted."""
+    return [f"TALKMILL_{'__'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]

@@ -1,20 +1,33 @@
 """The command line put together: a file of this folder a group of commands."""
 
 import sys
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from talkmill.cli import dataset, doctor, hdtf, models, run, runs, token
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError
 
 MAKE, LOOK, SERVERS, OPERATE = "Make a set", "Look at it", "Runs on a server", "Operate"
 
+
+class _InPanels(TyperGroup):
+    """Lists commands panel by panel; typer would list groups of commands last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        order = [MAKE, LOOK, SERVERS, OPERATE]
+        return sorted(
+            super().list_commands(ctx), key=lambda name: order.index(vars(self.commands[name])["rich_help_panel"])
+        )
+
+
 app = typer.Typer(
     name="talkmill",
+    cls=_InPanels,
     help="Turns talking-head videos into training sets for talking-face avatars.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 app.command(rich_help_panel=MAKE)(run.run)
@@ -26,6 +39,20 @@ app.command("list", rich_help_panel=SERVERS)(runs.list_runs)
 app.command(rich_help_panel=OPERATE)(doctor.doctor)
 app.add_typer(models.app, name="models", rich_help_panel=OPERATE)
 app.command(rich_help_panel=OPERATE)(token.token)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    show_version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if show_version:
+        print(f"talkmill {version('talkmill')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit
+
 
 # Typer carries a click of its own and shows of it only this class; its root is what every usage error derives from.
 _UsageError: Any = typer.BadParameter.__mro__[2]
@@ -40,6 +67,8 @@ def call(commands: typer.Typer) -> None:
     """Run a command line and end the process with its exit code."""
     try:
         code = commands(standalone_mode=False)
+    except typer.Exit as ended:
+        code = ended.exit_code
     except (typer.Abort, KeyboardInterrupt):
         code = EXIT_INTERRUPTED
     except CommandError as error:

@@ -45,7 +45,7 @@ def inspect_dataset(
                 values.meta.get("person") or "",
             )
         console.print(table)
-        console.print(f"{len(dataset)} clips of {dataset.size} pixels in {dataset.folder}", soft_wrap=True)
+        console.print(f"{clips_text(len(dataset))} of {dataset.size} pixels in {dataset.folder}", soft_wrap=True)
     return EXIT_OK
 
 

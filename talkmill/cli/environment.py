@@ -8,6 +8,7 @@ from rich.console import Console
 
 from talkmill.cli.outcome import CommandError
 from talkmill.dataset.environment import DatasetError
+from talkmill.environment import settings_errors
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.pipeline.settings import Settings
 
@@ -21,8 +22,7 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [f"TALKMILL_{'__'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]
-        raise CommandError("; ".join(lines)) from error
+        raise CommandError("; ".join(settings_errors(error))) from error
 
 
 def open_models(settings: Settings, console: Console) -> ModelRepository:

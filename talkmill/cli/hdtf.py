@@ -17,6 +17,7 @@ from talkmill.environment import core_count
 from talkmill.hdtf.lists import TEST_LISTS, read_lists, with_test_list
 from talkmill.hdtf.people import correct_people
 from talkmill.hdtf.state import clip_states
+from talkmill.models.choice import DEFAULT_MODELS
 from talkmill.models.repository import ModelError
 from talkmill.pipeline.plan import ListError, PlannedClip, read_table, write_plan
 from talkmill.stages.errors import CancelledError, StageError, error_kinds
@@ -213,7 +214,7 @@ def _sampler(console: Console) -> "FaceSampler":
     def load(model_id: str, role: Role) -> Network:
         return runtime.load(models.ensure(model_id, role).path, model_id)
 
-    detector = FaceBoxesDetector(load("faceboxes-v2", "face_detection"))
+    detector = FaceBoxesDetector(load(DEFAULT_MODELS.detector, "face_detection"))
     if models.installed(EMBEDDING_MODEL) is None:
         console.print(
             f"people are taken by name alone; `talkmill models fetch {EMBEDDING_MODEL}` lets faces confirm them",
@@ -221,7 +222,7 @@ def _sampler(console: Console) -> "FaceSampler":
             soft_wrap=True,
         )
         return FaceSampler(detector, None, None)
-    landmarks = LandmarkDetector(load("face-api-68", "landmarks"))
+    landmarks = LandmarkDetector(load(DEFAULT_MODELS.landmarks, "landmarks"))
     return FaceSampler(detector, landmarks, FaceEmbedder(load(EMBEDDING_MODEL, "face_embedding")))
 
 

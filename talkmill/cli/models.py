@@ -54,17 +54,12 @@ def fetch_models(
     repository = open_models(read_settings(), console)
     try:
         for model_id in ids or [entry.id for entry in catalogue().values() if entry.default]:
-            entry = find(model_id)
-            if repository.installed(model_id) is not None:
+            model, fetched = repository.obtain(model_id, accept_licence)
+            if fetched:
+                console.print(f"{model_id}: {model.path} sha256 {model.version.sha256}", markup=False, soft_wrap=True)
+            else:
                 repository.verify(model_id)
-                console.print(f"{model_id}: is there ({entry.licence})", markup=False)
-                continue
-            if not entry.permissive and not accept_licence:
-                raise ModelError(
-                    f"model {model_id} has the licence {entry.licence}; say --accept-licence if it suits your use"
-                )
-            model = repository.fetch(model_id)
-            console.print(f"{model_id}: {model.path} sha256 {model.version.sha256}", markup=False, soft_wrap=True)
+                console.print(f"{model_id}: is there ({find(model_id).licence})", markup=False)
     except (UnknownModelError, ModelError) as error:
         raise CommandError(str(error)) from error
     return EXIT_OK
@@ -81,7 +76,7 @@ def verify_models() -> int:
             continue
         try:
             repository.verify(model_id)
-            console.print(f"{model_id}: right", markup=False)
+            console.print(f"{model_id}: whole", markup=False)
         except ModelError as error:
             failed = True
             console.print(str(error), style="red", markup=False)

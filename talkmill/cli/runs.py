@@ -91,7 +91,7 @@ def list_runs(
 ) -> int:
     """List runs."""
     with _client(server) as client:
-        for run in client.list(count):
+        for run in client.runs(count):
             created = run.create_time.ToDatetime().strftime("%Y-%m-%d %H:%M:%S")
             print(f"{created}Z  {_line(run)}")
     return EXIT_OK

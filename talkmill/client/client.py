@@ -195,7 +195,7 @@ class Client:
         """Return a run."""
         return self._call("GetRun", pb.GetRunRequest(name=name)).run  # type: ignore[no-any-return]
 
-    def list(self, count: int) -> Iterator[pb.Run]:
+    def runs(self, count: int) -> Iterator[pb.Run]:
         """Yield the latest runs."""
         token = ""
         while count > 0:

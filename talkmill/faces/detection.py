@@ -14,9 +14,9 @@ import numpy.typing as npt
 from talkmill.arrays import Float32Array
 from talkmill.inference.backend import Network
 
-# Overlap above which two boxes are the same face (FaceBoxes and YuNet both publish 0.3).
-NMS_OVERLAP = 0.3
-# Score below which a box is not looked at; the tracker asks for more (measured: see docs/stages/split.md).
+# Intersection over union above which two boxes are the same face (FaceBoxes and YuNet both publish 0.3).
+NMS_IOU = 0.3
+# Score below which a box is not looked at; the tracker asks for more.
 SCORE_FLOOR = 0.35
 
 
@@ -121,7 +121,7 @@ def _select(boxes: Float32Array, scores: Float32Array) -> Detections:
     likely = np.flatnonzero(scores > SCORE_FLOOR)
     corners = boxes[likely]
     sizes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-    keep = cv2.dnn.NMSBoxes(sizes.tolist(), scores[likely].tolist(), SCORE_FLOOR, NMS_OVERLAP) if len(likely) else ()
+    keep = cv2.dnn.NMSBoxes(sizes.tolist(), scores[likely].tolist(), SCORE_FLOOR, NMS_IOU) if len(likely) else ()
     kept = likely[np.asarray(keep, np.int64)]
     return Detections(boxes[kept].astype(np.float32), scores[kept].astype(np.float32))
 

@@ -11,7 +11,7 @@ from talkmill.arrays import Float32Array
 from talkmill.faces.detection import Detections
 
 # Boxes of one face in neighbouring frames overlap by more than this (SORT, Bewley et al., ICIP 2016, uses 0.3).
-MIN_OVERLAP = 0.3
+MIN_IOU = 0.3
 # A track begins with a detection this sure; it goes on with less. FaceBoxes gives 0.99 and more to real faces.
 START_SCORE = 0.8
 
@@ -104,7 +104,7 @@ def choose_people(tracks: Sequence[FaceTrack]) -> list[FaceTrack]:
     return sorted(chosen, key=lambda track: track.first_frame)
 
 
-def box_overlap(first: Float32Array, second: Float32Array) -> Float32Array:
+def iou(first: Float32Array, second: Float32Array) -> Float32Array:
     """Intersection over union of every pair of boxes, (A, 4) and (B, 4) to (A, B)."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
@@ -118,10 +118,10 @@ def _match(active: Sequence[_OpenTrack], boxes: Float32Array) -> dict[int, _Open
     """Assign boxes to tracks with the largest total overlap."""
     if not active or not len(boxes):
         return {}
-    overlap = box_overlap(np.stack([track.boxes[-1] for track in active]), boxes)
+    overlap = iou(np.stack([track.boxes[-1] for track in active]), boxes)
     rows, columns = linear_sum_assignment(-overlap)
     pairs = zip(rows, columns, strict=True)
-    return {int(column): active[int(row)] for row, column in pairs if overlap[row, column] > MIN_OVERLAP}
+    return {int(column): active[int(row)] for row, column in pairs if overlap[row, column] > MIN_IOU}
 
 
 def _close(track: _OpenTrack, first_frame: int) -> FaceTrack:

@@ -33,9 +33,9 @@ class LinearShape:
     def points(self, identity: Float64Array, expression: Float64Array) -> Float64Array:
         """Return (N, P, 3) for identity (K,) or (N, K) and expression (N, E)."""
         count, size = self.mean.shape[0], expression.shape[1]
-        who = np.atleast_2d(identity) @ self.identity.reshape(count * 3, -1).T
-        moved = expression @ self.expression.reshape(count * 3, size).T
-        return np.asarray(self.mean + (who + moved).reshape(-1, count, 3))
+        identity_offset = np.atleast_2d(identity) @ self.identity.reshape(count * 3, -1).T
+        expression_offset = expression @ self.expression.reshape(count * 3, size).T
+        return np.asarray(self.mean + (identity_offset + expression_offset).reshape(-1, count, 3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +143,9 @@ class Pose:
     rotation: Float64Array
     translation: Float64Array
 
-    def moved(self, turn: Float64Array, shift: Float64Array) -> "Pose":
-        """Return the poses after a small turn (N, 3) on the camera's side, as a rotation vector, and a shift."""
-        return Pose(Rotation.from_rotvec(turn).as_matrix() @ self.rotation, self.translation + shift)
+    def moved(self, rotation_vector: Float64Array, translation: Float64Array) -> "Pose":
+        """Return the poses after a small rotation on the camera's side and a translation, (N, 3) each."""
+        return Pose(Rotation.from_rotvec(rotation_vector).as_matrix() @ self.rotation, self.translation + translation)
 
     def part(self, frames: slice | npt.NDArray[np.int64]) -> "Pose":
         """Return the poses of some frames."""
@@ -158,7 +158,7 @@ class Projection:
 
     Attributes:
         points: (N, P, 2) pixels.
-        by_pose: (N, P, 2, 6): turn (3) and shift (3).
+        by_pose: (N, P, 2, 6): rotation vector (3) and translation (3).
         by_vertex: (N, P, 2, 3): by the point in the model's frame.
         by_log_focal: (N, P, 2).
     """

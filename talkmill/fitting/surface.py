@@ -10,8 +10,9 @@ from talkmill.fitting.projection import LinearShape
 from talkmill.morphable.model import MorphableModel
 
 TEXELS = 2500
-# Skin that is used, on the mean head in units of 10 cm: around the landmarks, up to the hairline, not behind the jaw.
-FOREHEAD, SIDE, BEHIND = 0.12, -0.03, -0.2
+# Skin that is used, on the mean head in units of 10 cm: around the landmarks, up to the hairline, in front of
+# the jaw; chosen by eye on the mean heads of bfm09 and makehuman-head.
+FOREHEAD, SIDE, BEFORE_JAW = 0.12, -0.03, 0.2
 # Eyes (they look around and blink) and the edge of the lips' opening are left out.
 EYE_MARGIN, MOUTH_MARGIN = 1.15, 0.05
 # Texels of one cell are held out together: neighbours tell of each other.
@@ -74,7 +75,7 @@ def _is_skin(places: Float64Array, landmarks: Float64Array) -> npt.NDArray[np.bo
     heights, widths = landmarks[8:17, 1], landmarks[8:17, 0]
     half = np.interp(places[:, 1], heights, widths) + SIDE
     inside = (places[:, 1] > chin[1]) & (places[:, 1] < brow + FOREHEAD) & (np.abs(places[:, 0]) < half)
-    inside &= places[:, 2] > jaw[:, 2].mean() - BEHIND
+    inside &= places[:, 2] > jaw[:, 2].mean() + BEFORE_JAW
     for eye in (landmarks[36:42], landmarks[42:48]):
         centre, width = eye.mean(0), np.ptp(eye[:, 0]) / 2 * EYE_MARGIN
         offset = (places[:, :2] - centre[:2]) / [width, 0.75 * width]

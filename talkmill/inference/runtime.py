@@ -1,6 +1,6 @@
 """Where and how exactly networks run: one choice a process. Knows the order of preference and nothing of models."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -44,10 +44,6 @@ class Runtime:
     def arithmetic(self) -> str:
         """Kind of arithmetic; two kinds give other last bits (docs/models.md, "Where networks run")."""
         return "reference" if self.provider == "cpu" else self.provider
-
-    def with_threads(self, threads: int) -> "Runtime":
-        """Return the same place with another number of threads."""
-        return replace(self, threads=threads)
 
     def check(self, precision: Precision) -> None:
         """Raise PrecisionUnavailableError where networks cannot run in a precision here."""

@@ -16,7 +16,7 @@ SIDE = 112
 FIRST_SCALE = 1.1
 SECOND_SCALE = 1.15
 # Crops of the second pass: shift in x and y in sides, scale, each also mirrored.
-JITTER = (
+TEST_TIME_AUGMENTATION = (
     (0.0, 0.0, 1.0),
     (0.03, 0.0, 1.0),
     (-0.03, 0.0, 1.0),
@@ -68,7 +68,7 @@ class LandmarkDetector:
         side = float((high - low).max()) * SECOND_SCALE
         transforms = [
             crop_transform(turn @ ((low + high) / 2 + np.array([dx, dy]) * side), side * scale, angle, SIDE)
-            for dx, dy, scale in JITTER
+            for dx, dy, scale in TEST_TIME_AUGMENTATION
         ]
         votes = self._run(frame, transforms)
         points = votes.mean(0)

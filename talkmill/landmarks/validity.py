@@ -6,7 +6,7 @@ import numpy.typing as npt
 from talkmill.arrays import Float32Array
 from talkmill.landmarks.points import INNER, face_size
 
-# Bounds that every frame of the real clips meets with room (docs/stages/landmarks.md).
+# Bounds that every good frame of the real clips meets with room; chosen on those clips.
 LEAST_CONFIDENCE = 0.25
 SIZE_RATIOS = (0.45, 1.8)
 LARGEST_OFFSET = 0.45

@@ -50,10 +50,6 @@ class FusionMatter:
         """
         self._selfie = selfie
         self._salient = salient
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the past: the next frame begins a clip."""
         self._gate = MotionGate()
         self._seen: tuple[Frame, Float32Array] | None = None
         self._reused = False

@@ -1,4 +1,4 @@
-"""What a matting method is, and the table of methods."""
+"""What a matting method is."""
 
 from typing import Protocol
 
@@ -10,10 +10,6 @@ from talkmill.arrays import Float32Array
 
 class Matter(Protocol):
     """Mattes the frames of one clip, in order."""
-
-    def reset(self) -> None:
-        """Forget the past: the next frame begins a clip."""
-        ...
 
     def matte(self, frame: npt.NDArray[np.uint8], face_box: Float32Array) -> Float32Array:
         """Matte the next frame.

@@ -23,10 +23,6 @@ class ModnetMatter:
     def __init__(self, network: Network) -> None:
         """Create a matter from modnet."""
         self._network = network
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the past: the next frame begins a clip."""
         self._gate = MotionGate()
 
     def matte(self, frame: npt.NDArray[np.uint8], face_box: Float32Array) -> Float32Array:

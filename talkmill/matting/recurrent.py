@@ -20,10 +20,6 @@ class RecurrentMatter:
     def __init__(self, network: Network) -> None:
         """Create a matter from rvm-mobilenetv3."""
         self._network = network
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the past: the next frame begins a clip."""
         self._state = [np.zeros((1, 1, 1, 1), np.float32)] * len(STATES)
 
     def matte(self, frame: npt.NDArray[np.uint8], face_box: Float32Array) -> Float32Array:

@@ -78,18 +78,20 @@ def catalogue() -> dict[str, ModelEntry]:
     return {entry.id: entry for entry in entries}
 
 
-def find(model_id: str, role: Role | None = None) -> ModelEntry:
+def find(model_id: str, *roles: Role) -> ModelEntry:
     """Return a model of the catalogue.
 
     Args:
         model_id: Its id.
-        role: What it must do; None for any.
+        roles: What it may do; anything where none is named.
 
     Raises:
-        UnknownModelError: There is no such model for that role.
+        UnknownModelError: There is no such model for one of the roles.
     """
     entry = catalogue().get(model_id)
-    if entry is None or (role is not None and entry.role != role):
-        choices = [name for name, known in catalogue().items() if role in (None, known.role)]
-        raise UnknownModelError(f"{model_id!r} is not a {role or 'known'} model; choose one of {', '.join(choices)}")
+    if entry is None or (roles and entry.role not in roles):
+        choices = [name for name, known in catalogue().items() if not roles or known.role in roles]
+        raise UnknownModelError(
+            f"{model_id!r} is not a {' or '.join(roles) or 'known'} model; choose one of {', '.join(choices)}"
+        )
     return entry

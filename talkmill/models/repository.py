@@ -49,14 +49,14 @@ class ModelRepository:
             self._announce(str(error))
             return None
 
-    def ensure(self, model_id: str, role: Role) -> InstalledModel:
+    def ensure(self, model_id: str, *roles: Role) -> InstalledModel:
         """Return a model, fetching it first where its licence allows any use.
 
         Raises:
-            UnknownModelError: The catalogue has no such model for that role.
+            UnknownModelError: The catalogue has no such model for one of the roles.
             ModelError: It cannot be had.
         """
-        entry = find(model_id, role)
+        entry = find(model_id, *roles)
         model = self.installed(model_id)
         if model is not None:
             return model
@@ -68,6 +68,27 @@ class ModelRepository:
                 f"`talkmill models fetch {model_id} --accept-licence`"
             )
         return self.fetch(model_id)
+
+    def obtain(self, model_id: str, accept_licence: bool = False) -> tuple[InstalledModel, bool]:
+        """Return a model, and whether it had to be fetched.
+
+        Args:
+            model_id: A model of the catalogue.
+            accept_licence: Fetch it although its licence does not allow any use.
+
+        Raises:
+            UnknownModelError: The catalogue has no such model.
+            ModelError: It cannot be had, or its licence was not accepted.
+        """
+        entry = find(model_id)
+        model = self.installed(model_id)
+        if model is not None:
+            return model, False
+        if not entry.permissive and not accept_licence:
+            raise ModelError(
+                f"model {model_id} has the licence {entry.licence}; say --accept-licence if it suits your use"
+            )
+        return self.fetch(model_id), True
 
     def fetch(self, model_id: str) -> InstalledModel:
         """Get a model's files, check every byte, and build what the pipeline loads.

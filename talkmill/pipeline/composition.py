@@ -5,7 +5,6 @@ from typing import Any
 
 from talkmill.fitting.device import choose_device
 from talkmill.inference.runtime import choose_runtime
-from talkmill.models.catalogue import Role
 from talkmill.models.choice import ModelChoice
 from talkmill.models.repository import ModelRepository
 from talkmill.pipeline.graph import RunParameters
@@ -54,9 +53,7 @@ def build_stages(
     coarse = parameters.coarse_fit
     runtime.check(precision)
     detector = models.ensure(choice.detector, "face_detection")
-    needed = MATTING_METHODS[method]
-    role: Role = "matting" if needed == (method,) else "matting_part"
-    matting = {name: models.ensure(name, role) for name in needed}
+    matting = {name: models.ensure(name, "matting", "matting_part") for name in MATTING_METHODS[method]}
     landmarks = models.ensure(choice.landmarks, "landmarks")
     morphable = models.ensure(choice.morphable, "morphable")
     regressor = None if coarse.method == "landmark-fit" else models.ensure(coarse.method, "coarse_regressor")

@@ -12,7 +12,7 @@ from talkmill.inference.precision import Precision
 from talkmill.option import Option, OptionError
 from talkmill.pipeline.graph import RunParameters
 from talkmill.pipeline.naming import NamedSource, collect_sources, with_plan
-from talkmill.pipeline.plan import read_table
+from talkmill.pipeline.plan import read_table, seconds_of
 from talkmill.stages.coarse_fit.messages import CoarseFitParameters, CoarseMethod
 from talkmill.stages.crop.messages import CropParameters
 from talkmill.stages.fields import Focal, Margin, NonNegative, Side
@@ -129,17 +129,10 @@ def _time_ranges(texts: tuple[str, ...]) -> tuple[TimeRange, ...]:
     found = []
     for text in texts:
         try:
-            start, end = (_seconds(part) for part in text.split("-"))
+            start, end = (seconds_of(part) for part in text.split("-"))
         except ValueError:
             raise OptionError("ranges", f"{text!r} is not START-END in seconds or mm:ss") from None
         if end <= start:
             raise OptionError("ranges", f"{text!r} ends before it starts")
         found.append(TimeRange(start, end))
     return tuple(found)
-
-
-def _seconds(text: str) -> float:
-    total = 0.0
-    for part in text.split(":"):
-        total = total * 60 + float(part)
-    return total

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TextIO
 
 from talkmill.artifacts.artifact import Key, Sha256, SizeBytes
 from talkmill.artifacts.manifest import Manifest, Rejection
@@ -170,24 +170,39 @@ def rejected_row(subject: str, source: NamedSource, stage: str, rejection: Rejec
     return {"clip": subject, "source": source.original_name, "stage": stage} | _told(rejection)
 
 
-def run_report(result: RunResult, parameters: RunParameters, pack: StageRecord | None) -> str:
-    """Return the content of report.json."""
-    clips = ",\n".join(json.dumps(clip_report(clip), indent=1, ensure_ascii=False) for clip in result.clips)
-    return report_head(parameters) + clips + report_tail(rejected_rows(result), pack)
+class ReportWriter:
+    """Writes report.json clip by clip: memory stays flat."""
+
+    def __init__(self, file: TextIO, parameters: RunParameters) -> None:
+        """Begin the report.
+
+        Args:
+            file: Open for writing.
+            parameters: Of the run.
+        """
+        self._file, self._clip_count = file, 0
+        file.write(
+            f'{{\n"talkmill": {_json(version("talkmill"))},\n"parameters": {_json(to_json(parameters))},\n"clips": ['
+        )
+
+    def clip(self, clip: ClipResult) -> None:
+        """Add a clip."""
+        self._file.write(("," if self._clip_count else "") + "\n" + _json(clip_report(clip)))
+        self._clip_count += 1
+
+    def end(self, rejected: list[dict[str, Any]], pack: StageRecord | None) -> None:
+        """End the report.
+
+        Args:
+            rejected: Rows of rejected.jsonl.
+            pack: How the set was packed; None where it was not.
+        """
+        packed = None if pack is None else _stage_report(pack, None)
+        self._file.write(f'\n],\n"rejected": {_json(rejected)},\n"pack": {_json(packed)}\n}}\n')
 
 
-def report_head(parameters: RunParameters) -> str:
-    """Return report.json up to its clips."""
-    head = json.dumps(
-        {"talkmill": version("talkmill"), "parameters": to_json(parameters)}, indent=1, ensure_ascii=False
-    )
-    return head.removesuffix("\n}") + ',\n "clips": [\n'
-
-
-def report_tail(rejected: list[dict[str, Any]], pack: StageRecord | None) -> str:
-    """Return report.json from the end of its clips on."""
-    written = {"rejected": rejected, "pack": _stage_report(pack, None) if pack else None}
-    return "\n ],\n" + json.dumps(written, indent=1, ensure_ascii=False).removeprefix("{\n") + "\n"
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False)
 
 
 def clip_report(clip: ClipResult) -> dict[str, Any]:
@@ -195,6 +210,7 @@ def clip_report(clip: ClipResult) -> dict[str, Any]:
     split = clip.progress.clip
     return {
         "clip": clip.name,
+        "clip_index": split.index,
         "source": clip.source.original_name,
         "person": clip.source.person,
         "split": clip.source.split,

@@ -22,7 +22,7 @@ from talkmill.pipeline.folders import WORK_BUCKET
 from talkmill.pipeline.graph import PACK, RunParameters, RunProgress, names_of, node_of, preview_of
 from talkmill.pipeline.in_process import InProcessRunner
 from talkmill.pipeline.naming import NamedSource, unique_names
-from talkmill.pipeline.report import ClipResult, RunResult, StageRecord, packed_clip, rejected_rows, run_report
+from talkmill.pipeline.report import ClipResult, ReportWriter, RunResult, StageRecord, packed_clip, rejected_rows
 from talkmill.stages.contract import Stage
 from talkmill.stages.errors import LostInputError, NotWritableError, is_verdict
 from talkmill.stages.execution import artifacts_of
@@ -119,7 +119,11 @@ def run_dataset(
         write_whole(
             folder / "rejected.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected).encode()
         )
-        write_whole(folder / "report.json", run_report(result, parameters, pack).encode())
+        with replacing(folder / "report.json") as part, part.open("w", encoding="utf-8") as file:
+            report = ReportWriter(file, parameters)
+            for clip in result.clips:
+                report.clip(clip)
+            report.end(rejected, pack)
         shutil.rmtree(scratch, ignore_errors=True)
         return RunSummary(packed, tuple(rejected), executed, removed, len(_set_names(database)))
 

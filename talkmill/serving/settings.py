@@ -8,6 +8,8 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from talkmill.environment import settings_errors
+
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 
@@ -129,6 +131,4 @@ def read_settings(kind: type[SettingsT]) -> SettingsT:
     try:
         return kind()
     except ValidationError as error:
-        sys.exit(
-            "\n".join(f"TALKMILL_{'__'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors())
-        )
+        sys.exit("\n".join(settings_errors(error)))

@@ -172,7 +172,7 @@ def test_two_faces_the_larger_is_followed(
         both.append(image)
     (clip,) = run_split(harness, split, make_video("two.mp4", both)).clips
     assert clip.measurements["other_face_count"] == 1
-    assert "1 other faces" in clip.notes[0]
+    assert "1 other face:" in clip.notes[0]
     assert FaceTrack.load(harness.store.fetch(clip.face_track)).boxes[:, 1].max() < 360
 
 

@@ -15,9 +15,9 @@ from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.crop.messages import CropInputs, CropOutputs, CropParameters
 from talkmill.stages.errors import FrameContractError
 from talkmill.stages.records import MEDIA_TYPE, CropGeometry, FaceTrack
-from talkmill.video.ahead import ahead
 from talkmill.video.decode import read_grey_frames, read_images
 from talkmill.video.encode import lossless_writer
+from talkmill.video.prefetch import prefetched
 
 SHARPNESS_EVERY = 10
 # Background around the person that the foreground's colour is told apart from, in pixels.
@@ -53,7 +53,7 @@ class CropStage:
         path = context.scratch / "crop.mkv"
         sharpness: list[float] = []
         size = (0, 0)
-        frames = ahead(read_images(context.path(inputs.video)))
+        frames = prefetched(read_images(context.path(inputs.video)))
         pairs = zip(frames, read_grey_frames(context.path(inputs.alpha)), strict=True)
         rate = Fraction(inputs.rate)
         with lossless_writer(path, rate) as writer:

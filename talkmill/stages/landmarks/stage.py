@@ -17,8 +17,8 @@ from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.errors import FrameContractError, LandmarksInvalidError
 from talkmill.stages.landmarks.messages import LandmarksInputs, LandmarksOutputs
 from talkmill.stages.records import MEDIA_TYPE, ClipLandmarks, CropGeometry
-from talkmill.video.ahead import ahead
 from talkmill.video.decode import read_images
+from talkmill.video.prefetch import prefetched
 
 # How each landmark model of the catalogue is fed and read.
 DETECTORS: dict[str, type[LandmarkDetector] | type[FanDetector]] = {
@@ -63,7 +63,7 @@ class LandmarksStage:
         confidence = np.zeros((len(boxes), 68), np.float32)
         rate = float(Fraction(inputs.rate))
         count = 0
-        for index, frame in enumerate(ahead(read_images(context.path(inputs.frames)))):
+        for index, frame in enumerate(prefetched(read_images(context.path(inputs.frames)))):
             if index < len(boxes):
                 found = self._detector.detect(frame, boxes[index])
                 raw[index], confidence[index] = found.points, found.confidence

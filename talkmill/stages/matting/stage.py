@@ -20,9 +20,9 @@ from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.errors import FrameContractError, MatteLostError, ModelUnavailableError
 from talkmill.stages.matting.messages import MattingInputs, MattingOutputs
 from talkmill.stages.records import FaceTrack
-from talkmill.video.ahead import ahead
 from talkmill.video.decode import read_images
 from talkmill.video.encode import alpha_writer
+from talkmill.video.prefetch import prefetched
 
 # Pixels whose neighbourhood of this size changed by no more than this stand still (8-bit levels).
 STILL_WINDOW, STILL_LEVELS = 5, 2
@@ -76,8 +76,8 @@ class MattingStage:
         rate = Fraction(inputs.rate)
         with alpha_writer(path, rate) as writer:
             # Decoding, the networks and encoding each have a thread: none waits for another.
-            frames = _with_boxes(ahead(read_images(context.path(inputs.video))), boxes)
-            for index, (frame, alpha) in enumerate(ahead(_mattes(matter, frames))):
+            frames = _with_boxes(prefetched(read_images(context.path(inputs.video))), boxes)
+            for index, (frame, alpha) in enumerate(prefetched(_mattes(matter, frames))):
                 writer.write(alpha)
                 flicker.add(frame, alpha)
                 coverage += float(alpha.mean()) / 255

@@ -154,12 +154,13 @@ def _write(writer: DatasetWriter, clip: PackedClip, fingerprint: str, context: S
 
         def frames() -> Iterator[bytes]:
             for count, image in enumerate(read_images(path(clip.frames))):
-                context.advance(count, 0)
+                context.advance(count, len(arrays.valid))
                 context.count_video(1, 0.0)
                 yield encode_frame(image)
 
         try:
-            writer.add(clip.name, clip.split, fingerprint, frames(), _clip_arrays(clip, path), clip.meta)
+            arrays = _clip_arrays(clip, path)
+            writer.add(clip.name, clip.split, fingerprint, frames(), arrays, clip.meta)
         except ValueError as error:
             raise FrameContractError(str(error)) from error
 

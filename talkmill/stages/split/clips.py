@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,7 +43,6 @@ def plan_clips(
     times: npt.NDArray[np.float64],
     detections: Sequence[Detections],
     shots: Sequence[tuple[int, int]],
-    rate: Fraction,
     parameters: "SplitParameters",
 ) -> tuple[list[ClipPlan], list[Rejection]]:
     """Choose the clips of a source.
@@ -53,7 +51,6 @@ def plan_clips(
         times: (M,) presentation times in seconds.
         detections: Faces of each source frame.
         shots: First frame and the frame after the last, of each shot.
-        rate: Frames a second of the clips.
         parameters: The rules.
 
     Returns:
@@ -119,9 +116,14 @@ def _plan(
     ]
     notes = []
     if others:
-        notes.append(f"{len(others)} other faces: the one that lasts and is largest is followed")
+        notes.append(f"{counted(len(others), 'other face')}: the one that lasts and is largest is followed")
     return ClipPlan(first, end, float(times[first]), float(times[end - 1]), track, len(others), tuple(notes))
 
 
 def _where(times: npt.NDArray[np.float64], first: int, end: int) -> str:
     return f"frames {first} to {end - 1} ({times[first]:.2f} to {times[end - 1]:.2f} s)"
+
+
+def counted(count: int, thing: str) -> str:
+    """Return a number of things in words."""
+    return f"{count} {thing}{'s' * (count != 1)}"

@@ -26,7 +26,7 @@ from talkmill.stages.errors import (
     from_rejection,
 )
 from talkmill.stages.records import MEDIA_TYPE, FaceTrack
-from talkmill.stages.split.clips import ClipPlan, plan_clips
+from talkmill.stages.split.clips import ClipPlan, counted, plan_clips
 from talkmill.stages.split.messages import Clip, SplitInputs, SplitOutputs
 from talkmill.video.container import UnreadableVideoError, VideoDescription, describe
 from talkmill.video.decode import DecodeReport, read_frames
@@ -93,7 +93,7 @@ class SplitStage:
             raise kind(str(error)) from error
         survey = self._survey(path, description, context)
         rate = native_rate(survey.times) if parameters.fps == "source" else Fraction(parameters.fps)
-        plans, rejections = plan_clips(survey.times, survey.detections, survey.shots, rate, parameters)
+        plans, rejections = plan_clips(survey.times, survey.detections, survey.shots, parameters)
         if not plans:
             raise _no_clip_error(survey, rejections)
         notes = _source_notes(description, survey)
@@ -231,7 +231,7 @@ def _source_notes(description: VideoDescription, survey: _Survey) -> list[str]:
     elif description.frame_count > decoded + COUNT_TOLERANCE:
         notes.append(f"damaged file: the header says {description.frame_count} frames, {decoded} decode and are kept")
     if len(survey.shots) > 1:
-        notes.append(f"{len(survey.shots) - 1} scene cuts: each shot is a clip of its own")
+        notes.append(f"{counted(len(survey.shots) - 1, 'scene cut')}: each shot is a clip of its own")
     return notes
 
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from talkmill.faces.crop_box import box_of_clip
 from talkmill.faces.detection import Detections
-from talkmill.faces.tracking import box_overlap, choose_people, track_faces
+from talkmill.faces.tracking import choose_people, iou, track_faces
 
 
 def box(x: float, y: float = 100, side: float = 80) -> list[float]:
@@ -59,7 +59,7 @@ def test_people_who_follow_each_other_are_each_chosen() -> None:
 def test_overlap_of_known_boxes() -> None:
     first = np.array([[0, 0, 2, 2]], np.float32)
     second = np.array([[1, 1, 3, 3], [0, 0, 2, 2], [5, 5, 6, 6]], np.float32)
-    assert np.allclose(box_overlap(first, second), [[1 / 7, 1, 0]])
+    assert np.allclose(iou(first, second), [[1 / 7, 1, 0]])
 
 
 @given(st.integers(0, 100), st.integers(5, 60))

@@ -11,7 +11,7 @@ ItemT = TypeVar("ItemT")
 DEPTH = 3
 
 
-def ahead(items: Iterable[ItemT], depth: int = DEPTH) -> Iterator[ItemT]:
+def prefetched(items: Iterable[ItemT], depth: int = DEPTH) -> Iterator[ItemT]:
     """Yield what an iterable yields, made by a thread of its own while the reader is busy.
 
     Args:
@@ -47,7 +47,7 @@ def ahead(items: Iterable[ItemT], depth: int = DEPTH) -> Iterator[ItemT]:
             if close is not None:
                 close()
 
-    thread = threading.Thread(target=work, name="ahead", daemon=True)
+    thread = threading.Thread(target=work, name="prefetch", daemon=True)
     thread.start()
     try:
         while (entry := waiting.get()) is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from talkmill.video.ahead import ahead
+from talkmill.video.prefetch import prefetched
 
 
 def left_behind() -> bool:
@@ -14,7 +14,7 @@ def left_behind() -> bool:
 
 
 def test_items_come_in_order() -> None:
-    assert list(ahead(range(50), depth=2)) == list(range(50))
+    assert list(prefetched(range(50), depth=2)) == list(range(50))
     assert not left_behind()
 
 
@@ -25,7 +25,7 @@ def test_an_error_comes_where_its_item_would() -> None:
 
     found = []
     with pytest.raises(ValueError, match="frame 1"):
-        for item in ahead(broken()):
+        for item in prefetched(broken()):
             found.append(item)
     assert found == [1]
     assert not left_behind()
@@ -42,7 +42,7 @@ def test_closing_stops_the_thread_and_closes_the_source() -> None:
         finally:
             closed.append(True)
 
-    items = ahead(endless(), depth=3)
+    items = prefetched(endless(), depth=3)
     assert next(items) == 1
     items.close()
     assert closed == [True]
@@ -59,7 +59,7 @@ def test_a_reader_and_its_source_work_at_once() -> None:
             time.sleep(0.02)
             yield item
 
-    for _ in ahead(source(), depth=1):
+    for _ in prefetched(source(), depth=1):
         inside.set()
         time.sleep(0.03)
         inside.clear()
