@@ -137,7 +137,7 @@ def download(
             )
             downloader.run(clips)
     except CancelledError:
-        console.print("interrupted; run the same command again to go on", markup=False)
+        console.print("Interrupted. Re-run the command to resume.", markup=False)
         return EXIT_INTERRUPTED
     except StageError as error:
         raise CommandError(error_text(error)) from error

@@ -72,7 +72,7 @@ def test_ctrl_c_stops_cleanly_and_goes_on(
     interrupt = KILL.format(stage="matting", calls=5).replace("SIGKILL", "SIGINT")
     result = talkmill("run", sample[0], "--out", tmp_path, *OPTIONS, prelude=interrupt)
     assert result.returncode == 130
-    assert "run the same command again to go on" in result.stderr
+    assert "Re-run the command to resume" in result.stderr
     assert "Traceback" not in result.stderr
     assert talkmill("run", sample[0], "--out", tmp_path, *OPTIONS).returncode == 0
     assert contents(tmp_path / "lmdb/128") == contents(clean / "lmdb/128")
