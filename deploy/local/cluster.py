@@ -269,7 +269,7 @@ class Cluster:
                 "TALKMILL_LISTEN__PORT": str(self.ports[name]),
                 "TALKMILL_LISTEN__METRICS_PORT": str(self.ports[f"{name}-metrics"]),
             }
-            command = self.commands.get("orchestrator") or (sys.executable, "-m", "orchestrator.server")
+            command = self.commands.get("orchestrator") or (sys.executable, "-m", "orchestrator")
             programs.append(Program(name, command, environment, "", 600))
         return programs
 

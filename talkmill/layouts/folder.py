@@ -15,6 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 from talkmill.files import move_durably, write_whole
 
 
+class StrangerError(ValueError):
+    """A file that would be written is there, and no export wrote it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """Files that belong together, such as those of a clip.
@@ -82,7 +86,16 @@ class ExportFolder:
         Args:
             part: The part.
             make: Writes the files into another folder, under the same paths; their folders are there.
+
+        Raises:
+            StrangerError: A file of the user's is in the way; nothing was written.
         """
+        for file in part.files:
+            if file not in self._written and (self._folder / file).exists():
+                raise StrangerError(
+                    f"{self._folder / file} is there and was not written by this export; move it away, or give "
+                    "another --name"
+                )
         # What the list does not name could not be told from a file of the user's.
         self._note(_Entry(part.name, None, part.files))
         self._written.update(part.files)

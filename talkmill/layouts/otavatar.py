@@ -23,7 +23,7 @@ from talkmill.dataset.lock import locked
 from talkmill.dataset.reader import Dataset, read_manifest, size_folder
 from talkmill.fitting.overlay import draw_mesh
 from talkmill.geometry.conventions import REFERENCE_SIZE, principal_point, rotation_from_euler
-from talkmill.layouts.folder import ExportFolder, Part
+from talkmill.layouts.folder import ExportFolder, Part, StrangerError
 from talkmill.matting.composite import composite_over
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.morphable.model import MorphableModel
@@ -157,7 +157,7 @@ def _export_clips(
         try:
             clip = finished_clip(dataset, clip_name)
             target.write(part, _clip_writer(clip, work.files(clip), head(clip.basis), name))
-        except (ClipGoneError, DatasetError, ModelError) as error:
+        except (ClipGoneError, DatasetError, ModelError, StrangerError) as error:
             failed.append((clip_name, str(error)))
         else:
             written.append(clip_name)

@@ -35,7 +35,7 @@ def template(sample: tuple[Path, object], tmp_path_factory: pytest.TempPathFacto
     """The sample through the embedded pipeline: what fast clips are copies of."""
     folder = tmp_path_factory.mktemp("template")
     words = ["run", sample[0], "--out", folder, "--range", "0-1.2", "--matting", "draft", "--size", "128"]
-    subprocess.run([sys.executable, "-m", "talkmill.cli.app", *map(str, words)], check=True, timeout=600)
+    subprocess.run([sys.executable, "-m", "talkmill", *map(str, words)], check=True, timeout=600)
     return folder
 
 

@@ -68,7 +68,7 @@ def secured(
         "TALKMILL_TOKENS_FILE": str(folder / "tokens.yaml"),
         "TALKMILL_LOG_LEVEL": "debug",
     }
-    with running_process(["orchestrator.server"], found.log, environment):
+    with running_process(["orchestrator"], found.log, environment):
         wait_until(lambda: is_ready(found.health_port), 60, "the plain health port says ready")
         yield found
 
@@ -205,7 +205,7 @@ def refused_settings(module: str, tmp_path: Path, **settings: str) -> str:
     return log.read_text()
 
 
-@pytest.mark.parametrize("module", ["orchestrator.server", "services.crop"])
+@pytest.mark.parametrize("module", ["orchestrator", "services crop"])
 def test_nothing_listens_beyond_loopback_in_plain_text_unless_told(module: str, tmp_path: Path) -> None:
     told = refused_settings(module, tmp_path, TALKMILL_LISTEN__ADDRESS="0.0.0.0")
     assert "TALKMILL_TLS__CERTIFICATE" in told
@@ -213,7 +213,7 @@ def test_nothing_listens_beyond_loopback_in_plain_text_unless_told(module: str, 
 
 def test_the_orchestrator_wants_tokens_beyond_loopback(tmp_path: Path) -> None:
     told = refused_settings(
-        "orchestrator.server", tmp_path, TALKMILL_LISTEN__ADDRESS="0.0.0.0", TALKMILL_LISTEN__PLAIN_TEXT="true",
+        "orchestrator", tmp_path, TALKMILL_LISTEN__ADDRESS="0.0.0.0", TALKMILL_LISTEN__PLAIN_TEXT="true",
         TALKMILL_DATABASE_URL=f"sqlite:///{tmp_path}/db",
     )  # fmt: skip
     assert "TALKMILL_TOKENS_FILE" in told
@@ -248,7 +248,7 @@ def test_a_stage_with_mtls_takes_only_clients_with_a_certificate(
         absent = Artifact("talkmill-work", "not/there", "0" * 64, 1, "")
         return caller.call("r", "crop", CropInputs(absent, absent, absent, "25"), ExecutionContext(request_id="id"))
 
-    with running_process(["services.crop"], tmp_path / "log", environment):
+    with running_process(["services", "crop"], tmp_path / "log", environment):
         wait_until(lambda: is_ready(health), 60, "the stage is ready")
         assert isinstance(call(ClientTls()), Refused)
         assert isinstance(call(ClientTls(tmp_path / "ca.pem")), Refused)

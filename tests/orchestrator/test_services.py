@@ -70,7 +70,7 @@ def split(
         "TALKMILL_LISTEN__PORT": str(port), "TALKMILL_LISTEN__METRICS_PORT": "0",
         "TALKMILL_SCRATCH": str(folder / "scratch"), "TALKMILL_LINGER_SECONDS": "5",
     }  # fmt: skip
-    with running_process(["services.split"], folder / "log", environment) as process:
+    with running_process(["services", "split"], folder / "log", environment) as process:
         wait_until(lambda: is_ready(port), 60, "split is ready")
         served = Served("split", port, folder / "log")
         served.pid = process.pid  # type: ignore[attr-defined]
@@ -171,7 +171,7 @@ def test_a_model_that_is_not_there_is_named(
         "TALKMILL_LISTEN__PORT": str(port), "TALKMILL_LISTEN__METRICS_PORT": "0", "TALKMILL_METHODS": '["draft"]',
         "TALKMILL_SCRATCH": str(tmp_path / "scratch"), "TALKMILL_MODELS__DIRECTORY": str(tmp_path / "models"),
     }  # fmt: skip
-    with running_process(["services.matting"], tmp_path / "log", environment):
+    with running_process(["services", "matting"], tmp_path / "log", environment):
         wait_until(lambda: is_ready(port), 60, "matting is ready")
         served = Served("matting", port, tmp_path / "log")
         inputs = MattingInputs(clip_inputs[0], clip_inputs[0], "25", MattingParameters("fusion"))
@@ -188,7 +188,7 @@ def test_sigterm_drains(
     environment = store_environment(store_settings) | {
         "TALKMILL_LISTEN__PORT": str(port), "TALKMILL_LISTEN__METRICS_PORT": "0", "TALKMILL_SCRATCH": str(tmp_path / "scratch"),
     }  # fmt: skip
-    with running_process(["services.split"], tmp_path / "log", environment) as process, ThreadPoolExecutor(2) as pool:
+    with running_process(["services", "split"], tmp_path / "log", environment) as process, ThreadPoolExecutor(2) as pool:
         wait_until(lambda: is_ready(port), 60, "split is ready")
         served = Served("split", port, tmp_path / "log")
         with grpc.insecure_channel(f"localhost:{port}") as channel:
@@ -220,7 +220,7 @@ def test_every_service_has_health_reflection_and_metrics(
         "TALKMILL_LISTEN__PORT": str(port), "TALKMILL_LISTEN__METRICS_PORT": str(metrics_port),
         "TALKMILL_SCRATCH": str(tmp_path / "scratch"),
     }  # fmt: skip
-    with running_process(["talkmill.cli.app", "serve", entry.name], tmp_path / "log", environment):  # type: ignore[attr-defined]
+    with running_process(["services", entry.name], tmp_path / "log", environment):  # type: ignore[attr-defined]
         wait_until(lambda: is_ready(port), 90, "ready")
         with grpc.insecure_channel(f"localhost:{port}") as channel:
             stub = reflection_pb2_grpc.ServerReflectionStub(channel)

@@ -109,6 +109,20 @@ def test_every_clip_of_the_lists_is_exported_whatever_commands_made_the_set(
         ).read_bytes()
 
 
+def test_a_file_of_the_users_is_never_written_over(run: Path, heads: ModelRepository, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    mine = out / "set_kp/train/b_000.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    result = export(run, heads, out)
+    assert [name for name, _ in result.failed] == ["b_000"]
+    assert f"{mine} is there and was not written by this export" in result.failed[0][1]
+    assert mine.read_text() == "mine"
+    assert not list(out.rglob("b_000.mat"))
+    mine.unlink()
+    assert export(run, heads, out).written == ("b_000",)
+
+
 def test_values_are_those_of_the_set(run: Path, heads: ModelRepository, tmp_path: Path) -> None:
     """As prepare_lmdb.py reads them: what it makes of the folders is what the set holds."""
     export(run, heads, tmp_path / "out")
