@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import importlib
+import itertools
 import re
 from pathlib import Path
 
@@ -181,3 +182,29 @@ def test_no_file_is_too_long_to_find_a_line_in() -> None:
 def test_no_folder_is_without_a_name() -> None:
     nameless = {"utils", "common", "helpers", "core", "misc"}
     assert not [path for path in SOURCES if nameless & set(path.with_suffix("").parts)]
+
+
+def started_modules(path: Path) -> set[str]:
+    """Modules that a file starts: what follows "-m" in a literal."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        words = [one.value for one in getattr(node, "elts", ()) if isinstance(one, ast.Constant)]
+        found |= {module for flag, module in itertools.pairwise(words) if flag == "-m" and isinstance(module, str)}
+    return found
+
+
+def test_what_is_started_by_its_name_is_there_and_does_something() -> None:
+    folders = ("deploy", "tests", "talkmill", "benchmarks", "orchestrator", "services")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    started = {name for path in files for name in started_modules(path)}
+    names = {
+        name
+        for name in started
+        if name.split(".")[0] in ("talkmill", "services", "orchestrator", "benchmarks", "deploy", "tests")
+    }
+    assert names >= {"orchestrator", "services", "benchmarks", "talkmill"}
+    for name in names:
+        module = ROOT / name.replace(".", "/")
+        file = module / "__main__.py" if module.is_dir() else module.with_suffix(".py")
+        assert file.is_file(), name
+        assert '__name__ == "__main__"' in file.read_text(), f"python -m {name} does nothing"

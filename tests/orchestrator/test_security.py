@@ -200,7 +200,7 @@ def test_a_file_that_is_no_list_of_tokens_is_refused(content: str, tmp_path: Pat
 
 def refused_settings(module: str, tmp_path: Path, **settings: str) -> str:
     log = tmp_path / "log"
-    with running_process([module], log, {"TALKMILL_LISTEN__METRICS_PORT": "0", **settings}) as process:
+    with running_process(module.split(), log, {"TALKMILL_LISTEN__METRICS_PORT": "0", **settings}) as process:
         assert process.wait(60) != 0
     return log.read_text()
 

@@ -188,7 +188,10 @@ def test_sigterm_drains(
     environment = store_environment(store_settings) | {
         "TALKMILL_LISTEN__PORT": str(port), "TALKMILL_LISTEN__METRICS_PORT": "0", "TALKMILL_SCRATCH": str(tmp_path / "scratch"),
     }  # fmt: skip
-    with running_process(["services", "split"], tmp_path / "log", environment) as process, ThreadPoolExecutor(2) as pool:
+    with (
+        running_process(["services", "split"], tmp_path / "log", environment) as process,
+        ThreadPoolExecutor(2) as pool,
+    ):
         wait_until(lambda: is_ready(port), 60, "split is ready")
         served = Served("split", port, tmp_path / "log")
         with grpc.insecure_channel(f"localhost:{port}") as channel:
