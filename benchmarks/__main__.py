@@ -1,6 +1,7 @@
 """Measurements: `python -m benchmarks stages | quality | fit | dataset | orchestrator`."""
 
 from talkmill.environment import quiet_libraries
+from talkmill.pipeline.settings import Settings
 
 # Native libraries read the environment when they are loaded.
 quiet_libraries()
@@ -49,7 +50,7 @@ def bench_stages(
         console.print(line, markup=False, soft_wrap=True)
 
     with dataset_errors():
-        found = compare(clip, frames, repeats, reference, open_models(read_settings(), console), say)
+        found = compare(clip, frames, repeats, reference, open_models(read_settings(Settings), console), say)
         if json_file is not None:
             json_file.write_text(json.dumps(asdict(found), indent=1))
         if table_file is not None:
@@ -67,7 +68,7 @@ def bench_quality(
 ) -> int:
     """Measure the quality of a finished run against its targets; compares mattes with rvm-mobilenetv3 if fetched."""
     console = Console(stderr=True)
-    models = open_models(read_settings(), console)
+    models = open_models(read_settings(Settings), console)
 
     def say(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True)
@@ -87,7 +88,7 @@ def bench_fit(
 ) -> int:
     """Measure the camera pose on made-up clips with known truth; needs the group `bench` and both open heads."""
     console = Console(stderr=True)
-    models = open_models(read_settings(), console)
+    models = open_models(read_settings(Settings), console)
     with dataset_errors():
         # Ray casting is there for measurements alone.
         from benchmarks.fit import FitBench

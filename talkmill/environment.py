@@ -1,6 +1,7 @@
 """The process: the user's folders, its cores, and native libraries that read the environment when loaded."""
 
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,3 +34,11 @@ def quiet_libraries() -> None:
 def settings_errors(error: "ValidationError") -> list[str]:
     """Return a line for each setting that is wrong: the name of its variable, and what is wanted."""
     return [f"TALKMILL_{'__'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]
+
+
+def is_loopback(address: str) -> bool:
+    """Say whether an address or a host's name leads to this machine alone."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"

@@ -34,3 +34,8 @@ def path_of(text: str) -> Path:
     if not text.startswith("file:///"):
         return Path(text)
     return Path(os.fsdecode(unquote_to_bytes(urlsplit(text).path)))
+
+
+def counted(count: int, thing: str) -> str:
+    """Return a number of things in words, such as `1 clip` or `3 clips`."""
+    return f"{count} {thing}{'s' * (count != 1)}"

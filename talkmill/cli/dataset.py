@@ -11,6 +11,7 @@ from rich.table import Table
 from talkmill.cli.environment import dataset_errors, open_models, read_settings
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED, clips_text
 from talkmill.dataset.reader import Dataset
+from talkmill.pipeline.settings import Settings
 
 app = typer.Typer(help="Data sets: inspect, verify, export.", no_args_is_help=True)
 
@@ -73,7 +74,7 @@ def export_dataset(
     writers = {Layout.OTAVATAR: export_otavatar}
     console, errors = Console(), Console(stderr=True)
     with dataset_errors():
-        result = writers[layout](folder, out, name, open_models(read_settings(), errors))
+        result = writers[layout](folder, out, name, open_models(read_settings(Settings), errors))
     exported = len(result.written) + len(result.kept)
     kept = f", {len(result.kept)} of them written before" if result.kept else ""
     console.print(f"{exported} clip{'s' * (exported != 1)} in {out}{kept}", soft_wrap=True, markup=False)

@@ -31,7 +31,7 @@ OPTIONAL_PACKAGES = ("onnxruntime", "onnxruntime-gpu", "torch")
 
 def doctor() -> int:
     """Show what is installed, which providers and models there are, what is missing and the next step."""
-    settings = read_settings()
+    settings = read_settings(Settings)
     return print_report(Console(), settings, open_models(settings, Console(stderr=True)))
 
 

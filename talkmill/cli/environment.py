@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 from rich.console import Console
 
 from talkmill.cli.outcome import CommandError
@@ -12,15 +14,17 @@ from talkmill.environment import settings_errors
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.pipeline.settings import Settings
 
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
-def read_settings() -> Settings:
-    """Read the settings.
+
+def read_settings(kind: type[SettingsT]) -> SettingsT:
+    """Read settings of a kind.
 
     Raises:
         CommandError: A variable is not what it should be.
     """
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         raise CommandError("; ".join(settings_errors(error))) from error
 

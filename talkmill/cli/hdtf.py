@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from talkmill.cli.environment import open_models, read_settings
+from talkmill.cli.errors import HDTF_OPTIONS, error_text, in_flags
 from talkmill.cli.interruption import cancellation
-from talkmill.cli.options import error_text, in_flags
 from talkmill.cli.outcome import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from talkmill.dataset.lock import FolderBusyError
 from talkmill.environment import core_count
@@ -20,6 +20,7 @@ from talkmill.hdtf.state import clip_states
 from talkmill.models.choice import DEFAULT_MODELS
 from talkmill.models.repository import ModelError
 from talkmill.pipeline.plan import ListError, PlannedClip, read_table, write_plan
+from talkmill.pipeline.settings import Settings
 from talkmill.stages.errors import CancelledError, StageError, error_kinds
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def download(
                 out,
                 settings,
                 _sampler(console),
-                lambda line: console.print(in_flags(line), markup=False, highlight=False, soft_wrap=True),
+                lambda line: console.print(in_flags(line, HDTF_OPTIONS), markup=False, highlight=False, soft_wrap=True),
                 cancelled,
             )
             downloader.run(clips)
@@ -140,7 +141,7 @@ def download(
         console.print("Interrupted. Re-run the command to resume.", markup=False)
         return EXIT_INTERRUPTED
     except StageError as error:
-        raise CommandError(error_text(error)) from error
+        raise CommandError(error_text(error, HDTF_OPTIONS)) from error
     except (ModelError, FolderBusyError, OSError) as error:
         raise CommandError(str(error)) from error
     counts = summary(out, clips)
@@ -207,7 +208,7 @@ def _sampler(console: Console) -> "FaceSampler":
     from talkmill.landmarks.detection import LandmarkDetector
     from talkmill.models.catalogue import Role
 
-    settings = read_settings()
+    settings = read_settings(Settings)
     models = open_models(settings, console)
     runtime = choose_runtime(settings.execution_provider, settings.threads or core_count(), settings.gpu)
 

@@ -12,6 +12,7 @@ from talkmill.artifacts.artifact import sha256_of
 from talkmill.cli.environment import open_models, read_settings
 from talkmill.cli.outcome import EXIT_OK, CommandError
 from talkmill.models.repository import ModelError
+from talkmill.pipeline.settings import Settings
 
 app = typer.Typer(help="Make models out of files that you bring.", no_args_is_help=True)
 
@@ -25,7 +26,7 @@ def import_bfm(
     from talkmill.models.export import bfm
 
     console = Console()
-    models = open_models(read_settings(), console)
+    models = open_models(read_settings(Settings), console)
     missing = bfm.missing_files(folder)
     if missing:
         raise CommandError(f"{folder} lacks {len(missing)} of {len(bfm.FILES)} files:\n  " + "\n  ".join(missing))
@@ -97,7 +98,7 @@ def _export(model_id: str, build: Callable[[Path], float], files: tuple[Path, ..
     from talkmill.models.export.network import ExportError
 
     console = Console()
-    models = open_models(read_settings(), console)
+    models = open_models(read_settings(Settings), console)
     found: list[float] = []
 
     def write(target: Path) -> dict[str, str]:

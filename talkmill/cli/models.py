@@ -18,6 +18,7 @@ from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, CommandError
 from talkmill.inference.precision import Precision
 from talkmill.models.catalogue import UnknownModelError, catalogue, find
 from talkmill.models.repository import ModelError
+from talkmill.pipeline.settings import Settings
 
 app = typer.Typer(help="Model files: list, fetch, verify, import, export.", no_args_is_help=True)
 app.add_typer(imports.app, name="import")
@@ -33,7 +34,7 @@ class Format(StrEnum):
 @app.command("list")
 def list_models() -> int:
     """Show every model: what it does, its licence, whether it is fetched."""
-    repository = open_models(read_settings(), Console(stderr=True))
+    repository = open_models(read_settings(Settings), Console(stderr=True))
     table = Table("model", "role", "licence", "default", "fetched", "what it is")
     for entry in catalogue().values():
         fetched = "yes" if repository.installed(entry.id) else "no"
@@ -44,14 +45,14 @@ def list_models() -> int:
 
 @app.command("fetch")
 def fetch_models(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Models; the default set if none.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Models; the default set if none.")] = None,
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Fetch models whose licence does not allow any use.")
     ] = False,
 ) -> int:
     """Fetch models, check every byte, and print their licences."""
     console = Console(stderr=True)
-    repository = open_models(read_settings(), console)
+    repository = open_models(read_settings(Settings), console)
     try:
         for model_id in ids or [entry.id for entry in catalogue().values() if entry.default]:
             model, fetched = repository.obtain(model_id, accept_licence)
@@ -69,7 +70,7 @@ def fetch_models(
 def verify_models() -> int:
     """Read every byte of the fetched models again."""
     console = Console()
-    repository = open_models(read_settings(), console)
+    repository = open_models(read_settings(Settings), console)
     failed = False
     for model_id in catalogue():
         if repository.installed(model_id) is None:
@@ -101,7 +102,7 @@ def export_model(
     from talkmill.models.export.engine import EngineError, build_engine
 
     console = Console()
-    settings = read_settings()
+    settings = read_settings(Settings)
     repository = open_models(settings, console)
     try:
         model = repository.ensure(model_id, find(model_id).role)

@@ -1,5 +1,7 @@
 """How a command ends."""
 
+from talkmill.text import counted
+
 EXIT_OK, EXIT_FAILED, EXIT_SOME_REJECTED, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
@@ -9,4 +11,4 @@ class CommandError(Exception):
 
 def clips_text(count: int) -> str:
     """Return a number of clips in words."""
-    return f"{count} clip{'s' * (count != 1)}"
+    return counted(count, "clip")

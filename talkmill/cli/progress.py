@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from talkmill.cli.options import reason_text
+from talkmill.cli.errors import reason_text
 from talkmill.pipeline.events import (
     ClipFinished,
     ClipsFound,
@@ -88,7 +88,7 @@ class ProgressDisplay:
             self._progress.update(self._tasks[key], completed=event.done, total=event.total, rate=speed)
         elif elapsed > PLAIN_INTERVAL_SECONDS and now - self._told.get(key, 0) > PLAIN_INTERVAL_SECONDS:
             self._told[key] = now
-            self._say(f"{event.subject}: {event.stage}: {speed}{self._estimate.text(', {} left')}")
+            self._say(f"{event.subject}: {event.stage}: {speed}{self._estimate.text('; whole run: about {} left')}")
 
     def _finish(self, subject: str, stage: str, seconds: float, cached: bool) -> None:
         self._close(subject, stage)

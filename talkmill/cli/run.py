@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 
 from talkmill.cli.environment import read_settings
+from talkmill.cli.errors import error_text, option_errors
 from talkmill.cli.interruption import cancellation
-from talkmill.cli.options import error_text, option_errors
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_REJECTED, CommandError, clips_text
 from talkmill.cli.progress import ProgressDisplay
 from talkmill.cli.signature import with_options
@@ -17,13 +17,15 @@ from talkmill.models.choice import ModelChoice
 from talkmill.models.repository import ModelError
 from talkmill.pipeline.options import RunOptions, SourceOptions
 from talkmill.pipeline.run import RunSummary
+from talkmill.pipeline.settings import Settings
 from talkmill.stages.errors import CancelledError, StageError
 from talkmill.telemetry.logs import configure_logs
+from talkmill.text import counted
 
 
 @with_options
 def run(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Video files, folders, http(s) addresses.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Video files, folders, http(s) addresses.")],
     out: Annotated[Path, typer.Option(help="Folder of the data set; a second run continues it.")],
     options: RunOptions,
     models: ModelChoice,
@@ -43,7 +45,7 @@ def run(
 
     configure_logs("debug" if verbose else "warning")
     console = Console(stderr=True)
-    read_settings()
+    read_settings(Settings)
     with cancellation() as cancelled, ProgressDisplay(console) as display:
         try:
             with option_errors():
@@ -83,7 +85,7 @@ def _tell(console: Console, out: Path, size: int, summary: RunSummary) -> int:
             markup=False,
             style="red",
         )
-    console.print(f"{summary.executed} stages executed", markup=False)
+    console.print(f"{counted(summary.executed, 'stage')} executed", markup=False)
     if summary.rejected:
         console.print(
             f"{len(summary.rejected)} rejected, see {out / 'rejected.jsonl'}",

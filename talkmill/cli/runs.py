@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
-from talkmill.cli.options import option_errors, reason_text
+from talkmill.cli.environment import read_settings
+from talkmill.cli.errors import in_flags, option_errors, reason_text
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from talkmill.cli.signature import with_options
 from talkmill.client.client import WATCH_PATIENCE_SECONDS, Client, ServerError
@@ -31,7 +32,7 @@ Patience = Annotated[
 
 @with_options
 def submit(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Video files, folders, http(s) addresses.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Video files, folders, http(s) addresses.")],
     options: RunOptions,
     known: SourceOptions,
     server: Server = None,
@@ -107,7 +108,7 @@ def cancel(run: RunName, server: Server = None) -> int:
 def retry(
     run: RunName,
     clips: Annotated[
-        list[str] | None, typer.Argument(metavar="[CLIP]...", help="Clips or sources; all that failed if none.")
+        list[str] | None, typer.Argument(metavar="CLIP", help="Clips or sources; all that failed if none.")
     ] = None,
     from_stage: Annotated[str, typer.Option(metavar="STAGE", help="Begin here instead of where each ended.")] = "",
     server: Server = None,
@@ -134,14 +135,14 @@ def fetch(
 
 @contextmanager
 def _client(server: str | None) -> Iterator[Client]:
-    settings = ClientSettings()
+    settings = read_settings(ClientSettings)
     if server is not None:
         settings = settings.model_copy(update={"server": server})
     try:
         with Client.of(settings) as client:
             yield client
     except (ServerError, OSError) as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(in_flags(str(error), ("server",))) from error
 
 
 def _watch(client: Client, name: str, console: Console, patience: float) -> int:

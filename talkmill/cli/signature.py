@@ -9,6 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import typer
 from pydantic.fields import FieldInfo
 
+from talkmill.cli.errors import option_errors
 from talkmill.option import Option
 
 # A bound that only keeps infinity out is not worth showing.
@@ -40,7 +41,8 @@ def with_options(function: Callable[..., int]) -> Callable[..., int]:
             given = {one.name: values.pop(one.name) for one in fields(kind)}
             # An option that is repeated comes as a list, or as None when it was not given.
             given |= {key: tuple(given[key] or ()) for key in _repeated(get_type_hints(kind, include_extras=True))}
-            values[name] = kind(**given)
+            with option_errors():
+                values[name] = kind(**given)
         return function(**values)
 
     parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
@@ -48,13 +50,6 @@ def with_options(function: Callable[..., int]) -> Callable[..., int]:
     command.__signature__ = inspect.Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": int}
     return command
-
-
-def flag_of(name: str, kind: Any) -> str:
-    """Return what a field of options is called on the command line."""
-    _, notes = _unwrapped(get_type_hints(kind, include_extras=True)[name])
-    option = next((note for note in notes if isinstance(note, Option)), Option(""))
-    return option.flag or "--" + name.replace("_", "-")
 
 
 def _options_of(kind: Any) -> Iterator[inspect.Parameter]:

@@ -19,6 +19,7 @@ from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceStub
 from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.client.settings import ClientSettings
 from talkmill.client.sources import GivenSource, encode_sources
+from talkmill.environment import is_loopback
 from talkmill.pipeline.graph import RunParameters
 from talkmill.pipeline.naming import NamedSource
 from talkmill.pipeline.options import RunOptions, SourceOptions
@@ -61,7 +62,7 @@ class Client:
         self,
         server: str = "127.0.0.1:50051",
         token: str = "",
-        ca: Path | None = None,
+        ca: str | Path | None = None,
         plain_text: bool = False,
         internal_endpoint: bool = False,
     ) -> None:
@@ -75,8 +76,10 @@ class Client:
             internal_endpoint: Whether the store is reached as the services reach it, from beside them.
 
         Raises:
-            ServerError: The token would travel in plain text.
+            ServerError: The address is empty, the certificate cannot be read, or the token would travel in plain text.
         """
+        if not server:
+            raise ServerError("the address of the server is empty; host:port is wanted")
         options = [
             ("grpc.keepalive_time_ms", 30_000),
             ("grpc.keepalive_timeout_ms", 10_000),
@@ -86,9 +89,12 @@ class Client:
             ("grpc.max_reconnect_backoff_ms", 5_000),
         ]
         if ca is not None:
-            credentials = grpc.ssl_channel_credentials(ca.read_bytes())
+            try:
+                credentials = grpc.ssl_channel_credentials(Path(ca).read_bytes())
+            except OSError as error:
+                raise ServerError(f"the certificate {ca} of the server cannot be read: {error.strerror}") from error
             self._channel = grpc.secure_channel(server, credentials, options=options)
-        elif token and not plain_text and not server.startswith(("127.", "localhost:", "[::1]")):
+        elif token and not plain_text and not is_loopback(server.rpartition(":")[0].strip("[]")):
             raise ServerError(
                 "a token is not sent in plain text beyond this machine; set TALKMILL_SERVER_CA, or "
                 "TALKMILL_PLAIN_TEXT=true where the network itself is trusted"
@@ -116,7 +122,7 @@ class Client:
 
     def submit(
         self,
-        inputs: Iterable[str | Path],
+        inputs: str | Path | Iterable[str | Path],
         options: RunOptions = _OPTIONS,
         known: SourceOptions = _KNOWN,
         priority: int = 0,
@@ -125,7 +131,7 @@ class Client:
         """Upload local files and create a run.
 
         Args:
-            inputs: Video files, folders, http(s) addresses.
+            inputs: Video files, folders, http(s) addresses; one or many.
             options: What decides the numbers.
             known: What is known of the sources.
             priority: Lower runs first; 0 for the default.
@@ -259,7 +265,7 @@ class Client:
                 raise ServerError(f"{broken}; it was away for {away:.0f} s, `talkmill watch {name}` watches on")
             time.sleep(min(LONGEST_WATCH_PAUSE_SECONDS, 0.1 + away / 4, patience_seconds - away))
 
-    def fetch(self, name: str, out: Path, fetched: Callable[[str], None]) -> int:
+    def fetch(self, name: str, out: str | Path, fetched: Callable[[str], None] = lambda path: None) -> int:
         """Download a run's files, and check every byte; files that are there already stay.
 
         Args:
@@ -275,7 +281,7 @@ class Client:
             parts = PurePosixPath(entry.path).parts
             if not parts or PurePosixPath(entry.path).is_absolute() or ".." in parts:
                 raise ServerError(f"the server gave the path {entry.path!r}, which leads out of the folder")
-            target = out.joinpath(*parts)
+            target = Path(out).joinpath(*parts)
             if not (target.is_file() and sha256_of(target) == entry.artifact.sha256):
                 with _store_errors(entry.get_uri):
                     self._download(entry.get_uri, target, entry.artifact)
@@ -340,7 +346,7 @@ class Client:
             return ServerError(f"{told.reason}: {told}; {told.remedy}")
         code = error.code().name
         if code == "UNAVAILABLE":
-            return ServerError(f"no orchestrator answers at {self._server}: is it up? (`make up`, or --server)")
+            return ServerError(f"no orchestrator answers at {self._server}: is it up, and is `server` right?")
         return ServerError(f"{self._server} answers {code}: {error.details()}")
 
 

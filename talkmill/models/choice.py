@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from talkmill.option import Option
+from talkmill.option import Option, Options
 
 
-@dataclass(frozen=True, slots=True)
-class ModelChoice:
+@dataclass(frozen=True)
+class ModelChoice(Options):
     """Ids of models in the catalogue."""
 
     landmarks: Annotated[str, Option("Landmark model.", metavar="ID")] = "face-api-68"

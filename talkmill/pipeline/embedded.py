@@ -3,6 +3,9 @@
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from tempfile import TemporaryFile
+
+import structlog
 
 from talkmill.environment import core_count, quiet_libraries
 from talkmill.models.choice import DEFAULT_MODELS, ModelChoice
@@ -11,10 +14,10 @@ from talkmill.option import OptionError
 from talkmill.pipeline.composition import build_stages
 from talkmill.pipeline.events import Event
 from talkmill.pipeline.folders import open_store
-from talkmill.pipeline.naming import InputError
 from talkmill.pipeline.options import RunOptions, SourceOptions
 from talkmill.pipeline.run import RunSummary, run_dataset
 from talkmill.pipeline.settings import Settings
+from talkmill.telemetry.logs import configure_logs
 
 _OPTIONS, _KNOWN = RunOptions(), SourceOptions()
 
@@ -53,16 +56,21 @@ def run(
         InputError: An input cannot be run.
         OptionError: An option cannot be read, or the folder cannot be written.
         ModelError: A model cannot be had.
+        FolderBusyError: Another run works in the folder.
         StageError: The run had to stop, such as for a full disk; `reason` names why.
         OSError: A file cannot be read.
-        ValueError: The execution provider is not there.
+        ValueError: The execution provider is not there, or a setting cannot be read.
     """
     quiet_libraries()
+    if not structlog.is_configured():
+        configure_logs("warning")
+    if not str(out):
+        raise OptionError("out", "is empty")
+    if jobs < 1:
+        raise OptionError("jobs", f"{jobs}: at least 1 is wanted")
     folder, settings = Path(out), Settings()
     parameters = options.parameters()
-    sources = known.sources([inputs] if isinstance(inputs, str | Path) else inputs)
-    if not sources:
-        raise InputError("no input was given")
+    sources = known.sources(inputs)
     _check_writable(folder)
     stages = build_stages(
         folder,
@@ -81,9 +89,8 @@ def run(
 def _check_writable(folder: Path) -> None:
     try:
         (folder / "work").mkdir(parents=True, exist_ok=True)
-        probe = folder / "work" / ".writable"
-        probe.write_bytes(b"")
-        probe.unlink()
+        with TemporaryFile(dir=folder / "work"):
+            pass
     except OSError as error:
         raise OptionError(
             "out", f"{folder} cannot be written ({error.strerror}); give a folder that you may write to"

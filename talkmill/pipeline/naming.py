@@ -169,12 +169,21 @@ def _expand(inputs: Iterable[str]) -> list[str]:
             files = sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file())
             if not files:
                 raise InputError(f"folder {clean_text(text)} holds no video ({', '.join(sorted(VIDEO_SUFFIXES))})")
+            for file in files:
+                _refuse_work(path, file)
             found |= {path_text(file.resolve()): None for file in files}
         elif path.is_file():
             found[path_text(path.resolve())] = None
         else:
             raise InputError(f"{clean_text(text)} is neither a file, a folder nor an http(s) address")
     return list(found)
+
+
+def _refuse_work(folder: Path, file: Path) -> None:
+    """Refuse a folder that holds a run's own files: its intermediates are videos, too."""
+    for run in file.relative_to(folder).parents:
+        if (folder / run / "work").is_dir() and (folder / run / "lmdb").is_dir():
+            raise InputError(f"{folder / run} is the folder of a data set, not of videos")
 
 
 # Characters of a source's hash that tell it from others of its name, more where that is not enough.

@@ -1,17 +1,17 @@
 """What a person may say of a run. One definition for `talkmill run`, `talkmill submit`, the Python API and the docs."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
+from pydantic import BeforeValidator
 
 from talkmill.inference.precision import Precision
-from talkmill.option import Option, OptionError
+from talkmill.option import Option, OptionError, Options
 from talkmill.pipeline.graph import RunParameters
-from talkmill.pipeline.naming import NamedSource, collect_sources, with_plan
+from talkmill.pipeline.naming import InputError, NamedSource, collect_sources, with_plan
 from talkmill.pipeline.plan import read_table, seconds_of
 from talkmill.stages.coarse_fit.messages import CoarseFitParameters, CoarseMethod
 from talkmill.stages.crop.messages import CropParameters
@@ -29,12 +29,19 @@ _SPLIT, _MATTING, _CROP, _COARSE, _FINE = (
 )
 
 
-@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
-class RunOptions:
+def _text(value: object) -> object:
+    """Take a rate as a number too."""
+    return str(value) if isinstance(value, int | Fraction) else value
+
+
+@dataclass(frozen=True)
+class RunOptions(Options):
     """What decides the numbers of a run; everything else of `RunParameters` has its default."""
 
     size: Annotated[Side, Option("Side of the stored images in pixels.")] = _CROP.size
-    fps: Annotated[str, Option("Frames per second of the clips, or `source` for a constant native rate.")] = _SPLIT.fps
+    fps: Annotated[
+        str, BeforeValidator(_text), Option("Frames per second of the clips, or `source` for a constant native rate.")
+    ] = _SPLIT.fps
     ranges: Annotated[
         tuple[str, ...],
         Option("Use only this part of each source, in seconds or mm:ss; repeatable.", "--range", "START-END"),
@@ -77,8 +84,8 @@ class RunOptions:
         )
 
 
-@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
-class SourceOptions:
+@dataclass(frozen=True)
+class SourceOptions(Options):
     """What is known of the sources of a run."""
 
     person: Annotated[str | None, Option("Name of the person in all inputs.", metavar="NAME")] = None
@@ -90,11 +97,11 @@ class SourceOptions:
         Path | None, Option("Plan of `talkmill hdtf plan`: people and splits by file name.", metavar="FILE")
     ] = None
 
-    def sources(self, inputs: Iterable[str | Path]) -> list[NamedSource]:
+    def sources(self, inputs: str | Path | Iterable[str | Path]) -> list[NamedSource]:
         """Return the named sources of a run.
 
         Args:
-            inputs: Video files, folders, http(s) addresses.
+            inputs: Video files, folders, http(s) addresses; one or many.
 
         Raises:
             InputError: An input cannot be run, or the plan does not name it.
@@ -103,10 +110,15 @@ class SourceOptions:
             OSError: A file cannot be read.
         """
         if self.plan is not None and self.person is not None:
-            raise OptionError("plan", "says who is seen, and so does person: give one of them")
+            raise OptionError("plan", "and `person` both say who is seen: give one of them")
+        if self.person is not None and not self.person.strip():
+            raise OptionError("person", "is blank")
         if self.link_persons and self.person is None and self.plan is None:
-            raise OptionError("link_persons", "needs a person or a plan")
-        sources = collect_sources(map(str, inputs), self.person, self.link_persons, self.split)
+            raise OptionError("link_persons", "needs `person` or `plan`")
+        given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+        if not given or not all(str(one) for one in given):
+            raise InputError("no input was given" if not given else "an input is empty")
+        sources = collect_sources(map(str, given), self.person, self.link_persons, self.split)
         if self.plan is None:
             return sources
         rows = {clip.name: (clip.person, clip.split) for clip in read_table(self.plan)}
@@ -133,6 +145,6 @@ def _time_ranges(texts: tuple[str, ...]) -> tuple[TimeRange, ...]:
         except ValueError:
             raise OptionError("ranges", f"{text!r} is not START-END in seconds or mm:ss") from None
         if end <= start:
-            raise OptionError("ranges", f"{text!r} ends before it starts")
+            raise OptionError("ranges", f"{text!r} is empty or ends before it starts")
         found.append(TimeRange(start, end))
     return tuple(found)

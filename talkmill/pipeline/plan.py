@@ -146,7 +146,7 @@ def seconds_of(text: str) -> float:
     Raises:
         ValueError: It is none of them.
     """
-    if not re.fullmatch(r"\d+(:\d{1,2}){0,2}(\.\d+)?", text.strip()):
+    if not re.fullmatch(r"\d{1,9}(:\d{1,2}){0,2}(\.\d{1,9})?", text.strip(), re.ASCII):
         raise ValueError(f"{text!r} is not a time")
     total = 0.0
     for part in text.strip().split(":"):

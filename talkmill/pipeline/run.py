@@ -24,7 +24,7 @@ from talkmill.pipeline.in_process import InProcessRunner
 from talkmill.pipeline.naming import NamedSource, unique_names
 from talkmill.pipeline.report import ClipResult, ReportWriter, RunResult, StageRecord, packed_clip, rejected_rows
 from talkmill.stages.contract import Stage
-from talkmill.stages.errors import LostInputError, NotWritableError, is_verdict
+from talkmill.stages.errors import LostInputError, NotWritableError, OtherSetError, is_verdict
 from talkmill.stages.execution import artifacts_of
 from talkmill.stages.pack.messages import encode_clips
 
@@ -159,14 +159,12 @@ def _mend_set(database: Path, size: int) -> None:
     """Take out of a set what a killed run left half written, before anything is asked of it.
 
     Raises:
-        NotWritableError: The set is one of another size, schema or tool, is cut short, or somebody writes into it.
+        NotWritableError: The set is one of another schema or tool, is cut short, or somebody writes into it.
+        OtherSetError: The set is one of another size.
     """
     others = sorted(path.parent.name for path in database.parent.glob("*/data.mdb") if path.parent != database)
     if others:
-        raise NotWritableError(
-            f"{database.parent} holds a set of {others[0]} pixels, {size} were asked for: a set of another size has "
-            "lists of its own"
-        )
+        raise OtherSetError(f"{database.parent} holds a set of {others[0]} pixels, {size} were asked for")
     if not (database / "data.mdb").is_file():
         return
     try:

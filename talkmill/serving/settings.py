@@ -1,14 +1,13 @@
 """Settings that every server has. They never change the numbers; parameters do. Read once, in `__main__`."""
 
 import sys
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from talkmill.environment import settings_errors
+from talkmill.environment import is_loopback, settings_errors
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
@@ -91,10 +90,7 @@ class ListenSettings(BaseModel):
     @property
     def loopback(self) -> bool:
         """Whether only this machine can connect."""
-        try:
-            return ip_address(self.address).is_loopback
-        except ValueError:
-            return self.address == "localhost"
+        return is_loopback(self.address)
 
 
 class ServerSettings(BaseSettings):

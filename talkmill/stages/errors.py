@@ -66,6 +66,12 @@ class NoFaceError(RejectionError):
     reason, remedy = "NO_FACE", "choose a video in which one face is seen for at least the shortest clip"
 
 
+class RangeOutsideError(RejectionError):
+    """No part of the source that was asked for lies inside it."""
+
+    reason, code, remedy = "RANGE_OUTSIDE", "INVALID_ARGUMENT", "choose `ranges` inside the video"
+
+
 class ClipTooShortError(RejectionError):
     """A shot with a face is shorter than the shortest clip."""
 
@@ -192,6 +198,13 @@ class NotWritableError(FailureError):
 
     reason, code, stops_run = "NOT_WRITABLE", "PERMISSION_DENIED", True
     remedy = "choose a folder that you may write to"
+
+
+class OtherSetError(FailureError):
+    """The output folder holds a set of another size."""
+
+    reason, code, stops_run = "OTHER_SET", "FAILED_PRECONDITION", True
+    remedy = "choose another folder for `out`, or the `size` of the set that is there"
 
 
 class LostInputError(FailureError):

@@ -3,6 +3,7 @@
 N is the number of the clip's frames, the same in every record of a clip.
 """
 
+import zlib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +17,21 @@ from talkmill.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 MEDIA_TYPE = "application/x-npz"
 # Of a shape: the number of frames.
 N = -1
+
+
+# What NumPy and zipfile raise of a file that is damaged.
+_UNREADABLE = (
+    AttributeError,
+    BadZipFile,
+    EOFError,
+    KeyError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    zlib.error,
+)
 
 
 class RecordError(ValueError):
@@ -40,6 +56,8 @@ class Record:
         for one in fields(self):
             array, dtype, shape = getattr(self, one.name), one.metadata["dtype"], one.metadata["shape"]
             wanted = ", ".join("N" if side == N else str(side) for side in shape)
+            if not isinstance(array, np.ndarray):
+                raise RecordError(f"{self._of(one.name)} is no array")
             if array.dtype != dtype or array.ndim != len(shape):
                 raise RecordError(f"{self._of(one.name)} is {array.dtype} {array.shape}, {dtype} ({wanted}) is wanted")
             for found, side in zip(array.shape, shape, strict=True):
@@ -71,7 +89,7 @@ class Record:
                 return cls(**{name: arrays[name] for name in names})
         except RecordError:
             raise
-        except (BadZipFile, OSError, EOFError, ValueError) as error:
+        except _UNREADABLE as error:
             raise RecordError(f"{cls.__name__}: {path.name} cannot be read: {error}") from error
 
     @classmethod

@@ -13,7 +13,8 @@ import pytest
 from services.process import process_of
 from services.settings import StageServerSettings
 from talkmill.models.catalogue import catalogue
-from talkmill.pipeline.graph import GRAPH, Node, RunParameters, after, node_of, nodes_of
+from talkmill.pipeline.graph import GRAPH, ClipProgress, Node, RunParameters, after, node_of, nodes_of
+from talkmill.stages.coarse_fit.messages import CoarseFitParameters
 from talkmill.stages.errors import error_kinds
 from talkmill.wire.methods import method_of
 from tests.architecture.docs_links import broken_links
@@ -76,8 +77,26 @@ def test_the_graph_is_whole() -> None:
         assert node_of(node.name) is node
         assert sum(one.outputs is node.outputs for one in GRAPH) == 1
     assert [node.name for node in GRAPH if after(node) is None] == ["split", "fine_fit", "pack"]
+    assert len(nodes_of("run")) == 1, "the ledger ends a run after its one stage"
     assert sum(node.share for node in nodes_of("clip")) == pytest.approx(1)
     assert {field.name for field in dataclasses.fields(RunParameters)} == {*NAMES} - {"pack"}
+
+
+class Anything:
+    """Stands for outputs: whatever is asked of it is there."""
+
+    def __getattr__(self, name: str) -> str:
+        return name
+
+
+@pytest.mark.parametrize("node", nodes_of("clip"), ids=lambda node: node.name)
+@pytest.mark.parametrize("coarse", ["landmark-fit", "deep3d-resnet50"])
+def test_a_clips_stage_reads_what_it_says_and_no_outputs_of_the_source(node: Node, coarse: str) -> None:
+    """The orchestrator gives it no more than the clip and the outputs of the clip's stages."""
+    own = {name: Anything() for name in node.needs if node_of(name).scope == "clip"}
+    parameters = RunParameters(coarse_fit=CoarseFitParameters(coarse))
+    request = node.request(ClipProgress(Anything(), own), parameters)
+    assert isinstance(request, node.inputs)
 
 
 @pytest.mark.parametrize("node", GRAPH, ids=NAMES)

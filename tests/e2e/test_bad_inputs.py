@@ -70,7 +70,7 @@ def test_nothing_in_the_set_is_exit_code_one(talkmill: Cli, tmp_path: Path) -> N
         (("run", "EMPTY"), "Missing option '--out'"),
         (("run", "EMPTY", "--out", "OUT", "--fps", "0"), "neither `source` nor a rate"),
         (("run", "EMPTY", "--out", "OUT", "--range", "5-2"), "ends before it starts"),
-        (("run", "EMPTY", "--out", "OUT", "--link-persons"), "needs a person or a plan"),
+        (("run", "EMPTY", "--out", "OUT", "--link-persons"), "needs --person or --plan"),
         (("run", "THIS", "--out", "OUT", "--landmarks", "nothing"), "choose one of face-api-68"),
         (("run", "THIS", "--out", "OUT", "--provider", "tensorrt"), "is not installed, there is"),
         (("run", "THIS", "--out", "FILE/out"), "cannot be written"),

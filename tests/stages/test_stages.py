@@ -25,6 +25,7 @@ from talkmill.stages.errors import (
     InputMissingError,
     LandmarksInvalidError,
     NoFaceError,
+    RangeOutsideError,
 )
 from talkmill.stages.harness import StageHarness
 from talkmill.stages.landmarks.messages import LandmarksInputs
@@ -174,6 +175,22 @@ def test_two_faces_the_larger_is_followed(
     assert clip.measurements["other_face_count"] == 1
     assert "1 other face:" in clip.notes[0]
     assert FaceTrack.load(harness.store.fetch(clip.face_track)).boxes[:, 1].max() < 360
+
+
+def test_a_range_outside_the_video_is_named(
+    harness: StageHarness, split: SplitStage, sample: tuple[Path, SampleTruth]
+) -> None:
+    video = harness.put(sample[0], "video/mp4")
+    with pytest.raises(RangeOutsideError, match=r"the video ends at 3.96 s, 60 to 90 s was asked for"):
+        harness.run(split, SplitInputs(video, SplitParameters(ranges=(TimeRange(60, 90),))))
+
+
+def test_a_video_without_a_face_says_how_much_was_looked_at(
+    harness: StageHarness, split: SplitStage, make_video: Callable[..., Path]
+) -> None:
+    frames = [np.full((180, 320, 3), 40 + 160 * (number // 10 % 2), np.uint8) for number in range(40)]
+    with pytest.raises(NoFaceError, match=r"no face is seen in any of 4 shots, 40 frames in all"):
+        run_split(harness, split, make_video("grey.mp4", frames))
 
 
 def test_cancelled_work_stops_and_leaves_nothing(

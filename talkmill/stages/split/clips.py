@@ -11,6 +11,7 @@ from talkmill.artifacts.manifest import Rejection
 from talkmill.faces.detection import Detections
 from talkmill.faces.tracking import FaceTrack, choose_people, track_faces
 from talkmill.stages.errors import ClipTooShortError, FaceTooSmallError, NoFaceError, StageError
+from talkmill.text import counted
 
 if TYPE_CHECKING:
     from talkmill.stages.split.messages import SplitParameters, TimeRange
@@ -122,8 +123,3 @@ def _plan(
 
 def _where(times: npt.NDArray[np.float64], first: int, end: int) -> str:
     return f"frames {first} to {end - 1} ({times[first]:.2f} to {times[end - 1]:.2f} s)"
-
-
-def counted(count: int, thing: str) -> str:
-    """Return a number of things in words."""
-    return f"{count} {thing}{'s' * (count != 1)}"

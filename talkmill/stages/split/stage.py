@@ -1,6 +1,6 @@
 """Split: one source to clips of one person each, at a constant frame rate, with their sound and face track."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,13 +21,15 @@ from talkmill.stages.errors import (
     NoFaceError,
     NoFramesError,
     NotAVideoError,
+    RangeOutsideError,
     RejectionError,
     VideoTooLargeError,
     from_rejection,
 )
 from talkmill.stages.records import MEDIA_TYPE, FaceTrack
-from talkmill.stages.split.clips import ClipPlan, counted, plan_clips
-from talkmill.stages.split.messages import Clip, SplitInputs, SplitOutputs
+from talkmill.stages.split.clips import ClipPlan, plan_clips
+from talkmill.stages.split.messages import Clip, SplitInputs, SplitOutputs, TimeRange
+from talkmill.text import counted
 from talkmill.video.container import UnreadableVideoError, VideoDescription, describe
 from talkmill.video.decode import DecodeReport, read_frames
 from talkmill.video.encode import SMALLEST_CLIP_SIDE, clip_writer, copy_video, same_colours, same_packets
@@ -95,7 +97,7 @@ class SplitStage:
         rate = native_rate(survey.times) if parameters.fps == "source" else Fraction(parameters.fps)
         plans, rejections = plan_clips(survey.times, survey.detections, survey.shots, parameters)
         if not plans:
-            raise _no_clip_error(survey, rejections)
+            raise _no_clip_error(survey, rejections, inputs.parameters.ranges)
         notes = _source_notes(description, survey)
         audio = read_audio(path, self._limits.max_seconds) if description.has_audio else None
         clips = tuple(self._write(path, plans, description, survey, rate, audio, context))
@@ -214,13 +216,18 @@ class SplitStage:
         )
 
 
-def _no_clip_error(survey: _Survey, rejections: list[Rejection]) -> RejectionError:
-    if rejections:
-        longest = max(rejections, key=lambda rejection: rejection.measure or 0)
-        error = from_rejection(longest)
+def _no_clip_error(survey: _Survey, rejections: list[Rejection], ranges: Sequence[TimeRange]) -> RejectionError:
+    if ranges and not rejections:
+        wanted = ", ".join(f"{part.start_seconds:g} to {part.end_seconds:g} s" for part in ranges)
+        return RangeOutsideError(f"the video ends at {survey.times[-1]:.2f} s, {wanted} was asked for")
+    faces = [rejection for rejection in rejections if rejection.reason != NoFaceError.reason]
+    if faces:
+        same = [rejection for rejection in faces if rejection.reason == faces[0].reason]
+        error = from_rejection(max(same, key=lambda rejection: rejection.measure or 0))
         assert error is not None  # noqa: S101 - this stage made it of a verdict
         return error
-    return NoFaceError(f"no face is seen in {len(survey.times)} frames")
+    shots = f" of {counted(len(rejections), 'shot')}" if rejections else ""
+    return NoFaceError(f"no face is seen in any{shots}, {len(survey.times)} frames in all")
 
 
 def _source_notes(description: VideoDescription, survey: _Survey) -> list[str]:

@@ -24,6 +24,7 @@ from talkmill.stages.errors import (
     InvalidRequestError,
     NoFaceError,
     NotWritableError,
+    OtherSetError,
     StageError,
 )
 from tests.made_up_stages import PARAMETERS, SIZE, MadeUp, made_up_stages, run_made_up, write_sources
@@ -115,7 +116,7 @@ def test_a_folder_holds_one_set(tmp_path: Path) -> None:
     (a,) = write_sources(tmp_path / "in", "a.mp4")
     run_made_up(tmp_path / "out", a)
     (tmp_path / "out/lmdb" / str(SIZE)).rename(tmp_path / "out/lmdb/512")
-    with pytest.raises(NotWritableError, match="holds a set of 512 pixels, 64 were asked for"):
+    with pytest.raises(OtherSetError, match="holds a set of 512 pixels, 64 were asked for"):
         run_made_up(tmp_path / "out", a)
 
 
