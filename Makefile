@@ -90,7 +90,7 @@ protos-check: $(VENV)/.check ## Check the protos: lint, compatibility with the l
 	git diff --exit-code -- talkmill/api
 	@test -z "$$(git ls-files --others --exclude-standard talkmill/api)" || (echo "generated files are not committed"; exit 1)
 
-up: $(VENV)/.local ## Start MinIO, Postgres, the eight services and the orchestrator on this machine
+up: $(VENV)/.local ## Start MinIO, Postgres, a service per stage and the orchestrator on this machine
 	$(BIN)/talkmill models fetch
 	$(BIN)/python -m deploy.local up
 

@@ -1,5 +1,6 @@
 """The compose project: complete, confined, on loopback, and made of settings that exist."""
 
+import json
 import os
 import stat
 import subprocess
@@ -44,6 +45,21 @@ def test_every_stage_is_a_service(services: dict[str, Any]) -> None:
     for name in (*NAMES, "orchestrator"):
         assert services[name]["image"] == tags[name]
     assert services["model-fetch"]["image"] == tags["model_fetch"]
+
+
+def test_the_orchestrator_calls_every_stage(services: dict[str, Any]) -> None:
+    targets = json.loads(services["orchestrator"]["environment"]["TALKMILL_STAGE_TARGETS"])
+    assert targets == {name: f"dns:///{name}:50051" for name in NAMES}
+
+
+def test_every_named_volume_is_declared_and_used(services: dict[str, Any]) -> None:
+    project = yaml.safe_load((COMPOSE / "compose.yaml").read_text())
+    named = {
+        str(volume).partition(":")[0]
+        for service in project["services"].values()
+        for volume in service.get("volumes", [])
+    }
+    assert set(project["volumes"]) == {name for name in named if not name.startswith(".")}
 
 
 def test_a_gpu_is_given_to_the_networks() -> None:
