@@ -18,6 +18,8 @@ def _default_targets() -> dict[str, str]:
 class OrchestratorSettings(ServerSettings):
     """`TALKMILL_*` in the environment, `__` between levels: `python -m orchestrator`.
 
+    How often work is tried again is no setting: the constants of `orchestrator/worker.py` say it.
+
     Attributes:
         database_url: `postgresql+psycopg://USER:PASSWORD@HOST/NAME`, or `sqlite:///FILE`.
         database_pool_size: Connections of the ledger.

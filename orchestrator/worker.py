@@ -35,8 +35,8 @@ log = structlog.get_logger()
 
 # A worker that dies with the same clip for the fourth time is killed by the clip.
 MAX_LOSSES = 4
-# An error that may pass is tried so often; waits of 2, 4, 8... seconds lie between.
-MAX_RETRIES = 6
+# An execution whose error may pass is tried so often in all; waits of 2, 4, 8... seconds lie between.
+MAX_ATTEMPTS = 6
 LONGEST_WAIT_SECONDS = 120.0
 # A refused call is tried again here for a while, then gives its place in the queue to others.
 REFUSED_HERE_SECONDS = 20.0
@@ -158,7 +158,7 @@ class Worker:
         if isinstance(error, CancelledError):
             # A draining worker gave the work back: nothing was wrong with it.
             self._again(task, opening, 1.0)
-        elif error.retryable and opening.retries + 1 < MAX_RETRIES:
+        elif error.retryable and opening.retries + 1 < MAX_ATTEMPTS:
             wait = min(LONGEST_WAIT_SECONDS, 2.0 ** (opening.retries + 1))
             log.warning("trying again", task=task.id, reason=error.reason, error=str(error), seconds=wait)
             self._again(task, opening, wait, retried=True)

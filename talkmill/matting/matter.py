@@ -1,4 +1,4 @@
-"""What a matting method is."""
+"""What a matting method is. `talkmill/stages/matting/messages.py` has the table of methods and their models."""
 
 from typing import Protocol
 
