@@ -14,13 +14,13 @@ class LandmarkPoints:
 
     Attributes:
         landmarks: (68,) int32 vertex next to each point.
-        corners: (68, 3) int32 triangle that it lies in.
-        shares: (68, 3) float32 of its corners.
+        vertex_indices: (68, 3) int32, the triangle that it lies in.
+        barycentric: (68, 3) float32 coordinates in that triangle.
     """
 
     landmarks: npt.NDArray[np.int32]
-    corners: npt.NDArray[np.int32]
-    shares: npt.NDArray[np.float32]
+    vertex_indices: npt.NDArray[np.int32]
+    barycentric: npt.NDArray[np.float32]
 
 
 def landmark_points(name: str) -> LandmarkPoints:

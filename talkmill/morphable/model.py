@@ -24,8 +24,8 @@ class MorphableModel:
         expression_names: E names.
         triangles: (T, 3) int32.
         landmarks: (68,) int32 vertex next to each iBUG point.
-        corners: (68, 3) int32 triangle that each point lies in.
-        shares: (68, 3) float32 of its corners.
+        vertex_indices: (68, 3) int32, the triangle that each point lies in.
+        barycentric: (68, 3) float32 coordinates in that triangle.
         alignment_scale: What its eyes, nose and mouth corners are multiplied with in the 5-point alignment, so that
             the 224 crop is as large as with BFM's.
     """
@@ -37,13 +37,13 @@ class MorphableModel:
     expression_names: tuple[str, ...]
     triangles: npt.NDArray[np.int32]
     landmarks: npt.NDArray[np.int32]
-    corners: npt.NDArray[np.int32]
-    shares: Float32Array
+    vertex_indices: npt.NDArray[np.int32]
+    barycentric: Float32Array
     alignment_scale: float = 1.0
 
     def landmark_rows(self, values: Float32Array) -> Float32Array:
         """Return values (V, ...) at the 68 points, (68, ...)."""
-        return np.asarray(np.einsum("pc,pc...->p...", self.shares, values[self.corners]), np.float32)
+        return np.asarray(np.einsum("pc,pc...->p...", self.barycentric, values[self.vertex_indices]), np.float32)
 
     def shape(self, identity: npt.NDArray[np.floating], expression: npt.NDArray[np.floating]) -> Float32Array:
         """Return the vertices of one head.
@@ -72,8 +72,8 @@ class MorphableModel:
             expression_names=np.array(self.expression_names),
             triangles=self.triangles,
             landmarks=self.landmarks,
-            corners=self.corners,
-            shares=self.shares,
+            corners=self.vertex_indices,
+            shares=self.barycentric,
             alignment_scale=np.array(self.alignment_scale),
             allow_pickle=False,
             **more,
@@ -91,14 +91,14 @@ class MorphableModel:
                 expression_names=tuple(str(name) for name in arrays["expression_names"]),
                 triangles=arrays["triangles"],
                 landmarks=arrays["landmarks"],
-                corners=arrays["corners"],
-                shares=arrays["shares"],
+                vertex_indices=arrays["corners"],
+                barycentric=arrays["shares"],
                 alignment_scale=float(arrays["alignment_scale"]),
             )
 
 
 def at_vertices(landmarks: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], Float32Array]:
-    """Return corners and shares of points that are vertices, (68, 3) each."""
+    """Return vertex indices and barycentric coordinates of points that are vertices, (68, 3) each."""
     shares = np.zeros((len(landmarks), 3), np.float32)
     shares[:, 0] = 1
     return np.repeat(landmarks[:, None], 3, axis=1).astype(np.int32), shares

@@ -200,8 +200,8 @@ def _write(scan: _Scan, chosen: _Selection, counts: tuple[int, int, int], name: 
         expression_names=tuple(f"expression{index:02d}" for index in range(expressions)),
         triangles=_outward(mean, chosen.triangles),
         landmarks=chosen.landmarks,
-        corners=corners,
-        shares=shares,
+        vertex_indices=corners,
+        barycentric=shares,
     ).save(path, texture_mean=scan.texture_mean[vertices], texture=scan.texture[vertices][..., :textures])
 
 

@@ -38,8 +38,8 @@ def build(folder: Path, target: Path) -> None:
             expression_names=tuple(names[index] for index in kept),
             triangles=np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]),
             landmarks=landmarks,
-            corners=points.corners,
-            shares=points.shares,
+            vertex_indices=points.vertex_indices,
+            barycentric=points.barycentric,
             alignment_scale=ALIGNMENT_SCALE,
         ).save(target)
 

@@ -61,8 +61,8 @@ def build(folder: Path, target: Path) -> None:
         expression_names=tuple(names),
         triangles=mesh.triangles,
         landmarks=landmarks,
-        corners=mesh.index_of[points.corners],
-        shares=points.shares,
+        vertex_indices=mesh.index_of[points.vertex_indices],
+        barycentric=points.barycentric,
         alignment_scale=ALIGNMENT_SCALE,
     ).save(target)
 
