@@ -91,7 +91,9 @@ def _advise_on_downloads(console: Console) -> None:
     age = (date.today() - date(year, month, day)).days
     advice = []
     if age > OLD_DOWNLOADER_DAYS:
-        advice.append(f"yt-dlp is {age} days old and sites change often: pip install -U 'talkmill[sites]'")
+        advice.append(
+            f"yt-dlp is {age} days old and sites change often; update it: pip install -U 'yt-dlp[default,deno]'"
+        )
     scripts = _version("yt-dlp-ejs")
     runtime = _version("deno") or (shutil.which("deno") and "on the PATH")
     _say(
@@ -99,7 +101,10 @@ def _advise_on_downloads(console: Console) -> None:
         f"video sites: yt-dlp is {age} days old, yt-dlp-ejs {scripts or 'missing'}, deno {runtime or 'missing'}",
     )
     if not scripts or not runtime:
-        advice.append("pages of some video sites give no format without them: pip install 'talkmill[sites]'")
+        advice.append(
+            "pages of some video sites offer no format without yt-dlp-ejs and deno; install both: "
+            "pip install -U 'yt-dlp[default,deno]'"
+        )
     for line in advice:
         console.print(f"advice: {line}", style="yellow", markup=False, soft_wrap=True)
 
