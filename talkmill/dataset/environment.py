@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,8 @@ import lmdb
 BYTES_PER_OPENING = 64 << 20
 # A reader takes a slot of `lock.mdb` for the time of one transaction; LMDB's own bound is 126.
 MAX_READERS = 1024
+# Another thread of this process may be about to close the same LMDB, whose last user went.
+CLOSING_SECONDS = 2.0
 
 _T = TypeVar("_T")
 
@@ -35,10 +38,15 @@ def open_environment(folder: Path, **options: Any) -> lmdb.Environment:
     if path.is_file() and not path.stat().st_size:
         raise DatasetError(f"{path} is empty: its set is lost; restore it from a copy, or delete it and run again")
     try:
-        environment = lmdb.open(str(folder), subdir=True, max_dbs=0, max_readers=MAX_READERS, **options)
+        environment = _lmdb_open(folder, options)
     except lmdb.Error as error:
-        if "already open in this process" in str(error):
-            raise DatasetError(f"{path} is being written by this process; close its DatasetWriter first") from error
+        if _is_open_here(error):
+            raise DatasetError(
+                f"{path} is open in this process by other means than a Dataset; close it there first"
+            ) from error
+        if isinstance(error, lmdb.ReadonlyError) or "Permission denied" in str(error):
+            verb = "read" if options.get("readonly") else "written"
+            raise DatasetError(f"{_denied(folder, verb)} cannot be {verb}: permission denied") from error
         raise DatasetError(f"{path} is no LMDB that can be read: {error}; move it away and run again") from error
     try:
         # The last page that the newest transaction knows of.
@@ -56,25 +64,122 @@ def open_environment(folder: Path, **options: Any) -> lmdb.Environment:
     return environment
 
 
-class ReadEnvironment:
-    """The LMDB of a folder, open for reading: once in a process, as LMDB asks, for all who read it there.
+def _lmdb_open(folder: Path, options: dict[str, Any]) -> lmdb.Environment:
+    until = time.monotonic() + CLOSING_SECONDS
+    while True:
+        try:
+            return lmdb.open(str(folder), subdir=True, max_dbs=0, max_readers=MAX_READERS, max_spare_txns=0, **options)
+        except lmdb.Error as error:
+            if not _is_open_here(error) or time.monotonic() > until:
+                raise
+        time.sleep(0.005)
 
-    It opens when something is read, and again after a fork, after `BYTES_PER_OPENING`, and where the file outgrew
-    its map. Threads take turns.
+
+def _is_open_here(error: lmdb.Error) -> bool:
+    return "already open in this process" in str(error)
+
+
+def _denied(folder: Path, verb: str) -> Path:
+    """Return which file of a set must not be read or written."""
+    paths = (folder / "data.mdb", folder / "lock.mdb")
+    mode = os.R_OK if verb == "read" else os.R_OK | os.W_OK
+    return next((path for path in paths if path.exists() and not os.access(path, mode)), folder)
+
+
+class SharedEnvironment:
+    """The LMDB of one file, open once in a process, as LMDB asks, for all who read or write it there.
+
+    For readers it opens when something is read, and again after a fork, after `BYTES_PER_OPENING`, and where the file
+    outgrew its map. While a writer of this process has it open, readers use what the writer opened. Threads take
+    turns: whoever begins a transaction holds `lock` to its end, so that no map changes and no process is forked
+    meanwhile.
     """
 
-    def __init__(self, folder: Path, identity: tuple[int, int]) -> None:
+    def __init__(self, identity: tuple[int, int]) -> None:
         """Create it; nothing is opened yet.
 
         Args:
-            folder: The folder of `data.mdb`.
-            identity: Device and number of that file.
+            identity: Device and number of `data.mdb`.
         """
         self.lock = threading.RLock()
-        self._folder, self._identity = folder, identity
-        self._environment: lmdb.Environment | None = None
+        self.identity = identity
+        self.environment: lmdb.Environment | None = None
+        self.written = False
+        # Where the file was found last; a folder can have several paths, and another name later.
+        self.folder: Path | None = None
+        self.bytes_read = 0
         self._process = 0
-        self._bytes_read = 0
+        self._lock_file: tuple[int, int] | None = None
+
+    def opened(self, folder: Path) -> lmdb.Environment:
+        """Return the LMDB, open.
+
+        Args:
+            folder: Where whoever reads looks for it.
+
+        Raises:
+            DatasetError: It is not there, or cannot be opened.
+        """
+        if self._process != os.getpid() or (self.bytes_read >= BYTES_PER_OPENING and not self.written):
+            self.close()
+        self.folder = self._where(folder)
+        return self.environment or self._has(_open_to_read(self.folder))
+
+    def write(self, folder: Path, environment: lmdb.Environment) -> None:
+        """Take what a writer of this process opened."""
+        with self.lock:
+            self._has(environment)
+            self.folder, self.written = folder, True
+
+    def close(self) -> None:
+        """Close the LMDB until something is read again; a child closes what it has of its parent's."""
+        with self.lock:
+            if self.environment is not None:
+                self.environment.close()
+            self.environment, self.written, self.bytes_read = None, False, 0
+
+    def close_for_others(self, folder: Path) -> None:
+        """Close the LMDB where the folder has another `data.mdb` by now beside the same `lock.mdb`.
+
+        LMDB opens neither of two files twice.
+        """
+        if self._lock_file is None or self._lock_file != _lock_file(folder):
+            return
+        with self.lock:
+            if not self.written:
+                self.close()
+
+    def _has(self, environment: lmdb.Environment) -> lmdb.Environment:
+        self.environment, self._process = environment, os.getpid()
+        self._lock_file = _lock_file(Path(environment.path()))
+        return environment
+
+    def _where(self, folder: Path) -> Path:
+        try:
+            found = _identity(folder)
+        except DatasetError:
+            if self.folder is None or not _is_at(self.folder, self.identity):
+                raise
+            return self.folder
+        if found != self.identity:
+            if not self.written:
+                self.close()
+            raise DatasetError(f"{folder / 'data.mdb'} was replaced by another file; open the set again")
+        return folder
+
+
+class ReadEnvironment:
+    """The LMDB of a folder for one reader; what is open is shared by all of this process."""
+
+    def __init__(self, folder: Path, shared: SharedEnvironment) -> None:
+        """Create it; nothing is opened yet.
+
+        Args:
+            folder: The folder of `data.mdb`, as this reader knows it.
+            shared: What this process has of that file.
+        """
+        self.shared = shared
+        self._folder = folder
 
     def values(self, items: list[bytes]) -> list[bytes | None]:
         """Return the values of keys as one transaction sees them; None for those that are not there.
@@ -84,7 +189,7 @@ class ReadEnvironment:
         """
         found = self.read(lambda transaction: [transaction.get(item) for item in items])
         values = [None if value is None else bytes(value) for value in found]
-        self._bytes_read += sum(len(value) for value in values if value is not None)
+        self.shared.bytes_read += sum(len(value) for value in values if value is not None)
         return values
 
     def read(self, work: Callable[[lmdb.Transaction], _T]) -> _T:
@@ -93,70 +198,96 @@ class ReadEnvironment:
         Raises:
             DatasetError: The LMDB cannot be read.
         """
-        with self.lock:
-            if self._process != os.getpid() or self._bytes_read >= BYTES_PER_OPENING:
-                self.close()
+
+        def in_transaction(environment: lmdb.Environment) -> _T:
+            with environment.begin() as transaction:
+                return work(transaction)
+
+        return self._use(in_transaction, "cannot be read")
+
+    def copy(self, target: Path) -> None:
+        """Copy the LMDB into an empty folder, as it is at one instant; others of this process wait.
+
+        Raises:
+            DatasetError: The LMDB cannot be read, or the folder cannot be written.
+        """
+        self._use(lambda environment: environment.copy(str(target)), f"cannot be copied to {target}")
+        # All its pages are in memory now.
+        self.shared.bytes_read += BYTES_PER_OPENING
+
+    def _use(self, work: Callable[[lmdb.Environment], _T], failure: str) -> _T:
+        with self.shared.lock:
             try:
-                with self._begin() as transaction:
-                    return work(transaction)
+                try:
+                    return work(self.shared.opened(self._folder))
+                except lmdb.MapResizedError:
+                    if self.shared.written:
+                        raise
+                    self.shared.close()
+                    return work(self.shared.opened(self._folder))
             except lmdb.Error as error:
-                raise DatasetError(f"{self._folder / 'data.mdb'} cannot be read: {error}") from error
-
-    def close(self) -> None:
-        """Close the LMDB until something is read again."""
-        with self.lock:
-            if self._environment is not None:
-                self._environment.close()
-            self._environment, self._bytes_read = None, 0
-
-    def _begin(self) -> lmdb.Transaction:
-        try:
-            return self._opened().begin()
-        except lmdb.MapResizedError:
-            self.close()
-            return self._opened().begin()
-
-    def _opened(self) -> lmdb.Environment:
-        if self._environment is None:
-            if _identity(self._folder) != self._identity:
-                raise DatasetError(f"{self._folder / 'data.mdb'} was replaced by another file; open the set again")
-            self._environment = self._open()
-            self._process = os.getpid()
-        return self._environment
-
-    def _open(self) -> lmdb.Environment:
-        # The table of readers keeps a writer of another process from using pages again that are being read. A folder
-        # that cannot be written, or a file system without locks, has no such table.
-        if os.access(self._folder, os.W_OK):
-            try:
-                return open_environment(self._folder, readonly=True, max_spare_txns=0)
-            except DatasetError as error:
-                if not isinstance(error.__cause__, lmdb.Error):
-                    raise
-        return open_environment(self._folder, readonly=True, max_spare_txns=0, lock=False)
+                raise DatasetError(f"{self._folder / 'data.mdb'} {failure}: {error}") from error
 
 
 def read_environment(folder: Path) -> ReadEnvironment:
-    """Return the LMDB of a folder for reading, the same to all who ask in this process.
+    """Return the LMDB of a folder for reading.
 
     Raises:
         DatasetError: There is no LMDB.
     """
-    identity = _identity(folder)
     with _guard:
-        found = _environments.get(identity)
-        if found is None:
-            found = _environments[identity] = ReadEnvironment(folder, identity)
-        return found
+        return ReadEnvironment(folder, _shared(folder))
 
 
-def stop_reading(folder: Path) -> None:
-    """Close the LMDB of a folder where this process reads it, so that this process can write it."""
-    if (folder / "data.mdb").is_file():
-        with _guard:
-            found = _environments.get(_identity(folder))
-        if found is not None:
-            found.close()
+def write_environment(folder: Path, map_size: int) -> tuple[SharedEnvironment, lmdb.Environment]:
+    """Open the LMDB of a folder for writing; readers of this process use it too from now on, until it is closed.
+
+    Args:
+        folder: The folder; its LMDB is made where it is missing.
+        map_size: Bytes of the map.
+
+    Raises:
+        DatasetError: It cannot be opened.
+    """
+    with _guard:
+        if not (folder / "data.mdb").is_file():
+            _close_for_others(folder)
+            environment = open_environment(folder, map_size=map_size)
+            shared = _shared(folder)
+            shared.write(folder, environment)
+            return shared, environment
+        shared = _shared(folder)
+        with shared.lock:
+            shared.close()
+            environment = open_environment(folder, map_size=map_size)
+            shared.write(folder, environment)
+        return shared, environment
+
+
+def _open_to_read(folder: Path) -> lmdb.Environment:
+    # The table of readers keeps a writer of another process from using pages again that are being read. A folder or
+    # a table that cannot be written, or a file system without locks, has no such table.
+    if os.access(folder, os.W_OK):
+        try:
+            return open_environment(folder, readonly=True)
+        except DatasetError as error:
+            if not isinstance(error.__cause__, lmdb.Error) or _is_open_here(error.__cause__):
+                raise
+    return open_environment(folder, readonly=True, lock=False)
+
+
+def _shared(folder: Path) -> SharedEnvironment:
+    identity = _identity(folder)
+    found = _environments.get(identity)
+    if found is None:
+        _close_for_others(folder)
+        found = _environments[identity] = SharedEnvironment(identity)
+    return found
+
+
+def _close_for_others(folder: Path) -> None:
+    for other in list(_environments.values()):
+        other.close_for_others(folder)
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -168,17 +299,34 @@ def _identity(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
+def _is_at(folder: Path, identity: tuple[int, int]) -> bool:
+    try:
+        return _identity(folder) == identity
+    except DatasetError:
+        return False
+
+
+def _lock_file(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = (folder / "lock.mdb").stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 _guard = threading.RLock()
-_environments: WeakValueDictionary[tuple[int, int], ReadEnvironment] = WeakValueDictionary()
-_held: list[ReadEnvironment] = []
+_environments: WeakValueDictionary[tuple[int, int], SharedEnvironment] = WeakValueDictionary()
+_held: list[SharedEnvironment] = []
 
 
 def _before_fork() -> None:
-    # A process that is forked must not have its parent's LMDB: it is closed, and both open it when they read.
+    # A process that is forked must not have its parent's LMDB. What is read is closed here, and both open it when
+    # they read. What is written stays open in the parent; no transaction is under way, and the child closes it.
     _guard.acquire()
     for environment in list(_environments.values()):
         environment.lock.acquire()
-        environment.close()
+        if not environment.written:
+            environment.close()
         _held.append(environment)
 
 
@@ -188,4 +336,10 @@ def _after_fork() -> None:
     _guard.release()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+def _after_fork_in_child() -> None:
+    for environment in _held:
+        environment.close()
+    _after_fork()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)

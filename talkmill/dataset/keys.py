@@ -1,5 +1,8 @@
 """The keys of the LMDB and the shape of each value. Source: OTAvatar (c8c484f) and PIRender (9e59f19) data loaders."""
 
+from operator import index
+from typing import SupportsIndex
+
 KEYPOINT, COEFFICIENTS, CONDITION, IDENTITY = "keypoint", "coeff_3dmm", "condition", "id"
 VALID, CONFIDENCE, META = "valid", "confidence", "meta"
 LENGTH_KEY, MANIFEST_KEY = b"length", b"manifest"
@@ -23,9 +26,9 @@ def number(value: int) -> str:
     return f"{value:07}"
 
 
-def key(clip: str, field: str | int) -> bytes:
+def key(clip: str, field: str | SupportsIndex) -> bytes:
     """Return the key of a clip's field or frame."""
-    return f"{clip}-{number(field) if isinstance(field, int) else field}".encode()
+    return f"{clip}-{field if isinstance(field, str) else number(index(field))}".encode()
 
 
 def entry_key(clip: str) -> bytes:

@@ -56,7 +56,7 @@ class ClipEntry:
         except ValueError as error:
             if isinstance(error, DatasetError):
                 raise
-            raise DatasetError(f"the entry of clip {name} is damaged: {error}; {_REMEDY}") from error
+            raise DatasetError(f"the entry of clip {name} is damaged: {error}; {REMEDY}") from error
 
     @classmethod
     def of(cls, name: str, value: Any) -> Self:
@@ -68,18 +68,18 @@ class ClipEntry:
         try:
             entry = cls(**value)
         except TypeError as error:
-            raise DatasetError(f"the entry of clip {name} is damaged: {error}; {_REMEDY}") from error
+            raise DatasetError(f"the entry of clip {name} is damaged: {error}; {REMEDY}") from error
         texts = (entry.split, entry.fingerprint, entry.checksum)
         if (
             type(entry.frame_count) is not int
             or entry.frame_count < 0
             or not all(isinstance(one, str) for one in texts)
         ):
-            raise DatasetError(f"the entry of clip {name} is damaged: it is {value}; {_REMEDY}")
+            raise DatasetError(f"the entry of clip {name} is damaged: it is {value}; {REMEDY}")
         return entry
 
 
-_REMEDY = "restore the set from a copy, or move it away and run the same command again"
+REMEDY = "restore the set from a copy, or move it away and run the same command again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +131,14 @@ def stored_manifest(transaction: lmdb.Transaction) -> DatasetManifest | None:
         value = json.loads(bytes(content))
         version, size, layout = value["schema_version"], value["size"], value["layout"]
         inside = value["clips"].items() if version == ENTRIES_INSIDE else ()
+        for name, _ in inside:
+            name.encode()
     except (TypeError, KeyError, AttributeError, ValueError) as error:
-        raise DatasetError(f"the manifest of the set is damaged: {type(error).__name__} {error}; {_REMEDY}") from error
+        raise DatasetError(f"the manifest of the set is damaged: {type(error).__name__} {error}; {REMEDY}") from error
     if version not in (ENTRIES_INSIDE, SCHEMA_VERSION):
         raise DatasetError(f"the set has schema version {version}, this is {SCHEMA_VERSION}")
+    if type(size) is not int or size <= 0 or not isinstance(layout, dict):
+        raise DatasetError(f"the manifest of the set is damaged: size is {size!r}, layout is {layout!r}; {REMEDY}")
     clips = {name: ClipEntry.of(name, entry) for name, entry in sorted(inside)}
     if version == SCHEMA_VERSION:
         clips = dict(_stored_entries(transaction))
@@ -148,6 +152,9 @@ def _stored_entries(transaction: lmdb.Transaction) -> list[tuple[str, ClipEntry]
         for item, content in cursor:
             if not bytes(item).startswith(ENTRY_PREFIX):
                 break
-            name = bytes(item).removeprefix(ENTRY_PREFIX).decode()
+            try:
+                name = bytes(item).removeprefix(ENTRY_PREFIX).decode()
+            except UnicodeDecodeError as error:
+                raise DatasetError(f"the key {bytes(item)!r} is damaged: it names no clip; {REMEDY}") from error
             entries.append((name, ClipEntry.decode(name, bytes(content))))
     return entries

@@ -4,9 +4,10 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import index as as_index
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +72,9 @@ def size_folder(folder: Path) -> Path:
     if not folder.exists():
         raise DatasetError(f"there is no folder {folder}")
     found = sorted(path.parent for pattern in ("*/data.mdb", "lmdb/*/data.mdb") for path in folder.glob(pattern))
-    if len(found) != 1:
+    if not found:
+        raise DatasetError(f"there is no data set in {folder}")
+    if len(found) > 1:
         raise DatasetError(f"{folder} holds {len(found)} data sets; give the folder of one data.mdb")
     return found[0]
 
@@ -94,6 +97,7 @@ class Dataset(Mapping[str, Clip]):
             DatasetError: There is no set, there are several, or what it says of itself is damaged.
         """
         self.folder = size_folder(Path(path)).absolute()
+        self._closed = False
         self._environment: ReadEnvironment | None = read_environment(self.folder)
         manifest = self._environment.read(stored_manifest)
         if manifest is None:
@@ -159,25 +163,28 @@ class Dataset(Mapping[str, Clip]):
         """
         return _meta(name, self._values(name, META)[0])
 
-    def frame(self, name: str, index: int) -> bytes:
+    def frame(self, name: str, index: SupportsIndex) -> bytes:
         """Return a frame as it is stored: a JPEG of size x size.
 
         Raises:
             IndexError: The clip has no such frame.
+            TypeError: The index is no integer.
             DatasetError: See `dataset[name]`.
         """
-        count = self.entry(name).frame_count
+        count, index = self.entry(name).frame_count, as_index(index)
         if not 0 <= index < count:
             raise IndexError(f"{name} has {count} frames, and no frame {index}")
         return self._values(name, index)[0]
 
-    def image(self, name: str, index: int) -> npt.NDArray[np.uint8]:
+    def image(self, name: str, index: SupportsIndex) -> npt.NDArray[np.uint8]:
         """Return a frame as RGB, (size, size, 3) uint8.
 
         Raises:
             IndexError: The clip has no such frame.
+            TypeError: The index is no integer.
             DatasetError: The frame is no JPEG; else see `dataset[name]`.
         """
+        index = as_index(index)
         try:
             return decode_frame(self.frame(name, index))
         except DatasetError:
@@ -209,10 +216,12 @@ class Dataset(Mapping[str, Clip]):
         """
         # Together: a writer may be at work.
         stored, length = self._opened().read(
-            lambda transaction: (stored_manifest(transaction), transaction.get(LENGTH_KEY))
+            lambda transaction: (stored_manifest(transaction), bytes(transaction.get(LENGTH_KEY) or b""))
         )
-        if stored is None or length is None:
+        if stored is None or not length:
             raise DatasetError(f"the set has no key {LENGTH_KEY.decode()}")
+        if not length.isdigit():
+            raise DatasetError(f"length is {length!r}, a number of clips was expected")
         if int(length) != len(stored.clips):
             raise DatasetError(f"length says {int(length)} clips, the manifest lists {len(stored.clips)}")
         misread = [misread_angles(self.verify_clip(name).meta) for name in self]
@@ -258,7 +267,7 @@ class Dataset(Mapping[str, Clip]):
 
     def close(self) -> None:
         """Close the set; what it says of itself stays known."""
-        self._environment = None
+        self._environment, self._closed = None, True
 
     def __enter__(self) -> Self:
         return self
@@ -272,19 +281,23 @@ class Dataset(Mapping[str, Clip]):
         return f"<Dataset of {len(self)} clips in {self.folder}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"folder": self.folder, "manifest": self.manifest}
+        return {"folder": self.folder, "manifest": self.manifest, "closed": self._closed}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.folder, self.manifest = state["folder"], state["manifest"]
-        self._environment = read_environment(self.folder)
+        self.folder, self.manifest, self._closed = state["folder"], state["manifest"], state["closed"]
+        # Found when something is read.
+        self._environment = None
 
     def _of_split(self, split: str) -> tuple[str, ...]:
         return tuple(name for name, entry in self.manifest.clips.items() if entry.split == split)
 
     def _opened(self) -> ReadEnvironment:
-        if self._environment is None:
+        environment = self._environment
+        if self._closed:
             raise ValueError(f"the data set in {self.folder} was closed")
-        return self._environment
+        if environment is None:
+            environment = self._environment = read_environment(self.folder)
+        return environment
 
     def _values(self, name: str, *fields: str | int) -> list[bytes]:
         """Return values of a clip, as one transaction sees them and its entry."""
@@ -293,6 +306,7 @@ class Dataset(Mapping[str, Clip]):
         self._check_unchanged(name, stored)
         for item, value in zip(items, values, strict=True):
             if value is None:
+                self._check_listed(name)
                 raise DatasetError(f"the set has no key {item.decode()}")
         return [value for value in values if value is not None]
 
@@ -301,9 +315,15 @@ class Dataset(Mapping[str, Clip]):
         if stored is None and self.manifest.schema_version == ENTRIES_INSIDE:
             return
         if stored is None:
-            raise DatasetError(f"clip {name} was removed after the set was opened; open it again")
+            raise DatasetError(_removed(name))
         if stored != entry.encode() and ClipEntry.decode(name, stored) != entry:
             raise DatasetError(f"clip {name} was written anew after the set was opened; open it again")
+
+    def _check_listed(self, name: str) -> None:
+        """Raise DatasetError where a clip whose entry was inside the manifest is no longer of the set."""
+        stored = self._opened().read(stored_manifest) if self.manifest.schema_version == ENTRIES_INSIDE else None
+        if stored is not None and name not in stored.clips:
+            raise DatasetError(_removed(name))
 
 
 def read_manifest(folder: Path) -> DatasetManifest:
@@ -381,6 +401,10 @@ def _meta(name: str, content: bytes) -> dict[str, Any]:
     if not isinstance(meta, dict):
         raise DatasetError(f"{name}-meta is no JSON object")
     return meta
+
+
+def _removed(name: str) -> str:
+    return f"clip {name} was removed after the set was opened; open it again"
 
 
 def _dimensions(frame: bytes) -> str:

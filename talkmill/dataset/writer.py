@@ -3,9 +3,10 @@
 import errno
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
-from talkmill.dataset.environment import open_environment, stop_reading
+from talkmill.dataset.environment import DatasetError, write_environment
 from talkmill.dataset.keys import (
     COEFFICIENTS,
     CONDITION,
@@ -34,13 +35,15 @@ from talkmill.dataset.keys import (
     number,
 )
 from talkmill.dataset.lock import locked
-from talkmill.dataset.manifest import JPEG_QUALITY, SCHEMA_VERSION, ClipEntry, DatasetManifest, stored_manifest
+from talkmill.dataset.manifest import JPEG_QUALITY, REMEDY, SCHEMA_VERSION, ClipEntry, DatasetManifest, stored_manifest
 from talkmill.dataset.names import check_name
 
 # The map is only address space; it doubles when it is full.
 FIRST_MAP_BYTES = 1 << 28
 # LMDB writes tree pages beside the values.
 SPARE_BYTES = 1 << 20
+# What the operating system says of a folder that is not to be written.
+NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 # Frames of one transaction: bounds the dirty pages that LMDB holds in memory.
 FRAMES_PER_TRANSACTION = 200
 
@@ -104,7 +107,11 @@ def reached(point: str) -> None:
 
 
 class DatasetWriter:
-    """An open LMDB; a context manager."""
+    """An open LMDB; a context manager.
+
+    Readers of the same process may be at work meanwhile. A process that is forked reads the set for itself; the
+    writer is its parent's.
+    """
 
     def __init__(self, folder: Path, size: int) -> None:
         """Open a set, or begin one. A clip that was left half written is removed; a set of talkmill 0.1 is converted.
@@ -115,16 +122,25 @@ class DatasetWriter:
 
         Raises:
             FolderBusyError: Another writer has it open.
-            ValueError: The folder holds a set of another size or schema, or no LMDB that can be opened.
+            ValueError: The folder holds a set of another size or schema, no LMDB that can be opened, or must not be
+                written.
         """
-        self._folder = folder
+        self._folder, self._process = folder, os.getpid()
         with ExitStack() as stack:
-            stack.enter_context(locked(folder, "writer"))
+            try:
+                stack.enter_context(locked(folder, "writer"))
+            except OSError as error:
+                if error.errno not in NOT_WRITABLE:
+                    raise
+                path = error.filename or folder
+                raise DatasetError(f"{path} cannot be written: {error.strerror}") from error
             existing = folder / "data.mdb"
             map_size = max(FIRST_MAP_BYTES, 2 * existing.stat().st_size if existing.exists() else 0)
-            stop_reading(folder)
-            self._environment = open_environment(folder, map_size=map_size)
-            stack.callback(self._environment.close)
+            # Not kept beyond the closing: what readers open later is theirs.
+            shared, self._environment = write_environment(folder, map_size)
+            self._turn = shared.lock
+            stack.callback(shared.close)
+            del shared
             # Readers that were killed would keep old pages from being used again.
             self._environment.reader_check()
             manifest = self._read_manifest(size)
@@ -144,7 +160,7 @@ class DatasetWriter:
         entry = self._clips.get(name)
         if entry is None or entry.fingerprint != fingerprint:
             return False
-        with self._environment.begin() as transaction:
+        with self._transaction() as transaction:
             # talkmill 0.1 could lose the keys of a clip that its manifest names.
             lengths = {field: len(transaction.get(key(name, field)) or b"") for field in ROW_SHAPES}
             return transaction.get(key(name, "length")) is not None and all(
@@ -175,9 +191,11 @@ class DatasetWriter:
             The entry of the manifest.
 
         Raises:
-            ValueError: The name is no key, the counts differ, or a value is not finite.
+            ValueError: The name is no key, there is no frame, the counts differ, or a value is not finite.
         """
         check_name(name)
+        if not len(arrays.valid):
+            raise ValueError(f"clip {name} has no frames")
         values = arrays.encoded()
         # Of a clip whose writing failed before.
         self._remove_pending()
@@ -246,16 +264,27 @@ class DatasetWriter:
         """Write in one transaction; the map grows until it fits."""
         while True:
             try:
-                with self._environment.begin(write=True) as transaction:
+                with self._transaction(write=True) as transaction:
                     for item, value in values.items():
                         transaction.put(item, value)
                     for item in delete:
                         transaction.delete(item)
                 return
             except lmdb.MapFullError:
-                self._environment.set_mapsize(2 * self._environment.info()["map_size"])
+                # No transaction may be under way.
+                with self._turn:
+                    self._environment.set_mapsize(2 * self._environment.info()["map_size"])
             except lmdb.Error as error:
                 raise self._as_os_error(error, sum(map(len, values.values()))) from error
+
+    @contextmanager
+    def _transaction(self, *, write: bool = False) -> Iterator[lmdb.Transaction]:
+        if self._process != os.getpid():
+            raise DatasetError(
+                f"{self._folder} was open for writing when this process was forked; its parent writes it"
+            )
+        with self._turn, self._environment.begin(write=write) as transaction:
+            yield transaction
 
     def _as_os_error(self, error: lmdb.Error, size_bytes: int) -> OSError:
         """Say of a write that failed whether the disk is full: LMDB calls a short write an input/output error."""
@@ -264,17 +293,20 @@ class DatasetWriter:
 
     def _remove_pending(self) -> None:
         """Delete every key of the clip that was being written or removed."""
-        with self._environment.begin() as transaction:
+        with self._transaction() as transaction:
             found = transaction.get(PENDING_KEY)
         if found is None:
             return
-        name = bytes(found).decode()
+        try:
+            name = bytes(found).decode()
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"the key pending is damaged: {bytes(found)!r} names no clip; {REMEDY}") from error
         if name in self._clips:
             # talkmill 0.1 marked a clip before it took it out of the manifest.
             self._disown(name)
         prefix = name.encode() + b"-"
         while True:
-            with self._environment.begin(write=True) as transaction:
+            with self._transaction(write=True) as transaction:
                 keys: list[bytes] = []
                 cursor = transaction.cursor()
                 if cursor.set_range(prefix):
@@ -290,7 +322,7 @@ class DatasetWriter:
             reached("keys are removed")
 
     def _read_manifest(self, size: int) -> DatasetManifest | None:
-        with self._environment.begin() as transaction:
+        with self._transaction() as transaction:
             manifest = stored_manifest(transaction)
             if manifest is None and transaction.get(LENGTH_KEY) is not None:
                 raise ValueError("the LMDB was written by another tool and has no manifest; give another --out")
@@ -299,8 +331,10 @@ class DatasetWriter:
         return manifest
 
     def close(self) -> None:
-        """Flush to disk and close."""
-        with self._opened:
+        """Flush to disk and close; in a process that was forked since, nothing happens."""
+        if self._process != os.getpid():
+            return
+        with self._opened, self._turn:
             self._environment.sync(True)
 
     def __enter__(self) -> Self:

@@ -9,11 +9,13 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, SupportsIndex
 
 import cv2
 import lmdb
 import numpy as np
 import pytest
+import torch
 
 import talkmill
 from talkmill.dataset import Dataset, UnknownClipError, environment
@@ -75,6 +77,21 @@ def test_values_and_frames_are_those_that_were_written(folder: Path) -> None:
         for index in (-1, 10):
             with pytest.raises(IndexError, match="a_000 has 10 frames"):
                 dataset.frame("a_000", index)
+
+
+@pytest.mark.parametrize("index", [np.int64(4), np.uint8(4), np.array(4), torch.tensor(4)])
+def test_a_frame_is_found_by_an_integer_of_any_kind(folder: Path, index: SupportsIndex) -> None:
+    with Dataset(folder) as dataset:
+        assert dataset.frame("a_000", index) == frames(10, 1)[4]
+        assert np.array_equal(dataset.image("a_000", index), dataset.image("a_000", 4))
+
+
+@pytest.mark.parametrize("index", [1.0, "1", np.float32(1), None])
+def test_what_is_no_integer_is_no_frame(folder: Path, index: Any) -> None:
+    with Dataset(folder) as dataset:
+        for read in (dataset.frame, dataset.image):
+            with pytest.raises(TypeError):
+                read("a_000", index)
 
 
 def test_a_set_of_0_1_is_read_as_it_is_and_converted_by_a_writer(folder: Path) -> None:
@@ -150,11 +167,45 @@ def test_a_damaged_entry_names_its_clip(folder: Path, damage: bytes) -> None:
             use(folder)
 
 
-@pytest.mark.parametrize("damage", [b"{", b"[]", b"{}", b"\xff"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"{", b"[]", b"{}", b"\xff",
+        b'{"schema_version": 2, "size": "32", "layout": {}}',
+        b'{"schema_version": 2, "size": null, "layout": {}}',
+        b'{"schema_version": 2, "size": true, "layout": {}}',
+        b'{"schema_version": 2, "size": 32, "layout": 1}',
+        b'{"schema_version": 1, "size": 32, "layout": {}, "clips": {"\\ud800": {}}}',
+    ],
+)  # fmt: skip
 def test_a_damaged_manifest_is_said(folder: Path, damage: bytes) -> None:
     put(folder, b"manifest", damage)
     with pytest.raises(DatasetError, match="the manifest of the set is damaged"):
         Dataset(folder)
+
+
+def test_a_key_that_names_no_clip_is_said(folder: Path) -> None:
+    put(folder, b"clip/\xff", b"{}")
+    with pytest.raises(DatasetError, match=r"the key b'clip/\\xff' is damaged: it names no clip"):
+        Dataset(folder)
+
+
+def test_a_length_that_is_no_number_is_said(folder: Path) -> None:
+    put(folder, b"length", b"abc")
+    with pytest.raises(DatasetError, match="length is b'abc', a number of clips was expected"):
+        verify(folder)
+
+
+def test_a_mark_that_names_no_clip_is_said_by_a_writer(folder: Path) -> None:
+    put(folder, b"pending", b"\xff")
+    with pytest.raises(DatasetError, match="the key pending is damaged"):
+        DatasetWriter(folder, SIZE)
+    verify(folder)
+
+
+def test_a_folder_without_a_set_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=f"^there is no data set in {tmp_path}$"):
+        Dataset(tmp_path)
 
 
 def test_another_schema_is_refused(folder: Path) -> None:
@@ -204,6 +255,21 @@ def frames_of(dataset: Dataset, name: str, answers: "multiprocessing.Queue[tuple
     answers.put((os.getpid(), list(dataset.frames(name))))
 
 
+def test_an_unpickled_set_is_looked_for_when_it_is_read(folder: Path) -> None:
+    with Dataset(folder) as dataset:
+        pickled = pickle.dumps(dataset)
+    closed = pickle.dumps(dataset)
+    folder.rename(folder.with_name("moved"))
+    again = pickle.loads(pickled)  # noqa: S301
+    assert again.test == ("b_000",)
+    with pytest.raises(DatasetError, match="cannot be read: No such file"):
+        again["a_000"]
+    folder.with_name("moved").rename(folder)
+    again.verify()
+    with pytest.raises(ValueError, match="was closed"):
+        pickle.loads(closed)["a_000"]  # noqa: S301
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_processes_read_the_set_of_their_parent(folder: Path, method: str) -> None:
     context = multiprocessing.get_context(method)
@@ -229,10 +295,10 @@ def test_a_fork_that_python_does_not_see_opens_the_set_for_itself(
     with Dataset(folder) as dataset:
         dataset.frame("a_000", 0)
         opened = dataset._opened()
-        before = opened._environment
+        before = opened.shared.environment
         monkeypatch.setattr("os.getpid", lambda: 1)
         dataset.frame("a_000", 0)
-        assert opened._environment is not before
+        assert opened.shared.environment is not before
 
 
 def test_a_set_can_be_read_while_another_process_writes_it(folder: Path) -> None:
@@ -265,21 +331,11 @@ with DatasetWriter(Path({str(folder)!r}), SIZE) as writer:
     assert len(verify(folder).clips) == 7
 
 
-def test_a_writer_of_the_same_process_comes_first(folder: Path) -> None:
-    """LMDB can be opened once in a process."""
-    with Dataset(folder) as dataset:
-        dataset.frame("a_000", 0)
-        with DatasetWriter(folder, SIZE), pytest.raises(DatasetError, match="close its DatasetWriter first"):
-            dataset.frame("a_000", 0)
-        assert dataset.frame("a_000", 0) == frames(1, 1)[0]
-
-
 def test_a_set_that_was_replaced_is_not_taken_for_the_one_that_was_opened(folder: Path) -> None:
     with Dataset(folder) as dataset:
         folder.rename(folder.with_name("moved"))
         with DatasetWriter(folder, SIZE) as writer:
             add(writer, "a_000", 3)
-        dataset._opened().close()
         with pytest.raises(DatasetError, match="was replaced by another file"):
             dataset.frame("a_000", 0)
 
