@@ -34,6 +34,7 @@ def locked(folder: Path, work: str) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK_NAME
+    process = os.getpid()
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
@@ -49,6 +50,11 @@ def locked(folder: Path, work: str) -> Iterator[None]:
         since = datetime.now(UTC).isoformat(timespec="seconds")
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{work} (pid {os.getpid()} on {socket.gethostname()}, since {since})\n".encode(), 0)
-        yield
+        try:
+            yield
+        finally:
+            # A child that was forked meanwhile has the descriptor too, and would keep the lock.
+            if os.getpid() == process:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
