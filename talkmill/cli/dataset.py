@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from talkmill.cli.environment import dataset_errors, open_models, read_settings
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED, clips_text
@@ -36,17 +37,20 @@ def inspect_dataset(
         table = Table("clip", "split", "frames", "valid", "focal", "trans z", "person")
         for name, values in dataset.items():
             condition = values.arrays.condition
-            table.add_row(
-                name,
-                values.entry.split,
-                str(values.entry.frame_count),
-                f"{values.arrays.valid.mean():.1%}",
-                f"{condition[0, 6]:.0f}",
-                f"{condition[:, 5].mean():.2f}",
-                values.meta.get("person") or "",
-            )
+            measured = ("-", "-", "-")
+            if values.entry.frame_count:
+                measured = (
+                    f"{values.arrays.valid.mean():.1%}",
+                    f"{condition[0, 6]:.0f}",
+                    f"{condition[:, 5].mean():.2f}",
+                )
+            person = str(values.meta.get("person") or "")
+            cells = (name, values.entry.split, str(values.entry.frame_count), *measured, person)
+            # Names are shown as they are, brackets included.
+            table.add_row(*map(Text, cells))
         console.print(table)
-        console.print(f"{clips_text(len(dataset))} of {dataset.size} pixels in {dataset.folder}", soft_wrap=True)
+        line = f"{clips_text(len(dataset))} of {dataset.size} pixels in {dataset.folder}"
+        console.print(line, soft_wrap=True, markup=False)
     return EXIT_OK
 
 
