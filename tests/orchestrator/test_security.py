@@ -92,7 +92,7 @@ def test_a_write_token_writes_and_reads(secured: Secured) -> None:
 
 def test_a_read_token_only_reads(secured: Secured) -> None:
     with client(secured, READ) as connection:
-        list(connection.list(5))
+        list(connection.runs(5))
         for call in (
             lambda: create(connection),
             lambda: connection.cancel("runs/abc"),
@@ -106,7 +106,7 @@ def test_a_read_token_only_reads(secured: Secured) -> None:
 def test_other_tokens_are_refused_and_logged_without_the_secret(token: str, why: str, secured: Secured) -> None:
     with client(secured, token) as connection:
         with pytest.raises(ServerError, match=f"UNAUTHENTICATED.*{why}"):
-            list(connection.list(1))
+            list(connection.runs(1))
         with pytest.raises(ServerError, match="UNAUTHENTICATED"):
             create(connection)
         # A stream is refused too.
@@ -139,7 +139,7 @@ def test_health_and_reflection_are_open(secured: Secured) -> None:
 
 def test_plain_text_to_the_tls_port_is_refused(secured: Secured) -> None:
     with Client(f"localhost:{secured.port}", WRITE) as connection, pytest.raises(ServerError):
-        list(connection.list(1))
+        list(connection.runs(1))
     assert not is_ready(secured.port)
 
 
@@ -147,7 +147,7 @@ def test_a_server_that_another_authority_signed_is_not_trusted(secured: Secured,
     trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
     connection = Client(f"localhost:{secured.port}", WRITE, tmp_path / "ca.pem")
     with connection, pytest.raises(ServerError):
-        list(connection.list(1))
+        list(connection.runs(1))
 
 
 def test_a_token_is_not_sent_in_plain_text_to_another_machine() -> None:
