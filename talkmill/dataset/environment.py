@@ -242,6 +242,8 @@ def read_environment(folder: Path) -> ReadEnvironment:
 def write_environment(folder: Path, map_size: int) -> tuple[SharedEnvironment, lmdb.Environment]:
     """Open the LMDB of a folder for writing; readers of this process use it too from now on, until it is closed.
 
+    Its `lock` is held for the caller, who releases it once there is something to read.
+
     Args:
         folder: The folder; its LMDB is made where it is missing.
         map_size: Bytes of the map.
@@ -254,13 +256,18 @@ def write_environment(folder: Path, map_size: int) -> tuple[SharedEnvironment, l
             _close_for_others(folder)
             environment = open_environment(folder, map_size=map_size)
             shared = _shared(folder)
+            shared.lock.acquire()
             shared.write(folder, environment)
             return shared, environment
         shared = _shared(folder)
-        with shared.lock:
+        shared.lock.acquire()
+        try:
             shared.close()
             environment = open_environment(folder, map_size=map_size)
             shared.write(folder, environment)
+        except BaseException:
+            shared.lock.release()
+            raise
         return shared, environment
 
 

@@ -140,14 +140,17 @@ class DatasetWriter:
             shared, self._environment = write_environment(folder, map_size)
             self._turn = shared.lock
             stack.callback(shared.close)
-            del shared
-            # Readers that were killed would keep old pages from being used again.
-            self._environment.reader_check()
-            manifest = self._read_manifest(size)
-            self._size, self._clips = size, manifest.clips if manifest else {}
-            if manifest is None or manifest.schema_version != SCHEMA_VERSION:
-                self._write_entries()
-            self._remove_pending()
+            with ExitStack() as beginning:
+                # Readers of this process wait until there is a manifest.
+                beginning.callback(shared.lock.release)
+                del shared
+                # Readers that were killed would keep old pages from being used again.
+                self._environment.reader_check()
+                manifest = self._read_manifest(size)
+                self._size, self._clips = size, manifest.clips if manifest else {}
+                if manifest is None or manifest.schema_version != SCHEMA_VERSION:
+                    self._write_entries()
+                self._remove_pending()
             self._opened = stack.pop_all()
 
     @property

@@ -51,6 +51,31 @@ def test_a_new_set_is_read_while_its_own_process_writes_it(tmp_path: Path) -> No
         Dataset(tmp_path).verify()
 
 
+def test_a_set_that_is_begun_has_a_manifest_before_others_see_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[object] = []
+
+    def look() -> None:
+        try:
+            found.append(len(Dataset(tmp_path)))
+        except DatasetError as error:
+            found.append(error)
+
+    thread = threading.Thread(target=look)
+    write = DatasetWriter._write_entries
+
+    def slowly(self: DatasetWriter) -> None:
+        thread.start()
+        thread.join(0.2)
+        write(self)
+
+    monkeypatch.setattr(DatasetWriter, "_write_entries", slowly)
+    with DatasetWriter(tmp_path, SIZE):
+        thread.join()
+    assert found == [0]
+
+
 def test_threads_read_while_others_write_and_copy(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +152,19 @@ def test_a_child_reads_what_its_parent_writes(folder: Path) -> None:
         assert in_child(writer.close) == "None"
         # Whatever the children did, the parent goes on.
         add(writer, "c_000", 3, seed=3)
+    assert len(verify(folder).clips) == 3
+
+
+def test_a_child_that_drops_the_writer_of_its_parent_reads(folder: Path) -> None:
+    writers = [DatasetWriter(folder, SIZE)]
+
+    def dropped() -> int:
+        writers.clear()
+        return len(verify(folder).clips)
+
+    assert in_child(dropped) == "2"
+    add(writers[0], "c_000", 3)
+    writers[0].close()
     assert len(verify(folder).clips) == 3
 
 

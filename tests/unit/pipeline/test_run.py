@@ -14,7 +14,7 @@ from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
 from talkmill.artifacts.store import CorruptArtifactError
 from talkmill.dataset.lock import FolderBusyError, locked
-from talkmill.dataset.reader import read_manifest, verify
+from talkmill.dataset.reader import Dataset, read_manifest, verify
 from talkmill.pipeline.events import Note
 from talkmill.pipeline.folders import open_store
 from talkmill.pipeline.naming import collect_sources
@@ -82,6 +82,21 @@ def test_the_set_in_the_folder_is_asked_and_no_record_of_it(tmp_path: Path) -> N
     assert run_made_up(tmp_path / "out", a).packed == ("a_000",)
     assert set_of(tmp_path / "out") == whole
     assert not list((tmp_path / "out/work/pack").glob("*/manifest.json"))
+
+
+def test_whoever_is_told_of_a_run_can_read_its_set(tmp_path: Path) -> None:
+    sources = write_sources(tmp_path / "in", "a.mp4", "b.mp4", "c.mp4")
+    read: list[int] = []
+
+    def emit(_: object) -> None:
+        if (tmp_path / "out/lmdb" / str(SIZE) / "data.mdb").is_file():
+            with Dataset(tmp_path / "out") as dataset:
+                read.append(len([dataset[name] for name in dataset]))
+
+    assert len(run_made_up(tmp_path / "out", sources[0], emit=emit).packed) == 1
+    assert run_made_up(tmp_path / "out", *sources, emit=emit).packed == ("a_000", "b_000", "c_000")
+    assert read == sorted(read)
+    assert read[-1] == 3
 
 
 def test_a_second_run_of_the_same_does_nothing(tmp_path: Path) -> None:
