@@ -1,4 +1,4 @@
-"""What a set of many clips costs, and how that grows with their number. `python -m benchmarks dataset`."""
+"""The cost of a set of many clips, and how it grows with their number. `python -m benchmarks dataset`."""
 
 import resource
 import time

@@ -1,4 +1,4 @@
-"""What the orchestrator itself costs: no-op stages, many clips. `python -m benchmarks orchestrator`.
+"""The orchestrator's own cost: many clips through no-op stages. `python -m benchmarks orchestrator`.
 
 Needs a cluster whose stages are `benchmarks.noop_stages`: `make bench-orchestrator` brings one up.
 """

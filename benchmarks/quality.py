@@ -1,4 +1,4 @@
-"""The quality bars, measured on a finished run of the test videos. `python -m benchmarks quality`."""
+"""The quality targets, measured on a finished run of the test videos. `python -m benchmarks quality`."""
 
 import wave
 from collections.abc import Callable

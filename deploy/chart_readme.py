@@ -1,4 +1,4 @@
-"""`make chart-docs`: helm/talkmill/README.md from the comments of values.yaml. Nobody edits it."""
+"""`make chart-docs`: generates helm/talkmill/README.md from the comments of values.yaml."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Bearer tokens of the PipelineService: who may read, who may write. Tokens are kept as hashes only."""
+"""Bearer tokens of the PipelineService and their scopes. Tokens are kept as hashes only."""
 
 import hmac
 import time

@@ -1,4 +1,4 @@
-"""What the orchestrator asks of a durable execution engine. Another engine takes DBOS's place by this Protocol."""
+"""The durable execution engine that the orchestrator needs, as a Protocol."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The end of a run: what pack is told, and the files that users fetch, in a place that does not expire."""
+"""The end of a run: the list that pack reads, and the files that users fetch, copied where nothing expires."""
 
 import json
 from collections.abc import Callable, Iterator

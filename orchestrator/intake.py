@@ -1,4 +1,4 @@
-"""Takes the sources of a run in, batch by batch: the first are on their way while the last are read."""
+"""Takes in the sources of a run in batches, so that the first ones start while the last ones are read."""
 
 from functools import partial
 

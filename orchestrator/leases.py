@@ -1,4 +1,4 @@
-"""Which replicas live. A replica that cannot renew its lease ends, for another has taken its work over."""
+"""Leases of the replicas. A replica that cannot renew its lease exits, because another one has taken over its work."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""The PipelineService: requests to the ledger and back. Decides nothing of how a run goes."""
+"""The PipelineService: translates requests to the ledger and back. It makes no decision about a run."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Certificates of a client of the stages. Light: settings import it before any native library is loaded."""
+"""Certificates for calling the stages. Light: settings import it before any native library is loaded."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Handles one task: reads what it begins with, calls the stage, writes what its end brings about."""
+"""Handles one task: reads its inputs, calls the stage, writes the outcome."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""Models of a served stage, found in the model folder, never fetched, for stages do not reach out."""
+"""Models of a served stage. They are found in the model folder and never fetched: stages have no internet access."""
 
 from talkmill.models.catalogue import find
 from talkmill.models.damage import DamagedModelError

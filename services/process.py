@@ -1,4 +1,4 @@
-"""What the folder of a stage gives to the server: `process.py` with SETTINGS and `build`."""
+"""The interface between the server and the folder of a stage: `process.py` with SETTINGS and `build`."""
 
 from collections.abc import Callable
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Where the networks of a served stage run. Apart from its models: not every stage has networks."""
+"""The execution provider of a served stage. A module of its own, because not every stage has networks."""
 
 from services.settings import StageServerSettings
 from talkmill.inference.runtime import Runtime, choose_runtime

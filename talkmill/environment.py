@@ -1,4 +1,4 @@
-"""The process: the user's folders, its cores, and native libraries that read the environment when loaded."""
+"""The process: the user's folders, its cores, its settings' errors, and native libraries that read the environment."""
 
 import os
 from ipaddress import ip_address

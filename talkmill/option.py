@@ -1,4 +1,4 @@
-"""What an option of a command or of the Python API says of itself, and how its value is checked."""
+"""Options of a command and of the Python API: help, flags, and the check of their values."""
 
 from dataclasses import dataclass, fields
 from typing import Any, get_type_hints

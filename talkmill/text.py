@@ -1,4 +1,4 @@
-"""Text that comes from outside: file names, pages, containers, tables, other programs' messages."""
+"""Cleans text from outside: file names, pages, containers, tables, messages of other programs."""
 
 import os
 import unicodedata

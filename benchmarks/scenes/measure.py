@@ -1,4 +1,4 @@
-"""How far a fit is from a scene's truth."""
+"""The error of a fit against the truth of its scene."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""`make dashboards`: writes deploy/grafana/dashboards/*.json. Nobody edits those.
+"""`make dashboards`: generates deploy/grafana/dashboards/*.json.
 
 The overview answers, from top to bottom: how fast is it, where does it wait, why do clips fail, what does it cost. The
 other dashboard has a row for each stage.

@@ -1,4 +1,4 @@
-"""Every server as a process under supervisord, which starts again what dies."""
+"""Every server as a process under supervisord, which restarts those that die."""
 
 import os
 import pwd

@@ -1,4 +1,4 @@
-"""Gets the real servers that no Python package brings. Every byte is checked; nothing here is shipped."""
+"""Fetches the servers that no Python package brings, and checks every byte. None of them is shipped."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""The database of the orchestrator: opening it, migrating it, living through its absence."""
+"""The database of the orchestrator: opening, migrations, and waiting while it is away."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""How much longer a run will take, from how fast it has gone."""
+"""The remaining time of a run, from the pace of its stages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""New executions: their rows and their place with the engine, in one transaction; and the window of a run's sources."""
+"""New executions: their rows and their queue entries in one transaction, and the window of a run's sources."""
 
 from collections.abc import Sequence
 

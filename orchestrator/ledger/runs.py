@@ -1,4 +1,4 @@
-"""Runs as their users see and steer them: create, read, cancel, retry."""
+"""Runs for their users: create, read, cancel, retry."""
 
 import secrets
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What a process of the coarse_fit stage is: its settings, and the stages that it holds."""
+"""The process that serves the coarse_fit stage: its settings, and how its stage is built."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""What a process of the download stage is: its settings, and the stages that it holds."""
+"""The process that serves the download stage: its settings, and how its stage is built."""
 
 from services.download.settings import DownloadSettings, forget_proxies
 from services.process import Built, one_stage

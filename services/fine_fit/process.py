@@ -1,4 +1,4 @@
-"""What a process of the fine_fit stage is: its settings, and the stages that it holds."""
+"""The process that serves the fine_fit stage: its settings, and how its stage is built."""
 
 from services.fine_fit.settings import FineFitSettings
 from services.models import installed

@@ -1,4 +1,4 @@
-"""What a process of the landmarks stage is: its settings, and the stages that it holds."""
+"""The process that serves the landmarks stage: its settings, and how its stage is built."""
 
 from services.landmarks.settings import LandmarksSettings
 from services.models import installed

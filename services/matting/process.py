@@ -1,4 +1,4 @@
-"""What a process of the matting stage is: its settings, and the stages that it holds."""
+"""The process that serves the matting stage: its settings, and how its stage is built."""
 
 from functools import cache
 

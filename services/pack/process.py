@@ -1,4 +1,4 @@
-"""What a process of the pack stage is: its settings, and the stages that it holds."""
+"""The process that serves the pack stage: its settings, and how its stage is built."""
 
 from services.process import Built, one_stage
 from services.settings import StageServerSettings

@@ -1,4 +1,4 @@
-"""What a process of the split stage is: its settings, and the stages that it holds."""
+"""The process that serves the split stage: its settings, and how its stage is built."""
 
 from services.models import installed
 from services.process import Built, one_stage

@@ -1,4 +1,4 @@
-"""What an artifact is. Knows no store."""
+"""The artifact: an immutable object in a store, identified by its sha256 and size."""
 
 import hashlib
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The store as folders: one folder a bucket. What the embedded mode uses in place of MinIO."""
+"""The store in local folders, one folder per bucket. The embedded mode uses it in place of MinIO."""
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath

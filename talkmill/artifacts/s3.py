@@ -1,4 +1,4 @@
-"""The store as S3 buckets, over the minio client: what the services use."""
+"""The store in S3 buckets, over the minio client. The services use it."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""What the pipeline asks of an object store."""
+"""The interface of an object store."""
 
 from pathlib import Path
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""The command line put together: a file of this folder a group of commands."""
+"""The command line, composed of the other modules of this folder: one per group of commands."""
 
 import sys
 from importlib.metadata import version

@@ -1,4 +1,4 @@
-"""`talkmill doctor`: what is here, what is missing, the next step."""
+"""`talkmill doctor`: what is installed, what is missing, and the next step."""
 
 import platform
 import shutil

@@ -1,4 +1,4 @@
-"""Settings and models as the environment gives them, with errors that a person can read."""
+"""Settings and models from the environment, with readable errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""`talkmill models import`: models made out of files that the user brings."""
+"""`talkmill models import`: builds models from files that the user brings."""
 
 import tempfile
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM to an event that work looks at."""
+"""Turns Ctrl-C and SIGTERM into an event that the work checks."""
 
 import signal
 import threading

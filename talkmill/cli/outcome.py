@@ -1,4 +1,4 @@
-"""How a command ends."""
+"""Exit codes and the error that ends a command."""
 
 from talkmill.text import counted
 

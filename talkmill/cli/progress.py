@@ -1,4 +1,4 @@
-"""Progress for people: live bars on a terminal, plain lines otherwise. Events come from `talkmill.pipeline.events`."""
+"""Progress of a run: live bars on a terminal, plain lines otherwise."""
 
 import time
 from types import TracebackType

@@ -1,4 +1,4 @@
-"""Options of a command out of dataclasses: one definition serves the command line, the Python API and the docs."""
+"""Makes typer options of dataclasses, so that the command line, the Python API and the docs share one definition."""
 
 import inspect
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""`talkmill token`: who may call a server."""
+"""`talkmill token`: makes a bearer token for a server."""
 
 import secrets
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A client of the PipelineService: submits, uploads, watches, fetches. Needs no credentials of the store."""
+"""A client of the PipelineService: submits, uploads, watches, fetches. It needs no credentials of the store."""
 
 import tempfile
 import time

@@ -1,4 +1,4 @@
-"""The sources of a run as a request or a list gives them."""
+"""The sources of a run, as a request or a list of sources describes them."""
 
 import json
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Which number stands in which column of a set's values: what the trainers read."""
+"""The columns of a set's values, as the trainers read them."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""A copy of a set, as it was at one instant."""
+"""Copies a set as it was at one instant."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One writer a folder: a lock that the operating system drops when its process ends, however it ends."""
+"""The lock of a folder: one writer at a time. The operating system drops it when the process ends."""
 
 import errno
 import fcntl

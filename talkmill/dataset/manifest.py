@@ -1,4 +1,4 @@
-"""What a set says of itself: one key with its size and layout, and one for each clip."""
+"""The manifest of a set: one key with its size and layout, and one entry per clip."""
 
 import json
 from dataclasses import asdict, dataclass, field

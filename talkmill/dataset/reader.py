@@ -1,4 +1,4 @@
-"""Reading a set: its clips, their values and frames, and whether it is whole."""
+"""Reads and verifies a set: its clips, their values and frames."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Writing the LMDB: a clip appears whole or not at all, the set can be continued, a clip can be removed."""
+"""Writes a set. A clip appears whole or not at all; clips can be added, replaced and removed."""
 
 import errno
 import hashlib

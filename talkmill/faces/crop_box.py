@@ -1,4 +1,4 @@
-"""The one square box of a clip."""
+"""The square crop box of a clip."""
 
 from dataclasses import dataclass
 

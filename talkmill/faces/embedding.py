@@ -1,4 +1,4 @@
-"""Who a face is: a vector of it, near for pictures of one person. Knows no names."""
+"""Face embeddings: vectors that are close for pictures of the same person."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Faces followed through a shot, and the person of a clip chosen. Arrays only; knows no video."""
+"""Tracks faces through a shot and chooses the person of a clip."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What is known before a landmark is seen: spreads of coefficients, noise of landmarks, trust in points."""
+"""Priors: spreads of the coefficients, noise of the landmarks, weights of the points."""
 
 import math
 from dataclasses import dataclass

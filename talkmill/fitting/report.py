@@ -1,4 +1,4 @@
-"""What a fit tells of itself: errors of every frame, which frames to trust, a verdict."""
+"""The report of a fit: errors per frame, which frames are valid, and a verdict."""
 
 from dataclasses import dataclass
 

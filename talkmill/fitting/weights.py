@@ -1,4 +1,4 @@
-"""How much each landmark counts."""
+"""Weights of the landmarks."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The download of a plan: each video once, its clips cut, every failure kept with its reason."""
+"""Downloads a plan: each video once, then its clips are cut. Every failure is kept with its reason."""
 
 import errno
 import threading

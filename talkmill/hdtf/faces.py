@@ -1,4 +1,4 @@
-"""Faces in a few frames of a video: where they are, and whose."""
+"""Detects and embeds faces in a few frames of a video."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Who is who across clips, by name and by face."""
+"""Finds clips of the same person, by name and by face."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Which part of a video's frame a clip shows, and whether the person is in it. Boxes in, boxes out."""
+"""The region of a video's frame that a clip shows, and whether the person is in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a download came to: a table for the terminal, CSV for machines, a page for people."""
+"""Reports a download: a table for the terminal, CSV, and an HTML page."""
 
 import csv
 import html

@@ -1,4 +1,4 @@
-"""What became of each video and clip of a plan: one small JSON file each, beside the media."""
+"""The state of each video and clip of a plan: one small JSON file each, beside the media."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What an algorithm may ask of a network. Knows no runtime."""
+"""The interface of a network."""
 
 from collections.abc import Mapping
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Who wants to know which networks are loaded and how long they take: one observer a process."""
+"""The observer that is told which networks are loaded and how long they take."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""Where and how exactly networks run: one choice a process. Knows the order of preference and nothing of models."""
+"""The execution provider of a process and the order of preference among providers."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec

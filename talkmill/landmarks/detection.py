@@ -1,4 +1,4 @@
-"""One frame's landmarks: two passes of crops around the face, several crops in the second, their agreement as trust."""
+"""Landmarks of a frame: two passes of crops around the face; the agreement of the second pass is the confidence."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Whether 68 points look like a face."""
+"""Checks whether 68 points look like a face."""
 
 import numpy as np
 import numpy.typing as npt

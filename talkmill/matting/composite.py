@@ -1,4 +1,4 @@
-"""Putting a matted foreground over a flat colour, without the old background in its edges."""
+"""Composites a matted foreground over a flat colour, without the old background in its edges."""
 
 import threading
 

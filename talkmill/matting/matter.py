@@ -1,4 +1,4 @@
-"""What a matting method is. `talkmill/stages/matting/messages.py` has the table of methods and their models."""
+"""The interface of a matting method. The table of methods: `talkmill/stages/matting/messages.py`."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""A matte held steady where the picture stands still, and free where it moves."""
+"""Temporal smoothing of a matte where the picture stands still."""
 
 import cv2
 import numpy as np

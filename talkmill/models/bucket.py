@@ -1,4 +1,4 @@
-"""Fetched models in a bucket, for machines that reach the object store and nothing else."""
+"""Models in a bucket, for machines that reach only the object store."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""The catalogue: every model as data. Knows nothing of the network or the disk beyond its own file."""
+"""The catalogue of models."""
 
 from dataclasses import dataclass
 from functools import cache

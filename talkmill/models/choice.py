@@ -1,4 +1,4 @@
-"""The models that a user may choose, and which are taken where nothing is chosen."""
+"""The models that a user may choose, and the defaults."""
 
 from dataclasses import dataclass
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""A model whose bytes are not those that were installed. Apart, so that whoever answers it needs no catalogue."""
+"""The error for a model whose bytes have changed since it was installed."""
 
 
 class DamagedModelError(ValueError):

@@ -1,4 +1,4 @@
-"""Models that lie in the model folder: found, never fetched."""
+"""Finds models in the model folder. It never fetches."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""The folder of fetched models: gets, checks, builds and finds them."""
+"""The folder of models: fetches, checks, builds and finds them."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Where models lie."""
+"""Settings of the model folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Building the stages of the embedded mode from settings and model ids."""
+"""Builds the stages of a run in one process."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""A whole run in this process, from inputs to a data set: what `talkmill.run` and the command of that name do."""
+"""A whole run in this process: `talkmill.run`, and the command of the same name."""
 
 import threading
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""What a runner tells while it works. Knows no terminal."""
+"""Events that a run emits while it works."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The clips of a set, with the files that they were packed from. The set itself says what those are, in `-meta`."""
+"""The clips of a set with the files that they were packed from, as `-meta` names them."""
 
 from dataclasses import dataclass
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Where a run in one process keeps its artifacts: `work` inside its folder."""
+"""The store of a run in one process: the folder `work` inside its output folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The pipeline as data: every stage, what it reads and what comes after it. All that walks the pipeline walks this."""
+"""The graph: every stage, what it reads, and what comes after it. All that walks the pipeline walks this table."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The pipeline in one process: sources and clips over a pool of threads, manifests as the only memory."""
+"""Runs the pipeline in one process: sources and clips on a pool of threads."""
 
 import threading
 from collections.abc import Callable, Sequence

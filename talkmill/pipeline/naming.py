@@ -1,4 +1,4 @@
-"""Inputs of the command line to named sources."""
+"""Names the sources of a run."""
 
 import hashlib
 from collections import Counter

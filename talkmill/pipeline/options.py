@@ -1,4 +1,4 @@
-"""What a person may say of a run. One definition for `talkmill run`, `talkmill submit`, the Python API and the docs."""
+"""Options of a run, defined once for `talkmill run`, `talkmill submit`, the Python API and the docs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The plan: one row a clip, as a table that people can read and edit. Knows no network and no video."""
+"""The plan: a table with one row per clip, which people can read and edit."""
 
 import csv
 import json

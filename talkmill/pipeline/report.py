@@ -1,4 +1,4 @@
-"""What a run came to, for whoever reads it afterwards: the set's `-meta`, report.json, rejected.jsonl."""
+"""The records of a run: the set's `-meta`, report.json, rejected.jsonl."""
 
 import json
 from dataclasses import asdict, dataclass, field

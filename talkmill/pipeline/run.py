@@ -1,4 +1,4 @@
-"""A whole run of the embedded mode: clips, pack, and the files that users look at."""
+"""A run of sources into the data set of a folder: clips, pack, and the files that users look at."""
 
 import filecmp
 import hashlib

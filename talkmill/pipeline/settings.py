@@ -1,4 +1,4 @@
-"""Settings of `talkmill run`: where models lie and what runs them. They never change the numbers; parameters do."""
+"""Settings of `talkmill run`: model folder and execution provider. They never change the numbers; parameters do."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Bytes that are no message get INVALID_ARGUMENT: gRPC by itself would call the sender's mistake INTERNAL."""
+"""Answers bytes that are no message with INVALID_ARGUMENT; gRPC itself answers INTERNAL."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The object store of a server, by its settings."""
+"""Opens the object store of a server."""
 
 from minio import Minio
 

@@ -1,4 +1,4 @@
-"""Sound: any source to 16 kHz mono, cut to the sample."""
+"""Reads sound as 16 kHz mono and cuts it to the sample."""
 
 import wave
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""What a stage is. A stage never sees a proto, a channel, a bucket client or an environment variable."""
+"""The contract of a stage. A stage never sees a proto, a channel, a bucket client or an environment variable."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The one table of errors: class, reason, gRPC code, whether a retry helps, what the operator should do.
+"""The table of errors: class, reason, gRPC code, whether a retry helps, and what to do.
 
 A `RejectionError` says that the input does not belong in a training set; it is written down and not tried again.
 A `FailureError` says that the machine, the network or the code failed; another try may end otherwise.
@@ -87,7 +87,8 @@ class FaceTooSmallError(RejectionError):
 class MatteLostError(RejectionError):
     """The matte misses the face in too many frames."""
 
-    reason, remedy = "MATTE_LOST", "the face is in profile, dark or cut off; try the `matting` method rvm-mobilenetv3"
+    reason = "MATTE_LOST"
+    remedy = "look at the clip: is the face in profile, dark or cut off? Or try the `matting` method rvm-mobilenetv3"
 
 
 class LandmarksInvalidError(RejectionError):
@@ -99,7 +100,8 @@ class LandmarksInvalidError(RejectionError):
 class FitFailedError(RejectionError):
     """The morphable model could not be fitted."""
 
-    reason, remedy = "FIT_FAILED", "the landmarks do not look like a head: the face is in profile or hidden"
+    reason = "FIT_FAILED"
+    remedy = "look at the clip: its landmarks do not look like a head; is the face in profile or hidden?"
 
 
 class FailureError(StageError):
@@ -107,7 +109,7 @@ class FailureError(StageError):
 
 
 class DownloadRefusedError(FailureError):
-    """The server does not give the file: today, to this machine."""
+    """The server refuses to give the file to this machine today."""
 
     reason, code, remedy = (
         "DOWNLOAD_REFUSED",
@@ -117,19 +119,19 @@ class DownloadRefusedError(FailureError):
 
 
 class VideoRemovedError(DownloadRefusedError):
-    """The video is not there any more."""
+    """The video was removed."""
 
     reason, remedy = "VIDEO_REMOVED", "look for another copy of the video; this address is dead"
 
 
 class VideoPrivateError(DownloadRefusedError):
-    """Only those whom the owner invited may see the video."""
+    """The video is private: only invited accounts may see it."""
 
     reason, remedy = "VIDEO_PRIVATE", "ask the owner, or use `cookies` of an account that was invited"
 
 
 class GeoBlockedError(FailureError):
-    """The video is not shown in this country."""
+    """The video is blocked in this country."""
 
     reason, code, remedy = (
         "GEO_BLOCKED",
@@ -139,7 +141,7 @@ class GeoBlockedError(FailureError):
 
 
 class AgeRestrictedError(FailureError):
-    """The site wants to know the viewer's age."""
+    """The site asks for an account with a confirmed age."""
 
     reason, code, remedy = (
         "AGE_RESTRICTED",
@@ -149,7 +151,7 @@ class AgeRestrictedError(FailureError):
 
 
 class SignInRequiredError(FailureError):
-    """The site wants an account, or takes this machine for a robot."""
+    """The site asks for an account, or takes this machine for a robot."""
 
     reason, code, remedy = (
         "SIGN_IN_REQUIRED",
@@ -159,7 +161,7 @@ class SignInRequiredError(FailureError):
 
 
 class FormatMissingError(FailureError):
-    """The site offers no format of the video that can be had."""
+    """The site offers no format of the video that can be downloaded."""
 
     reason, code, remedy = (
         "FORMAT_MISSING",
@@ -169,13 +171,13 @@ class FormatMissingError(FailureError):
 
 
 class DownloadFailedError(FailureError):
-    """The network failed under a download."""
+    """The network failed during a download."""
 
     reason, code, retryable, remedy = "DOWNLOAD_FAILED", "UNAVAILABLE", True, "run it again"
 
 
 class RateLimitedError(DownloadFailedError):
-    """The site has had too many requests from here."""
+    """The site received too many requests from this machine."""
 
     reason, remedy = "RATE_LIMITED", "wait an hour, then run it again with a longer `sleep`"
 
@@ -233,19 +235,19 @@ class CorruptInputError(LostInputError):
 
 
 class InputMissingError(LostInputError):
-    """A stored input is not there any more."""
+    """A stored input is missing."""
 
     reason, code, remedy = (
         "INPUT_MISSING",
         "NOT_FOUND",
-        "it has expired or was deleted: retry from the stage that made it",
+        "it has expired or was deleted; retry from the stage that made it",
     )
 
 
 class StoreDownError(FailureError):
     """The object store does not answer."""
 
-    reason, code, retryable, remedy = "STORE_UNAVAILABLE", "UNAVAILABLE", True, "see that the object store runs"
+    reason, code, retryable, remedy = "STORE_UNAVAILABLE", "UNAVAILABLE", True, "check that the object store runs"
 
 
 class ModelUnavailableError(FailureError):
@@ -255,25 +257,25 @@ class ModelUnavailableError(FailureError):
 
 
 class VideoTooLargeError(FailureError):
-    """A video has more pixels, frames or seconds, or a download more bytes, than this installation takes."""
+    """A video has more pixels, frames or seconds, or a download has more bytes, than this installation allows."""
 
     reason, code, remedy = "VIDEO_TOO_LARGE", "RESOURCE_EXHAUSTED", "cut it, or raise the limits of the services"
 
 
 class WorkerLostError(FailureError):
-    """The worker died, or fell silent, each time it had this work."""
+    """The worker died or stopped answering each time it had this work."""
 
     reason, code, remedy = "WORKER_LOST", "ABORTED", "look for the clip's request id in the stage's logs and memory"
 
 
 class ServiceFullError(FailureError):
-    """Every slot of the service is taken, or it is draining; nothing was begun."""
+    """All slots of the service are taken, or it is shutting down; the work was not started."""
 
     reason, code, retryable, remedy = "SERVICE_FULL", "UNAVAILABLE", True, "call again later"
 
 
 class InvalidRequestError(FailureError):
-    """A field of a request is not what it should be."""
+    """A field of a request is invalid."""
 
     reason, code, remedy = "INVALID_REQUEST", "INVALID_ARGUMENT", "fix the field named in the message"
 
@@ -285,19 +287,19 @@ class InvalidRequestError(FailureError):
 
 
 class UnauthenticatedError(FailureError):
-    """A call without a token, with a wrong one, or with one that has expired."""
+    """The call has no token, a wrong one, or one that has expired."""
 
     reason, code, remedy = (
         "UNAUTHENTICATED",
         "UNAUTHENTICATED",
-        "send `authorization: Bearer TOKEN` with a token that holds",
+        "send `authorization: Bearer TOKEN` with a valid token",
     )
 
 
 class ScopeMissingError(FailureError):
     """The token does not allow this call."""
 
-    reason, code, remedy = "SCOPE_MISSING", "PERMISSION_DENIED", "use a token with the scope that is named"
+    reason, code, remedy = "SCOPE_MISSING", "PERMISSION_DENIED", "use a token with the scope named in the message"
 
 
 class RunNotFoundError(FailureError):
@@ -315,7 +317,7 @@ class ClipNotFoundError(FailureError):
 class RunNotEndedError(FailureError):
     """The run has not ended yet."""
 
-    reason, code, remedy = "RUN_NOT_ENDED", "FAILED_PRECONDITION", "wait for its end, or cancel it"
+    reason, code, remedy = "RUN_NOT_ENDED", "FAILED_PRECONDITION", "wait until it has ended, or cancel it"
 
 
 class DatabaseUnavailableError(FailureError):
@@ -331,7 +333,7 @@ class CancelledError(FailureError):
 
 
 class InternalError(FailureError):
-    """A defect: an exception that no stage answers."""
+    """A defect: an unexpected exception."""
 
 
 def _all_kinds(root: type[StageError]) -> list[type[StageError]]:

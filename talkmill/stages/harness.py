@@ -1,4 +1,4 @@
-"""Runs one stage over local files, for tests and for trying things out."""
+"""Runs one stage over local files, for tests and experiments."""
 
 from collections.abc import Callable
 from pathlib import Path

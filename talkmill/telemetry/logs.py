@@ -1,4 +1,4 @@
-"""Structured logs: JSON on a pipe, readable lines on a terminal."""
+"""Structured logs: JSON, or readable lines on a terminal."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""Every metric, declared once. Never a clip, a key or a request id as a label."""
+"""All metrics. No label holds a clip, a key or a request id."""
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A part of a video, of its time and of its frame, with its sound."""
+"""Cuts a part of a video in time and space, with its sound."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Picture and sound brought into one file, without decoding either."""
+"""Joins picture and sound into one file without decoding either."""
 
 import heapq
 from collections.abc import Iterator

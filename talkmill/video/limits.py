@@ -1,4 +1,4 @@
-"""How large a video may be before it is refused: what a hostile or broken file can cost."""
+"""Limits on the size of a video."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Work done ahead of its reader: decoding, inference and encoding beside each other."""
+"""Prefetching: decoding, inference and encoding run beside each other."""
 
 import queue
 import threading

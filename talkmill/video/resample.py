@@ -1,4 +1,4 @@
-"""Which source frame stands at which instant of a constant frame rate."""
+"""Chooses the source frame for each instant of a constant frame rate."""
 
 from dataclasses import dataclass
 from fractions import Fraction

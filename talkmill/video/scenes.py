@@ -1,4 +1,4 @@
-"""Scene cuts, found while frames stream by."""
+"""Detects scene cuts while frames stream by."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Messages to frozen dataclasses and back, by field name. The only place that knows both.
+"""Converts messages to frozen dataclasses and back, by field name.
 
 A request is checked here, once: what comes out keeps the bounds of `talkmill.stages.fields`.
 """

@@ -1,4 +1,4 @@
-"""What a stage's service is on the wire, for its server and for its clients."""
+"""The RPC of each stage, for its server and its clients."""
 
 from dataclasses import dataclass
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Errors as google.rpc.Status and back. The table itself is `talkmill.stages.errors`."""
+"""Converts errors to google.rpc.Status and back. The table is `talkmill.stages.errors`."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a server keeps of a bearer token."""
+"""The hash of a bearer token, which a server keeps."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""What the crop stage is asked for and what it answers; light enough for the orchestrator to import."""
+"""Request and response types of the crop stage. Light: the orchestrator imports them."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""What the download stage is asked for and what it answers; light enough for the orchestrator to import."""
+"""Request and response types of the download stage. Light: the orchestrator imports them."""
 
 from dataclasses import dataclass, field
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""A video out of a page, by yt-dlp: formats tried in turn, retries with back-off, partial files taken up again."""
+"""Downloads the video of a page with yt-dlp: formats in turn, retries with back-off, resumed partial files."""
 
 import time
 from collections.abc import Callable

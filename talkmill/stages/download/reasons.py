@@ -1,4 +1,4 @@
-"""Why a video does not come: the downloader's exceptions and words to errors of our own. Knows no network."""
+"""Maps yt-dlp's exceptions and messages to errors of the table."""
 
 import errno
 import re

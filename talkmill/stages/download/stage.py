@@ -1,4 +1,4 @@
-"""Download: a local file, the address of a file, or a page that yt-dlp knows, to one source with its provenance."""
+"""Download: gets one source, with its provenance, from a local file, a URL, or a page that yt-dlp supports."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Getting a video from the web: a file as it is, a page through yt-dlp."""
+"""Downloads from the web: a file directly, a page with yt-dlp."""
 
 import http.client
 import time

@@ -1,4 +1,4 @@
-"""What the fine_fit stage is asked for and what it answers; light enough for the orchestrator to import."""
+"""Request and response types of the fine_fit stage. Light: the orchestrator imports them."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""The strip that people look at before they train: source, matte, crop, landmarks and mesh of a few frames."""
+"""Draws the preview: source, matte, crop, landmarks and mesh of a few frames."""
 
 from collections.abc import Callable
 from pathlib import Path

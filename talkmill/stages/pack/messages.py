@@ -1,4 +1,4 @@
-"""What the pack stage is asked for and what it answers; light enough for the orchestrator to import."""
+"""Request and response types of the pack stage. Light: the orchestrator imports them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

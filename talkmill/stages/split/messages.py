@@ -1,4 +1,4 @@
-"""What the split stage is asked for and what it answers; light enough for the orchestrator to import."""
+"""Request and response types of the split stage. Light: the orchestrator imports them."""
 
 from dataclasses import dataclass, field
 from typing import Literal
