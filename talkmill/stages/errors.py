@@ -101,7 +101,7 @@ class FitFailedError(RejectionError):
     """The morphable model could not be fitted."""
 
     reason = "FIT_FAILED"
-    remedy = "look at the clip: its landmarks do not look like a head; is the face in profile or hidden?"
+    remedy = "look at the clip: the face may be in profile or hidden, so that its landmarks do not look like a head"
 
 
 class FailureError(StageError):

@@ -76,8 +76,8 @@ def test_nothing_in_the_set_is_exit_code_one(talkmill: Cli, tmp_path: Path) -> N
         (("run", "THIS", "--out", "FILE/out"), "cannot be written"),
         (("models", "fetch", "nothing"), "choose one of"),
         (("models", "fetch", "rvm-mobilenetv3"), "--accept-licence"),
-        (("dataset", "verify", "EMPTY"), "holds 0 data sets"),
-        (("dataset", "export", "EMPTY", "--out", "OUT"), "holds 0 data sets"),
+        (("dataset", "verify", "EMPTY"), "there is no data set in"),
+        (("dataset", "export", "EMPTY", "--out", "OUT"), "there is no data set in"),
     ],
 )
 def test_usage_errors_say_what_to_do(talkmill: Cli, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
