@@ -149,7 +149,7 @@ def test_a_lost_data_set_is_packed_again(
     shutil.copytree(dataset, folder)
     shutil.rmtree(folder / "lmdb")
     result = talkmill("run", sample[0], "--out", folder, "--person", "EileenCollins")
-    assert "1 stages executed" in result.stderr
+    assert "1 stage executed" in result.stderr
     assert contents(folder / "lmdb/512") == contents(dataset / "lmdb/512")
 
 
