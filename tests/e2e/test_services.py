@@ -138,7 +138,7 @@ def test_the_clients_tell_of_runs(talkmill: Cli, real: Cluster, served: str) -> 
 def test_a_server_that_is_not_there_is_said_so(talkmill: Cli, free_port: Callable[[], int]) -> None:
     result = talkmill("list", "--server", f"127.0.0.1:{free_port()}")
     assert result.returncode == 1
-    assert "make up" in result.stderr
+    assert "is it up, and is --server right" in result.stderr
 
 
 def test_files_of_the_server_and_private_addresses_are_refused(talkmill: Cli, real: Cluster) -> None:
