@@ -6,11 +6,9 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import grpc
 import structlog
-from pydantic_settings import BaseSettings
 
 from services.executions import Executions
 from services.process import Built
@@ -26,8 +24,6 @@ from talkmill.telemetry.logs import configure_logs
 from talkmill.wire.methods import StageMethod
 
 log = structlog.get_logger()
-
-SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 
 def serve_stage(

@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from talkmill.cli.environment import dataset_errors, open_models, read_settings
-from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED, clips_text
+from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED
 from talkmill.dataset.reader import Dataset
 from talkmill.pipeline.settings import Settings
+from talkmill.text import counted
 
 app = typer.Typer(help="Data sets: inspect, verify, export.", no_args_is_help=True)
 
@@ -49,7 +50,7 @@ def inspect_dataset(
             # Names are shown as they are, brackets included.
             table.add_row(*map(Text, cells))
         console.print(table)
-        line = f"{clips_text(len(dataset))} of {dataset.size} pixels in {dataset.folder}"
+        line = f"{counted(len(dataset), 'clip')} of {dataset.size} pixels in {dataset.folder}"
         console.print(line, soft_wrap=True, markup=False)
     return EXIT_OK
 
@@ -60,7 +61,7 @@ def verify_dataset(folder: Annotated[Path, typer.Argument(help="Folder of a run,
     with dataset_errors(), Dataset(folder) as dataset:
         dataset.verify()
     frames = sum(entry.frame_count for entry in dataset.manifest.clips.values())
-    Console().print(f"{clips_text(len(dataset))}, {frames} frames: whole")
+    Console().print(f"{counted(len(dataset), 'clip')}, {frames} frames: whole")
     return EXIT_OK
 
 
@@ -81,7 +82,7 @@ def export_dataset(
         result = writers[layout](folder, out, name, open_models(read_settings(Settings), errors))
     exported = len(result.written) + len(result.kept)
     kept = f", {len(result.kept)} of them written before" if result.kept else ""
-    console.print(f"{exported} clip{'s' * (exported != 1)} in {out}{kept}", soft_wrap=True, markup=False)
+    console.print(f"{counted(exported, 'clip')} in {out}{kept}", soft_wrap=True, markup=False)
     for clip, reason in result.failed:
         errors.print(f"{clip} was not exported: {reason}", soft_wrap=True, markup=False, style="red")
     if result.strangers:

@@ -1,14 +1,7 @@
 """Exit codes and the error that ends a command."""
 
-from talkmill.text import counted
-
 EXIT_OK, EXIT_FAILED, EXIT_SOME_REJECTED, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
 class CommandError(Exception):
     """A command cannot go on; the message says what was found and what to do."""
-
-
-def clips_text(count: int) -> str:
-    """Return a number of clips in words."""
-    return counted(count, "clip")

@@ -21,6 +21,7 @@ from talkmill.pipeline.events import (
     StageStarted,
 )
 from talkmill.pipeline.graph import nodes_of
+from talkmill.text import counted
 
 # A plain line for a stage that takes long, at most this often.
 PLAIN_INTERVAL_SECONDS = 30.0
@@ -61,7 +62,7 @@ class ProgressDisplay:
                 self._finish(subject, stage, manifest.execute_seconds, cached)
             case ClipsFound(source, clips, seconds):
                 self._estimate.add(clips, seconds)
-                self._say(f"{source}: {len(clips)} clip{'s' * (len(clips) != 1)}, {seconds:.1f} s")
+                self._say(f"{source}: {counted(len(clips), 'clip')}, {seconds:.1f} s")
             case Rejected(subject, stage, rejection):
                 self._close(subject, stage)
                 self._estimate.drop(subject)

@@ -9,7 +9,7 @@ from rich.console import Console
 from talkmill.cli.environment import read_settings
 from talkmill.cli.errors import error_text, option_errors
 from talkmill.cli.interruption import cancellation
-from talkmill.cli.outcome import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_REJECTED, CommandError, clips_text
+from talkmill.cli.outcome import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from talkmill.cli.progress import ProgressDisplay
 from talkmill.cli.signature import with_options
 from talkmill.models.catalogue import UnknownModelError
@@ -45,7 +45,7 @@ def run(
 
     configure_logs("debug" if verbose else "warning")
     console = Console(stderr=True)
-    read_settings(Settings)
+    settings = read_settings(Settings)
     with cancellation() as cancelled, ProgressDisplay(console) as display:
         try:
             with option_errors():
@@ -57,6 +57,7 @@ def run(
                     known=known,
                     jobs=jobs,
                     provider=provider or "",
+                    settings=settings,
                     emit=display,
                     announce=lambda line: console.print(f"fetching {line}", markup=False, soft_wrap=True),
                     cancelled=cancelled,
@@ -75,12 +76,12 @@ def run(
 
 def _tell(console: Console, out: Path, size: int, summary: RunSummary) -> int:
     if summary.packed:
-        added = f"{clips_text(len(summary.packed))} of this command in the set; {summary.clip_count} in all"
+        added = f"{counted(len(summary.packed), 'clip')} of this command in the set; {summary.clip_count} in all"
         console.print(f"{added}: {out / 'lmdb' / str(size)}", soft_wrap=True, markup=False)
         console.print(f"look before you train: {out / 'preview'}", soft_wrap=True, markup=False)
     if summary.removed:
         console.print(
-            f"{clips_text(len(summary.removed))} of earlier commands left the set: {', '.join(summary.removed)}",
+            f"{counted(len(summary.removed), 'clip')} of earlier commands left the set: {', '.join(summary.removed)}",
             soft_wrap=True,
             markup=False,
             style="red",

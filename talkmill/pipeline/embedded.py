@@ -31,6 +31,7 @@ def run(
     known: SourceOptions = _KNOWN,
     jobs: int = 1,
     provider: str = "",
+    settings: Settings | None = None,
     emit: Callable[[Event], None] = lambda event: None,
     announce: Callable[[str], None] = lambda line: None,
     cancelled: threading.Event | None = None,
@@ -45,6 +46,7 @@ def run(
         known: What is known of the sources: person, split, plan.
         jobs: Sources and clips at a time.
         provider: Execution provider: `auto`, `cpu`, `openvino`, `cuda` or `tensorrt`; that of the settings when empty.
+        settings: Where models lie and what runs them; read from the environment when None.
         emit: Called with every event (`talkmill.pipeline.events`), from several threads, one at a time.
         announce: Called with a line for each model that is fetched.
         cancelled: Set it to stop; finished stages are kept.
@@ -68,7 +70,7 @@ def run(
         raise OptionError("out", "is empty")
     if jobs < 1:
         raise OptionError("jobs", f"{jobs}: at least 1 is wanted")
-    folder, settings = Path(out), Settings()
+    folder, settings = Path(out), settings or Settings()
     parameters = options.parameters()
     sources = known.sources(inputs)
     _check_writable(folder)

@@ -169,8 +169,7 @@ def _expand(inputs: Iterable[str]) -> list[str]:
             files = sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file())
             if not files:
                 raise InputError(f"folder {clean_text(text)} holds no video ({', '.join(sorted(VIDEO_SUFFIXES))})")
-            for file in files:
-                _refuse_work(path, file)
+            _refuse_work(path, files)
             found |= {path_text(file.resolve()): None for file in files}
         elif path.is_file():
             found[path_text(path.resolve())] = None
@@ -179,9 +178,9 @@ def _expand(inputs: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def _refuse_work(folder: Path, file: Path) -> None:
+def _refuse_work(folder: Path, files: Sequence[Path]) -> None:
     """Refuse a folder that holds a run's own files: its intermediates are videos, too."""
-    for run in file.relative_to(folder).parents:
+    for run in sorted({parent for file in files for parent in file.relative_to(folder).parents}):
         if (folder / run / "work").is_dir() and (folder / run / "lmdb").is_dir():
             raise InputError(f"{folder / run} is the folder of a data set, not of videos")
 
