@@ -18,7 +18,7 @@ from rich.table import Table
 
 from benchmarks import load
 from benchmarks.dataset import measure_dataset
-from benchmarks.quality import Bar, measure_quality
+from benchmarks.quality import Figure, measure_quality
 from talkmill.cli.app import call
 from talkmill.cli.environment import dataset_errors, open_models, read_settings
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK
@@ -56,7 +56,7 @@ def bench_stages(
         if table_file is not None:
             table_file.write_text(markdown(found))
     print(markdown(found))
-    missed = [line for line in found.ratios if line.bar is not None and line.ratio < line.bar]
+    missed = [line for line in found.ratios if line.target is not None and line.ratio < line.target]
     return EXIT_FAILED if missed else EXIT_OK
 
 
@@ -74,8 +74,8 @@ def bench_quality(
         console.print(line, markup=False, soft_wrap=True)
 
     with dataset_errors():
-        bars = measure_quality(run, images, still_clip, models, core_count(), say)
-    return _print_bars(bars)
+        figures = measure_quality(run, images, still_clip, models, core_count(), say)
+    return _print_figures(figures)
 
 
 @app.command("fit")
@@ -98,10 +98,10 @@ def bench_fit(
         bench = FitBench(
             (own, other), scenes, min(scenes, pictures), adam_steps, choose_device(provider), console.print
         )
-        bars = bench.run()
+        figures = bench.run()
     if json_file is not None:
-        json_file.write_text(json.dumps([asdict(bar) for bar in bars], indent=1))
-    return _print_bars(bars)
+        json_file.write_text(json.dumps([asdict(figure) for figure in figures], indent=1))
+    return _print_figures(figures)
 
 
 @app.command("dataset")
@@ -116,7 +116,7 @@ def bench_dataset(
     def say(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
-    return _print_bars(measure_dataset(clips, repeats, folder, say))
+    return _print_figures(measure_dataset(clips, repeats, folder, say))
 
 
 @app.command("orchestrator")
@@ -132,23 +132,23 @@ def bench_orchestrator(
 ) -> int:
     """Measure the orchestrator's own cost on a cluster of no-op stages; `make bench-orchestrator` brings one up."""
     console = Console(stderr=True)
-    target = load.Target(server, database_url, metrics_port)
+    measured = load.MeasuredServer(server, database_url, metrics_port)
 
     def say(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
-    bars = load.measure_throughput(target, clips, say)
-    bars += load.measure_create(target, sources, say) if sources else []
-    code = _print_bars(bars)
+    figures = load.measure_throughput(measured, clips, say)
+    figures += load.measure_create(measured, sources, say) if sources else []
+    code = _print_figures(figures)
     return EXIT_OK if report_only else code
 
 
-def _print_bars(bars: list[Bar]) -> int:
+def _print_figures(figures: list[Figure]) -> int:
     table = Table("what", "measured", "target", "reached")
-    for bar in bars:
-        table.add_row(bar.what, f"{bar.value:.4g}", bar.bar, "yes" if bar.reached else "NO")
+    for figure in figures:
+        table.add_row(figure.what, f"{figure.value:.4g}", figure.target, "yes" if figure.reached else "NO")
     Console(width=160).print(table)
-    return EXIT_OK if all(bar.reached for bar in bars) else EXIT_FAILED
+    return EXIT_OK if all(figure.reached for figure in figures) else EXIT_FAILED
 
 
 if __name__ == "__main__":

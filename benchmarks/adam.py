@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
-from talkmill.fitting.clip import Clip
+from talkmill.fitting.clip import ObservedClip
 from talkmill.fitting.projection import Pose
 from talkmill.fitting.smoothness import ORDER
 from talkmill.fitting.state import State
@@ -16,7 +16,7 @@ from talkmill.fitting.weights import point_weights
 LEARNING_RATE = 0.01
 
 
-def minimise(clip: Clip, start: State, metric: np.ndarray, steps: int) -> State:
+def minimise(clip: ObservedClip, start: State, metric: np.ndarray, steps: int) -> State:
     """Take Adam steps on all unknowns at once, float32, the learning rate falling to zero as a cosine.
 
     Args:

@@ -54,13 +54,13 @@ class Ratio:
         what: What was measured.
         ours: Milliseconds of CPU a frame.
         reference: Milliseconds of CPU a frame.
-        bar: The ratio that is wanted; None where none is.
+        target: The ratio that is wanted; None where none is.
     """
 
     what: str
     ours: float
     reference: float
-    bar: float | None
+    target: float | None
 
     @property
     def ratio(self) -> float:
@@ -281,7 +281,7 @@ class _Reference:
 
 
 def _ratios(costs: dict[str, Cost]) -> tuple[Ratio, ...]:
-    """Return every bar of docs/performance.md that was measured."""
+    """Return every ratio of docs/performance.md that was measured."""
 
     def cpu(name: str) -> float:
         return costs[name].cpu
@@ -320,10 +320,10 @@ def _ratios(costs: dict[str, Cost]) -> tuple[Ratio, ...]:
             if matting in costs:
                 wanted.append((what, rest + cpu(matting), theirs, wish))
     result = []
-    for what, mine, other, bar in wanted:
+    for what, mine, other, target in wanted:
         if isinstance(mine, str) and mine not in costs:
             continue
         own = cpu(mine) if isinstance(mine, str) else mine
         reference = cpu(f"reference {other}") if isinstance(other, str) else other
-        result.append(Ratio(what, own, reference, bar))
+        result.append(Ratio(what, own, reference, target))
     return tuple(result)

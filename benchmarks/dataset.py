@@ -10,13 +10,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.quality import Bar, below
+from benchmarks.quality import Figure, below
 from talkmill.dataset.reader import Dataset
 from talkmill.dataset.writer import ClipArrays, DatasetWriter, encode_frame
 
 SIZE, FRAMES = 16, 2
 # Twice the clips may take this many times the time.
-BAR = 2.3
+MOST_GROWTH = 2.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class DatasetCost:
     cpu: float
 
 
-def measure_dataset(clips: int, repeats: int, folder: Path | None, say: Callable[[str], None]) -> list[Bar]:
+def measure_dataset(clips: int, repeats: int, folder: Path | None, say: Callable[[str], None]) -> list[Figure]:
     """Measure a set of so many clips against one of twice as many.
 
     Args:
@@ -62,10 +62,10 @@ def measure_dataset(clips: int, repeats: int, folder: Path | None, say: Callable
     say(_line(many))
     what = f"{many.clips} clips over {few.clips}"
     return [
-        below(f"{what}: write", many.write / few.write, BAR),
-        below(f"{what}: open and read", (many.open + many.read) / (few.open + few.read), BAR),
-        below(f"{what}: verify", many.verify / few.verify, BAR),
-        below(f"{what}: CPU of all three", many.cpu / few.cpu, BAR),
+        below(f"{what}: write", many.write / few.write, MOST_GROWTH),
+        below(f"{what}: open and read", (many.open + many.read) / (few.open + few.read), MOST_GROWTH),
+        below(f"{what}: verify", many.verify / few.verify, MOST_GROWTH),
+        below(f"{what}: CPU of all three", many.cpu / few.cpu, MOST_GROWTH),
     ]
 
 

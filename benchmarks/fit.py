@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from benchmarks.adam import minimise
-from benchmarks.quality import Bar, below
+from benchmarks.quality import Figure, below
 from benchmarks.scenes.measure import PoseError, clip_of, fit_scene, kept_amplitude, pose_error
 from benchmarks.scenes.render import Look, render
 from benchmarks.scenes.scene import RATE, Scene, make_scene
@@ -56,14 +56,14 @@ class FitBench:
     device: str
     say: Callable[[str], None]
 
-    def run(self) -> list[Bar]:
+    def run(self) -> list[Figure]:
         """Measure everything."""
-        bars = self._landmarks() + self._focal_known() + self._intervals() + self._nod()
+        figures = self._landmarks() + self._focal_known() + self._intervals() + self._nod()
         if self.pictures:
-            bars += self._pictures()
+            figures += self._pictures()
         if self.adam_steps:
-            bars += self._speed()
-        return bars + self._long()
+            figures += self._speed()
+        return figures + self._long()
 
     def _pairs(self) -> Iterator[tuple[str, MorphableModel, MorphableModel]]:
         for shown in self.models:
@@ -71,8 +71,8 @@ class FitBench:
                 kind = "own basis" if shown is fitted else "other basis"
                 yield f"{shown.name} fitted by {fitted.name} ({kind})", shown, fitted
 
-    def _landmarks(self) -> list[Bar]:
-        bars = []
+    def _landmarks(self) -> list[Figure]:
+        figures = []
         for title, shown, fitted in self._pairs():
             self.say(f"landmarks: {title}")
             basis, own = LandmarkBasis.of(fitted), shown is fitted
@@ -80,11 +80,11 @@ class FitBench:
             for seed in range(self.scenes):
                 scene = make_scene(shown, FRAMES, seed)
                 errors.append(pose_error(scene, fit_scene(scene, basis, seed), fitted))
-            bars += _pose_bars(f"landmarks alone, {title}", errors, 1.5 if own else None, own)
-        return bars
+            figures += _pose_figures(f"landmarks alone, {title}", errors, 1.5 if own else None, own)
+        return figures
 
-    def _focal_known(self) -> list[Bar]:
-        bars = []
+    def _focal_known(self) -> list[Figure]:
+        figures = []
         for model in self.models:
             self.say(f"focal known: {model.name}")
             errors = []
@@ -93,11 +93,11 @@ class FitBench:
                 known = FitPriors(focal_pixels=scene.focal, log_focal=1e-3)
                 fit = fit_scene(scene, LandmarkBasis.of(model), seed, known)
                 errors.append(pose_error(scene, fit, model).translation)
-            bars.append(below(f"translation, focal known, {model.name}: mean error, %", float(np.mean(errors)), 1.0))
-        return bars
+            figures.append(below(f"translation, focal known, {model.name}: mean error, %", float(np.mean(errors)), 1.0))
+        return figures
 
-    def _intervals(self) -> list[Bar]:
-        bars = []
+    def _intervals(self) -> list[Figure]:
+        figures = []
         for own in (True, False):
             self.say(f"focal intervals, {'own' if own else 'other'} basis")
             errors = []
@@ -110,13 +110,13 @@ class FitBench:
             inside = [sum(e.focal_inside for e in errors), sum(e.depth_inside for e in errors)]
             widths = 100 * float(np.median([e.half_width for e in errors]))
             for what, count in zip(("focal", "z"), inside, strict=True):
-                bars.append(
-                    Bar(f"{title}: {what} inside its 90 % interval", count, ">= 26 in own", count >= 26 or not own)
+                figures.append(
+                    Figure(f"{title}: {what} inside its 90 % interval", count, ">= 26 in own", count >= 26 or not own)
                 )
-            bars.append(below(f"{title}: median half width of the focal's interval, %", widths, 25.0))
-        return bars
+            figures.append(below(f"{title}: median half width of the focal's interval, %", widths, 25.0))
+        return figures
 
-    def _nod(self) -> list[Bar]:
+    def _nod(self) -> list[Figure]:
         """A 3 Hz nod on top of a scene: what is left of it in the fitted angle."""
         self.say("nod")
         model = self.models[0]
@@ -135,10 +135,10 @@ class FitBench:
         fit = fit_scene(nodding, LandmarkBasis.of(model), 3)
         found = euler_from_rotation(fit.state.pose.rotation)[:, 0]
         kept = 100 * kept_amplitude(euler[:, 0], found, NOD_HERTZ)
-        return [Bar("landmarks alone: amplitude of a 3 Hz nod that is kept, %", kept, ">= 95", kept >= 95)]
+        return [Figure("landmarks alone: amplitude of a 3 Hz nod that is kept, %", kept, ">= 95", kept >= 95)]
 
-    def _pictures(self) -> list[Bar]:
-        bars = []
+    def _pictures(self) -> list[Figure]:
+        figures = []
         with tempfile.TemporaryDirectory() as folder:
             for shown in self.models:
                 for seed in range(self.pictures):
@@ -148,10 +148,10 @@ class FitBench:
                         for frame in render(scene, Look(seed=seed)):
                             writer.write(frame)
             for title, shown, fitted in self._pairs():
-                bars += self._refined(title, shown, fitted, folder)
-        return bars
+                figures += self._refined(title, shown, fitted, folder)
+        return figures
 
-    def _refined(self, title: str, shown: MorphableModel, fitted: MorphableModel, folder: str) -> list[Bar]:
+    def _refined(self, title: str, shown: MorphableModel, fitted: MorphableModel, folder: str) -> list[Figure]:
         self.say(f"photometric: {title}")
         errors, seconds, kept = [], [], 0
         basis = LandmarkBasis.of(fitted)
@@ -170,12 +170,12 @@ class FitBench:
             kept += refinement.kept
             errors.append(pose_error(scene, refinement.fit, fitted))
         own = shown is fitted
-        bars = _pose_bars(f"photometric, {title}", errors, 1.0 if own else 2.0, own)
-        bars.append(Bar(f"photometric, {title}: kept", kept, f"{self.pictures} reported", True))
+        figures = _pose_figures(f"photometric, {title}", errors, 1.0 if own else 2.0, own)
+        figures.append(Figure(f"photometric, {title}: kept", kept, f"{self.pictures} reported", True))
         what = f"photometric, {title}: seconds of {FRAMES} frames on {self.device}, {torch.get_num_threads()} threads"
-        return [*bars, below(what, float(np.mean(seconds)), 120.0 if self.device == "cpu" else FRAMES / RATE)]
+        return [*figures, below(what, float(np.mean(seconds)), 120.0 if self.device == "cpu" else FRAMES / RATE)]
 
-    def _speed(self) -> list[Bar]:
+    def _speed(self) -> list[Figure]:
         """The same objective, the contour fixed, by the solver and by Adam, one thread each."""
         self.say(f"speed: {self.adam_steps} Adam steps")
         threads = torch.get_num_threads()
@@ -195,13 +195,13 @@ class FitBench:
         loss = bundle.cost(other)
         ratio = theirs / ours
         return [
-            Bar(f"landmark term, {FRAMES} frames: CPU seconds of the solver", ours, "reported", True),
-            Bar(f"{self.adam_steps} Adam steps on the same objective: CPU seconds", theirs, "reported", True),
-            Bar("Adam's CPU over the solver's", ratio, ">= 40", ratio >= 40),
-            Bar("loss of the solver over Adam's", solution.cost / loss, "<= 1", solution.cost <= loss),
+            Figure(f"landmark term, {FRAMES} frames: CPU seconds of the solver", ours, "reported", True),
+            Figure(f"{self.adam_steps} Adam steps on the same objective: CPU seconds", theirs, "reported", True),
+            Figure("Adam's CPU over the solver's", ratio, ">= 40", ratio >= 40),
+            Figure("loss of the solver over Adam's", solution.cost / loss, "<= 1", solution.cost <= loss),
         ]
 
-    def _long(self) -> list[Bar]:
+    def _long(self) -> list[Figure]:
         """Each length in a process of its own, for the peak of its memory."""
         found = {}
         for count in (LONG // 4, LONG):
@@ -213,22 +213,22 @@ class FitBench:
         growth = seconds / found[LONG // 4][0]
         return [
             below(f"landmarks alone, {LONG} frames: peak memory of the process, MB", megabytes, 1500.0),
-            Bar(f"landmarks alone, {LONG} frames: CPU seconds", seconds, "reported", True),
+            Figure(f"landmarks alone, {LONG} frames: CPU seconds", seconds, "reported", True),
             below(f"CPU of {LONG} frames over that of {LONG // 4}", growth, 4.8),
         ]
 
 
-def _pose_bars(title: str, errors: list[PoseError], limit: float | None, own: bool) -> list[Bar]:
+def _pose_figures(title: str, errors: list[PoseError], limit: float | None, own: bool) -> list[Figure]:
     def mean(name: str) -> float:
         return float(np.mean([getattr(error, name) for error in errors]))
 
     rotation, what = mean("rotation"), f"{title}: mean rotation error, degrees"
-    bars = [Bar(what, rotation, "reported", True) if limit is None else below(what, rotation, limit)]
-    bars.append(Bar(f"{title}: constant rotation removed, degrees", mean("offset"), "reported", True))
+    figures = [Figure(what, rotation, "reported", True) if limit is None else below(what, rotation, limit)]
+    figures.append(Figure(f"{title}: constant rotation removed, degrees", mean("offset"), "reported", True))
     depth, what = mean("depth_over_focal"), f"{title}: mean error of z over f, %"
     # Two bases have heads of other sizes: their distances can't agree.
-    bars.append(below(what, depth, 2.0) if own else Bar(what, depth, "reported", True))
-    return [*bars, below(f"{title}: jitter over the true motion's", mean("jitter"), 1.2)]
+    figures.append(below(what, depth, 2.0) if own else Figure(what, depth, "reported", True))
+    return [*figures, below(f"{title}: jitter over the true motion's", mean("jitter"), 1.2)]
 
 
 def _video(folder: str, model: MorphableModel, seed: int) -> Path:

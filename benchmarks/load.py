@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from benchmarks.quality import Bar, below
+from benchmarks.quality import Figure, below
 from orchestrator.ledger.runs import Runs
 from orchestrator.ledger.tables import stage_run
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
@@ -26,37 +26,37 @@ MEGABYTE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What is measured.
+class MeasuredServer:
+    """An orchestrator that is measured.
 
     Attributes:
-        server: host:port of the orchestrator.
+        address: host:port.
         database_url: Of its database, to look at the backlog as the orchestrator does.
-        metrics_port: Of the orchestrator on this machine.
+        metrics_port: Its port for metrics, on this machine.
     """
 
-    server: str
+    address: str
     database_url: str
     metrics_port: int
 
 
-def measure_throughput(target: Target, clip_count: int, say: Callable[[str], None]) -> list[Bar]:
+def measure_throughput(server: MeasuredServer, clip_count: int, say: Callable[[str], None]) -> list[Figure]:
     """Run clips through no-op stages.
 
     Args:
-        target: What is measured.
+        server: What is measured.
         clip_count: Clips, each of a source of its own.
         say: Called with lines of progress.
 
     Returns:
         Wall time per execution at steady state, memory and backlog query.
     """
-    engine = sa.create_engine(target.database_url)
+    engine = sa.create_engine(server.database_url)
     done = sa.select(sa.func.count()).where(stage_run.c.state == "SUCCEEDED")
     samples: list[tuple[float, int]] = []
     memory: list[float] = []
     queries: list[float] = []
-    with Client(target.server) as client:
+    with Client(server.address) as client:
         name, _ = _create(client, clip_count, say)
         run_id = name.removeprefix("runs/")
         total = clip_count * EXECUTIONS_PER_CLIP
@@ -64,7 +64,7 @@ def measure_throughput(target: Target, clip_count: int, say: Callable[[str], Non
             with engine.connect() as connection:
                 count = connection.execute(done.where(stage_run.c.run_id == run_id)).scalar_one()
             samples.append((time.monotonic(), count))
-            memory.append(_resident(target.metrics_port))
+            memory.append(_resident(server.metrics_port))
             queries.append(_backlog_seconds(engine))
             run = client.get(name)
             if len(samples) % 15 == 1:
@@ -80,27 +80,27 @@ def measure_throughput(target: Target, clip_count: int, say: Callable[[str], Non
     quarter = max(1, len(memory) // 4)
     return [
         below(f"wall milliseconds per execution at steady state, {clip_count} clips", each, 40),
-        Bar("wall seconds of the run", samples[-1][0] - samples[0][0], "reported", True),
-        Bar("orchestrator's memory at the end of the first quarter, MB", memory[quarter], "reported", True),
+        Figure("wall seconds of the run", samples[-1][0] - samples[0][0], "reported", True),
+        Figure("orchestrator's memory at the end of the first quarter, MB", memory[quarter], "reported", True),
         below("its growth from there to the end, MB", max(memory[quarter:]) - memory[quarter], 100),
         below("backlog query, milliseconds, longest", max(queries) * 1000, 50),
     ]
 
 
-def measure_create(target: Target, source_count: int, say: Callable[[str], None]) -> list[Bar]:
+def measure_create(server: MeasuredServer, source_count: int, say: Callable[[str], None]) -> list[Figure]:
     """Create a run of many sources, and cancel it when all are taken in.
 
     Returns:
         Seconds until all sources are in, until the first clip starts, memory, and the backlog query then.
     """
-    engine = sa.create_engine(target.database_url)
+    engine = sa.create_engine(server.database_url)
     started = sa.select(sa.func.min(stage_run.c.started_at)).where(stage_run.c.stage == "matting")
     peak = 0.0
-    with Client(target.server) as client:
+    with Client(server.address) as client:
         name, created = _create(client, source_count, say)
         wall = time.time() - time.monotonic() + created
         while True:
-            peak = max(peak, _resident(target.metrics_port))
+            peak = max(peak, _resident(server.metrics_port))
             run = client.get(name)
             if run.sources_complete or run.state in ENDED:
                 break
@@ -118,7 +118,7 @@ def measure_create(target: Target, source_count: int, say: Callable[[str], None]
         below("seconds until the first clip starts", (first or float("inf")) - wall, 10),
         below("orchestrator's memory, MB, highest", peak, 500),
         below("backlog query with these, milliseconds, longest of 5", query * 1000, 50),
-        Bar("seconds to cancel it", cancelled, "reported", True),
+        Figure("seconds to cancel it", cancelled, "reported", True),
     ]
 
 

@@ -24,7 +24,7 @@ from talkmill.stages.fine_fit.messages import FineFitOutputs
 from talkmill.stages.landmarks.messages import LandmarksOutputs
 from talkmill.stages.matting.messages import MattingOutputs
 from talkmill.stages.pack.messages import PackOutputs
-from talkmill.stages.split.messages import Clip, SplitOutputs
+from talkmill.stages.split.messages import CutClip, SplitOutputs
 from talkmill.telemetry.logs import configure_logs
 from talkmill.wire.messages import fill_message
 from talkmill.wire.methods import StageMethod, stage_methods
@@ -34,7 +34,7 @@ CONTENT = b"nothing"
 
 def outputs_of(artifact: Artifact) -> dict[str, Any]:
     """Return what every stage answers: one object that is there, whatever was asked."""
-    clip = Clip(0, artifact, artifact, artifact, 25, "25", 64, 64, 0.0)
+    clip = CutClip(0, artifact, artifact, artifact, 25, "25", 64, 64, 0.0)
     return {
         "download": DownloadOutputs(artifact, {"uri": "nothing"}),
         "split": SplitOutputs((clip,)),

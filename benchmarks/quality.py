@@ -14,7 +14,7 @@ from scipy.signal import find_peaks
 from talkmill.dataset.reader import Dataset
 from talkmill.faces.detection import FaceBoxesDetector
 from talkmill.inference.runtime import cpu_runtime
-from talkmill.landmarks.detection import LandmarkDetector
+from talkmill.landmarks.detection import FaceApiDetector
 from talkmill.landmarks.points import INNER, outer_eye_distance
 from talkmill.landmarks.smoothing import jitter, smooth_over_time
 from talkmill.matting.recurrent import RecurrentMatter
@@ -33,35 +33,35 @@ TORSO = np.s_[420:700, 850:1150]
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class Figure:
     """One measured figure.
 
     Attributes:
         what: What was measured, and where.
         value: The figure.
-        bar: The bound.
-        reached: Whether the figure keeps it.
+        target: What it should be.
+        reached: Whether it is.
     """
 
     what: str
     value: float
-    bar: str
+    target: str
     reached: bool
 
 
-def below(what: str, value: float, limit: float) -> Bar:
+def below(what: str, value: float, limit: float) -> Figure:
     """Return a figure that must be under a bound."""
-    return Bar(what, value, f"< {limit:g}", value < limit)
+    return Figure(what, value, f"< {limit:g}", value < limit)
 
 
-def at_most(what: str, value: float, limit: float) -> Bar:
+def at_most(what: str, value: float, limit: float) -> Figure:
     """Return a figure that must not pass a bound."""
-    return Bar(what, value, f"<= {limit:g}", value <= limit)
+    return Figure(what, value, f"<= {limit:g}", value <= limit)
 
 
-def at_least(what: str, value: float, limit: float) -> Bar:
+def at_least(what: str, value: float, limit: float) -> Figure:
     """Return a figure that must reach a bound."""
-    return Bar(what, value, f">= {limit:g}", value >= limit)
+    return Figure(what, value, f">= {limit:g}", value >= limit)
 
 
 def measure_quality(
@@ -71,8 +71,8 @@ def measure_quality(
     models: ModelRepository,
     threads: int,
     say: Callable[[str], None],
-) -> list[Bar]:
-    """Measure every quality bar.
+) -> list[Figure]:
+    """Measure every figure of quality.
 
     Args:
         run: Folder of a finished run over the test videos, with its `work`.
@@ -87,7 +87,7 @@ def measure_quality(
     """
     dataset = Dataset(run)
     work = WorkFolder.of(dataset.folder)
-    bars: list[Bar] = []
+    figures: list[Figure] = []
     differences: dict[str, float] = {}
     rvm_model = models.installed("rvm-mobilenetv3")
     rvm = cpu_runtime(threads).load(rvm_model.path, "rvm-mobilenetv3") if rvm_model else None
@@ -98,47 +98,47 @@ def measure_quality(
         single = not clip.name.startswith(NOT_SINGLE)
         if rvm is not None and single:
             differences[clip.name] = _difference_to(RecurrentMatter(rvm), files)
-        say(f"{clip.name}: " + ", ".join(f"{bar.what.split(': ')[-1]} {bar.value:.4g}" for bar in found))
-        bars += found
+        say(f"{clip.name}: " + ", ".join(f"{figure.what.split(': ')[-1]} {figure.value:.4g}" for figure in found))
+        figures += found
     if differences:
-        bars.append(below("mean difference of alpha to RVM", float(np.mean(list(differences.values()))), 0.015))
+        figures.append(below("mean difference of alpha to RVM", float(np.mean(list(differences.values()))), 0.015))
         worst = max(differences, key=lambda name: differences[name])
-        bars.append(below(f"worst difference of alpha to RVM ({worst})", differences[worst], 0.03))
+        figures.append(below(f"worst difference of alpha to RVM ({worst})", differences[worst], 0.03))
         say(f"difference to RVM: { ({name: round(value, 4) for name, value in differences.items()}) }")
     if images is not None:
-        bars += _measure_images(images, models, threads)
+        figures += _measure_images(images, models, threads)
     if still_clip is not None:
-        bars += _measure_jitter(still_clip, models, threads)
-    return bars
+        figures += _measure_jitter(still_clip, models, threads)
+    return figures
 
 
-def _measure_clip(clip: FinishedClip, files: dict[str, Path], dataset: Dataset, audio: Path) -> list[Bar]:
+def _measure_clip(clip: FinishedClip, files: dict[str, Path], dataset: Dataset, audio: Path) -> list[Figure]:
     stages = clip.measurements
     values = dataset[clip.name]
     frames = sum(1 for _ in read_images(files["video"]))
     with wave.open(str(audio)) as sound:
         samples = sound.getnframes()
     expected = round(frames / clip.rate * SAMPLE_RATE)
-    bars = [
+    figures = [
         below(f"{clip.name}: frames that differ between clip and LMDB", abs(values.entry.frame_count - frames), 1),
         below(f"{clip.name}: samples that differ between sound and frames", abs(samples - expected), 1),
         below(f"{clip.name}: flicker", stages["matting"]["flicker"] or 0.0, 0.005),
     ]
     if not clip.name.startswith(NOT_SINGLE):
-        bars += [
+        figures += [
             at_least(f"{clip.name}: valid frames", float(values.arrays.valid.mean()), 0.99),
             at_least(f"{clip.name}: sharpness of the face", stages["crop"]["sharpness_ratio"], 0.9),
         ]
     if clip.name.startswith("otavatar_example"):
-        bars += _measure_regions(clip.name, files["alpha"])
-        bars += [
+        figures += _measure_regions(clip.name, files["alpha"])
+        figures += [
             below(f"{clip.name}: reprojection RMS inner", stages["fine_fit"]["reprojection_rms_inner_pixels"], 2.5),
             below(f"{clip.name}: reprojection RMS all", stages["fine_fit"]["reprojection_rms_pixels"], 4.0),
         ]
-    return bars
+    return figures
 
 
-def _measure_regions(name: str, matte: Path) -> list[Bar]:
+def _measure_regions(name: str, matte: Path) -> list[Figure]:
     sums, count = np.zeros(3), 0
     for alpha in read_grey_frames(matte):
         sums += [alpha[region].mean() / 255 for region in (FLAG, TREE, TORSO)]
@@ -165,13 +165,13 @@ def _difference_to(yardstick: RecurrentMatter, files: dict[str, Path]) -> float:
     return total / len(boxes)
 
 
-def _detectors(models: ModelRepository, threads: int) -> tuple[FaceBoxesDetector, LandmarkDetector]:
+def _detectors(models: ModelRepository, threads: int) -> tuple[FaceBoxesDetector, FaceApiDetector]:
     runtime = cpu_runtime(threads)
     detector = models.ensure(DEFAULT_MODELS.detector, "face_detection")
     landmarks = models.ensure(DEFAULT_MODELS.landmarks, "landmarks")
     return (
         FaceBoxesDetector(runtime.load(detector.path, detector.version.id)),
-        LandmarkDetector(runtime.load(landmarks.path, landmarks.version.id)),
+        FaceApiDetector(runtime.load(landmarks.path, landmarks.version.id)),
     )
 
 
@@ -181,7 +181,7 @@ def read_pts(path: Path) -> npt.NDArray[np.float64]:
     return np.array([[float(value) for value in line.split()] for line in body.strip().splitlines()]) - 1
 
 
-def _measure_images(folder: Path, models: ModelRepository, threads: int) -> list[Bar]:
+def _measure_images(folder: Path, models: ModelRepository, threads: int) -> list[Figure]:
     faces, landmarks = _detectors(models, threads)
     errors = []
     for label in sorted(folder.glob("*.pts")):
@@ -200,7 +200,7 @@ def _measure_images(folder: Path, models: ModelRepository, threads: int) -> list
     ]
 
 
-def _measure_jitter(path: Path, models: ModelRepository, threads: int) -> list[Bar]:
+def _measure_jitter(path: Path, models: ModelRepository, threads: int) -> list[Figure]:
     faces, landmarks = _detectors(models, threads)
     frames = list(read_frames(path, DecodeReport()))
     rate = float(Fraction(1) / Fraction((frames[-1].time_seconds - frames[0].time_seconds) / (len(frames) - 1)))

@@ -14,6 +14,10 @@ def markdown(found: Comparison) -> str:
     if found.ratios:
         lines += ["", "| what | talkmill | reference | ratio | target |", "|---|---|---|---|---|"]
     for line in found.ratios:
-        bar = "" if line.bar is None else f"{line.bar:g}" + ("" if line.ratio >= line.bar else " **not reached**")
-        lines.append(f"| {line.what} | {line.ours:.3g} | {line.reference:.4g} | {line.ratio:.2f} | {bar} |")
+        target = (
+            ""
+            if line.target is None
+            else f"{line.target:g}" + ("" if line.ratio >= line.target else " **not reached**")
+        )
+        lines.append(f"| {line.what} | {line.ours:.3g} | {line.reference:.4g} | {line.ratio:.2f} | {target} |")
     return "\n".join(lines) + "\n"

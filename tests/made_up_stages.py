@@ -31,7 +31,7 @@ from talkmill.stages.landmarks.messages import LandmarksOutputs
 from talkmill.stages.matting.messages import MattingOutputs
 from talkmill.stages.pack.stage import InPlacePackStage
 from talkmill.stages.records import MEDIA_TYPE, ClipLandmarks, CoarseFit, CropGeometry, FaceTrack, FineFit, Record
-from talkmill.stages.split.messages import Clip, SplitOutputs
+from talkmill.stages.split.messages import CutClip, SplitOutputs
 from talkmill.video.encode import alpha_writer, compatible_writer, lossless_writer
 
 SIZE, FRAMES, RATE = 64, 3, 25
@@ -87,7 +87,7 @@ def _split(stage: MadeUp, inputs: Any, context: StageContext) -> SplitOutputs:
     numbers = np.arange(FRAMES)
     boxes, scores = stage.values(FRAMES, 4), np.ones(FRAMES, np.float32)
     track = FaceTrack(boxes, scores, np.zeros(FRAMES, bool), numbers, numbers / RATE)
-    clip = Clip(
+    clip = CutClip(
         0,
         context.publish(video, "video.mp4", "video/mp4"),
         context.publish(audio, "audio.wav", "audio/wav"),

@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from benchmarks.scenes.scene import RATE, Scene
 from talkmill.arrays import Float64Array
-from talkmill.fitting.clip import Clip, ClipFit, fit_clip
+from talkmill.fitting.clip import ClipFit, ObservedClip, fit_clip
 from talkmill.fitting.priors import FitPriors
 from talkmill.fitting.projection import LandmarkBasis
 from talkmill.fitting.report import NOSE_TIP
@@ -42,11 +42,11 @@ class PoseError:
     half_width: float
 
 
-def clip_of(scene: Scene, basis: LandmarkBasis, seed: int, priors: FitPriors | None = None) -> Clip:
+def clip_of(scene: Scene, basis: LandmarkBasis, seed: int, priors: FitPriors | None = None) -> ObservedClip:
     """Return what a detector would measure of a scene."""
     landmarks = scene.landmarks(LANDMARK_NOISE, seed)
     centre = principal_point(REFERENCE_SIZE)
-    return Clip.of(basis, landmarks, np.ones(landmarks.shape[:2]), RATE, centre, priors or FitPriors())
+    return ObservedClip.of(basis, landmarks, np.ones(landmarks.shape[:2]), RATE, centre, priors or FitPriors())
 
 
 def fit_scene(scene: Scene, basis: LandmarkBasis, seed: int, priors: FitPriors | None = None) -> ClipFit:

@@ -30,12 +30,12 @@ from talkmill.dataset.names import clip_name
 from talkmill.pipeline.graph import FIRST, PACK, RunParameters, after, names_of, node_of
 from talkmill.pipeline.naming import NamedSource
 from talkmill.pipeline.report import StageRecord
-from talkmill.stages.split.messages import Clip, SplitOutputs
+from talkmill.stages.split.messages import CutClip, SplitOutputs
 
 _PARAMETERS = TypeAdapter(RunParameters)
 STAGES, SOURCE_STAGES, CLIP_STAGES = names_of(), names_of("source"), names_of("clip")
 _SOURCE = TypeAdapter(NamedSource)
-_CLIP = TypeAdapter(Clip)
+_CLIP = TypeAdapter(CutClip)
 _RECORD = TypeAdapter(StageRecord)
 
 
@@ -57,7 +57,7 @@ class Opening:
     parameters: RunParameters
     priority: int
     source: NamedSource | None
-    clip: Clip | None
+    clip: CutClip | None
     outputs: dict[str, str]
     skip_cache: bool
     losses: int
@@ -293,7 +293,9 @@ class Executions:
                 .values(state=CANCELLED)
             )
 
-    def _subject(self, connection: sa.Connection, task: Task) -> tuple[NamedSource | None, Clip | None, dict[str, str]]:
+    def _subject(
+        self, connection: sa.Connection, task: Task
+    ) -> tuple[NamedSource | None, CutClip | None, dict[str, str]]:
         if task.stage not in (*SOURCE_STAGES, *CLIP_STAGES):
             return None, None, {}
         done = connection.execute(

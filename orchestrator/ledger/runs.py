@@ -30,12 +30,12 @@ from talkmill.pipeline.graph import CLIPS_FROM, FIRST, PACK, RunParameters, name
 from talkmill.pipeline.naming import NamedSource
 from talkmill.pipeline.report import StageRecord
 from talkmill.stages.errors import ClipNotFoundError, InvalidRequestError, RunNotEndedError, RunNotFoundError
-from talkmill.stages.split.messages import Clip
+from talkmill.stages.split.messages import CutClip
 
 _PARAMETERS = TypeAdapter(RunParameters)
 SOURCE_STAGES, CLIP_STAGES = names_of("source"), names_of("clip")
 _SOURCE = TypeAdapter(NamedSource)
-_CLIP = TypeAdapter(Clip)
+_CLIP = TypeAdapter(CutClip)
 _RECORD = TypeAdapter(StageRecord)
 _ARTIFACT = TypeAdapter(Artifact)
 BATCH = 500
@@ -450,6 +450,6 @@ def record_from(text: str) -> StageRecord:
     return _RECORD.validate_json(text)
 
 
-def clip_from(text: str) -> Clip:
+def clip_from(text: str) -> CutClip:
     """Read split's clip."""
     return _CLIP.validate_json(text)

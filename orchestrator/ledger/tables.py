@@ -67,7 +67,7 @@ clip = sa.Table(
     sa.Column("source_name", sa.Text, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("number", sa.Integer, nullable=False),
-    # Split's Clip as JSON.
+    # Split's CutClip as JSON.
     sa.Column("given", sa.Text, nullable=False),
     sa.Column("frame_count", sa.BigInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False),

@@ -205,7 +205,7 @@ def _sampler(console: Console) -> "FaceSampler":
     from talkmill.hdtf.faces import FaceSampler
     from talkmill.inference.backend import Network
     from talkmill.inference.runtime import choose_runtime
-    from talkmill.landmarks.detection import LandmarkDetector
+    from talkmill.landmarks.detection import FaceApiDetector
     from talkmill.models.catalogue import Role
 
     settings = read_settings(Settings)
@@ -223,7 +223,7 @@ def _sampler(console: Console) -> "FaceSampler":
             soft_wrap=True,
         )
         return FaceSampler(detector, None, None)
-    landmarks = LandmarkDetector(load(DEFAULT_MODELS.landmarks, "landmarks"))
+    landmarks = FaceApiDetector(load(DEFAULT_MODELS.landmarks, "landmarks"))
     return FaceSampler(detector, landmarks, FaceEmbedder(load(EMBEDDING_MODEL, "face_embedding")))
 
 

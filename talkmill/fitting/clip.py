@@ -53,8 +53,8 @@ class ClipFit:
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
-    """What is measured of a clip.
+class ObservedClip:
+    """What is measured of a clip, and what is known before.
 
     Attributes:
         basis: The model's landmark points.
@@ -84,7 +84,7 @@ class Clip:
         centre: float,
         priors: FitPriors,
         focal: float | None = None,
-    ) -> "Clip":
+    ) -> "ObservedClip":
         """Check what is measured; points that are not finite lose their weight.
 
         Args:
@@ -122,7 +122,7 @@ class Clip:
         """Return the noise of a landmark in pixels."""
         return self.priors.landmark_fraction * float(np.median(outer_eye_distance(self.landmarks[self.measured])))
 
-    def part(self, frames: slice | npt.NDArray[np.int64]) -> "Clip":
+    def part(self, frames: slice | npt.NDArray[np.int64]) -> "ObservedClip":
         """Return some of its frames."""
         return replace(self, landmarks=self.landmarks[frames], weights=self.weights[frames])
 
@@ -136,7 +136,7 @@ class Clip:
         return LandmarkTerm(self.basis, self.landmarks, self.weights, sigma, self.centre, self.priors)
 
 
-def fit_clip(clip: Clip, advance: Callable[[int, int], None] = lambda done, total: None) -> ClipFit:
+def fit_clip(clip: ObservedClip, advance: Callable[[int, int], None] = lambda done, total: None) -> ClipFit:
     """Fit a clip of any length from one frame up.
 
     Args:
@@ -187,12 +187,12 @@ def spread_frames(measured: BoolArray, count: int) -> npt.NDArray[np.int64]:
     return np.asarray(frames[np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).astype(int))])
 
 
-def smoothness_of(clip: Clip, metric: Float64Array) -> Smoothness:
+def smoothness_of(clip: ObservedClip, metric: Float64Array) -> Smoothness:
     """Return the smoothness of a clip's frames; long gaps cut it."""
     return Smoothness(metric, linked_frames(clip.measured))
 
 
-def smoothing_metric(clip: Clip, state: State, sigma: float) -> Float64Array:
+def smoothing_metric(clip: ObservedClip, state: State, sigma: float) -> Float64Array:
     """Return the metric of smoothing that the landmarks of a clip give."""
     frames = spread_frames(clip.measured, WINDOW // 2)
     part = clip.part(frames)
@@ -203,7 +203,7 @@ def smoothing_metric(clip: Clip, state: State, sigma: float) -> Float64Array:
     return metric_from_data(equations.blocks, clip.rate, clip.priors.pose_cutoff, clip.priors.expression_cutoff)
 
 
-def first_state(clip: Clip) -> State:
+def first_state(clip: ObservedClip) -> State:
     """Fit each measured frame on its own at the known or the prior's focal length; the others begin between them."""
     seen = clip.measured
     focal = clip.priors.focal_pixels if clip.focal is None else clip.focal
@@ -234,7 +234,7 @@ def filled(state: State, known: BoolArray) -> State:
 
 
 def _solve_windows(
-    clip: Clip,
+    clip: ObservedClip,
     start: State,
     shared: Solution,
     sigma: float,
@@ -256,7 +256,7 @@ def _solve_windows(
     return joined(parts), iterations
 
 
-def finished(clip: Clip, sigma: float, state: State, solution: Solution) -> ClipFit:
+def finished(clip: ObservedClip, sigma: float, state: State, solution: Solution) -> ClipFit:
     """Interpolate what was not measured and project the landmarks."""
     state = filled(state, clip.measured)
     points = np.concatenate([clip.part(kept).term(sigma).points(state.part(kept)) for _, kept in windows(len(clip))])

@@ -12,7 +12,16 @@ from torch.nn import functional
 
 from talkmill.arrays import Float64Array, Frame
 from talkmill.fitting.bundle import Bundle, Solution
-from talkmill.fitting.clip import WINDOW, Clip, ClipFit, finished, joined, smoothing_metric, spread_frames, windows
+from talkmill.fitting.clip import (
+    WINDOW,
+    ClipFit,
+    ObservedClip,
+    finished,
+    joined,
+    smoothing_metric,
+    spread_frames,
+    windows,
+)
 from talkmill.fitting.lighting import Appearance, estimate
 from talkmill.fitting.photometric_term import CHUNK, PhotometricTerm, Texels, as_float, facing, sampled, view
 from talkmill.fitting.priors import PhotometricPriors
@@ -56,7 +65,7 @@ class Refinement:
 
 def refine(
     model: MorphableModel,
-    clip: Clip,
+    clip: ObservedClip,
     fit: ClipFit,
     frames: Callable[[], Iterator[Frame]],
     priors: PhotometricPriors,
@@ -126,7 +135,7 @@ def _unchanged(
 
 
 def _solve_windows(
-    clip: Clip,
+    clip: ObservedClip,
     fit: ClipFit,
     shared: Solution,
     appearance: Appearance,
@@ -206,7 +215,7 @@ class _Problem:
     """The objective of some frames: landmarks, colours, smoothness."""
 
     def __init__(
-        self, texels: Texels, clip: Clip, sigma: float, smoothness: Smoothness, priors: PhotometricPriors
+        self, texels: Texels, clip: ObservedClip, sigma: float, smoothness: Smoothness, priors: PhotometricPriors
     ) -> None:
         self._texels, self._clip, self._priors = texels, clip, priors
         self._landmarks, self._smoothness = clip.term(sigma), smoothness

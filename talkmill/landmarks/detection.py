@@ -1,6 +1,7 @@
 """Landmarks of a frame: two passes of crops around the face; the agreement of the second pass is the confidence."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -41,12 +42,8 @@ class Landmarks:
     confidence: Float32Array
 
 
-class LandmarkDetector:
-    """Runs a landmark net that wants a square around an upright face."""
-
-    def __init__(self, network: Network) -> None:
-        """Create a detector from face-api-68."""
-        self._network = network
+class LandmarkDetector(Protocol):
+    """Finds the landmarks of a face."""
 
     def detect(self, frame: Frame, face_box: Float32Array) -> Landmarks:
         """Find the landmarks of one face.
@@ -58,6 +55,18 @@ class LandmarkDetector:
         Returns:
             Points in pixels of the frame, which may lie outside it.
         """
+        ...
+
+
+class FaceApiDetector:
+    """Runs face-api-68, which wants a square around an upright face."""
+
+    def __init__(self, network: Network) -> None:
+        """Create a detector from face-api-68."""
+        self._network = network
+
+    def detect(self, frame: Frame, face_box: Float32Array) -> Landmarks:
+        """Find the landmarks of one face; see `LandmarkDetector.detect`."""
         centre = (face_box[:2] + face_box[2:]) / 2
         side = float((face_box[2:] - face_box[:2]).max()) * FIRST_SCALE
         first = self._run(frame, [crop_transform(centre, side, 0.0, SIDE)]).mean(0)

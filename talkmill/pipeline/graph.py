@@ -13,7 +13,7 @@ from talkmill.stages.fine_fit.messages import FineFitInputs, FineFitOutputs, Fin
 from talkmill.stages.landmarks.messages import LandmarksInputs, LandmarksOutputs, LandmarksParameters
 from talkmill.stages.matting.messages import MattingInputs, MattingOutputs, MattingParameters
 from talkmill.stages.pack.messages import PackInputs, PackOutputs, PackParameters
-from talkmill.stages.split.messages import Clip, SplitInputs, SplitOutputs, SplitParameters
+from talkmill.stages.split.messages import CutClip, SplitInputs, SplitOutputs, SplitParameters
 
 # What a stage is run for: each source, each clip of it, or the run as a whole.
 Scope = Literal["source", "clip", "run"]
@@ -56,7 +56,7 @@ class ClipProgress:
         outputs: Stage name to outputs; those of its source's stages may be among them.
     """
 
-    clip: Clip
+    clip: CutClip
     outputs: dict[str, Any] = field(default_factory=dict)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from talkmill.arrays import Frame
 from talkmill.artifacts.manifest import ModelVersion
-from talkmill.fitting.clip import Clip, ClipFit, fit_clip
+from talkmill.fitting.clip import ClipFit, ObservedClip, fit_clip
 from talkmill.fitting.coefficients import FINE_EXPRESSION_COUNT, FINE_IDENTITY_COUNT, padded
 from talkmill.fitting.overlay import draw_mesh, draw_points
 from talkmill.fitting.photometric import Refinement, refine
@@ -98,19 +98,23 @@ class FineFitStage:
             tuple(reasons),
         )
 
-    def _clip(self, inputs: FineFitInputs, points: npt.NDArray[np.float32], weights: npt.NDArray[np.float32]) -> Clip:
+    def _clip(
+        self, inputs: FineFitInputs, points: npt.NDArray[np.float32], weights: npt.NDArray[np.float32]
+    ) -> ObservedClip:
         # Pixel centres lie at integers: a scale acts around (-1/2, -1/2).
         scale = REFERENCE_SIZE / inputs.size
         landmarks = (points.astype(np.float64) + 0.5) * scale - 0.5
         rate, centre = float(Fraction(inputs.rate)), principal_point(REFERENCE_SIZE)
         try:
-            return Clip.of(
+            return ObservedClip.of(
                 self._basis, landmarks, weights, rate, centre, inputs.parameters.priors, inputs.parameters.focal_pixels
             )
         except ValueError as error:
             raise FitFailedError(str(error), measure=0) from error
 
-    def _refine(self, inputs: FineFitInputs, context: StageContext, clip: Clip, fit: ClipFit) -> Refinement | None:
+    def _refine(
+        self, inputs: FineFitInputs, context: StageContext, clip: ObservedClip, fit: ClipFit
+    ) -> Refinement | None:
         if not inputs.parameters.photometric:
             return None
 
@@ -148,7 +152,7 @@ class FineFitStage:
         return path
 
     def _measurements(
-        self, clip: Clip, fit: ClipFit, frames: FrameReport, refinement: Refinement | None
+        self, clip: ObservedClip, fit: ClipFit, frames: FrameReport, refinement: Refinement | None
     ) -> dict[str, Measurement]:
         low, high = fit.focal_interval()
         found: dict[str, Measurement] = {

@@ -1,13 +1,15 @@
 """Landmarks: 68 points a frame in pixels of the crop, with confidence and validity, smoothed in time."""
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
 from talkmill.artifacts.manifest import ModelVersion
+from talkmill.inference.backend import Network
 from talkmill.inference.runtime import Runtime
-from talkmill.landmarks.detection import LandmarkDetector
+from talkmill.landmarks.detection import FaceApiDetector, LandmarkDetector
 from talkmill.landmarks.fan import FanDetector
 from talkmill.landmarks.points import INNER, outer_eye_distance
 from talkmill.landmarks.smoothing import fill_gaps, jitter, smooth_over_time
@@ -21,8 +23,8 @@ from talkmill.video.decode import read_images
 from talkmill.video.prefetch import prefetched
 
 # How each landmark model of the catalogue is fed and read.
-DETECTORS: dict[str, type[LandmarkDetector] | type[FanDetector]] = {
-    "face-api-68": LandmarkDetector,
+DETECTORS: dict[str, Callable[[Network], LandmarkDetector]] = {
+    "face-api-68": FaceApiDetector,
     "fan-2d4": FanDetector,
 }
 # Trust in a frame that was filled in, against 0.5 to 1 of a measured one.

@@ -49,8 +49,8 @@ class SplitInputs:
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
-    """One person, one shot.
+class CutClip:
+    """A clip that was cut: one person, one shot.
 
     Attributes:
         index: Number of the clip in its source.
@@ -91,7 +91,7 @@ class SplitOutputs:
         notes: Of the source.
     """
 
-    clips: tuple[Clip, ...] = ()
+    clips: tuple[CutClip, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     measurements: dict[str, Measurement] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -28,7 +28,7 @@ from talkmill.stages.errors import (
 )
 from talkmill.stages.records import MEDIA_TYPE, FaceTrack
 from talkmill.stages.split.clips import ClipPlan, plan_clips
-from talkmill.stages.split.messages import Clip, SplitInputs, SplitOutputs, TimeRange
+from talkmill.stages.split.messages import CutClip, SplitInputs, SplitOutputs, TimeRange
 from talkmill.text import counted
 from talkmill.video.container import UnreadableVideoError, VideoDescription, describe
 from talkmill.video.decode import DecodeReport, read_frames
@@ -144,7 +144,7 @@ class SplitStage:
         rate: Fraction,
         audio: tuple[npt.NDArray[np.int16], float] | None,
         context: StageContext,
-    ) -> Iterator[Clip]:
+    ) -> Iterator[CutClip]:
         schedules = [
             schedule_frames(survey.times[plan.first_frame : plan.end_frame], rate, plan.start_seconds, plan.end_seconds)
             for plan in plans
@@ -169,7 +169,7 @@ class SplitStage:
         survey: _Survey,
         audio: tuple[npt.NDArray[np.int16], float] | None,
         context: StageContext,
-    ) -> Clip:
+    ) -> CutClip:
         count, rate = len(schedule.source_indices), schedule.rate
         rows = schedule.source_indices
         notes = list(plan.notes)
@@ -201,7 +201,7 @@ class SplitStage:
             "silent_padding_seconds": round(padded / SAMPLE_RATE, 4),
         }
         size = survey.size if copied else tuple(side - side % 2 for side in survey.size)
-        return Clip(
+        return CutClip(
             index=index,
             video=context.publish(video, f"clip_{index:03}.mp4", "video/mp4"),
             audio=context.publish(wav, f"clip_{index:03}.wav", "audio/wav"),

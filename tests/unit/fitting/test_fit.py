@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from talkmill.fitting import clip as clip_module
 from talkmill.fitting.alignment import align, five_points, warping_matrix
-from talkmill.fitting.clip import Clip, fit_clip
+from talkmill.fitting.clip import ObservedClip, fit_clip
 from talkmill.fitting.coefficients import COARSE_SLICES, CoarseCoefficients, padded
 from talkmill.fitting.frames import fit_frames
 from talkmill.fitting.priors import FitPriors
@@ -59,7 +59,7 @@ def degrees_between(first: np.ndarray, second: np.ndarray) -> float:
 
 def fit(basis: LandmarkBasis, landmarks: np.ndarray, **options: object) -> clip_module.ClipFit:
     weights = np.ones(landmarks.shape[:2])
-    return fit_clip(Clip.of(basis, landmarks, options.pop("weights", weights), 25.0, CENTRE, FitPriors()))
+    return fit_clip(ObservedClip.of(basis, landmarks, options.pop("weights", weights), 25.0, CENTRE, FitPriors()))
 
 
 def test_projection_and_jacobian_agree_with_finite_differences(basis: LandmarkBasis) -> None:

@@ -71,7 +71,7 @@ def truth(scene: Scene) -> State:
     return State(pose, scene.expression, scene.identity, float(np.log(scene.focal)))
 
 
-def clip_of(scene: Scene, basis: LandmarkBasis, seed: int) -> clip_module.Clip:
+def clip_of(scene: Scene, basis: LandmarkBasis, seed: int) -> clip_module.ObservedClip:
     """Five frames a second, as the scene was thinned."""
     return replace(scene_clip(scene, basis, seed), rate=5.0)
 

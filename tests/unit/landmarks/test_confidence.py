@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from benchmarks.quality import read_pts
 from talkmill.inference.runtime import cpu_runtime
-from talkmill.landmarks.detection import LandmarkDetector
+from talkmill.landmarks.detection import FaceApiDetector
 from talkmill.landmarks.points import outer_eye_distance
 from talkmill.models.repository import ModelRepository
 
@@ -36,7 +36,7 @@ def spoilt(image: np.ndarray, kind: int, low: np.ndarray, size: np.ndarray, rand
 @pytest.fixture(scope="module")
 def measured(models: ModelRepository, assets: Path) -> tuple[np.ndarray, np.ndarray]:
     """Errors in outer-eye distances and confidences, point by point."""
-    detector = LandmarkDetector(cpu_runtime(2).load(models.ensure("face-api-68", "landmarks").path, "l"))
+    detector = FaceApiDetector(cpu_runtime(2).load(models.ensure("face-api-68", "landmarks").path, "l"))
     errors, confidences = [], []
     for name in PHOTOGRAPHS:
         truth = read_pts(assets / "images" / f"{Path(name).stem}.pts")

@@ -10,7 +10,7 @@ from talkmill.faces.embedding import FaceEmbedder
 from talkmill.hdtf.faces import FaceSampler
 from talkmill.hdtf.people import ONE_PERSON, TWO_PEOPLE
 from talkmill.inference.runtime import cpu_runtime
-from talkmill.landmarks.detection import LandmarkDetector
+from talkmill.landmarks.detection import FaceApiDetector
 from talkmill.models.repository import ModelRepository
 
 ONE_MAN = ("edtalk_uncrop_Obama", "3ddfa_obama")
@@ -22,7 +22,7 @@ def vectors(models: ModelRepository, assets: Path) -> dict[str, np.ndarray]:
     runtime = cpu_runtime(2)
     sampler = FaceSampler(
         FaceBoxesDetector(runtime.load(models.ensure("faceboxes-v2", "face_detection").path, "f")),
-        LandmarkDetector(runtime.load(models.ensure("face-api-68", "landmarks").path, "l")),
+        FaceApiDetector(runtime.load(models.ensure("face-api-68", "landmarks").path, "l")),
         FaceEmbedder(runtime.load(models.ensure("face-api-embedding", "face_embedding").path, "e")),
     )
     found = {}

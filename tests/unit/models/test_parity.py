@@ -9,7 +9,7 @@ import onnxruntime as ort
 from benchmarks.quality import read_pts
 from talkmill.faces.detection import FaceBoxesDetector
 from talkmill.inference.onnx_backend import OnnxNetwork
-from talkmill.landmarks.detection import LandmarkDetector
+from talkmill.landmarks.detection import FaceApiDetector
 from talkmill.landmarks.points import INNER, outer_eye_distance
 from talkmill.models.repository import ModelRepository
 
@@ -29,7 +29,7 @@ def test_selfie_equals_another_conversion(models: ModelRepository, assets: Path)
 
 def test_landmarks_on_labelled_photographs(models: ModelRepository, assets: Path) -> None:
     faces = FaceBoxesDetector(OnnxNetwork(models.ensure("faceboxes-v2", "face_detection").path, "f", CPU, 2))
-    landmarks = LandmarkDetector(OnnxNetwork(models.ensure("face-api-68", "landmarks").path, "l", CPU, 2))
+    landmarks = FaceApiDetector(OnnxNetwork(models.ensure("face-api-68", "landmarks").path, "l", CPU, 2))
     errors = []
     for name in ("breakingbad.jpg", "einstein.jpg", "eos_image_0010.png"):
         truth = read_pts(assets / "images" / f"{Path(name).stem}.pts")
@@ -38,7 +38,7 @@ def test_landmarks_on_labelled_photographs(models: ModelRepository, assets: Path
         (box,) = [box for box in faces.detect(image).boxes if (box[:2] < centre).all() and (centre < box[2:]).all()]
         found = landmarks.detect(image, box)
         errors.append(np.linalg.norm(found.points - truth, axis=1) / outer_eye_distance(truth))
-    # The project's own bar; two of the three photographs are hard poses.
+    # The project's own target; two of the three photographs are hard poses.
     assert np.mean(errors) <= 0.08
     assert np.mean(np.array(errors)[:, INNER]) <= 0.06
 
@@ -47,7 +47,7 @@ def test_mirrored_faces_have_mirrored_landmarks(models: ModelRepository, assets:
     from talkmill.landmarks.points import MIRROR
 
     faces = FaceBoxesDetector(OnnxNetwork(models.ensure("faceboxes-v2", "face_detection").path, "f", CPU, 2))
-    landmarks = LandmarkDetector(OnnxNetwork(models.ensure("face-api-68", "landmarks").path, "l", CPU, 2))
+    landmarks = FaceApiDetector(OnnxNetwork(models.ensure("face-api-68", "landmarks").path, "l", CPU, 2))
     image = np.ascontiguousarray(cv2.imread(str(assets / "images/eos_image_0010.png"))[..., ::-1])
     box = faces.detect(image).boxes[0]
     width = image.shape[1] - 1

@@ -8,13 +8,13 @@ import pytest
 from talkmill.faces.detection import FaceBoxesDetector
 from talkmill.inference.backend import PrecisionUnavailableError
 from talkmill.inference.runtime import Runtime, available_providers, choose_runtime, cpu_runtime
-from talkmill.landmarks.detection import LandmarkDetector
+from talkmill.landmarks.detection import FaceApiDetector
 from talkmill.landmarks.points import outer_eye_distance
 from talkmill.matting.fusion import FusionMatter
 from talkmill.models.repository import ModelRepository
 from talkmill.video.decode import read_images
 
-# Mean difference of a matte to that of the CPU in fp32 (docs/models.md): the bar is 0.005.
+# Mean difference of a matte to that of the CPU in fp32 (docs/models.md): the target is 0.005.
 BF16_MATTE = 0.005
 CLIPS = ("otavatar_example", "retalking_5", "real3d_May_5s")
 
@@ -76,7 +76,7 @@ def test_the_points_are_the_same(
     models: ModelRepository, faces: dict[str, list[tuple[np.ndarray, np.ndarray]]]
 ) -> None:
     path = models.ensure("face-api-68", "landmarks").path
-    ours, theirs = (LandmarkDetector(place.load(path, "l")) for place in (Runtime("openvino", 2), cpu_runtime(2)))
+    ours, theirs = (FaceApiDetector(place.load(path, "l")) for place in (Runtime("openvino", 2), cpu_runtime(2)))
     for frames in faces.values():
         for frame, box in frames:
             there = theirs.detect(frame, box).points

@@ -21,12 +21,12 @@ def model(models: ModelRepository) -> MorphableModel:
     return MorphableModel.load(models.ensure("makehuman-head", "morphable").path)
 
 
-def test_landmarks_alone_keep_their_bars(model: MorphableModel) -> None:
+def test_landmarks_alone_keep_their_targets(model: MorphableModel) -> None:
     scene = make_scene(model, 126, 2)
     found = pose_error(scene, fit_scene(scene, LandmarkBasis.of(model), 2), model)
     assert found.rotation < 1.5
     assert found.depth_over_focal < 2.0
-    # Of one slow head; the bar of 1.2 is the mean over scenes.
+    # Of one slow head; the target of 1.2 is the mean over scenes.
     assert found.jitter < 2.0
     assert found.half_width < 0.25
 
