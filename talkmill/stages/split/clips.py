@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from talkmill.faces.detection import Detections
 from talkmill.faces.tracking import FaceTrack, choose_people, track_faces
 from talkmill.stages.errors import ClipTooShortError, FaceTooSmallError, NoFaceError, StageError
 from talkmill.text import counted
+from talkmill.video.resample import schedule_frames
 
 if TYPE_CHECKING:
     from talkmill.stages.split.messages import SplitParameters, TimeRange
@@ -44,6 +46,7 @@ def plan_clips(
     times: npt.NDArray[np.float64],
     detections: Sequence[Detections],
     shots: Sequence[tuple[int, int]],
+    rate: Fraction,
     parameters: "SplitParameters",
 ) -> tuple[list[ClipPlan], list[Rejection]]:
     """Choose the clips of a source.
@@ -52,6 +55,7 @@ def plan_clips(
         times: (M,) presentation times in seconds.
         detections: Faces of each source frame.
         shots: First frame and the frame after the last, of each shot.
+        rate: Frames a second of the clips.
         parameters: The rules.
 
     Returns:
@@ -67,7 +71,7 @@ def plan_clips(
         if not people:
             rejections.append(NoFaceError(f"no face in {_where(times, first, end)}").rejection())
         for track in people:
-            error = _broken_rule(track, times, gap, parameters)
+            error = _broken_rule(track, times, rate, parameters)
             if error is not None:
                 rejections.append(error.rejection())
                 continue
@@ -89,11 +93,12 @@ def _ranged(
 
 
 def _broken_rule(
-    track: FaceTrack, times: npt.NDArray[np.float64], gap: float, parameters: "SplitParameters"
+    track: FaceTrack, times: npt.NDArray[np.float64], rate: Fraction, parameters: "SplitParameters"
 ) -> StageError | None:
-    first, last = track.first_frame, track.end_frame - 1
-    where = _where(times, first, last + 1)
-    seconds = float(times[last] - times[first]) + gap
+    first, end = track.first_frame, track.end_frame
+    where = _where(times, first, end)
+    schedule = schedule_frames(times[first:end], rate, float(times[first]), float(times[end - 1]))
+    seconds = float(len(schedule.source_indices) / rate)
     if seconds + 1e-3 < parameters.min_seconds:
         message = f"a face is seen for {seconds:.2f} s in {where}, {parameters.min_seconds:g} s are wanted"
         return ClipTooShortError(message, measure=round(seconds, 3), threshold=parameters.min_seconds)

@@ -58,7 +58,7 @@ class SplitStage:
     """Finds shots and faces in one pass, then writes the clips in a second."""
 
     name = "split"
-    version = "3"
+    version = "4"
     outputs_type = SplitOutputs
     keeps_result = True
 
@@ -94,8 +94,9 @@ class SplitStage:
             kind = NoFramesError if "frame" in str(error) else NotAVideoError
             raise kind(str(error)) from error
         survey = self._survey(path, description, context)
-        rate = native_rate(survey.times) if parameters.fps == "source" else Fraction(parameters.fps)
-        plans, rejections = plan_clips(survey.times, survey.detections, survey.shots, parameters)
+        native = native_rate(survey.times) if len(survey.times) > 1 else description.average_rate or Fraction(25)
+        rate = native if parameters.fps == "source" else Fraction(parameters.fps)
+        plans, rejections = plan_clips(survey.times, survey.detections, survey.shots, rate, parameters)
         if not plans:
             raise _no_clip_error(survey, rejections, inputs.parameters.ranges)
         notes = _source_notes(description, survey)
@@ -107,7 +108,7 @@ class SplitStage:
             "source_codec": description.codec,
             "source_pixel_format": description.pixel_format,
             "shot_count": len(survey.shots),
-            "constant_rate": constant_rate(survey.times, native_rate(survey.times)) if len(survey.times) > 1 else True,
+            "constant_rate": constant_rate(survey.times, native),
         }
         return SplitOutputs(clips, tuple(rejections), measurements, tuple(notes))
 
