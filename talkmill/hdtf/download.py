@@ -20,6 +20,7 @@ from talkmill.stages.errors import (
     CancelledError,
     DownloadFailedError,
     NotAVideoError,
+    RangeOutsideError,
     RateLimitedError,
     StageError,
     StorageFullError,
@@ -233,7 +234,7 @@ class PlanDownloader:
                 embedding=embedding,
             )
         except EmptyCutError as error:
-            state = replace(state, reason="TIME_PAST_END", message=str(error))
+            state = replace(state, reason=RangeOutsideError.reason, message=str(error))
         except SmallRegionError as error:
             state = replace(state, reason="FACE_TOO_SMALL", message=str(error))
         except NoFaceInClipError as error:

@@ -14,7 +14,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class StageStarted:
-    """A stage begins, or is found done. `subject` is a source or a clip."""
+    """A stage begins, or is found done. `subject` is a source by its file's name, or a clip."""
 
     subject: str
     stage: str

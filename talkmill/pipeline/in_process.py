@@ -215,11 +215,11 @@ class InProcessRunner:
                 for node in nodes_of("source"):
                     stage = node.name
                     inputs = node.request(progress, self._parameters)
-                    progress.outputs[stage], records[stage] = self.run_stage(source.name, stage, inputs)
+                    progress.outputs[stage], records[stage] = self.run_stage(source.shown_name, stage, inputs)
             except StageError as error:
                 if isinstance(error, CancelledError) or error.stops_run:
                     raise
-                if not self.heal(source.name, stage, error):
+                if not self.heal(source.shown_name, stage, error):
                     raise _SourceEnded(stage, error) from error
             else:
                 return progress.outputs
@@ -230,11 +230,11 @@ class InProcessRunner:
         try:
             outputs = self._source_outputs(source, records)
         except _SourceEnded as ended:
-            self._refuse(result, source.name, source, ended.stage, ended.error.rejection())
+            self._refuse(result, source, ended.stage, ended.error.rejection())
             return []
         split: SplitOutputs = outputs[CLIPS_FROM]
         for rejection in split.rejections:
-            self._refuse(result, source.name, source, CLIPS_FROM, rejection)
+            self._refuse(result, source, CLIPS_FROM, rejection)
         found = [
             ClipResult(
                 clip_name(source.name, clip.index, source.linked_person),
@@ -246,7 +246,7 @@ class InProcessRunner:
             for clip in split.clips
         ]
         seconds = sum(float(clip.frame_count / Fraction(clip.rate)) for clip in split.clips)
-        self._emit(ClipsFound(source.name, tuple(clip.name for clip in found), seconds))
+        self._emit(ClipsFound(source.shown_name, tuple(clip.name for clip in found), seconds))
         for clip in found:
             for text in clip.progress.clip.notes:
                 self._emit(Note(clip.name, CLIPS_FROM, text))
@@ -267,9 +267,9 @@ class InProcessRunner:
             return stage, as_stage_error(error, stage)
         return None
 
-    def _refuse(self, result: RunResult, subject: str, source: NamedSource, stage: str, rejection: Rejection) -> None:
-        result.refused.append((subject, source, stage, rejection))
-        self._emit(Rejected(subject, stage, rejection))
+    def _refuse(self, result: RunResult, source: NamedSource, stage: str, rejection: Rejection) -> None:
+        result.refused.append((source, stage, rejection))
+        self._emit(Rejected(source.shown_name, stage, rejection))
 
     def _emit(self, event: Event) -> None:
         with self._emit_lock:

@@ -71,6 +71,17 @@ class NamedSource:
         return self.sha256 or self.uri
 
     @property
+    def shown_name(self) -> str:
+        """What the user calls it: a file by its name, with the run's own name beside it where that was marked."""
+        if not self.sha256:
+            return self.name
+        return (
+            self.original_name
+            if self.name == slug(_file_stem(self.original_name))
+            else f"{self.original_name} ({self.name})"
+        )
+
+    @property
     def linked_person(self) -> str | None:
         """The person, where it stands in the clips' names."""
         return self.person if self.link else None
@@ -153,10 +164,14 @@ def name_source(
     if is_address(uri):
         stem = Path(urlsplit(uri).path).stem or urlsplit(uri).hostname or uri
     else:
-        stem = clean_text(Path(original_name).stem)
+        stem = _file_stem(original_name)
     fixed: Literal["train", "test"] = "test" if split == "test" else "train"
     chosen = split_of_person(person or stem) if split == "by-person" else fixed
     return NamedSource(slug(stem), clean_text(original_name), uri, sha256, size_bytes, person, link, chosen, upload)
+
+
+def _file_stem(original_name: str) -> str:
+    return clean_text(Path(original_name).stem)
 
 
 def _expand(inputs: Iterable[str]) -> list[str]:

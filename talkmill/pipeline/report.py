@@ -112,12 +112,12 @@ class RunResult:
 
     Attributes:
         clips: Every clip, in order of sources.
-        refused: Sources and candidates that did not become clips: subject, source, stage, rejection.
+        refused: Sources and candidates that did not become clips: source, stage, rejection.
         source_records: Source name to its stages.
     """
 
     clips: list[ClipResult] = field(default_factory=list)
-    refused: list[tuple[str, NamedSource, str, Rejection]] = field(default_factory=list)
+    refused: list[tuple[NamedSource, str, Rejection]] = field(default_factory=list)
     source_records: dict[str, dict[str, StageRecord]] = field(default_factory=dict)
 
 
@@ -161,7 +161,7 @@ def _meta(clip: ClipResult) -> dict[str, Any]:
 
 def rejected_rows(result: RunResult) -> list[dict[str, Any]]:
     """Return the rows of rejected.jsonl."""
-    rows = [rejected_row(subject, source, stage, rejection) for subject, source, stage, rejection in result.refused]
+    rows = [rejected_row(source.name, source, stage, rejection) for source, stage, rejection in result.refused]
     return rows + [rejected_row(clip.name, clip.source, *clip.rejected) for clip in result.clips if clip.rejected]
 
 

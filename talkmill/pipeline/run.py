@@ -133,7 +133,7 @@ def _outdated(names: Sequence[str], sources: Sequence[NamedSource], result: RunR
 
     What failed, a network or a disk, is no judgement: the clip of an earlier run stays.
     """
-    failed = {source.name for _, source, _, why in result.refused if not is_verdict(why)}
+    failed = {source.name for source, _, why in result.refused if not is_verdict(why)}
     kept = {clip.name for clip in result.clips if clip.rejected is None or not is_verdict(clip.rejected[1])}
     judged = {source.name for source in sources} - failed
     return tuple(name for name in names if _base(name) in judged and name not in kept)

@@ -231,7 +231,7 @@ class LostInputError(FailureError):
 class CorruptInputError(LostInputError):
     """A stored input is not what its manifest says."""
 
-    reason, code, remedy = "CORRUPT_INPUT", "DATA_LOSS", "run it again: the stage that made it is run again"
+    reason, code, remedy = "CORRUPT_INPUT", "DATA_LOSS", "run it again: it is made again"
 
 
 class InputMissingError(LostInputError):
@@ -240,7 +240,7 @@ class InputMissingError(LostInputError):
     reason, code, remedy = (
         "INPUT_MISSING",
         "NOT_FOUND",
-        "it has expired or was deleted; retry from the stage that made it",
+        "put it back if it is a file of yours; then run it again: everything else is made again",
     )
 
 

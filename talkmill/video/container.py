@@ -43,7 +43,7 @@ ALLOWED_FORMATS = frozenset(
 
 
 class UnreadableVideoError(ValueError):
-    """The file is not a video that can be read; the message says what was found."""
+    """The file is not a video that can be read; the message says what was found, without the file's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +90,17 @@ def open_video(path: Path) -> InputContainer:
     with path.open("rb") as file:
         head = file.read(64)
     if not head:
-        raise UnreadableVideoError(f"{path.name} is empty")
+        raise UnreadableVideoError("the file is empty")
     try:
         container: InputContainer = av.open(str(path.resolve()), options={"protocol_whitelist": "file"})
     except (av.FFmpegError, ValueError) as error:
         kind = "an HTML page" if head.lstrip()[:1] == b"<" else f"bytes that begin with {head[:8]!r}"
-        raise UnreadableVideoError(f"{path.name} is not a video: it holds {kind} ({_reason(error)})") from error
+        raise UnreadableVideoError(f"the file is not a video: it holds {kind} ({_reason(error)})") from error
     try:
         if not ALLOWED_FORMATS.intersection(container.format.name.split(",")):
-            raise UnreadableVideoError(f"{path.name} has the format {container.format.name!r}, which is not read")
+            raise UnreadableVideoError(f"the file has the format {container.format.name!r}, which is not read")
         if not container.streams.video:
-            raise UnreadableVideoError(f"{path.name} has no video stream")
+            raise UnreadableVideoError("the file has no video stream")
     except UnreadableVideoError:
         container.close()
         raise
@@ -143,9 +143,9 @@ def describe(path: Path, limits: VideoLimits = DEFAULT_LIMITS) -> VideoDescripti
         try:
             first = next(iter(container.decode(stream)), None)
         except av.FFmpegError as error:
-            raise UnreadableVideoError(f"{path.name}: the first frame does not decode ({_reason(error)})") from error
+            raise UnreadableVideoError(f"the first frame does not decode ({_reason(error)})") from error
         if first is None:
-            raise UnreadableVideoError(f"{path.name} holds no frames")
+            raise UnreadableVideoError("the file holds no frames")
         return VideoDescription(
             width=first.width,
             height=first.height,

@@ -329,7 +329,7 @@ def test_rows_that_do_not_fit_the_video_are_marked(site: tuple[str, type[Site]],
         PlannedClip("empty_corner", video, 0.0, 1.0, "x", crop=CropRegion(0, 880, 200, 200, 1080)),
         PlannedClip("right", video, 0.0, 1.0, "x", crop=CropRegion(0, 0, 1080, 1080, 1080)),
     ]
-    assert run(clips) == ["ok", "TIME_PAST_END", "ok", "ok"]
+    assert run(clips) == ["ok", "RANGE_OUTSIDE", "ok", "ok"]
     flags = {clip.name: (outcome(run.folder, clip)[2]).flags for clip in clips}  # type: ignore[union-attr]
     assert flags == {
         "late": ("CROP_COMPUTED", "TIME_PAST_END"),

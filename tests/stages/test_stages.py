@@ -88,6 +88,17 @@ def test_a_range_is_cut_at_its_frames(
     assert error < 2
 
 
+def test_a_range_that_holds_nothing_is_told_beside_one_that_does(
+    harness: StageHarness, split: SplitStage, sample: tuple[Path, SampleTruth]
+) -> None:
+    found = run_split(harness, split, sample[0], ranges=(TimeRange(0, 1.2), TimeRange(60, 90), TimeRange(2.001, 2.002)))
+    assert len(found.clips) == 1
+    assert [note for note in found.notes if "asked for" in note] == [
+        f"no frame lies in {part}, which was asked for: the video goes from 0.00 to 3.96 s"
+        for part in ("60 to 90 s", "2.001 to 2.002 s")
+    ]
+
+
 def test_a_variable_rate_becomes_constant(
     harness: StageHarness, split: SplitStage, sample_frames: list[np.ndarray], make_video: Callable[..., Path]
 ) -> None:
@@ -181,7 +192,7 @@ def test_a_range_outside_the_video_is_named(
     harness: StageHarness, split: SplitStage, sample: tuple[Path, SampleTruth]
 ) -> None:
     video = harness.put(sample[0], "video/mp4")
-    with pytest.raises(RangeOutsideError, match=r"the video ends at 3.96 s, 60 to 90 s was asked for"):
+    with pytest.raises(RangeOutsideError, match=r"no frame lies in 60 to 90 s: the video goes from 0.00 to 3.96 s"):
         harness.run(split, SplitInputs(video, SplitParameters(ranges=(TimeRange(60, 90),))))
 
 

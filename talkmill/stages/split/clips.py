@@ -87,9 +87,26 @@ def _ranged(
         return list(shots)
     parts = []
     for part in sorted(ranges, key=lambda part: (part.start_seconds, part.end_seconds)):
-        low, high = np.searchsorted(times, [part.start_seconds - 1e-6, part.end_seconds - 1e-6])
-        parts += [(max(first, int(low)), min(last, int(high))) for first, last in shots]
+        low, high = _frames_in(times, part)
+        parts += [(max(first, low), min(last, high)) for first, last in shots]
     return [(first, end) for first, end in parts if end > first]
+
+
+def holds_frame(times: npt.NDArray[np.float64], part: "TimeRange") -> bool:
+    """Say whether a frame lies in a time range.
+
+    Args:
+        times: (M,) presentation times in seconds, rising.
+        part: The range; its end is outside.
+    """
+    low, high = _frames_in(times, part)
+    return high > low
+
+
+def _frames_in(times: npt.NDArray[np.float64], part: "TimeRange") -> tuple[int, int]:
+    """Return the first frame of a time range, and the frame after its last."""
+    low, high = np.searchsorted(times, [part.start_seconds - 1e-6, part.end_seconds - 1e-6])
+    return int(low), int(high)
 
 
 def _broken_rule(

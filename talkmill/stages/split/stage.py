@@ -27,7 +27,7 @@ from talkmill.stages.errors import (
     from_rejection,
 )
 from talkmill.stages.records import MEDIA_TYPE, FaceTrack
-from talkmill.stages.split.clips import ClipPlan, plan_clips
+from talkmill.stages.split.clips import ClipPlan, holds_frame, plan_clips
 from talkmill.stages.split.messages import CutClip, SplitInputs, SplitOutputs, TimeRange
 from talkmill.text import counted
 from talkmill.video.container import UnreadableVideoError, VideoDescription, describe
@@ -83,6 +83,7 @@ class SplitStage:
             NotAVideoError: The source is not a video.
             NoFramesError: No frame decodes.
             NoFaceError: Not one clip has a face that lasts.
+            RangeOutsideError: No frame lies in the ranges that were asked for.
             VideoTooLargeError: The source has more pixels, frames or seconds than are taken.
         """
         path, parameters = context.path(inputs.source), inputs.parameters
@@ -99,7 +100,7 @@ class SplitStage:
         plans, rejections = plan_clips(survey.times, survey.detections, survey.shots, rate, parameters)
         if not plans:
             raise _no_clip_error(survey, rejections, inputs.parameters.ranges)
-        notes = _source_notes(description, survey)
+        notes = _source_notes(description, survey, parameters.ranges)
         audio = read_audio(path, self._limits.max_seconds) if description.has_audio else None
         clips = tuple(self._write(path, plans, description, survey, rate, audio, context))
         measurements: dict[str, Measurement] = {
@@ -219,8 +220,8 @@ class SplitStage:
 
 def _no_clip_error(survey: _Survey, rejections: list[Rejection], ranges: Sequence[TimeRange]) -> RejectionError:
     if ranges and not rejections:
-        wanted = ", ".join(f"{part.start_seconds:g} to {part.end_seconds:g} s" for part in ranges)
-        return RangeOutsideError(f"the video ends at {survey.times[-1]:.2f} s, {wanted} was asked for")
+        wanted = ", ".join(map(_shown, ranges))
+        return RangeOutsideError(f"no frame lies in {wanted}: the video {_extent(survey)}")
     faces = [rejection for rejection in rejections if rejection.reason != NoFaceError.reason]
     if faces:
         same = [rejection for rejection in faces if rejection.reason == faces[0].reason]
@@ -231,8 +232,20 @@ def _no_clip_error(survey: _Survey, rejections: list[Rejection], ranges: Sequenc
     return NoFaceError(f"no face is seen in any{shots}, {len(survey.times)} frames in all")
 
 
-def _source_notes(description: VideoDescription, survey: _Survey) -> list[str]:
-    notes = []
+def _shown(part: TimeRange) -> str:
+    return f"{part.start_seconds:g} to {part.end_seconds:g} s"
+
+
+def _extent(survey: _Survey) -> str:
+    return f"goes from {survey.times[0]:.2f} to {survey.times[-1]:.2f} s"
+
+
+def _source_notes(description: VideoDescription, survey: _Survey, ranges: Sequence[TimeRange]) -> list[str]:
+    notes = [
+        f"no frame lies in {_shown(part)}, which was asked for: the video {_extent(survey)}"
+        for part in ranges
+        if not holds_frame(survey.times, part)
+    ]
     decoded = len(survey.times)
     if survey.damage:
         notes.append(f"damaged file: {survey.damage}; {decoded} frames are kept")

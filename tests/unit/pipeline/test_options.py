@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from talkmill.models.choice import ModelChoice
 from talkmill.option import OptionError
 from talkmill.pipeline.naming import InputError
 from talkmill.pipeline.options import RunOptions, SourceOptions
+from talkmill.stages.errors import WorkerLostError, error_kinds
 from talkmill.stages.split.messages import SplitParameters, TimeRange
 
 
@@ -130,6 +132,14 @@ def test_the_command_line_shows_flags_and_only_those_that_it_has() -> None:
     assert "--cookies-from-browser" in reason_text("SIGN_IN_REQUIRED", "no", HDTF_OPTIONS)
     assert "--cookies" not in reason_text("SIGN_IN_REQUIRED", "no")
     assert "`" not in reason_text("CLIP_TOO_SHORT", "no")
+
+
+def test_nobody_who_runs_a_command_is_told_of_stages_and_artifacts() -> None:
+    # A worker is lost in a cluster alone.
+    told = {kind.reason: kind.remedy for kind in error_kinds().values() if kind is not WorkerLostError}
+    inner = re.compile(r"\b(stage|artifact|digest|manifest|record)s?\b")
+    assert [reason for reason, remedy in told.items() if inner.search(remedy)] == ["STORAGE_FULL"]
+    assert "finished stages are kept" in told["STORAGE_FULL"]
 
 
 def test_type_checkers_and_people_see_the_public_names_alone() -> None:

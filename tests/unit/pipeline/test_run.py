@@ -15,7 +15,7 @@ from talkmill.artifacts.local import LocalStore
 from talkmill.artifacts.store import CorruptArtifactError
 from talkmill.dataset.lock import FolderBusyError, locked
 from talkmill.dataset.reader import Dataset, read_manifest, verify
-from talkmill.pipeline.events import Note
+from talkmill.pipeline.events import Note, Rejected, StageStarted
 from talkmill.pipeline.folders import open_store
 from talkmill.pipeline.naming import collect_sources
 from talkmill.pipeline.run import run_dataset
@@ -265,6 +265,21 @@ def test_a_source_that_changes_under_a_run_is_told_apart(tmp_path: Path, monkeyp
     assert summary.packed == ("b_000",)
     assert [row["reason"] for row in summary.rejected] == ["CORRUPT_INPUT"]
     assert "a.mp4 has changed since the run looked at it" in summary.rejected[0]["message"]
+
+
+def test_a_file_is_called_what_its_user_calls_it(tmp_path: Path) -> None:
+    """Beside it stands the name in the set where that does not follow from the file's."""
+    files = [tmp_path / "in" / name for name in ("a/Étude – take 2.mp4", "a/nothing.mp4", "b/nothing.mp4")]
+    for number, path in enumerate(files):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"" if number == 1 else b"bytes %d" % number)
+    events: list[object] = []
+    summary = run_made_up(tmp_path / "out", tmp_path / "in", emit=events.append)
+    marks = {row["source"]: row["clip"] for row in summary.rejected}
+    assert [event.subject for event in events if isinstance(event, Rejected)] == [
+        f"nothing.mp4 ({marks['nothing.mp4']})"
+    ]
+    assert "Étude – take 2.mp4" in {event.subject for event in events if isinstance(event, StageStarted)}
 
 
 def test_a_file_name_that_is_no_text_is_run_like_any_other(tmp_path: Path) -> None:
