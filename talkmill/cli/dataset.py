@@ -1,4 +1,4 @@
-"""`talkmill dataset inspect | verify | export`."""
+"""`talkmill dataset inspect | verify | remove | export`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -11,11 +11,13 @@ from rich.text import Text
 
 from talkmill.cli.environment import dataset_errors, open_models, read_settings
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED
+from talkmill.dataset.environment import DatasetError
 from talkmill.dataset.reader import Dataset
+from talkmill.pipeline.removal import remove_clips
 from talkmill.pipeline.settings import Settings
 from talkmill.text import counted
 
-app = typer.Typer(help="Data sets: inspect, verify, export.", no_args_is_help=True)
+app = typer.Typer(help="Data sets: inspect, verify, remove clips, export.", no_args_is_help=True)
 
 
 class Layout(StrEnum):
@@ -36,7 +38,14 @@ def inspect_dataset(
             console.print_json(data=dataset.meta(clip))
             return EXIT_OK
         table = Table("clip", "split", "frames", "valid", "focal", "trans z", "person")
-        for name, values in dataset.items():
+        damaged: list[str] = []
+        for name in dataset:
+            try:
+                values = dataset[name]
+            except DatasetError as error:
+                damaged.append(str(error))
+                table.add_row(Text(name), "damaged", *"-----")
+                continue
             condition = values.arrays.condition
             measured = ("-", "-", "-")
             if values.entry.frame_count:
@@ -52,7 +61,9 @@ def inspect_dataset(
         console.print(table)
         line = f"{counted(len(dataset), 'clip')} of {dataset.size} pixels in {dataset.folder}"
         console.print(line, soft_wrap=True, markup=False)
-    return EXIT_OK
+    for finding in damaged:
+        Console(stderr=True).print(finding, soft_wrap=True, markup=False, style="red")
+    return EXIT_FAILED if damaged else EXIT_OK
 
 
 @app.command("verify")
@@ -62,6 +73,18 @@ def verify_dataset(folder: Annotated[Path, typer.Argument(help="Folder of a run,
         dataset.verify()
     frames = sum(entry.frame_count for entry in dataset.manifest.clips.values())
     Console().print(f"{counted(len(dataset), 'clip')}, {frames} frames: whole")
+    return EXIT_OK
+
+
+@app.command("remove")
+def remove_from_dataset(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run, or of data.mdb.")],
+    clips: Annotated[list[str], typer.Argument(metavar="CLIP", help="Names of clips, as `inspect` shows them.")],
+) -> int:
+    """Take clips out of a data set, damaged ones too; the command that made a clip puts it back."""
+    with dataset_errors():
+        left = remove_clips(folder, clips)
+    Console().print(f"{counted(len(set(clips)), 'clip')} removed; {counted(len(left.clips), 'clip')} left")
     return EXIT_OK
 
 

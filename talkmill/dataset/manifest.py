@@ -1,6 +1,7 @@
 """The manifest of a set: one key with its size and layout, and one entry per clip."""
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -49,34 +50,47 @@ class ClipEntry:
         """Read the entry of a clip.
 
         Raises:
-            DatasetError: It is damaged; the message names the clip.
+            DamagedEntryError: It is damaged; the message names the clip.
         """
         try:
-            return cls.of(name, json.loads(content))
+            value = json.loads(content)
         except ValueError as error:
-            if isinstance(error, DatasetError):
-                raise
-            raise DatasetError(f"the entry of clip {name} is damaged: {error}; {REMEDY}") from error
+            raise DamagedEntryError(f"the entry of clip {name} is damaged: {error}") from error
+        return cls.of(name, value)
 
     @classmethod
     def of(cls, name: str, value: Any) -> Self:
         """Make an entry of what JSON holds.
 
         Raises:
-            DatasetError: It is not the entry of a clip; the message names the clip.
+            DamagedEntryError: It is not the entry of a clip; the message names the clip.
         """
         try:
             entry = cls(**value)
         except TypeError as error:
-            raise DatasetError(f"the entry of clip {name} is damaged: {error}; {REMEDY}") from error
+            raise DamagedEntryError(f"the entry of clip {name} is damaged: {error}") from error
         texts = (entry.split, entry.fingerprint, entry.checksum)
         if (
             type(entry.frame_count) is not int
             or entry.frame_count < 0
             or not all(isinstance(one, str) for one in texts)
         ):
-            raise DatasetError(f"the entry of clip {name} is damaged: it is {value}; {REMEDY}")
+            raise DamagedEntryError(f"the entry of clip {name} is damaged: it is {value}")
         return entry
+
+
+class DamagedEntryError(DatasetError):
+    """What the set says of a clip, or of several, is damaged; the other clips are whole."""
+
+    @property
+    def finding(self) -> str:
+        """Which clips, and what is wrong, without what to do."""
+        return str(self.args[0])
+
+    def __str__(self) -> str:
+        return (
+            f"{self.finding}; take the clip out with `talkmill dataset remove`, then run the command that made it again"
+        )
 
 
 REMEDY = "restore the set from a copy, or move it away and run the same command again"
@@ -88,9 +102,10 @@ class DatasetManifest:
 
     Attributes:
         size: Side of the stored images.
-        clips: Name to entry, in the order of the names.
+        clips: Name to entry, in the order of the names; clips whose entry is damaged are not there.
         schema_version: Version of the layout of the keys.
         layout: dtypes and shapes of the values.
+        damaged: Name to what is wrong, for each clip whose entry is damaged.
     """
 
     size: int
@@ -107,22 +122,52 @@ class DatasetManifest:
             "frame": f"JPEG quality {JPEG_QUALITY} 4:4:4",
         }
     )
+    damaged: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all clips, in order, with those whose entry is damaged."""
+        return sorted((*self.clips, *self.damaged))
+
+    def check_entries(self, without: Collection[str] = ()) -> None:
+        """Make sure that no entry is damaged.
+
+        Args:
+            without: Clips that do not matter.
+
+        Raises:
+            DamagedEntryError: Some are; the message names their clips.
+        """
+        damaged = {name: found for name, found in self.damaged.items() if name not in without}
+        if len(damaged) == 1:
+            raise DamagedEntryError(*damaged.values())
+        if damaged:
+            raise DamagedEntryError(f"the entries of {len(damaged)} clips are damaged: {', '.join(damaged)}")
 
     def encode(self) -> bytes:
         """Return everything as one JSON document."""
-        return json.dumps(asdict(self), sort_keys=True, indent=1).encode()
+        clips = {name: asdict(entry) for name, entry in self.clips.items()}
+        return _json(self._header() | {"clips": clips})
 
     def encode_header(self) -> bytes:
         """Return what the key `manifest` holds: all but the clips."""
-        value = {"size": self.size, "schema_version": self.schema_version, "layout": self.layout}
-        return json.dumps(value, sort_keys=True, indent=1).encode()
+        return _json(self._header())
+
+    def _header(self) -> dict[str, Any]:
+        return {"size": self.size, "schema_version": self.schema_version, "layout": self.layout}
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, sort_keys=True, indent=1).encode()
 
 
 def stored_manifest(transaction: lmdb.Transaction) -> DatasetManifest | None:
     """Read the manifest and the entry of every clip, as one transaction sees them; None where there is no manifest.
 
+    A damaged entry does not raise: the manifest says which it is, and the other clips can be read.
+
     Raises:
-        DatasetError: Something is damaged, or the schema is another.
+        DatasetError: The manifest or a key is damaged, or the schema is another.
     """
     content = transaction.get(MANIFEST_KEY)
     if content is None:
@@ -139,14 +184,19 @@ def stored_manifest(transaction: lmdb.Transaction) -> DatasetManifest | None:
         raise DatasetError(f"the set has schema version {version}, this is {SCHEMA_VERSION}")
     if type(size) is not int or size <= 0 or not isinstance(layout, dict):
         raise DatasetError(f"the manifest of the set is damaged: size is {size!r}, layout is {layout!r}; {REMEDY}")
-    clips = {name: ClipEntry.of(name, entry) for name, entry in sorted(inside)}
     if version == SCHEMA_VERSION:
-        clips = dict(_stored_entries(transaction))
+        clips, damaged = _stored_entries(transaction)
+        return DatasetManifest(size, clips, version, layout, damaged)
+    try:
+        clips = {name: ClipEntry.of(name, entry) for name, entry in sorted(inside)}
+    except DamagedEntryError as error:
+        raise DatasetError(f"{error.finding}; {REMEDY}") from error
     return DatasetManifest(size, clips, version, layout)
 
 
-def _stored_entries(transaction: lmdb.Transaction) -> list[tuple[str, ClipEntry]]:
-    entries = []
+def _stored_entries(transaction: lmdb.Transaction) -> tuple[dict[str, ClipEntry], dict[str, str]]:
+    clips: dict[str, ClipEntry] = {}
+    damaged: dict[str, str] = {}
     cursor = transaction.cursor()
     if cursor.set_range(ENTRY_PREFIX):
         for item, content in cursor:
@@ -156,5 +206,8 @@ def _stored_entries(transaction: lmdb.Transaction) -> list[tuple[str, ClipEntry]
                 name = bytes(item).removeprefix(ENTRY_PREFIX).decode()
             except UnicodeDecodeError as error:
                 raise DatasetError(f"the key {bytes(item)!r} is damaged: it names no clip; {REMEDY}") from error
-            entries.append((name, ClipEntry.decode(name, bytes(content))))
-    return entries
+            try:
+                clips[name] = ClipEntry.decode(name, bytes(content))
+            except DamagedEntryError as error:
+                damaged[name] = error.finding
+    return clips, damaged

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from operator import index as as_index
@@ -27,7 +28,7 @@ from talkmill.dataset.keys import (
     key,
     number,
 )
-from talkmill.dataset.manifest import ENTRIES_INSIDE, ClipEntry, DatasetManifest, stored_manifest
+from talkmill.dataset.manifest import ENTRIES_INSIDE, ClipEntry, DamagedEntryError, DatasetManifest, stored_manifest
 from talkmill.dataset.writer import ClipArrays, decode_frame, digest_item
 
 # Version of the fine_fit stage since which `-condition` holds the angles of AD-NeRF.
@@ -85,6 +86,8 @@ class Dataset(Mapping[str, Clip]):
     It knows the clips that the set had when it was opened. What it is asked for is read at that moment, so a clip that
     was written anew or removed since then is a DatasetError. Threads may share it. Processes may too, whether they
     are forked or get it pickled: each opens the LMDB for itself.
+
+    A clip whose entry is damaged is one of the names; to read it is a DamagedEntryError. The other clips can be read.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -111,28 +114,34 @@ class Dataset(Mapping[str, Clip]):
 
     @property
     def train(self) -> tuple[str, ...]:
-        """Names of the clips to train on."""
+        """Names of the clips to train on; a warning names those whose entry is damaged: their split is not known."""
         return self._of_split("train")
 
     @property
     def test(self) -> tuple[str, ...]:
-        """Names of the clips to test on."""
+        """Names of the clips to test on; see `train`."""
         return self._of_split("test")
 
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """Names of the clips whose entry is damaged."""
+        return tuple(self.manifest.damaged)
+
     def __len__(self) -> int:
-        return len(self.manifest.clips)
+        return len(self.manifest.clips) + len(self.manifest.damaged)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.manifest.clips)
+        return iter(self.manifest.names)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.manifest.clips
+        return name in self.manifest.clips or name in self.manifest.damaged
 
     def __getitem__(self, name: str) -> Clip:
         """Return a clip's values.
 
         Raises:
             UnknownClipError: There is no such clip; it is a KeyError too.
+            DamagedEntryError: Its entry is damaged.
             DatasetError: A key is missing, has another length than its frames ask for, or the clip was changed.
         """
         entry = self.entry(name)
@@ -149,7 +158,10 @@ class Dataset(Mapping[str, Clip]):
 
         Raises:
             UnknownClipError: There is no such clip.
+            DamagedEntryError: Its entry is damaged.
         """
+        if name in self.manifest.damaged:
+            raise DamagedEntryError(self.manifest.damaged[name])
         try:
             return self.manifest.clips[name]
         except KeyError as error:
@@ -222,8 +234,9 @@ class Dataset(Mapping[str, Clip]):
             raise DatasetError(f"the set has no key {LENGTH_KEY.decode()}")
         if not length.isdigit():
             raise DatasetError(f"length is {length!r}, a number of clips was expected")
-        if int(length) != len(stored.clips):
-            raise DatasetError(f"length says {int(length)} clips, the manifest lists {len(stored.clips)}")
+        if int(length) != len(stored.names):
+            raise DatasetError(f"length says {int(length)} clips, the manifest lists {len(stored.names)}")
+        stored.check_entries()
         misread = [misread_angles(self.verify_clip(name).meta) for name in self]
         for split in ("train", "test"):
             path = self.folder.parent / f"{split}_list.txt"
@@ -289,6 +302,10 @@ class Dataset(Mapping[str, Clip]):
         self._environment = None
 
     def _of_split(self, split: str) -> tuple[str, ...]:
+        try:
+            self.manifest.check_entries()
+        except DamagedEntryError as error:
+            warnings.warn(f"{split} leaves out what is damaged: {error}", stacklevel=3)
         return tuple(name for name, entry in self.manifest.clips.items() if entry.split == split)
 
     def _opened(self) -> ReadEnvironment:

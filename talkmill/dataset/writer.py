@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,15 +113,17 @@ class DatasetWriter:
     writer is its parent's.
     """
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int, *, without: Collection[str] = ()) -> None:
         """Open a set, or begin one. A clip that was left half written is removed; a set of talkmill 0.1 is converted.
 
         Args:
             folder: The folder of `data.mdb`.
             size: Side of the stored images.
+            without: Clips to remove before anything else; the only way to remove one whose entry is damaged.
 
         Raises:
             FolderBusyError: Another writer has it open.
+            DamagedEntryError: The entry of a clip that stays is damaged; nothing was changed.
             ValueError: The folder holds a set of another size or schema, no LMDB that can be opened, or must not be
                 written.
         """
@@ -146,11 +148,14 @@ class DatasetWriter:
                 del shared
                 # Readers that were killed would keep old pages from being used again.
                 self._environment.reader_check()
-                manifest = self._read_manifest(size)
+                manifest = self._read_manifest(size, without)
                 self._size, self._clips = size, manifest.clips if manifest else {}
+                self._damaged = set(manifest.damaged) if manifest else set()
                 if manifest is None or manifest.schema_version != SCHEMA_VERSION:
                     self._write_entries()
                 self._remove_pending()
+                for name in without:
+                    self.remove(name)
             self._opened = stack.pop_all()
 
     @property
@@ -232,7 +237,7 @@ class DatasetWriter:
 
     def remove(self, name: str) -> None:
         """Remove a clip; nothing happens where there is none."""
-        if name in self._clips:
+        if name in self._clips or name in self._damaged:
             self._disown(name)
             reached("clip is disowned")
             self._remove_pending()
@@ -248,10 +253,10 @@ class DatasetWriter:
 
     def _disown(self, name: str) -> None:
         """Take a clip out of the set and mark its keys for removal, in one transaction."""
-        self._write(
-            {LENGTH_KEY: number(len(self._clips) - 1).encode(), PENDING_KEY: name.encode()}, delete=(entry_key(name),)
-        )
-        del self._clips[name]
+        left = number(len(self._clips) + len(self._damaged) - 1)
+        self._write({LENGTH_KEY: left.encode(), PENDING_KEY: name.encode()}, delete=(entry_key(name),))
+        self._clips.pop(name, None)
+        self._damaged.discard(name)
 
     def _write_entries(self) -> None:
         """Begin a set, or bring one of talkmill 0.1 into this form, in one transaction.
@@ -324,13 +329,16 @@ class DatasetWriter:
                     return
             reached("keys are removed")
 
-    def _read_manifest(self, size: int) -> DatasetManifest | None:
+    def _read_manifest(self, size: int, without: Collection[str]) -> DatasetManifest | None:
         with self._transaction() as transaction:
             manifest = stored_manifest(transaction)
             if manifest is None and transaction.get(LENGTH_KEY) is not None:
                 raise ValueError("the LMDB was written by another tool and has no manifest; give another --out")
-        if manifest is not None and manifest.size != size:
+        if manifest is None:
+            return None
+        if manifest.size != size:
             raise ValueError(f"the set holds images of {manifest.size} pixels, {size} were asked for")
+        manifest.check_entries(without)
         return manifest
 
     def close(self) -> None:

@@ -80,7 +80,7 @@ def export_otavatar(folder: Path, out: Path, name: str, models: ModelRepository)
         What was written.
 
     Raises:
-        DatasetError: The folder holds no set, or one without clips.
+        DatasetError: The folder holds no set, one without clips, or one with damaged entries; nothing was written.
         NoWorkError: The set has no `work` folder; nothing was written.
         ClipGoneError: Not one clip can be written; nothing was written.
         FolderBusyError: Another export writes into `out`.
@@ -102,6 +102,7 @@ def _refuse_hopeless(database: Path, work: WorkFolder) -> None:
     with Dataset(database) as dataset:
         if not dataset:
             raise DatasetError(f"{database} holds no clip")
+        dataset.manifest.check_entries()
         for clip in dataset:
             try:
                 return work.check(finished_clip(dataset, clip))

@@ -14,6 +14,7 @@ from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
 from talkmill.dataset.environment import DatasetError
 from talkmill.dataset.lock import locked
+from talkmill.dataset.manifest import DamagedEntryError
 from talkmill.dataset.reader import Dataset, read_manifest
 from talkmill.dataset.writer import DatasetWriter
 from talkmill.files import replacing, write_whole
@@ -22,9 +23,10 @@ from talkmill.pipeline.folders import WORK_BUCKET
 from talkmill.pipeline.graph import PACK, RunParameters, RunProgress, names_of, node_of, preview_of
 from talkmill.pipeline.in_process import InProcessRunner
 from talkmill.pipeline.naming import NamedSource, unique_names
+from talkmill.pipeline.removal import remove_shown
 from talkmill.pipeline.report import ClipResult, ReportWriter, RunResult, StageRecord, packed_clip, rejected_rows
 from talkmill.stages.contract import Stage
-from talkmill.stages.errors import LostInputError, NotWritableError, OtherSetError, is_verdict
+from talkmill.stages.errors import LostInputError, NotWritableError, OtherSetError, SetDamagedError, is_verdict
 from talkmill.stages.execution import artifacts_of
 from talkmill.stages.pack.messages import encode_clips
 
@@ -108,8 +110,7 @@ def run_dataset(
                 continue
             changed = bool(removed or outputs.measurements["written_clip_count"])
             for name in removed:
-                for path in (folder / "audio" / f"{name}.wav", folder / "preview" / f"{name}.jpg"):
-                    path.unlink(missing_ok=True)
+                remove_shown(folder, name)
             break
         rejected = rejected_rows(result)
         packed = tuple(clip.name for clip in result.clips if clip.rejected is None)
@@ -161,6 +162,7 @@ def _mend_set(database: Path, size: int) -> None:
     Raises:
         NotWritableError: The set is one of another schema or tool, is cut short, or somebody writes into it.
         OtherSetError: The set is one of another size.
+        SetDamagedError: The entry of a clip is damaged.
     """
     others = sorted(path.parent.name for path in database.parent.glob("*/data.mdb") if path.parent != database)
     if others:
@@ -170,6 +172,8 @@ def _mend_set(database: Path, size: int) -> None:
     try:
         with DatasetWriter(database, size):
             pass
+    except DamagedEntryError as error:
+        raise SetDamagedError(f"{database}: {error.finding}") from error
     except ValueError as error:
         raise NotWritableError(str(error)) from error
 

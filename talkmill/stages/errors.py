@@ -209,6 +209,13 @@ class OtherSetError(FailureError):
     remedy = "choose another folder for `out`, or the `size` of the set that is there"
 
 
+class SetDamagedError(FailureError):
+    """The output folder holds a set that is damaged in what it says of a clip."""
+
+    reason, code, stops_run = "SET_DAMAGED", "DATA_LOSS", True
+    remedy = "take the clip out with talkmill dataset remove, then run the command that made it again"
+
+
 class LostInputError(FailureError):
     """A stored input cannot be used; whoever runs the stages goes back to the one that made it.
 

@@ -11,13 +11,19 @@ from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.dataset.columns import coefficient_columns, condition_columns
 from talkmill.dataset.lists import list_paths, write_lists
-from talkmill.dataset.manifest import DatasetManifest
+from talkmill.dataset.manifest import DamagedEntryError, DatasetManifest
 from talkmill.dataset.reader import Dataset
 from talkmill.dataset.writer import ClipArrays, DatasetWriter, encode_frame
 from talkmill.files import write_whole
 from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.digest import action_digest
-from talkmill.stages.errors import FrameContractError, InternalError, InvalidRequestError, NotWritableError
+from talkmill.stages.errors import (
+    FrameContractError,
+    InternalError,
+    InvalidRequestError,
+    NotWritableError,
+    SetDamagedError,
+)
 from talkmill.stages.pack.messages import InPlacePackOutputs, PackedClip, PackInputs, PackOutputs, read_clips
 from talkmill.stages.records import ClipLandmarks, CoarseFit, FineFit
 from talkmill.video.decode import read_images
@@ -85,6 +91,7 @@ class InPlacePackStage:
         Raises:
             InvalidRequestError: Two clips have one name.
             NotWritableError: The folder holds a set of another size, schema or tool, or another run writes into it.
+            SetDamagedError: The entry of a clip of the set is damaged.
             FrameContractError: A clip's frames and values differ in number.
             InternalError: What was read back is not what was written.
         """
@@ -118,6 +125,8 @@ def write_set(
         )
     try:
         writer = DatasetWriter(folder, inputs.parameters.size)
+    except DamagedEntryError as error:
+        raise SetDamagedError(f"{folder}: {error.finding}") from error
     except ValueError as error:
         raise NotWritableError(f"{folder}: {error}") from error
     written = []

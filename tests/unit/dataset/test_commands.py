@@ -6,8 +6,8 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from talkmill.cli.dataset import inspect_dataset, verify_dataset
-from talkmill.cli.outcome import CommandError
+from talkmill.cli.dataset import inspect_dataset, remove_from_dataset, verify_dataset
+from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, CommandError
 from talkmill.dataset.writer import DatasetWriter
 from tests.unit.dataset.test_dataset import SIZE, add, arrays, frames
 
@@ -47,7 +47,36 @@ def test_brackets_are_shown_as_they_are(tmp_path: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().out == "2 clips, 6 frames: whole\n"
 
 
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    """A set of three clips, of which the entry of the second is damaged."""
+    folder = tmp_path / str(SIZE)
+    with DatasetWriter(folder, SIZE) as writer:
+        for name in ("a_000", "b_000", "c_000"):
+            add(writer, name, 3)
+    with lmdb.open(str(folder)) as environment, environment.begin(write=True) as transaction:
+        transaction.put(b"clip/b_000", b"{")
+    return folder
+
+
+def test_a_damaged_clip_is_shown_among_the_others(damaged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert inspect_dataset(damaged) == EXIT_FAILED
+    told = capsys.readouterr()
+    rows = [[cell.strip() for cell in line.strip("│").split("│")][:2] for line in told.out.splitlines() if "_0" in line]
+    assert rows == [["a_000", "train"], ["b_000", "damaged"], ["c_000", "train"]]
+    assert "3 clips" in told.out
+    assert told.err.startswith("the entry of clip b_000 is damaged: ")
+
+
+def test_a_damaged_clip_is_told_by_verify_and_can_be_removed(damaged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CommandError, match=r"^the entry of clip b_000 is damaged: .*`talkmill dataset remove`"):
+        verify_dataset(damaged)
+    assert remove_from_dataset(damaged, ["b_000"]) == EXIT_OK
+    verify_dataset(damaged)
+    assert capsys.readouterr().out == "1 clip removed; 2 clips left\n2 clips, 6 frames: whole\n"
+
+
 def test_a_folder_without_a_set_is_said(tmp_path: Path) -> None:
-    for command in (inspect_dataset, verify_dataset):
+    for command in (inspect_dataset, verify_dataset, lambda folder: remove_from_dataset(folder, ["a_000"])):
         with pytest.raises(CommandError, match=f"^there is no data set in {tmp_path}$"):
             command(tmp_path)

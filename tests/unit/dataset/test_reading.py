@@ -20,6 +20,7 @@ import torch
 import talkmill
 from talkmill.dataset import Dataset, UnknownClipError, environment
 from talkmill.dataset.environment import DatasetError
+from talkmill.dataset.manifest import DamagedEntryError
 from talkmill.dataset.reader import read_clip, verify
 from talkmill.dataset.writer import DatasetWriter
 from tests.unit.dataset.test_dataset import SIZE, add, arrays, as_0_1_wrote_it, contents, frames
@@ -41,6 +42,16 @@ def folder(tmp_path: Path) -> Path:
 def put(folder: Path, item: bytes, value: bytes) -> None:
     with lmdb.open(str(folder)) as environment, environment.begin(write=True) as transaction:
         transaction.put(item, value)
+
+
+def put_beside(folder: Path, item: bytes, value: bytes) -> None:
+    """Put a value where this process has the set open: LMDB opens once in a process."""
+    script = (
+        "import lmdb, sys\n"
+        "with lmdb.open(sys.argv[1]) as environment, environment.begin(write=True) as transaction:\n"
+        f"    transaction.put({item!r}, {value!r})"
+    )
+    subprocess.run([sys.executable, "-c", script, folder], check=True)
 
 
 def test_it_is_a_mapping_of_names_in_order_to_clips(folder: Path, tmp_path: Path) -> None:
@@ -159,11 +170,98 @@ def test_opening_asks_the_manifest_once(folder: Path, monkeypatch: pytest.Monkey
         assert len(asked) == opening == 1 + len(dataset)
 
 
-@pytest.mark.parametrize("damage", [b"{", b"[]", b"{}", b'{"frame_count": 3}', b"\xff"])
-def test_a_damaged_entry_names_its_clip(folder: Path, damage: bytes) -> None:
+DAMAGE = [
+    b"", b"{", b"[]", b"{}", b'{"frame_count": 3}', b"\xff",
+    b'{"frame_count": -1, "split": "train", "fingerprint": "x", "checksum": "x"}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_entry_is_told_when_its_clip_is_read(folder: Path, damage: bytes) -> None:
     put(folder, b"clip/b_000", damage)
+    with Dataset(folder) as dataset:
+        assert (list(dataset), len(dataset), dataset.damaged) == (["a_000", "b_000", "c_000"], 3, ("b_000",))
+        assert "b_000" in dataset
+        assert [dataset.verify_clip(name).entry.frame_count for name in ("a_000", "c_000")] == [10, 5]
+        uses: list[Callable[[str], object]] = [
+            dataset.__getitem__, dataset.get, dataset.entry, dataset.meta, dataset.frames, dataset.images,
+            dataset.verify_clip, lambda name: dataset.image(name, 0),
+        ]  # fmt: skip
+        for use in uses:
+            with pytest.raises(
+                DamagedEntryError, match=r"^the entry of clip b_000 is damaged: .*talkmill dataset remove"
+            ):
+                use("b_000")
+        with pytest.raises(DamagedEntryError, match="clip b_000"):
+            dict(dataset)
+        for process in (pickle.loads(pickle.dumps(dataset)), dataset):  # noqa: S301
+            with pytest.raises(DamagedEntryError, match="clip b_000"):
+                process.verify()
+    with pytest.raises(DamagedEntryError, match=r"^the entry of clip b_000 is damaged"):
+        verify(folder)
+
+
+def test_the_splits_warn_of_a_clip_whose_split_is_not_known(folder: Path) -> None:
+    put(folder, b"clip/b_000", b"{")
+    with Dataset(folder) as dataset:
+        with pytest.warns(UserWarning, match="train leaves out .* clip b_000 is damaged") as warned:
+            assert dataset.train == ("a_000", "c_000")
+        assert warned[0].filename == __file__
+        with pytest.warns(UserWarning, match="test leaves out .* clip b_000 is damaged"):
+            assert dataset.test == ()
+
+
+def test_an_entry_that_is_damaged_after_the_opening_is_told_too(folder: Path) -> None:
+    with Dataset(folder) as dataset:
+        put_beside(folder, b"clip/b_000", b"{")
+        with pytest.raises(DamagedEntryError, match=r"^the entry of clip b_000 is damaged"):
+            dataset["b_000"]
+        assert dataset["a_000"].entry.frame_count == 10
+
+
+def test_all_damaged_entries_are_named(folder: Path) -> None:
+    for name in (b"a_000", b"b_000"):
+        put(folder, b"clip/" + name, b"{")
+    for use in (verify, lambda path: DatasetWriter(path, SIZE)):
+        with pytest.raises(DamagedEntryError, match=r"^the entries of 2 clips are damaged: a_000, b_000; take"):
+            use(folder)
+
+
+def test_an_error_of_an_entry_reaches_other_processes_as_it_is() -> None:
+    error = DamagedEntryError("the entry of clip b_000 is damaged: x")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_writer_changes_nothing_beside_a_damaged_entry_that_stays(folder: Path, damage: bytes) -> None:
+    put(folder, b"clip/b_000", damage)
+    before = contents(folder)
+    for without in ((), ("a_000",)):
+        with pytest.raises(DamagedEntryError, match="the entry of clip b_000 is damaged"):
+            DatasetWriter(folder, SIZE, without=without)
+        assert contents(folder) == before
+
+
+def test_a_writer_removes_a_damaged_entry_and_all_its_keys(folder: Path, tmp_path: Path) -> None:
+    put(folder, b"clip/b_000", b"{")
+    with DatasetWriter(folder, SIZE, without=["b_000"]) as writer:
+        assert list(writer.manifest.clips) == ["a_000", "c_000"]
+    with DatasetWriter(tmp_path / "never", SIZE) as writer:
+        add(writer, "c_000", 5, seed=3)
+        add(writer, "a_000", 10, seed=1)
+    assert contents(folder) == contents(tmp_path / "never")
+    with DatasetWriter(folder, SIZE) as writer:
+        add(writer, "b_000", 7, seed=2, split="test")
+    assert list(verify(folder).clips) == ["a_000", "b_000", "c_000"]
+
+
+def test_an_entry_of_0_1_that_is_damaged_is_said(folder: Path) -> None:
+    as_0_1_wrote_it(folder)
+    manifest = json.loads(contents(folder)[b"manifest"])
+    manifest["clips"]["b_000"] = 1
+    put(folder, b"manifest", json.dumps(manifest).encode())
     for use in (Dataset, lambda path: DatasetWriter(path, SIZE)):
-        with pytest.raises(DatasetError, match="the entry of clip b_000 is damaged"):
+        with pytest.raises(DatasetError, match=r"the entry of clip b_000 is damaged: .*restore the set from a copy"):
             use(folder)
 
 

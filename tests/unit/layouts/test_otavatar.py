@@ -17,6 +17,7 @@ from scipy.io import loadmat
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.cli import dataset as cli
 from talkmill.cli.outcome import EXIT_OK, EXIT_SOME_REJECTED, CommandError
+from talkmill.dataset.manifest import DamagedEntryError
 from talkmill.dataset.reader import read_clip, read_manifest
 from talkmill.layouts import otavatar as export_module
 from talkmill.layouts.folder import ExportFolder, Part
@@ -367,3 +368,17 @@ def test_a_run_that_commits_while_the_set_is_copied_takes_nothing_from_the_expor
     names = list(read_manifest(tmp_path / f"out/set_lmdb/{SIZE}").clips)
     assert "late_000" in names
     assert sorted(names) == sorted(result.written)
+
+
+def test_a_set_with_a_damaged_entry_is_refused_before_anything_is_written(
+    run: Path, heads: ModelRepository, tmp_path: Path
+) -> None:
+    export(run, heads, tmp_path / "out")
+    before = sorted(path for path in (tmp_path / "out").rglob("*"))
+    with lmdb.open(str(run / f"lmdb/{SIZE}")) as environment, environment.begin(write=True) as transaction:
+        transaction.put(b"clip/b_000", b"{")
+    for out in (tmp_path / "out", tmp_path / "new"):
+        with pytest.raises(DamagedEntryError, match="the entry of clip b_000 is damaged"):
+            export(run, heads, out)
+    assert sorted(path for path in (tmp_path / "out").rglob("*")) == before
+    assert not (tmp_path / "new").exists()
