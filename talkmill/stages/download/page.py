@@ -244,6 +244,8 @@ def _yt_dlp_options(
         "external_downloader": {"default": "native"},
         "retries": options.retries,
         "fragment_retries": options.retries,
+        # A segment that is missing would be a hole in the video.
+        "skip_unavailable_fragments": False,
         "extractor_retries": options.retries,
         "retry_sleep_functions": dict.fromkeys(
             ("http", "fragment", "extractor"),

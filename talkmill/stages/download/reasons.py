@@ -55,9 +55,11 @@ _WORDS: tuple[tuple[str, type[StageError]], ...] = (
 )
 
 
-# The page is there and the file of a format is not given: the next format may be.
+# What counts before the type of the exception. The page is there, and the file of a format, or a segment of it, is not
+# given: the next format may be. A manifest names files of this machine.
 _MEDIA: tuple[tuple[str, type[StageError]], ...] = (
-    (r"unable to download video data: http error 4(03|04|10)", FormatMissingError),
+    (r"file:// urls are disabled", DownloadRefusedError),
+    (r"(unable to download video data|\[download\] got error): http error 4(03|04|10)", FormatMissingError),
 )
 
 

@@ -1,4 +1,4 @@
-"""Download: gets one source, with its provenance, from a local file, a URL, or a page that yt-dlp supports."""
+"""Download: gets one source, with its provenance, from a local file, a URL, or what yt-dlp supports."""
 
 import os
 import shutil

@@ -1,6 +1,7 @@
-"""Downloads from the web: a file directly, a page with yt-dlp."""
+"""Downloads from the web: a file directly, a page or a manifest with yt-dlp."""
 
 import http.client
+import re
 import time
 import urllib.error
 import urllib.request
@@ -23,6 +24,24 @@ from talkmill.stages.errors import (
 
 TIMEOUT_SECONDS = 60
 CHUNK_BYTES = 1 << 20
+# Enough of an answer to tell a page or a manifest from a file.
+HEAD_BYTES = 512
+# Answers that name a video: pages, and manifests of HLS (RFC 8216, 10), DASH (ISO 23009-1, C) and Smooth Streaming.
+_NAMING_TYPES = frozenset(
+    [
+        "text/html",
+        "application/xhtml+xml",
+        "application/vnd.apple.mpegurl",
+        "application/x-mpegurl",
+        "application/mpegurl",
+        "audio/mpegurl",
+        "audio/x-mpegurl",
+        "application/dash+xml",
+        "application/vnd.ms-sstr+xml",
+    ]
+)
+# What the same begin with, for the many servers that send a wrong type: an HLS playlist, XML or HTML.
+_NAMING_HEAD = re.compile(rb"#EXTM3U|(\xef\xbb\xbf)?\s*<[?!A-Za-z]")
 # Some servers refuse clients without a name.
 USER_AGENT = "talkmill"
 # HTTP answers with a reason of their own; of the others, 408, 425 and 5xx mean "not now", every other 4xx "no".
@@ -132,8 +151,8 @@ def fetch_url(address: str, max_height: int, budget: "_Budget", proxy: str | Non
     """Download a video.
 
     Args:
-        address: http(s) address of a file or of a page.
-        max_height: The best video up to this height is taken from a page.
+        address: http(s) address of a file, of a page, or of a manifest (HLS, DASH).
+        max_height: The best video up to this height is taken from a page or a manifest.
         budget: Scratch folder, progress and bounds.
         proxy: Address of the proxy that everything goes through; None for the way that the environment names.
 
@@ -148,9 +167,10 @@ def fetch_url(address: str, max_height: int, budget: "_Budget", proxy: str | Non
     opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({}), _ThroughProxy(proxy)] if proxy else []))
     try:
         with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
-            if not _is_page(response):
+            head = response.read(HEAD_BYTES)
+            if not _names_a_video(response.headers.get_content_type(), head):
                 target = budget.scratch / f"source{plain_suffix(Path(urlsplit(address).path))}"
-                return Fetched(_save(response, target, address, budget), {"uri": address})
+                return Fetched(_save(response, head, target, address, budget), {"uri": address})
     except urllib.error.HTTPError as error:
         message = f"{shown_address(address)} answers {error.code} {error.reason}"
         error.close()
@@ -166,8 +186,10 @@ def _other(status: int) -> type[StageError]:
     return DownloadFailedError if status in (408, 425) or status >= 500 else DownloadRefusedError
 
 
-def _is_page(response: http.client.HTTPResponse) -> bool:
-    return response.headers.get_content_type() in ("text/html", "application/xhtml+xml")
+def _names_a_video(content_type: str, head: bytes) -> bool:
+    """Say whether an answer is a page or a manifest that says where a video is, and not the video."""
+    # Bytes of a video may look like the beginning of a tag; they are not text for long.
+    return content_type in _NAMING_TYPES or (b"\0" not in head and _NAMING_HEAD.match(head) is not None)
 
 
 def plain_suffix(path: Path) -> str:
@@ -176,21 +198,24 @@ def plain_suffix(path: Path) -> str:
     return suffix if suffix[1:].isalnum() and suffix.isascii() and len(suffix) <= 8 else ".mp4"
 
 
-def _save(response: http.client.HTTPResponse, target: Path, address: str, budget: "_Budget") -> Path:
+def _save(response: http.client.HTTPResponse, head: bytes, target: Path, address: str, budget: "_Budget") -> Path:
+    """Write an answer, of which the head was read already, to a file."""
     total = int(response.headers.get("Content-Length") or 0)
     done = 0
     with target.open("wb") as file:
-        while chunk := response.read(CHUNK_BYTES):
+        chunk = head
+        while chunk:
             file.write(chunk)
             done += len(chunk)
             budget.advance(address, done, total)
+            chunk = response.read(CHUNK_BYTES)
     if total and done != total:
         raise DownloadFailedError(f"the connection broke after {done} of {total} bytes")
     return target
 
 
 def _from_page(address: str, max_height: int, budget: "_Budget", proxy: str | None) -> "Fetched":
-    """Download the video of a page."""
+    """Download the video of a page or a manifest."""
     options = PageOptions(max_height=max_height, proxy=proxy, max_bytes=budget.limits.max_bytes)
     page = fetch_page(address, budget.scratch, options, lambda done, total: budget.advance(address, done, total))
     return Fetched(page.path, {"uri": address, **page.provenance}, page.notes)
