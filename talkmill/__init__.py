@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from talkmill.pipeline.run import RunSummary
     from talkmill.stages.errors import StageError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Name to the module that has it.
 _PUBLIC = {

@@ -1,13 +1,13 @@
 """The command line, composed of the other modules of this folder: one per group of commands."""
 
 import sys
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from talkmill import __version__
 from talkmill.cli import dataset, doctor, hdtf, models, run, runs, token
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError
 
@@ -47,7 +47,7 @@ def _root(
     show_version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
     if show_version:
-        print(f"talkmill {version('talkmill')}")
+        print(f"talkmill {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())

@@ -4,7 +4,6 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import grpc
@@ -12,6 +11,7 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from talkmill import __version__
 from talkmill.serving.health import Health
 from talkmill.serving.malformed import MalformedInterceptor
 from talkmill.serving.settings import ServerSettings, TlsSettings
@@ -77,7 +77,7 @@ async def start_server(
     await health.alive()
     for one in servers:
         await one.start()
-    metrics_port = metrics.serve(listen.address, listen.metrics_port, version("talkmill"))
+    metrics_port = metrics.serve(listen.address, listen.metrics_port, __version__)
     log.info(
         "listening", address=listen.address, port=port, metrics_port=metrics_port, tls=bool(settings.tls.certificate)
     )
