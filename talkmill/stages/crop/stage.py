@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from talkmill.arrays import Frame
 from talkmill.artifacts.manifest import ModelVersion
-from talkmill.faces.crop_box import CropBox, box_of_clip
+from talkmill.faces.crop_box import CropBox, head_region, square_around, square_in_frame
 from talkmill.geometry.transforms import apply, image_from_square
 from talkmill.matting.composite import composite_over, estimate_foreground
 from talkmill.stages.contract import Measurement, StageContext
@@ -30,7 +30,7 @@ class CropStage:
     """Cuts, composites and resizes."""
 
     name = "crop"
-    version = "3"
+    version = "4"
     outputs_type = CropOutputs
     keeps_result = True
     models: tuple[ModelVersion, ...] = ()
@@ -49,7 +49,8 @@ class CropStage:
         parameters = inputs.parameters
         track = FaceTrack.load(context.path(inputs.face_track))
         boxes = track.boxes
-        box = box_of_clip(boxes, parameters.increase_area)
+        region = head_region(boxes, parameters.increase_area)
+        wanted = box = square_around(region)
         path = context.scratch / "crop.mkv"
         sharpness: list[float] = []
         size = (0, 0)
@@ -62,6 +63,7 @@ class CropStage:
                     if index >= len(boxes):
                         break
                     size = (frame.shape[1], frame.shape[0])
+                    box = square_in_frame(region, *size)
                     cropped = crop_frame(frame, alpha, box, parameters)
                     writer.write(cropped)
                     if index % SHARPNESS_EVERY == 0:
@@ -82,6 +84,8 @@ class CropStage:
             "crop_x0": box.x0,
             "crop_y0": box.y0,
             "crop_side": box.side,
+            "moved_pixels": round(box.distance(wanted), 1),
+            "shrunk_fraction": round(1 - box.side / wanted.side, 4),
             "padded_fraction": round(padded, 4),
             "enlargement": round(parameters.size / box.side, 3),
             "sharpness_ratio": round(float(np.median(sharpness)), 3),

@@ -1,8 +1,5 @@
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
 
-from talkmill.faces.crop_box import box_of_clip
 from talkmill.faces.detection import Detections
 from talkmill.faces.tracking import choose_people, iou, track_faces
 
@@ -60,30 +57,6 @@ def test_overlap_of_known_boxes() -> None:
     first = np.array([[0, 0, 2, 2]], np.float32)
     second = np.array([[1, 1, 3, 3], [0, 0, 2, 2], [5, 5, 6, 6]], np.float32)
     assert np.allclose(iou(first, second), [[1 / 7, 1, 0]])
-
-
-@given(st.integers(0, 100), st.integers(5, 60))
-def test_the_crop_holds_every_face(seed: int, count: int) -> None:
-    random = np.random.default_rng(seed)
-    corner = np.cumsum(random.normal(0, 3, (count, 2)), 0) + 200
-    boxes = np.concatenate([corner, corner + [80, 110]], axis=1).astype(np.float32)
-    crop = box_of_clip(boxes, 0.2)
-    middle = slice(2, -2)
-    assert (boxes[middle, 0] >= crop.x0 - 8).all() and (boxes[middle, 2] <= crop.x0 + crop.side + 8).all()
-    assert (boxes[middle, 1] >= crop.y0 - 8).all() and (boxes[middle, 3] <= crop.y0 + crop.side + 8).all()
-
-
-def test_one_wild_box_does_not_widen_the_crop() -> None:
-    boxes = np.tile(np.array([100, 100, 180, 200], np.float32), (50, 1))
-    calm = box_of_clip(boxes, 0.2)
-    boxes[20] = [0, 0, 900, 900]
-    assert box_of_clip(boxes, 0.2) == calm
-
-
-def test_padding_is_the_share_outside_the_frame() -> None:
-    crop = box_of_clip(np.array([[-50, 0, 50, 100]], np.float32), 0.0)
-    assert crop.side == 100
-    assert crop.padded_fraction(1000, 1000) == 0.5
 
 
 def test_two_faces_that_are_lost_in_the_same_frame_end_two_tracks() -> None:
