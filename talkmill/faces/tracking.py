@@ -50,6 +50,11 @@ class FaceTrack:
         sides: Float32Array = np.sqrt(extent[:, 0] * extent[:, 1])
         return sides
 
+    def part(self, first_frame: int, end_frame: int) -> "FaceTrack":
+        """Return the track from a frame to the one before another."""
+        rows = slice(first_frame - self.first_frame, end_frame - self.first_frame)
+        return FaceTrack(first_frame, self.boxes[rows], self.scores[rows])
+
     @property
     def prominence(self) -> float:
         """How long and how large: the sum of sides over frames."""

@@ -84,6 +84,12 @@ class FaceTooSmallError(RejectionError):
     reason, remedy = "FACE_TOO_SMALL", "take the video at a higher resolution, or lower `min_face`"
 
 
+class HeadMovesError(RejectionError):
+    """The head moves across the picture, or its size changes, so much that one crop would show it small."""
+
+    reason, remedy = "HEAD_MOVES", "choose a take in which the head keeps its place and its size for longer"
+
+
 class MatteLostError(RejectionError):
     """The matte misses the face in too many frames."""
 

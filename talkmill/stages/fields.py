@@ -10,6 +10,8 @@ from pydantic import Field, StringConstraints
 # A number that is neither negative, infinite nor NaN.
 NonNegative = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+# A larger length over a smaller.
+Ratio = Annotated[float, Field(gt=1, le=1e9, allow_inf_nan=False)]
 Fraction01 = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 # Side of an image in pixels.
 Side = Annotated[int, Field(ge=64, le=4096)]

@@ -10,13 +10,18 @@ import numpy.typing as npt
 
 from talkmill.artifacts.manifest import Rejection
 from talkmill.faces.detection import Detections
+from talkmill.faces.scale import split_by_union_ratio, union_ratio
 from talkmill.faces.tracking import FaceTrack, choose_people, track_faces
-from talkmill.stages.errors import ClipTooShortError, FaceTooSmallError, NoFaceError, StageError
+from talkmill.stages.errors import ClipTooShortError, FaceTooSmallError, HeadMovesError, NoFaceError, StageError
 from talkmill.text import counted
 from talkmill.video.resample import schedule_frames
 
 if TYPE_CHECKING:
     from talkmill.stages.split.messages import SplitParameters, TimeRange
+
+CUT_FOR_SCALE = "the take is cut where the head moves or grows too much for one crop"
+# Frames times their duration is no round number of seconds.
+SECONDS_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,23 @@ class ClipPlan:
     track: FaceTrack
     other_face_count: int
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Frames of one person's track that one crop can hold, or that are too short for it.
+
+    Attributes:
+        track: The face in these frames.
+        seconds: Length of the clip that they give.
+        short: Whether that is less than the shortest clip.
+        moves: Whether it is several parts, each too short, between which the head moves or grows too much.
+    """
+
+    track: FaceTrack
+    seconds: float
+    short: bool
+    moves: bool
 
 
 def plan_clips(
@@ -70,13 +92,32 @@ def plan_clips(
         people = choose_people(tracks)
         if not people:
             rejections.append(NoFaceError(f"no face in {_where(times, first, end)}").rejection())
-        for track in people:
-            error = _broken_rule(track, times, rate, parameters)
-            if error is not None:
-                rejections.append(error.rejection())
-                continue
-            plans.append(_plan(track, tracks, times))
+        for person in people:
+            others = [track for track in tracks if track is not person]
+            parts = _parts(person, times, rate, parameters)
+            for part in parts:
+                error = _broken_rule(part, times, parameters)
+                if error is not None:
+                    rejections.append(error.rejection())
+                    continue
+                plans.append(_plan(part.track, others, times, (CUT_FOR_SCALE,) if len(parts) > 1 else ()))
     return plans, rejections
+
+
+def _parts(
+    person: FaceTrack, times: npt.NDArray[np.float64], rate: Fraction, parameters: "SplitParameters"
+) -> list[_Part]:
+    """Cut a person's track where the head moves or grows too much for one crop; neighbours that are too short join."""
+    parts: list[_Part] = []
+    for row, end_row in split_by_union_ratio(person.boxes, parameters.max_union_ratio):
+        first, end = person.first_frame + row, person.first_frame + end_row
+        seconds = _seconds(times, first, end, rate)
+        short = seconds + SECONDS_TOLERANCE < parameters.min_seconds
+        joins = bool(parts) and short and parts[-1].short
+        if joins:
+            first = parts.pop().track.first_frame
+        parts.append(_Part(person.part(first, end), seconds, short, joins))
+    return parts
 
 
 def _ranged(
@@ -109,16 +150,16 @@ def _frames_in(times: npt.NDArray[np.float64], part: "TimeRange") -> tuple[int, 
     return int(low), int(high)
 
 
-def _broken_rule(
-    track: FaceTrack, times: npt.NDArray[np.float64], rate: Fraction, parameters: "SplitParameters"
-) -> StageError | None:
-    first, end = track.first_frame, track.end_frame
-    where = _where(times, first, end)
-    schedule = schedule_frames(times[first:end], rate, float(times[first]), float(times[end - 1]))
-    seconds = float(len(schedule.source_indices) / rate)
-    if seconds + 1e-3 < parameters.min_seconds:
-        message = f"a face is seen for {seconds:.2f} s in {where}, {parameters.min_seconds:g} s are wanted"
-        return ClipTooShortError(message, measure=round(seconds, 3), threshold=parameters.min_seconds)
+def _broken_rule(part: _Part, times: npt.NDArray[np.float64], parameters: "SplitParameters") -> StageError | None:
+    track = part.track
+    where = _where(times, track.first_frame, track.end_frame)
+    if part.moves:
+        ratio = union_ratio(track.boxes)
+        message = f"the head moves or grows too much for one crop in {where}: {ratio:.1f} times the size of the face"
+        return HeadMovesError(message, measure=round(ratio, 3), threshold=parameters.max_union_ratio)
+    if part.short:
+        message = f"a face is seen for {part.seconds:.2f} s in {where}, {parameters.min_seconds:g} s are wanted"
+        return ClipTooShortError(message, measure=round(part.seconds, 3), threshold=parameters.min_seconds)
     side = float(np.median(track.sides))
     if side < parameters.min_face_pixels:
         message = f"the face is {side:.0f} pixels wide in {where}, {parameters.min_face_pixels:g} are wanted"
@@ -127,20 +168,19 @@ def _broken_rule(
 
 
 def _plan(
-    track: FaceTrack,
-    tracks: Sequence[FaceTrack],
-    times: npt.NDArray[np.float64],
+    track: FaceTrack, others: Sequence[FaceTrack], times: npt.NDArray[np.float64], notes: tuple[str, ...]
 ) -> ClipPlan:
     first, end = track.first_frame, track.end_frame
-    others = [
-        other
-        for other in tracks
-        if other is not track and min(other.end_frame, end) - max(other.first_frame, first) > (end - first) / 2
-    ]
-    notes = []
-    if others:
-        notes.append(f"{counted(len(others), 'other face')}: the one that lasts and is largest is followed")
-    return ClipPlan(first, end, float(times[first]), float(times[end - 1]), track, len(others), tuple(notes))
+    count = sum(min(other.end_frame, end) - max(other.first_frame, first) > (end - first) / 2 for other in others)
+    if count:
+        notes = (*notes, f"{counted(count, 'other face')}: the one that lasts and is largest is followed")
+    return ClipPlan(first, end, float(times[first]), float(times[end - 1]), track, count, notes)
+
+
+def _seconds(times: npt.NDArray[np.float64], first: int, end: int, rate: Fraction) -> float:
+    """Return the length of the clip that some frames give."""
+    schedule = schedule_frames(times[first:end], rate, float(times[first]), float(times[end - 1]))
+    return float(len(schedule.source_indices) / rate)
 
 
 def _where(times: npt.NDArray[np.float64], first: int, end: int) -> str:

@@ -6,7 +6,7 @@ from typing import Literal
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import Rejection
 from talkmill.stages.contract import Measurement
-from talkmill.stages.fields import NonNegative, Positive, Rate
+from talkmill.stages.fields import NonNegative, Positive, Rate, Ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class SplitParameters:
         min_seconds: Shorter clips are rejected.
         min_face_pixels: Clips with a smaller median face (geometric mean of width and height) are rejected.
         max_gap_seconds: A face that is not seen for longer ends its clip.
+        max_union_ratio: A clip ends where the union of its face boxes would be over this many times the smallest.
     """
 
     fps: Rate | Literal["source"] = "25"
@@ -38,6 +39,7 @@ class SplitParameters:
     min_seconds: NonNegative = 1.0
     min_face_pixels: NonNegative = 64.0
     max_gap_seconds: NonNegative = 0.4
+    max_union_ratio: Ratio = 1.6
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from talkmill.arrays import Frame
 from talkmill.artifacts.manifest import ModelVersion, Rejection
 from talkmill.faces.detection import DETECTORS, Detections
+from talkmill.faces.scale import union_ratio
 from talkmill.inference.runtime import Runtime
 from talkmill.models.installed import InstalledModel
 from talkmill.sound.audio import SAMPLE_RATE, cut_audio, read_audio, write_wav
@@ -198,6 +199,7 @@ class SplitStage:
             "repeated_frame_count": repeated,
             "face_found_fraction": round(float((plan.track.scores[rows] > 0).mean()), 4),
             "median_face_pixels": round(float(np.median(plan.track.sides[rows])), 1),
+            "union_ratio": round(union_ratio(plan.track.boxes[rows]), 3),
             "other_face_count": plan.other_face_count,
             "has_audio": audio is not None,
             "silent_padding_seconds": round(padded / SAMPLE_RATE, 4),

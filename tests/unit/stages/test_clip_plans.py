@@ -39,3 +39,25 @@ def test_a_clip_lasts_as_long_as_the_frames_that_it_will_have(
 def test_a_single_frame_is_told_by_its_length() -> None:
     _, (rejection,) = plan_clips(np.zeros(1), [seen()], [(0, 1)], Fraction(25), SplitParameters())
     assert rejection.measure == 0.04
+
+
+def test_a_walk_is_cut_into_clips_whose_faces_stay_large_in_the_crop() -> None:
+    """100 pixels high, 2 pixels a frame: one square for all of it would be three times the face."""
+    walk = [seen(FACE + [2 * index, 0, 2 * index, 0]) for index in range(100)]
+    plans, rejections = plan_clips(np.arange(100) / 25, walk, [(0, 100)], Fraction(25), SplitParameters())
+    assert [(plan.first_frame, plan.end_frame) for plan in plans] == [(0, 47), (47, 94)]
+    assert all("too much for one crop" in plan.notes[0] for plan in plans)
+    assert [rejection.reason for rejection in rejections] == ["CLIP_TOO_SHORT"]
+    whole, _ = plan_clips(np.arange(100) / 25, walk, [(0, 100)], Fraction(25), SplitParameters(max_union_ratio=10))
+    assert [(plan.first_frame, plan.end_frame, plan.notes) for plan in whole] == [(0, 100, ())]
+
+
+def test_a_walk_without_a_clip_in_it_is_rejected_once() -> None:
+    walk = [seen(FACE + [10 * index, 0, 10 * index, 0]) for index in range(60)]
+    plans, (rejection,) = plan_clips(np.arange(60) / 25, walk, [(0, 60)], Fraction(25), SplitParameters())
+    assert plans == []
+    assert rejection.reason == "HEAD_MOVES"
+    assert rejection.message.startswith("the head moves or grows too much for one crop in frames 0 to 59")
+    # 59 steps of 10 pixels and a box of 100, less the two steps at each end that the median takes away.
+    assert rejection.measure == pytest.approx((59 * 10 + 100) / 120, abs=0.4)
+    assert rejection.threshold == 1.6

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from talkmill.api.common.v1 import common_pb2 as talkmill_dot_api_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!talkmill/api/split/v1/split.proto\x12\x15talkmill.api.split.v1\x1a#talkmill/api/common/v1/common.proto\"\xbc\x01\n\x11SplitVideoRequest\x12\x39\n\x07\x63ontext\x18\x01 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionContext\x12\x30\n\x06source\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12:\n\nparameters\x18\x03 \x01(\x0b\x32&.talkmill.api.split.v1.SplitParameters\"\xc6\x01\n\x12SplitVideoResponse\x12\x34\n\x08progress\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.ProgressH\x00\x12\x36\n\x07outputs\x18\x02 \x01(\x0b\x32#.talkmill.api.split.v1.SplitOutputsH\x00\x12\x39\n\x07summary\x18\x03 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionSummaryB\x07\n\x05\x65vent\"7\n\tTimeRange\x12\x15\n\rstart_seconds\x18\x01 \x01(\x01\x12\x13\n\x0b\x65nd_seconds\x18\x02 \x01(\x01\"\xeb\x01\n\x0fSplitParameters\x12\x10\n\x03\x66ps\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x30\n\x06ranges\x18\x02 \x03(\x0b\x32 .talkmill.api.split.v1.TimeRange\x12\x18\n\x0bmin_seconds\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x1c\n\x0fmin_face_pixels\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x1c\n\x0fmax_gap_seconds\x18\x05 \x01(\x01H\x03\x88\x01\x01\x42\x06\n\x04_fpsB\x0e\n\x0c_min_secondsB\x12\n\x10_min_face_pixelsB\x12\n\x10_max_gap_seconds\"\xb4\x03\n\x04\x43lip\x12\r\n\x05index\x18\x01 \x01(\x05\x12/\n\x05video\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12/\n\x05\x61udio\x18\x03 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x34\n\nface_track\x18\x04 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x13\n\x0b\x66rame_count\x18\x05 \x01(\x05\x12\x0c\n\x04rate\x18\x06 \x01(\t\x12\r\n\x05width\x18\x07 \x01(\x05\x12\x0e\n\x06height\x18\x08 \x01(\x05\x12\x15\n\rstart_seconds\x18\t \x01(\x01\x12\x43\n\x0cmeasurements\x18\n \x03(\x0b\x32-.talkmill.api.split.v1.Clip.MeasurementsEntry\x12\r\n\x05notes\x18\x0b \x03(\t\x1aX\n\x11MeasurementsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.talkmill.api.common.v1.Measurement:\x02\x38\x01\"\xa7\x02\n\x0cSplitOutputs\x12*\n\x05\x63lips\x18\x01 \x03(\x0b\x32\x1b.talkmill.api.split.v1.Clip\x12\x35\n\nrejections\x18\x02 \x03(\x0b\x32!.talkmill.api.common.v1.Rejection\x12K\n\x0cmeasurements\x18\x03 \x03(\x0b\x32\x35.talkmill.api.split.v1.SplitOutputs.MeasurementsEntry\x12\r\n\x05notes\x18\x04 \x03(\t\x1aX\n\x11MeasurementsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.talkmill.api.common.v1.Measurement:\x02\x38\x01\x32s\n\x0cSplitService\x12\x63\n\nSplitVideo\x12(.talkmill.api.split.v1.SplitVideoRequest\x1a).talkmill.api.split.v1.SplitVideoResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!talkmill/api/split/v1/split.proto\x12\x15talkmill.api.split.v1\x1a#talkmill/api/common/v1/common.proto\"\xbc\x01\n\x11SplitVideoRequest\x12\x39\n\x07\x63ontext\x18\x01 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionContext\x12\x30\n\x06source\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12:\n\nparameters\x18\x03 \x01(\x0b\x32&.talkmill.api.split.v1.SplitParameters\"\xc6\x01\n\x12SplitVideoResponse\x12\x34\n\x08progress\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.ProgressH\x00\x12\x36\n\x07outputs\x18\x02 \x01(\x0b\x32#.talkmill.api.split.v1.SplitOutputsH\x00\x12\x39\n\x07summary\x18\x03 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionSummaryB\x07\n\x05\x65vent\"7\n\tTimeRange\x12\x15\n\rstart_seconds\x18\x01 \x01(\x01\x12\x13\n\x0b\x65nd_seconds\x18\x02 \x01(\x01\"\x9d\x02\n\x0fSplitParameters\x12\x10\n\x03\x66ps\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x30\n\x06ranges\x18\x02 \x03(\x0b\x32 .talkmill.api.split.v1.TimeRange\x12\x18\n\x0bmin_seconds\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x1c\n\x0fmin_face_pixels\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x1c\n\x0fmax_gap_seconds\x18\x05 \x01(\x01H\x03\x88\x01\x01\x12\x1c\n\x0fmax_union_ratio\x18\x06 \x01(\x01H\x04\x88\x01\x01\x42\x06\n\x04_fpsB\x0e\n\x0c_min_secondsB\x12\n\x10_min_face_pixelsB\x12\n\x10_max_gap_secondsB\x12\n\x10_max_union_ratio\"\xb4\x03\n\x04\x43lip\x12\r\n\x05index\x18\x01 \x01(\x05\x12/\n\x05video\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12/\n\x05\x61udio\x18\x03 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x34\n\nface_track\x18\x04 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x13\n\x0b\x66rame_count\x18\x05 \x01(\x05\x12\x0c\n\x04rate\x18\x06 \x01(\t\x12\r\n\x05width\x18\x07 \x01(\x05\x12\x0e\n\x06height\x18\x08 \x01(\x05\x12\x15\n\rstart_seconds\x18\t \x01(\x01\x12\x43\n\x0cmeasurements\x18\n \x03(\x0b\x32-.talkmill.api.split.v1.Clip.MeasurementsEntry\x12\r\n\x05notes\x18\x0b \x03(\t\x1aX\n\x11MeasurementsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.talkmill.api.common.v1.Measurement:\x02\x38\x01\"\xa7\x02\n\x0cSplitOutputs\x12*\n\x05\x63lips\x18\x01 \x03(\x0b\x32\x1b.talkmill.api.split.v1.Clip\x12\x35\n\nrejections\x18\x02 \x03(\x0b\x32!.talkmill.api.common.v1.Rejection\x12K\n\x0cmeasurements\x18\x03 \x03(\x0b\x32\x35.talkmill.api.split.v1.SplitOutputs.MeasurementsEntry\x12\r\n\x05notes\x18\x04 \x03(\t\x1aX\n\x11MeasurementsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.talkmill.api.common.v1.Measurement:\x02\x38\x01\x32s\n\x0cSplitService\x12\x63\n\nSplitVideo\x12(.talkmill.api.split.v1.SplitVideoRequest\x1a).talkmill.api.split.v1.SplitVideoResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,15 +43,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TIMERANGE']._serialized_start=489
   _globals['_TIMERANGE']._serialized_end=544
   _globals['_SPLITPARAMETERS']._serialized_start=547
-  _globals['_SPLITPARAMETERS']._serialized_end=782
-  _globals['_CLIP']._serialized_start=785
-  _globals['_CLIP']._serialized_end=1221
-  _globals['_CLIP_MEASUREMENTSENTRY']._serialized_start=1133
-  _globals['_CLIP_MEASUREMENTSENTRY']._serialized_end=1221
-  _globals['_SPLITOUTPUTS']._serialized_start=1224
-  _globals['_SPLITOUTPUTS']._serialized_end=1519
-  _globals['_SPLITOUTPUTS_MEASUREMENTSENTRY']._serialized_start=1133
-  _globals['_SPLITOUTPUTS_MEASUREMENTSENTRY']._serialized_end=1221
-  _globals['_SPLITSERVICE']._serialized_start=1521
-  _globals['_SPLITSERVICE']._serialized_end=1636
+  _globals['_SPLITPARAMETERS']._serialized_end=832
+  _globals['_CLIP']._serialized_start=835
+  _globals['_CLIP']._serialized_end=1271
+  _globals['_CLIP_MEASUREMENTSENTRY']._serialized_start=1183
+  _globals['_CLIP_MEASUREMENTSENTRY']._serialized_end=1271
+  _globals['_SPLITOUTPUTS']._serialized_start=1274
+  _globals['_SPLITOUTPUTS']._serialized_end=1569
+  _globals['_SPLITOUTPUTS_MEASUREMENTSENTRY']._serialized_start=1183
+  _globals['_SPLITOUTPUTS_MEASUREMENTSENTRY']._serialized_end=1271
+  _globals['_SPLITSERVICE']._serialized_start=1571
+  _globals['_SPLITSERVICE']._serialized_end=1686
 # @@protoc_insertion_point(module_scope)

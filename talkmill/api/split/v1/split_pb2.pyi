@@ -36,18 +36,20 @@ class TimeRange(_message.Message):
     def __init__(self, start_seconds: _Optional[float] = ..., end_seconds: _Optional[float] = ...) -> None: ...
 
 class SplitParameters(_message.Message):
-    __slots__ = ("fps", "ranges", "min_seconds", "min_face_pixels", "max_gap_seconds")
+    __slots__ = ("fps", "ranges", "min_seconds", "min_face_pixels", "max_gap_seconds", "max_union_ratio")
     FPS_FIELD_NUMBER: _ClassVar[int]
     RANGES_FIELD_NUMBER: _ClassVar[int]
     MIN_SECONDS_FIELD_NUMBER: _ClassVar[int]
     MIN_FACE_PIXELS_FIELD_NUMBER: _ClassVar[int]
     MAX_GAP_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    MAX_UNION_RATIO_FIELD_NUMBER: _ClassVar[int]
     fps: str
     ranges: _containers.RepeatedCompositeFieldContainer[TimeRange]
     min_seconds: float
     min_face_pixels: float
     max_gap_seconds: float
-    def __init__(self, fps: _Optional[str] = ..., ranges: _Optional[_Iterable[_Union[TimeRange, _Mapping]]] = ..., min_seconds: _Optional[float] = ..., min_face_pixels: _Optional[float] = ..., max_gap_seconds: _Optional[float] = ...) -> None: ...
+    max_union_ratio: float
+    def __init__(self, fps: _Optional[str] = ..., ranges: _Optional[_Iterable[_Union[TimeRange, _Mapping]]] = ..., min_seconds: _Optional[float] = ..., min_face_pixels: _Optional[float] = ..., max_gap_seconds: _Optional[float] = ..., max_union_ratio: _Optional[float] = ...) -> None: ...
 
 class Clip(_message.Message):
     __slots__ = ("index", "video", "audio", "face_track", "frame_count", "rate", "width", "height", "start_seconds", "measurements", "notes")
