@@ -54,7 +54,7 @@ def smoke(client: Client, folder: Path) -> str:
     began = time.monotonic()
     with client:
         run = client.submit_sources(
-            collect_sources([str(video)], None, False, "train"), parameters(), 1, lambda name: None
+            collect_sources([str(video)], None, False, "train").sources, parameters(), 1, lambda name: None
         )
         for seen in client.watch(run.name):
             run = seen

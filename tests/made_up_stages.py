@@ -171,9 +171,9 @@ def made_up_stages(folder: Path) -> dict[str, Stage[Any, Any]]:
 
 
 def run_made_up(
-    folder: Path, *inputs: Path, emit: Callable[[Event], None] = lambda event: None, jobs: int = 1
+    folder: Path, *inputs: Path | str, emit: Callable[[Event], None] = lambda event: None, jobs: int = 1
 ) -> RunSummary:
-    """Run files into the set of a folder."""
+    """Run files and addresses into the set of a folder."""
     sources = collect_sources(map(str, inputs), None, False, "train")
     store = open_store(folder)
     return run_dataset(folder, sources, made_up_stages(folder), store, PARAMETERS, jobs, emit, threading.Event())

@@ -35,7 +35,7 @@ def measure(folder: Path, videos: Sequence[str]) -> int:
     try:
         with _peaks(cluster) as scratch, Client(cluster.server) as client:
             before = {entry.name: _cpu_seconds(cluster.pid(entry.name)) for entry in GRAPH}
-            sources = collect_sources(list(videos), None, False, "train")
+            sources = collect_sources(list(videos), None, False, "train").sources
             run = client.submit_sources(sources, RunParameters(), 0, lambda name: None)
             run = list(client.watch(run.name))[-1]
         if run.state != pb.STATE_SUCCEEDED or not run.succeeded_clip_count:

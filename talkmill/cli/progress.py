@@ -13,6 +13,7 @@ from talkmill.pipeline.events import (
     ClipFinished,
     ClipsFound,
     Event,
+    FilesPassedOver,
     Note,
     Rejected,
     RunStarted,
@@ -21,6 +22,7 @@ from talkmill.pipeline.events import (
     StageStarted,
 )
 from talkmill.pipeline.graph import nodes_of
+from talkmill.pipeline.search import told
 from talkmill.text import counted
 
 # A plain line for a stage that takes long, at most this often.
@@ -54,6 +56,8 @@ class ProgressDisplay:
         match event:
             case RunStarted(source_count):
                 self._estimate = _Estimate(source_count)
+            case FilesPassedOver(rows):
+                self._say(told(rows), "yellow")
             case StageStarted(subject, stage):
                 self._began[subject, stage] = time.monotonic()
             case StageProgress():

@@ -17,6 +17,7 @@ from talkmill.cli.signature import with_options
 from talkmill.client.client import WATCH_PATIENCE_SECONDS, Client, ServerError
 from talkmill.client.settings import ClientSettings
 from talkmill.pipeline.options import RunOptions, SourceOptions
+from talkmill.pipeline.search import PassedOver, told
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run, runs/ID.")]
 Server = Annotated[
@@ -49,8 +50,11 @@ def submit(
     def say(name: str) -> None:
         console.print(f"uploaded {name}", markup=False, soft_wrap=True)
 
+    def say_passed_over(rows: tuple[PassedOver, ...]) -> None:
+        console.print(told(rows), markup=False, soft_wrap=True, style="yellow")
+
     with option_errors(), _client(server) as client:
-        run = client.submit(inputs, options, known, priority, say)
+        run = client.submit(inputs, options, known, priority, say, say_passed_over)
         print(run.name, flush=True)
         return _watch(client, run.name, console, patience) if watch_run else EXIT_OK
 

@@ -21,8 +21,9 @@ from talkmill.client.settings import ClientSettings
 from talkmill.client.sources import GivenSource, encode_sources
 from talkmill.environment import is_loopback
 from talkmill.pipeline.graph import RunParameters
-from talkmill.pipeline.naming import NamedSource
+from talkmill.pipeline.naming import NamedSource, distinct_sources
 from talkmill.pipeline.options import RunOptions, SourceOptions
+from talkmill.pipeline.search import PassedOver
 from talkmill.stages.errors import StageError
 from talkmill.text import path_of
 from talkmill.wire.messages import fill_message, from_message
@@ -127,6 +128,7 @@ class Client:
         known: SourceOptions = _KNOWN,
         priority: int = 0,
         uploaded: Callable[[str], None] = lambda name: None,
+        passed_over: Callable[[tuple[PassedOver, ...]], None] = lambda rows: None,
     ) -> pb.Run:
         """Upload local files and create a run.
 
@@ -136,13 +138,17 @@ class Client:
             known: What is known of the sources.
             priority: Lower runs first; 0 for the default.
             uploaded: Called with the name of each file that is in the store.
+            passed_over: Called once with what was not taken of the inputs, by kind, if there is any.
 
         Raises:
             InputError: An input cannot be run.
             OptionError: An option cannot be read.
             ServerError: The server refused it or cannot be reached.
         """
-        return self.submit_sources(known.sources(inputs), options.parameters(), priority, uploaded)
+        found = distinct_sources(known.sources(inputs))
+        if found.passed_over:
+            passed_over(found.passed_over)
+        return self.submit_sources(found.sources, options.parameters(), priority, uploaded)
 
     def submit_sources(
         self,

@@ -72,7 +72,7 @@ def run(
         raise OptionError("jobs", f"{jobs}: at least 1 is wanted")
     folder, settings = Path(out), settings or Settings()
     parameters = options.parameters()
-    sources = known.sources(inputs)
+    found = known.sources(inputs)
     _check_writable(folder)
     stages = build_stages(
         folder,
@@ -84,7 +84,7 @@ def run(
         settings.gpu,
     )
     return run_dataset(
-        folder, sources, stages, open_store(folder), parameters, jobs, emit, cancelled or threading.Event()
+        folder, found, stages, open_store(folder), parameters, jobs, emit, cancelled or threading.Event()
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from talkmill.artifacts.manifest import Manifest, Rejection
+from talkmill.pipeline.search import PassedOver
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,6 +11,13 @@ class RunStarted:
     """A run of so many sources begins."""
 
     source_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilesPassedOver:
+    """What the inputs of a run hold and it does not take."""
+
+    rows: tuple[PassedOver, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +84,14 @@ class Note:
     text: str
 
 
-Event = RunStarted | StageStarted | StageProgress | StageFinished | ClipsFound | Rejected | ClipFinished | Note
+Event = (
+    RunStarted
+    | FilesPassedOver
+    | StageStarted
+    | StageProgress
+    | StageFinished
+    | ClipsFound
+    | Rejected
+    | ClipFinished
+    | Note
+)

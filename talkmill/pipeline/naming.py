@@ -10,29 +10,9 @@ from urllib.parse import urlsplit
 
 from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.dataset.names import slug, split_of_person
+from talkmill.pipeline.search import DUPLICATE, UNREADABLE, FolderSearch, PassedOver, told
 from talkmill.stages.download.messages import is_address
 from talkmill.text import clean_text, path_of, path_text
-
-# What a folder is searched for. A file that is named is tried whatever it is called.
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".mpg",
-        ".mpeg",
-        ".ts",
-        ".mts",
-        ".m2ts",
-        ".wmv",
-        ".flv",
-        ".3gp",
-        ".ogv",
-    ]
-)
 
 
 class InputError(ValueError):
@@ -87,7 +67,20 @@ class NamedSource:
         return self.person if self.link else None
 
 
-def collect_sources(inputs: Iterable[str], person: str | None, link: bool, split: str) -> list[NamedSource]:
+@dataclass(frozen=True, slots=True)
+class FoundSources:
+    """The sources of a run, and what its folders hold beside them.
+
+    Attributes:
+        sources: In order.
+        passed_over: What was not taken, by kind.
+    """
+
+    sources: Sequence[NamedSource]
+    passed_over: tuple[PassedOver, ...] = ()
+
+
+def collect_sources(inputs: Iterable[str], person: str | None, link: bool, split: str) -> FoundSources:
     """Find the sources of a run.
 
     Args:
@@ -97,19 +90,31 @@ def collect_sources(inputs: Iterable[str], person: str | None, link: bool, split
         split: `train`, `test` or `by-person`.
 
     Returns:
-        Sources in order, named after their files; `unique_names` tells them apart.
+        Sources in order, named after their files; `distinct_sources` leaves out copies, `unique_names` tells the rest
+        apart.
 
     Raises:
         InputError: An input is nothing that can be run.
+        OSError: A file that was named cannot be read.
     """
+    search = FolderSearch()
     sources: list[NamedSource] = []
-    for uri in _expand(inputs):
+    for uri, searched in _expand(inputs, search).items():
         if is_address(uri):
             sources.append(name_source(uri, uri, "", 0, person, link, split))
-        else:
-            path = path_of(uri)
-            sources.append(name_source(uri, path.name, sha256_of(path), path.stat().st_size, person, link, split))
-    return sources
+            continue
+        path = path_of(uri)
+        try:
+            sha256, size_bytes = sha256_of(path), path.stat().st_size
+        except OSError:
+            if not searched:
+                raise
+            search.pass_over(UNREADABLE, path)
+            continue
+        sources.append(name_source(uri, path.name, sha256, size_bytes, person, link, split))
+    if not sources:
+        raise InputError(f"no video can be read; {told(search.passed_over)}")
+    return FoundSources(sources, search.passed_over)
 
 
 def with_plan(sources: Sequence[NamedSource], plan: Mapping[str, tuple[str, str]], link: bool) -> list[NamedSource]:
@@ -174,34 +179,61 @@ def _file_stem(original_name: str) -> str:
     return clean_text(Path(original_name).stem)
 
 
-def _expand(inputs: Iterable[str]) -> list[str]:
-    found: dict[str, None] = {}
+def _expand(inputs: Iterable[str], search: FolderSearch) -> dict[str, bool]:
+    """Return paths and addresses, each once, with whether it was found in a folder."""
+    found: dict[str, bool] = {}
     for text in inputs:
         path = Path(text)
         if is_address(text):
-            found[clean_text(text)] = None
+            found[clean_text(text)] = False
         elif path.is_dir():
-            files = sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file())
+            files = search.videos(path)
             if not files:
-                raise InputError(f"folder {clean_text(text)} holds no video ({', '.join(sorted(VIDEO_SUFFIXES))})")
-            _refuse_work(path, files)
-            found |= {path_text(file.resolve()): None for file in files}
+                raise InputError(_no_video(text, search))
+            for file in files:
+                found.setdefault(path_text(file.resolve()), True)
         elif path.is_file():
-            found[path_text(path.resolve())] = None
+            found[path_text(path.resolve())] = False
         else:
             raise InputError(f"{clean_text(text)} is neither a file, a folder nor an http(s) address")
-    return list(found)
+    return found
 
 
-def _refuse_work(folder: Path, files: Sequence[Path]) -> None:
-    """Refuse a folder that holds a run's own files: its intermediates are videos, too."""
-    for run in sorted({parent for file in files for parent in file.relative_to(folder).parents}):
-        if (folder / run / "work").is_dir() and (folder / run / "lmdb").is_dir():
-            raise InputError(f"{folder / run} is the folder of a data set, not of videos")
+def _no_video(folder: str, search: FolderSearch) -> str:
+    text = f"folder {clean_text(folder)} holds no video that is taken"
+    if search.passed_over:
+        text += f"; {told(search.passed_over)}. A file that you name is tried whatever it is called"
+    return text
 
 
 # Characters of a source's hash that tell it from others of its name, more where that is not enough.
 MARKS = (0, 8, 16, 64)
+
+
+def distinct_sources(found: FoundSources, taken: Mapping[str, str] | None = None) -> FoundSources:
+    """Take each content once, whatever its files are called.
+
+    Args:
+        found: Sources, named after their files.
+        taken: Name of a source that a data set holds to its identity. Of several files of one content the one that the
+            set holds is taken, else the one with the shortest name: a copy has the longer.
+
+    Returns:
+        The sources that are left, in order, with the others among what was passed over.
+    """
+    by_preference = sorted(
+        found.sources, key=lambda source: (not _is_held(source, taken or {}), len(source.original_name))
+    )
+    kept: dict[str, NamedSource] = {}
+    for source in by_preference:
+        kept.setdefault(source.identity, source)
+    copies = [source for source in found.sources if kept[source.identity] is not source]
+    if not copies:
+        return found
+    first, same_as = (str(path_of(one.uri)) for one in (copies[0], kept[copies[0].identity]))
+    row = PassedOver(DUPLICATE, len(copies), clean_text(first), clean_text(same_as))
+    left = [source for source in found.sources if kept[source.identity] is source]
+    return FoundSources(left, (row, *found.passed_over))
 
 
 def unique_names(sources: Sequence[NamedSource], taken: Mapping[str, str] | None = None) -> list[NamedSource]:
@@ -243,6 +275,11 @@ def unique_names(sources: Sequence[NamedSource], taken: Mapping[str, str] | None
             return named
         for index in movable:
             levels[index] += 1
+
+
+def _is_held(source: NamedSource, taken: Mapping[str, str]) -> bool:
+    """Say whether a set holds a source, under its own name or a marked one."""
+    return any(taken.get(_marked(source, mark).name) == source.identity for mark in MARKS)
 
 
 def _known_level(source: NamedSource, taken: Mapping[str, str]) -> int:

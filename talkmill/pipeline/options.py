@@ -1,7 +1,7 @@
 """Options of a run, defined once for `talkmill run`, `talkmill submit`, the Python API and the docs."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from pydantic import BeforeValidator
 from talkmill.inference.precision import Precision
 from talkmill.option import Option, OptionError, Options
 from talkmill.pipeline.graph import RunParameters
-from talkmill.pipeline.naming import InputError, NamedSource, collect_sources, with_plan
+from talkmill.pipeline.naming import FoundSources, InputError, collect_sources, with_plan
 from talkmill.pipeline.plan import read_table, seconds_of
 from talkmill.stages.coarse_fit.messages import CoarseFitParameters, CoarseMethod
 from talkmill.stages.crop.messages import CropParameters
@@ -97,8 +97,8 @@ class SourceOptions(Options):
         Path | None, Option("Plan of `talkmill hdtf plan`: people and splits by file name.", metavar="FILE")
     ] = None
 
-    def sources(self, inputs: str | Path | Iterable[str | Path]) -> list[NamedSource]:
-        """Return the named sources of a run.
+    def sources(self, inputs: str | Path | Iterable[str | Path]) -> FoundSources:
+        """Return the named sources of a run, and what folders hold beside them.
 
         Args:
             inputs: Video files, folders, http(s) addresses; one or many.
@@ -118,11 +118,11 @@ class SourceOptions(Options):
         given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
         if not given or not all(str(one) for one in given):
             raise InputError("no input was given" if not given else "an input is empty")
-        sources = collect_sources(map(str, given), self.person, self.link_persons, self.split)
+        found = collect_sources(map(str, given), self.person, self.link_persons, self.split)
         if self.plan is None:
-            return sources
+            return found
         rows = {clip.name: (clip.person, clip.split) for clip in read_table(self.plan)}
-        return with_plan(sources, rows, self.link_persons)
+        return replace(found, sources=with_plan(found.sources, rows, self.link_persons))
 
 
 def _rate(text: str) -> str:

@@ -1,6 +1,7 @@
 """The records of a run: the set's `-meta`, report.json, rejected.jsonl."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any, TextIO
@@ -18,6 +19,7 @@ from talkmill.pipeline.graph import (
     packed_artifacts,
 )
 from talkmill.pipeline.naming import NamedSource
+from talkmill.pipeline.search import PassedOver
 from talkmill.stages.digest import to_json
 from talkmill.stages.errors import remedy_of
 from talkmill.stages.pack.messages import PackedClip
@@ -173,16 +175,18 @@ def rejected_row(subject: str, source: NamedSource, stage: str, rejection: Rejec
 class ReportWriter:
     """Writes report.json clip by clip: memory stays flat."""
 
-    def __init__(self, file: TextIO, parameters: RunParameters) -> None:
+    def __init__(self, file: TextIO, parameters: RunParameters, passed_over: Sequence[PassedOver] = ()) -> None:
         """Begin the report.
 
         Args:
             file: Open for writing.
             parameters: Of the run.
+            passed_over: Files of its inputs that are no sources.
         """
         self._file, self._clip_count = file, 0
         file.write(
-            f'{{\n"talkmill": {_json(version("talkmill"))},\n"parameters": {_json(to_json(parameters))},\n"clips": ['
+            f'{{\n"talkmill": {_json(version("talkmill"))},\n"parameters": {_json(to_json(parameters))},\n'
+            f'"passed_over": {_json([asdict(row) for row in passed_over])},\n"clips": ['
         )
 
     def clip(self, clip: ClipResult) -> None:

@@ -18,13 +18,14 @@ from talkmill.dataset.manifest import DamagedEntryError
 from talkmill.dataset.reader import Dataset, read_manifest
 from talkmill.dataset.writer import DatasetWriter
 from talkmill.files import replacing, write_whole
-from talkmill.pipeline.events import Event, RunStarted
+from talkmill.pipeline.events import Event, FilesPassedOver, Note, RunStarted
 from talkmill.pipeline.folders import WORK_BUCKET
-from talkmill.pipeline.graph import PACK, RunParameters, RunProgress, names_of, node_of, preview_of
+from talkmill.pipeline.graph import FIRST, PACK, RunParameters, RunProgress, names_of, node_of, preview_of
 from talkmill.pipeline.in_process import InProcessRunner
-from talkmill.pipeline.naming import NamedSource, unique_names
+from talkmill.pipeline.naming import FoundSources, NamedSource, distinct_sources, unique_names
 from talkmill.pipeline.removal import remove_shown
 from talkmill.pipeline.report import ClipResult, ReportWriter, RunResult, StageRecord, packed_clip, rejected_rows
+from talkmill.pipeline.search import PassedOver
 from talkmill.stages.contract import Stage
 from talkmill.stages.errors import LostInputError, NotWritableError, OtherSetError, SetDamagedError, is_verdict
 from talkmill.stages.execution import artifacts_of
@@ -41,6 +42,7 @@ class RunSummary:
         executed: Stages that were executed, not found.
         removed: Clips of earlier runs that this one took out of the set: their source was judged anew.
         clip_count: Clips of the whole set.
+        passed_over: Files of the inputs that are no sources: copies, other kinds of files, and so on.
     """
 
     packed: tuple[str, ...]
@@ -48,11 +50,12 @@ class RunSummary:
     executed: int
     removed: tuple[str, ...]
     clip_count: int
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 def run_dataset(
     folder: Path,
-    sources: Sequence[NamedSource],
+    found: FoundSources,
     stages: dict[str, Stage[Any, Any]],
     store: LocalStore,
     parameters: RunParameters,
@@ -64,7 +67,7 @@ def run_dataset(
 
     Args:
         folder: The run's folder.
-        sources: What to run.
+        found: What to run.
         stages: Stage name to stage.
         store: The folder's store.
         parameters: Of every stage.
@@ -82,8 +85,16 @@ def run_dataset(
         size = parameters.crop.size
         database = folder / "lmdb" / str(size)
         _mend_set(database, size)
-        sources = unique_names(sources, _known_sources(database))
+        known = _known_sources(database)
+        found = distinct_sources(found, known)
+        sources = unique_names(found.sources, known)
         emit(RunStarted(len(sources)))
+        if found.passed_over:
+            emit(FilesPassedOver(found.passed_over))
+        for source in sources:
+            for name in sorted(name for name, held in known.items() if held == source.identity and name != source.name):
+                text = f"the set holds the same as {name} already: take those clips out with `talkmill dataset remove`"
+                emit(Note(source.shown_name, FIRST, text))
         scratch = folder / "work" / "scratch"
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -121,12 +132,12 @@ def run_dataset(
             folder / "rejected.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected).encode()
         )
         with replacing(folder / "report.json") as part, part.open("w", encoding="utf-8") as file:
-            report = ReportWriter(file, parameters)
+            report = ReportWriter(file, parameters, found.passed_over)
             for clip in result.clips:
                 report.clip(clip)
             report.end(rejected, pack)
         shutil.rmtree(scratch, ignore_errors=True)
-        return RunSummary(packed, tuple(rejected), executed, removed, len(_set_names(database)))
+        return RunSummary(packed, tuple(rejected), executed, removed, len(_set_names(database)), found.passed_over)
 
 
 def _outdated(names: Sequence[str], sources: Sequence[NamedSource], result: RunResult) -> tuple[str, ...]:

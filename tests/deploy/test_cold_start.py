@@ -69,7 +69,7 @@ def test_pods_that_start_before_what_they_need_come_up_by_themselves(
         job(cluster)
         cluster.wait_ready(120)
         with client_of(cluster) as client:
-            sources = collect_sources([str(sample[0])], None, False, "train")
+            sources = collect_sources([str(sample[0])], None, False, "train").sources
             run = client.submit_sources(sources, PARAMETERS, 0, lambda name: None)
             run = list(client.watch(run.name))[-1]
             assert (run.state, run.succeeded_clip_count) == (pb.STATE_SUCCEEDED, 1), [*client.clips(run.name)]

@@ -53,7 +53,7 @@ def test_a_clip_goes_through_the_containers(cluster: Cluster, sample: tuple[Path
     """The cluster is up: gRPC health of each has answered. Now the real work."""
     with Client(cluster.server, internal_endpoint=True) as client:
         run = client.submit_sources(
-            collect_sources([str(sample[0])], None, False, "train"), PARAMETERS, 0, lambda name: None
+            collect_sources([str(sample[0])], None, False, "train").sources, PARAMETERS, 0, lambda name: None
         )
         run = list(client.watch(run.name))[-1]
         assert (run.state, run.succeeded_clip_count) == (pb.STATE_SUCCEEDED, 1), [*client.clips(run.name)]

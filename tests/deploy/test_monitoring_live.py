@@ -59,7 +59,7 @@ def watch(tmp_path_factory: pytest.TempPathFactory, sample: tuple[Path, object])
         broken = folder / "broken.mp4"
         broken.write_bytes(b"not a video")
         with client_of(cluster) as client:
-            sources = collect_sources([str(sample[0]), str(broken)], None, False, "train")
+            sources = collect_sources([str(sample[0]), str(broken)], None, False, "train").sources
             run = client.submit_sources(sources, PARAMETERS, 0, lambda name: None)
             run = list(client.watch(run.name))[-1]
             assert (run.state, run.succeeded_clip_count) == (pb.STATE_SUCCEEDED, 1), [*client.clips(run.name)]
@@ -170,7 +170,7 @@ def test_an_alert_fires_when_a_stage_is_killed_and_clears(watch: Watch, sample: 
         with client_of(watch.cluster) as client:
             parameters = RunParameters(split=PARAMETERS.split, crop=CropParameters(144))
             run = client.submit_sources(
-                collect_sources([str(sample[0])], None, False, "train"), parameters, 0, lambda name: None
+                collect_sources([str(sample[0])], None, False, "train").sources, parameters, 0, lambda name: None
             )
             wait_until(lambda: "TalkmillStageDown" in watch.alerts(), PATIENCE, "work waits for nobody")
             watch.cluster.control("start", "crop")

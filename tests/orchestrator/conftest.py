@@ -77,7 +77,7 @@ def reachable(folder: Path) -> Path:
 
 
 def submit(client: Client, paths: Sequence[Path], parameters: RunParameters = QUICK) -> str:
-    sources = collect_sources(map(str, paths), None, False, "train")
+    sources = collect_sources(map(str, paths), None, False, "train").sources
     return client.submit_sources(sources, parameters, 0, lambda name: None).name
 
 

@@ -62,7 +62,7 @@ def test_one_input_is_one_input(tmp_path: Path) -> None:
     video = tmp_path / "talk.mp4"
     video.write_bytes(b"video")
     for given in (video, str(video), [video], [str(video)]):
-        assert [source.name for source in SourceOptions().sources(given)] == ["talk"]
+        assert [source.name for source in SourceOptions().sources(given).sources] == ["talk"]
     for nothing in ("", [], [""]):
         with pytest.raises(InputError):
             SourceOptions().sources(nothing)
@@ -73,7 +73,7 @@ def test_the_folder_of_a_set_is_no_input(tmp_path: Path) -> None:
     (tmp_path / "set/work/crop").mkdir(parents=True)
     (tmp_path / "set/work/crop/crop.mkv").write_bytes(b"video")
     for folder in (tmp_path, tmp_path / "set"):
-        with pytest.raises(InputError, match="set is the folder of a data set, not of videos"):
+        with pytest.raises(InputError, match=r"holds no video that is taken; passed over: 1 data set \(.*/set\)"):
             SourceOptions().sources(folder)
 
 

@@ -1,11 +1,17 @@
 """What a run leaves in its folder, whatever was run, or killed, in it before."""
 
+import functools
+import http.server
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import lmdb
 import pytest
@@ -15,7 +21,7 @@ from talkmill.artifacts.local import LocalStore
 from talkmill.artifacts.store import CorruptArtifactError
 from talkmill.dataset.lock import FolderBusyError, locked
 from talkmill.dataset.reader import Dataset, read_manifest, verify
-from talkmill.pipeline.events import Note, Rejected, StageStarted
+from talkmill.pipeline.events import FilesPassedOver, Note, Rejected, StageStarted
 from talkmill.pipeline.folders import open_store
 from talkmill.pipeline.naming import collect_sources
 from talkmill.pipeline.run import run_dataset
@@ -282,6 +288,58 @@ def test_a_file_is_called_what_its_user_calls_it(tmp_path: Path) -> None:
     assert "Étude – take 2.mp4" in {event.subject for event in events if isinstance(event, StageStarted)}
 
 
+def test_a_folder_that_holds_its_own_set_is_run_again(tmp_path: Path) -> None:
+    """`talkmill run . --out set`, twice, and into the folder itself."""
+    write_sources(tmp_path / "talks", "a.mp4", "b.mov")
+    for out in (tmp_path / "talks/set", tmp_path / "talks"):
+        first = run_made_up(out, tmp_path / "talks")
+        events: list[object] = []
+        again = run_made_up(out, tmp_path / "talks", emit=events.append)
+        assert again.packed == first.packed == ("a_000", "b_000")
+        assert again.executed == 0
+        (told,) = [event.rows for event in events if isinstance(event, FilesPassedOver)]
+        assert ("data set", str(out)) in [(row.kind, row.first) for row in told]
+        assert again.passed_over == told
+        report = json.loads((out / "report.json").read_text())
+        assert report["passed_over"] == [asdict(row) for row in told]
+
+
+def test_a_run_that_was_killed_leaves_no_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Videos lie in `work` before there is a set."""
+    write_sources(tmp_path / "talks", "a.mp4")
+
+    def killed(stage: MadeUp, inputs: object, context: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MadeUp, "run", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_made_up(tmp_path / "talks/set", tmp_path / "talks")
+    assert list((tmp_path / "talks/set").rglob("*.mp4"))
+    assert not (tmp_path / "talks/set/lmdb").exists()
+    assert run_made_up(tmp_path / "talks/set", tmp_path / "talks").packed == ("a_000",)
+
+
+def test_of_copies_the_one_that_the_set_holds_is_run(tmp_path: Path) -> None:
+    (b,) = write_sources(tmp_path / "in", "b.mp4")
+    run_made_up(tmp_path / "out", tmp_path / "in")
+    (tmp_path / "in/a.mp4").write_bytes(b.read_bytes())
+    summary = run_made_up(tmp_path / "out", tmp_path / "in")
+    assert (summary.packed, summary.executed) == (("b_000",), 0)
+    (row,) = summary.passed_over
+    assert (row.kind, row.count, row.first, row.same_as) == ("duplicate", 1, str(tmp_path / "in/a.mp4"), str(b))
+
+
+def test_a_file_that_the_set_holds_under_another_name_is_told(tmp_path: Path) -> None:
+    (a,) = write_sources(tmp_path / "in", "a.mp4")
+    run_made_up(tmp_path / "out", a)
+    events: list[object] = []
+    assert run_made_up(tmp_path / "out", a.rename(tmp_path / "in/b.mp4"), emit=events.append).clip_count == 2
+    assert [(event.subject, event.text) for event in events if isinstance(event, Note)] == [
+        ("b.mp4", "the set holds the same as a already: take those clips out with `talkmill dataset remove`")
+    ]
+
+
 def test_a_file_name_that_is_no_text_is_run_like_any_other(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     path = tmp_path / "in" / os.fsdecode(b"interview \xe9t\xe9.mp4")
@@ -350,18 +408,36 @@ def test_a_failure_of_the_moment_takes_no_clip_out_of_the_set(tmp_path: Path, mo
     assert list(read_manifest(tmp_path / "out/lmdb" / str(SIZE)).clips) == ["b_000"]
 
 
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    handler = functools.partial(Silent, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *words: object) -> None:
+        pass
+
+
 @pytest.mark.parametrize("attempt", range(5))
 def test_twins_that_meet_one_damaged_result_are_both_mended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attempt: int
 ) -> None:
+    """That two addresses give the same is known when both are there: files are compared before."""
     monkeypatch.setattr("talkmill.artifacts.local.COMPARED_BYTES", 0)
     a, b = write_sources(tmp_path / "in", "a.mp4", "b.mp4")
     b.write_bytes(a.read_bytes())
-    run_made_up(tmp_path / "out", a, b)
-    damage(stored(tmp_path / "out", "crop.mkv"), "one bit")
-    for manifest in (tmp_path / "out/work/landmarks").glob("*/manifest.json"):
-        manifest.unlink()
-    summary = run_made_up(tmp_path / "out", a, b, jobs=2)
+    with served(tmp_path / "in") as site:
+        run_made_up(tmp_path / "out", f"{site}/a.mp4", f"{site}/b.mp4")
+        damage(stored(tmp_path / "out", "crop.mkv"), "one bit")
+        for manifest in (tmp_path / "out/work/landmarks").glob("*/manifest.json"):
+            manifest.unlink()
+        summary = run_made_up(tmp_path / "out", f"{site}/a.mp4", f"{site}/b.mp4", jobs=2)
     assert summary.packed == ("a_000", "b_000"), summary.rejected
 
 
