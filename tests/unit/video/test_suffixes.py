@@ -1,5 +1,6 @@
 """Which files a folder is searched for, against what FFmpeg says of its demuxers."""
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -34,6 +35,12 @@ def test_what_ffmpeg_takes_for_files_of_an_allowed_container_is_searched_for() -
     assert len(known) > 40
     assert known - NO_VIDEO <= VIDEO_SUFFIXES
     assert not NO_VIDEO & VIDEO_SUFFIXES
+
+
+def test_the_page_on_sources_has_the_same_table() -> None:
+    page = (Path(__file__).parents[3] / "docs/sources.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| (\.[\w .-]+) \|$", page, re.M)
+    assert {demuxer: tuple(suffixes.split()) for demuxer, suffixes in rows} == SUFFIXES
 
 
 @pytest.mark.parametrize(
