@@ -7,26 +7,27 @@ from typing import Any
 import yaml
 
 CHART = Path(__file__).resolve().parents[1] / "helm" / "talkmill"
-HEAD = """# talkmill
+HEAD = """# The chart
 
 Generated from values.yaml by `make chart-docs`; do not edit.
 
-The whole pipeline on Kubernetes: one Deployment a stage, the orchestrator, a Job that fetches models, and for a trial
-MinIO and Postgres. [docs/operations.md](../../docs/operations.md) says how to size, scale, back up, upgrade and repair
-it; [UPGRADING.md](UPGRADING.md) what changes between versions.
+The whole pipeline on Kubernetes: one Deployment per stage, the orchestrator, a Job that fetches models, and for a trial
+MinIO and Postgres. [Operate a cluster](../../docs/operations.md) says how to size, scale, back up and repair it.
+[Upgrading](UPGRADING.md) says what changes between versions.
 
 ```sh
-make deploy NAMESPACE=talkmill VALUES=helm/talkmill/ci/minimal-values.yaml   # a trial on any cluster
-make smoke  NAMESPACE=talkmill                                               # the sample, up to a data set
+# A trial on any cluster, then the sample through it.
+make deploy NAMESPACE=talkmill VALUES=helm/talkmill/ci/minimal-values.yaml
+make smoke NAMESPACE=talkmill
 ```
 
-`ci/gpu-values.yaml` puts the networks on GPUs; `ci/production-values.yaml` has store and database outside, mTLS,
-autoscaling by KEDA and monitoring. A typo in a value is refused before anything is made, and so is a value that needs
-what the cluster has not.
+`ci/gpu-values.yaml` puts the networks on GPUs. `ci/production-values.yaml` has store and database outside the chart,
+mTLS, autoscaling by KEDA, and monitoring. Before anything is created, the chart refuses a value that does not exist
+and one that needs what the cluster lacks.
 
 ## Values
 
-| value | default | |
+| value | default | meaning |
 |---|---|---|
 """
 
@@ -62,7 +63,7 @@ def _entries(lines: list[str], values: dict[str, Any]) -> list[tuple[str, str, s
         opens = isinstance(value, dict) and not match[3].strip()
         if not opens or comment:
             shown = "" if opens else f"`{yaml.safe_dump(value, default_flow_style=True, width=1000).split(chr(10))[0]}`"
-            entries.append((".".join(path), shown.replace("|", "\\|"), " ".join(comment)))
+            entries.append((".".join(path), shown.replace("|", "\\|"), " ".join(comment).replace("<", "&lt;")))
         comment = []
     return entries
 

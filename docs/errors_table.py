@@ -8,7 +8,7 @@ from talkmill.stages.errors import RejectionError, StageError, error_kinds
 PAGE = Path(__file__).with_name("errors.md")
 DEFECT = "INTERNAL"
 BEGIN, END = "<!-- table: make errors-docs -->\n", "<!-- end of table -->\n"
-HEAD = "\n| reason | kind | gRPC code | meaning | what to do |\n|---|---|---|---|---|\n"
+HEAD = "\n| reason | kind | meaning | what to do | gRPC code |\n|---|---|---|---|---|\n"
 
 
 def with_table(page: str) -> str:
@@ -22,7 +22,7 @@ def with_table(page: str) -> str:
 def _row(reason: str, kind: type[StageError]) -> str:
     meaning = (kind.__doc__ or "").strip().splitlines()[0]
     remedy = kind.remedy
-    return f"| {reason} | {_sort(kind)} | {kind.code} | {meaning} | {remedy[0].upper()}{remedy[1:]}. |\n"
+    return f"| {reason} | {_sort(kind)} | {meaning} | {remedy[0].upper()}{remedy[1:]}. | {kind.code} |\n"
 
 
 def _sort(kind: type[StageError]) -> str:
