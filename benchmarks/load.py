@@ -19,7 +19,7 @@ from talkmill.client.client import ENDED, Client
 from talkmill.client.sources import GivenSource
 from talkmill.pipeline.graph import RunParameters, names_of
 
-# Executions of one clip and its source: download, split, and the five stages of a clip. Pack is one a run.
+# Executions of one clip and its source; the rest are once a run.
 EXECUTIONS_PER_CLIP = len(names_of("source", "clip"))
 LOOK_SECONDS = 2.0
 MEGABYTE = 1 << 20

@@ -1,4 +1,4 @@
-"""All eight stages in one server that does nothing: what is left is the orchestrator's own cost.
+"""Every stage in one server that does nothing: what is left is the orchestrator's own cost.
 
 `python -m benchmarks.noop_stages`, configured as any other server.
 """

@@ -9,15 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from orchestrator.engine import Task
 from orchestrator.ledger.database import until_answered
 from orchestrator.ledger.executions import Executions
-from orchestrator.ledger.runs import Runs, clip_from, record_from
+from orchestrator.ledger.runs import Runs
 from orchestrator.ledger.tables import CANCELLED, FAILED, SUCCEEDED
+from orchestrator.ledger.values import ARTIFACT, CLIP, OUTPUTS, RECORD
 from talkmill.artifacts.artifact import Artifact, sha256_of
-from talkmill.artifacts.manifest import Rejection
+from talkmill.artifacts.manifest import Rejection, StageRecord
 from talkmill.artifacts.s3 import S3Store
 from talkmill.pipeline.graph import (
     CLIPS_FROM,
@@ -33,17 +32,12 @@ from talkmill.pipeline.naming import NamedSource
 from talkmill.pipeline.report import (
     ClipResult,
     ReportWriter,
-    StageRecord,
     packed_clip,
     rejected_row,
 )
 from talkmill.stages.execution import artifacts_of, forget
-from talkmill.stages.pack.messages import PackOutputs, encode_clips
-from talkmill.stages.split.messages import SplitOutputs
-from talkmill.wire.methods import StageMethod
+from talkmill.stages.pack.messages import encode_clips
 
-_ARTIFACT = TypeAdapter(Artifact)
-_SPLIT, _PACK = TypeAdapter(SplitOutputs), TypeAdapter(PackOutputs)
 COPIES_AT_ONCE = 8
 BATCH = 100
 # Lists every file of a run, one line each: path and artifact.
@@ -58,13 +52,11 @@ class Finisher:
         runs: Runs,
         executions: Executions,
         store: S3Store,
-        methods: dict[str, StageMethod],
         work_bucket: str,
         dataset_bucket: str,
     ) -> None:
         self._runs, self._executions, self._store = runs, executions, store
         self._work_bucket, self._dataset_bucket = work_bucket, dataset_bucket
-        self._outputs = {stage: TypeAdapter(method.outputs) for stage, method in methods.items()}
 
     def clip_list(self, run_id: str) -> Artifact:
         """Write what pack reads of the clips that succeeded; the same clips give the same object."""
@@ -80,7 +72,7 @@ class Finisher:
     def forget(self, artifact: Artifact) -> str:
         """Drop a lost artifact with the record of what made it; returns the stage that did, or nothing."""
         stage = forget(self._store, artifact)
-        return stage if stage in self._outputs else ""
+        return stage if stage in OUTPUTS else ""
 
     def clips_of(self, run_id: str, artifact: Artifact) -> list[str]:
         """Return the clips that an artifact belongs to, of those that the set is to hold."""
@@ -99,14 +91,14 @@ class Finisher:
         packed = pack is not None and pack["state"] == SUCCEEDED
         with TemporaryDirectory() as folder:
             report, rejects, index = (Path(folder) / name for name in ("report.json", "rejected.jsonl", INDEX))
-            record = record_from(pack["record"]) if pack is not None and packed else None
+            record = RECORD.validate_json(pack["record"]) if pack is not None and packed else None
             with index.open("w") as listed:
 
                 def list_file(path: str, artifact: Artifact) -> None:
                     listed.write(json.dumps({"path": path, "artifact": asdict(artifact)}) + "\n")
 
                 if pack is not None and packed:
-                    outputs = _PACK.validate_json(pack["outputs"])
+                    outputs = OUTPUTS[PACK].validate_json(pack["outputs"])
                     list_file(f"lmdb/{view.parameters.crop.size}/data.mdb", outputs.database)
                     for one in outputs.lists:
                         list_file(f"lmdb/{one.key.rpartition('/')[2]}", one)
@@ -159,14 +151,15 @@ class Finisher:
         """Return every file of an ended run: its path and where it lies."""
         content = self._store.read(self._dataset_bucket, self._place(run_id, INDEX)) or b""
         rows = [json.loads(line) for line in content.splitlines()]
-        return [(row["path"], _ARTIFACT.validate_python(row["artifact"])) for row in rows]
+        return [(row["path"], ARTIFACT.validate_python(row["artifact"])) for row in rows]
 
     def _results(self, run_id: str) -> Iterator[ClipResult]:
         for source, row, executions in self._runs.results(run_id):
-            outputs = {one["stage"]: self._outputs[one["stage"]].validate_json(one["outputs"]) for one in executions}
-            records = {one["stage"]: record_from(one["record"]) for one in executions}
+            outputs = {one["stage"]: OUTPUTS[one["stage"]].validate_json(one["outputs"]) for one in executions}
+            records = {one["stage"]: RECORD.validate_json(one["record"]) for one in executions}
             provenance = provenance_of(SourceProgress(source, outputs)) if FIRST in outputs else {"uri": source.uri}
-            clip = ClipResult(row["name"], source, ClipProgress(clip_from(row["given"]), outputs), provenance, records)
+            progress = ClipProgress(CLIP.validate_json(row["given"]), outputs)
+            clip = ClipResult(row["name"], source, progress, provenance, records)
             if row["state"] != SUCCEEDED:
                 clip.rejected = (row["stage"], _rejection(row))
             yield clip
@@ -177,7 +170,7 @@ class Finisher:
             if row["state"] in (FAILED, CANCELLED):
                 yield source.name, source, row["stage"], _rejection(row)
             elif split is not None:
-                for rejection in _SPLIT.validate_json(split).rejections:
+                for rejection in OUTPUTS[CLIPS_FROM].validate_json(split).rejections:
                     yield source.name, source, CLIPS_FROM, rejection
 
     def _shown(self, run_id: str, clip: ClipResult) -> Iterator[tuple[str, Artifact]]:

@@ -70,11 +70,10 @@ async def _serve(settings: OrchestratorSettings) -> int:
     caller = StageCaller(methods, settings.stage_targets, settings.stage_tls, settings.idle_seconds)
     executions, runs = Executions(database, engine, leases.check), Runs(database, engine)
     work_bucket, dataset_bucket = settings.store.work_bucket, settings.store.dataset_bucket
-    finisher = Finisher(runs, executions, store, methods, work_bucket, dataset_bucket)
+    finisher = Finisher(runs, executions, store, work_bucket, dataset_bucket)
     worker = Worker(
         executions,
         caller.call,
-        methods,
         Intake(runs, executions, store),
         finisher,
         dataset_bucket,

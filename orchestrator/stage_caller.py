@@ -11,12 +11,13 @@ import grpc
 import structlog
 
 from orchestrator.tls import ClientTls
-from talkmill.api.common.v1.common_pb2 import ExecutionContext, ExecutionSummary
-from talkmill.pipeline.report import StageRecord
+from talkmill.api.common.v1.common_pb2 import ExecutionContext
+from talkmill.artifacts.manifest import StageRecord
 from talkmill.stages.errors import InternalError, ServiceFullError, StageError
 from talkmill.wire.messages import fill_message, from_message
 from talkmill.wire.methods import StageMethod
 from talkmill.wire.status import error_info, stage_error
+from talkmill.wire.summary import record_of
 
 log = structlog.get_logger()
 
@@ -150,7 +151,7 @@ class StageCaller:
                 begun = True
                 if response.WhichOneof("event") == "outputs":
                     outputs = from_message(response.outputs, method.outputs)
-                    return Finished(outputs, record_from_summary(response.summary))
+                    return Finished(outputs, record_of(response.summary))
         except TimeoutError:
             why = f"nothing was heard for {self._idle_seconds:g} s"
             return Lost(why) if begun else Refused(why)
@@ -171,22 +172,6 @@ class StageCaller:
                 else grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
             )
         return self._channels[stage]
-
-
-def record_from_summary(summary: ExecutionSummary) -> StageRecord:
-    """Return a stage's summary as the record that the ledger and report.json hold."""
-    return StageRecord(
-        cached=summary.cached_result,
-        stage_version=summary.stage_version,
-        action_digest=summary.action_digest,
-        started_at=summary.start_time.ToJsonString(),
-        fetch_seconds=summary.fetch_duration.ToMicroseconds() / 1e6,
-        execute_seconds=summary.execute_duration.ToMicroseconds() / 1e6,
-        upload_seconds=summary.upload_duration.ToMicroseconds() / 1e6,
-        execution_provider=summary.execution_provider,
-        worker=summary.worker,
-        models={model.id: model.sha256 for model in summary.models},
-    )
 
 
 def _ended(error: grpc.aio.AioRpcError, begun: bool) -> Outcome:

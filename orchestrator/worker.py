@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from pydantic import TypeAdapter
 
 from orchestrator.engine import FINISH, INTAKE, Task
 from orchestrator.finish import Finisher
@@ -15,6 +14,7 @@ from orchestrator.leases import LeaseLostError
 from orchestrator.ledger.database import until_answered
 from orchestrator.ledger.executions import Ending, Executions, Opening
 from orchestrator.ledger.tables import SUCCEEDED
+from orchestrator.ledger.values import OUTPUTS
 from orchestrator.stage_caller import CallStage, Failed, Finished, Lost, Outcome, Refused, Stopped
 from talkmill.api.common.v1.common_pb2 import ExecutionContext
 from talkmill.artifacts.artifact import Artifact
@@ -29,7 +29,6 @@ from talkmill.stages.errors import (
     WorkerLostError,
 )
 from talkmill.telemetry import metrics
-from talkmill.wire.methods import StageMethod
 
 log = structlog.get_logger()
 
@@ -50,7 +49,6 @@ class Worker:
         self,
         executions: Executions,
         call: CallStage,
-        methods: dict[str, StageMethod],
         intake: Intake,
         finisher: Finisher,
         dataset_bucket: str,
@@ -61,7 +59,6 @@ class Worker:
         Args:
             executions: The ledger's transactions.
             call: Calls a stage.
-            methods: Stage to its method.
             intake: Takes sources in.
             finisher: Gives the data set its place.
             dataset_bucket: Where pack writes.
@@ -70,7 +67,6 @@ class Worker:
         self._executions, self._call = executions, call
         self._intake, self._finisher, self._dataset_bucket = intake, finisher, dataset_bucket
         self._lease_lost = lease_lost
-        self._outputs = {stage: TypeAdapter(method.outputs) for stage, method in methods.items()}
 
     def handle(self, task: Task) -> None:
         """Handle a task; never raises."""
@@ -108,7 +104,7 @@ class Worker:
         outcome = self._until_taken(task, inputs, context)
         match outcome:
             case Finished(outputs, record):
-                text = self._outputs[task.stage].dump_json(outputs).decode()
+                text = OUTPUTS[task.stage].dump_json(outputs).decode()
                 ending = until_answered(lambda: self._executions.succeed(task, outputs, text, record), "succeed")
                 self._tell(ending)
             case Failed(error):
@@ -136,7 +132,7 @@ class Worker:
 
     def _inputs(self, task: Task, opening: Opening) -> Any:
         node = node_of(task.stage)
-        outputs = {stage: self._outputs[stage].validate_json(text) for stage, text in opening.outputs.items()}
+        outputs = {stage: OUTPUTS[stage].validate_json(text) for stage, text in opening.outputs.items()}
         progress: SourceProgress | ClipProgress | RunProgress
         match node.scope:
             case "source":

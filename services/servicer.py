@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,6 +21,7 @@ from talkmill.telemetry import metrics
 from talkmill.wire.messages import check_context, fill_message, from_message
 from talkmill.wire.methods import StageMethod
 from talkmill.wire.status import trailing_status
+from talkmill.wire.summary import fill_summary
 
 # A quiet stage is heard of this often; a client that hears nothing for longer has lost it.
 HEARTBEAT_SECONDS = 10.0
@@ -144,18 +144,7 @@ class StageServicer:
         # Outputs without a field set are outputs all the same.
         response.outputs.SetInParent()
         fill_message(execution.outputs, response.outputs)
-        manifest, summary = execution.manifest, response.summary
-        summary.cached_result = execution.cached
-        summary.start_time.FromDatetime(datetime.fromisoformat(manifest.started_at))
-        for phase in ("fetch", "execute", "upload"):
-            microseconds = round(getattr(manifest, f"{phase}_seconds") * 1e6)
-            getattr(summary, f"{phase}_duration").FromMicroseconds(max(0, microseconds))
-        summary.stage_version = manifest.stage_version
-        for model in manifest.models:
-            summary.models.add(id=model.id, sha256=model.sha256)
-        summary.worker = manifest.worker
-        summary.action_digest = manifest.action_digest
-        summary.execution_provider = manifest.execution_provider
+        fill_summary(execution.record, response.summary)
         return response  # type: ignore[no-any-return]
 
     async def _abort(self, context: "grpc.aio.ServicerContext[Any, Any]", error: StageError) -> NoReturn:

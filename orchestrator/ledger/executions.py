@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import TypeAdapter
 
 from orchestrator.engine import FINISH, Engine, Task
 from orchestrator.ledger.database import now_of
@@ -25,18 +24,14 @@ from orchestrator.ledger.tables import (
     source,
     stage_run,
 )
-from talkmill.artifacts.manifest import Rejection
+from orchestrator.ledger.values import CLIP, PARAMETERS, RECORD, SOURCE
+from talkmill.artifacts.manifest import Rejection, StageRecord
 from talkmill.dataset.names import clip_name
 from talkmill.pipeline.graph import FIRST, PACK, RunParameters, after, names_of, node_of
 from talkmill.pipeline.naming import NamedSource
-from talkmill.pipeline.report import StageRecord
 from talkmill.stages.split.messages import CutClip, SplitOutputs
 
-_PARAMETERS = TypeAdapter(RunParameters)
 STAGES, SOURCE_STAGES, CLIP_STAGES = names_of(), names_of("source"), names_of("clip")
-_SOURCE = TypeAdapter(NamedSource)
-_CLIP = TypeAdapter(CutClip)
-_RECORD = TypeAdapter(StageRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +103,7 @@ class Executions:
                 connection.execute(run.update().where(run.c.id == task.run_id).values(state=RUNNING))
             named, found, outputs = self._subject(connection, task)
         return Opening(
-            parameters=_PARAMETERS.validate_json(of_run["parameters"]),
+            parameters=PARAMETERS.validate_json(of_run["parameters"]),
             priority=of_run["priority"],
             source=named,
             clip=found,
@@ -254,7 +249,7 @@ class Executions:
                             "run_id": task.run_id,
                             "name": one.name,
                             "position": number,
-                            "given": _SOURCE.dump_json(one).decode(),
+                            "given": SOURCE.dump_json(one).decode(),
                             "queued": False,
                             "skip_cache": False,
                             "state": PENDING,
@@ -311,9 +306,9 @@ class Executions:
             given = connection.execute(sa.select(source.c.given).where(_source(task))).scalar_one()
             if task.stage == FIRST:
                 connection.execute(source.update().where(_source(task)).values(state=RUNNING))
-            return _SOURCE.validate_json(given), None, outputs
+            return SOURCE.validate_json(given), None, outputs
         given = connection.execute(sa.select(clip.c.given).where(_clip(task))).scalar_one()
-        return None, _CLIP.validate_json(given), outputs
+        return None, CLIP.validate_json(given), outputs
 
     def _end(
         self,
@@ -333,7 +328,7 @@ class Executions:
                 state=state,
                 ended_at=now_of(self._database),
                 outputs=outputs_json,
-                record=_RECORD.dump_json(record).decode() if record else None,
+                record=RECORD.dump_json(record).decode() if record else None,
                 reason=reason,
             )
         )
@@ -360,7 +355,7 @@ class Executions:
     def _clips_found(self, connection: sa.Connection, task: Task, outputs: SplitOutputs) -> None:
         where = _source(task)
         row = connection.execute(sa.select(source).where(where)).mappings().one()
-        named = _SOURCE.validate_json(row["given"])
+        named = SOURCE.validate_json(row["given"])
         names = [clip_name(named.name, one.index, named.linked_person) for one in outputs.clips]
         connection.execute(
             clip.insert(),
@@ -371,7 +366,7 @@ class Executions:
                     "source_name": named.name,
                     "position": row["position"],
                     "number": one.index,
-                    "given": _CLIP.dump_json(one).decode(),
+                    "given": CLIP.dump_json(one).decode(),
                     "frame_count": one.frame_count,
                     "state": PENDING,
                     "stage": CLIP_STAGES[0],

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import TypeAdapter
 
 from orchestrator.engine import FINISH, INTAKE, Engine, Task
 from orchestrator.ledger.database import now_of
@@ -25,19 +24,13 @@ from orchestrator.ledger.tables import (
     source,
     stage_run,
 )
+from orchestrator.ledger.values import ARTIFACT, PARAMETERS, SOURCE
 from talkmill.artifacts.artifact import Artifact
 from talkmill.pipeline.graph import CLIPS_FROM, FIRST, PACK, RunParameters, names_of
 from talkmill.pipeline.naming import NamedSource
-from talkmill.pipeline.report import StageRecord
 from talkmill.stages.errors import ClipNotFoundError, InvalidRequestError, RunNotEndedError, RunNotFoundError
-from talkmill.stages.split.messages import CutClip
 
-_PARAMETERS = TypeAdapter(RunParameters)
 SOURCE_STAGES, CLIP_STAGES = names_of("source"), names_of("clip")
-_SOURCE = TypeAdapter(NamedSource)
-_CLIP = TypeAdapter(CutClip)
-_RECORD = TypeAdapter(StageRecord)
-_ARTIFACT = TypeAdapter(Artifact)
 BATCH = 500
 
 
@@ -89,8 +82,8 @@ class Runs:
                     request_id=request_id or None,
                     state=PENDING,
                     priority=priority,
-                    parameters=_PARAMETERS.dump_json(parameters).decode(),
-                    source_list=_ARTIFACT.dump_json(source_list).decode(),
+                    parameters=PARAMETERS.dump_json(parameters).decode(),
+                    source_list=ARTIFACT.dump_json(source_list).decode(),
                     created_at=now_of(self._database),
                 )
             )
@@ -129,7 +122,7 @@ class Runs:
                 stages.setdefault(stage, {})[state] = count
             going_on = row["state"] == RUNNING and row["sources_complete"]
             left = read_seconds_left(connection, run_id, self._now(connection)) if going_on else None
-        parameters = _PARAMETERS.validate_json(row["parameters"])
+        parameters = PARAMETERS.validate_json(row["parameters"])
         return RunView(row, parameters, counts["source"], counts["clip"], int(frames or 0), stages, left)
 
     def _now(self, connection: sa.Connection) -> float:
@@ -138,7 +131,7 @@ class Runs:
     def source_list(self, run_id: str) -> Artifact:
         """Return where the list of a run's sources lies."""
         with self._database.begin() as connection:
-            return _ARTIFACT.validate_json(self._row(connection, run_id)["source_list"])
+            return ARTIFACT.validate_json(self._row(connection, run_id)["source_list"])
 
     def version(self, run_id: str) -> tuple[Any, ...]:
         """Return a value that changes when the run does; cheap."""
@@ -322,7 +315,7 @@ class Runs:
             for row in rows:
                 of_source = [one for one in executions.get(row["source_name"], []) if one["stage"] in SOURCE_STAGES]
                 of_clip = [one for one in executions.get(row["name"], []) if one["stage"] in CLIP_STAGES]
-                yield _SOURCE.validate_json(row["source_given"]), row, of_source + of_clip
+                yield SOURCE.validate_json(row["source_given"]), row, of_source + of_clip
             position, number = rows[-1]["position"], rows[-1]["number"]
 
     def sources(self, run_id: str) -> Iterator[tuple[NamedSource, sa.RowMapping, str | None]]:
@@ -345,7 +338,7 @@ class Runs:
             if not rows:
                 return
             for row in rows:
-                yield _SOURCE.validate_json(row["given"]), row, row["outputs"]
+                yield SOURCE.validate_json(row["given"]), row, row["outputs"]
             position = rows[-1]["position"]
 
     def execution(self, run_id: str, stage: str) -> sa.RowMapping | None:
@@ -443,13 +436,3 @@ class Runs:
         if row is None:
             raise RunNotFoundError(f"there is no run {run_id}")
         return row
-
-
-def record_from(text: str) -> StageRecord:
-    """Read the record of an execution."""
-    return _RECORD.validate_json(text)
-
-
-def clip_from(text: str) -> CutClip:
-    """Read split's clip."""
-    return _CLIP.validate_json(text)

@@ -1,6 +1,6 @@
 """The manifest: the commit mark of one stage execution. A result exists when its manifest does."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -74,6 +74,35 @@ class Manifest:
     execute_seconds: float
     upload_seconds: float
     worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """How one execution was made: what a manifest says beside inputs and outputs.
+
+    Attributes:
+        cached: Whether an earlier execution was found; the rest then describes that one.
+        stage_version: Version that the stage declared.
+        action_digest: sha256 of what was asked for.
+        started_at: UTC, ISO 8601.
+        fetch_seconds: Time to fetch and verify inputs.
+        execute_seconds: Time in the stage.
+        upload_seconds: Time to publish outputs.
+        execution_provider: What ran the networks, or empty.
+        worker: Host and process.
+        models: Model id to sha256.
+    """
+
+    cached: bool
+    stage_version: str
+    action_digest: str
+    started_at: str
+    fetch_seconds: float
+    execute_seconds: float
+    upload_seconds: float
+    execution_provider: str
+    worker: str
+    models: dict[str, str] = field(default_factory=dict)
 
 
 _ADAPTER = TypeAdapter(Manifest)

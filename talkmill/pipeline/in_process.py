@@ -9,7 +9,7 @@ from typing import Any
 
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
-from talkmill.artifacts.manifest import Rejection
+from talkmill.artifacts.manifest import Rejection, StageRecord
 from talkmill.artifacts.store import LostArtifactError
 from talkmill.dataset.names import clip_name
 from talkmill.pipeline.events import (
@@ -33,7 +33,7 @@ from talkmill.pipeline.graph import (
     provenance_of,
 )
 from talkmill.pipeline.naming import NamedSource
-from talkmill.pipeline.report import ClipResult, RunResult, StageRecord, record_of
+from talkmill.pipeline.report import ClipResult, RunResult
 from talkmill.stages.contract import Stage
 from talkmill.stages.errors import CancelledError, InputMissingError, LostInputError, StageError
 from talkmill.stages.execution import as_stage_error, execute, forget
@@ -144,7 +144,7 @@ class InProcessRunner:
         self._emit(StageFinished(subject, stage, execution.manifest, execution.cached))
         for text in getattr(execution.outputs, "notes", ()):
             self._emit(Note(subject, stage, text))
-        return execution.outputs, record_of(execution.manifest, execution.cached)
+        return execution.outputs, execution.record
 
     def heal(self, subject: str, stage: str, error: StageError) -> bool:
         """Forget what made an input that was lost, once for each subject that meets it.

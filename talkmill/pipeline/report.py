@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any, TextIO
 
 from talkmill.artifacts.artifact import Key, Sha256, SizeBytes
-from talkmill.artifacts.manifest import Manifest, Rejection
+from talkmill.artifacts.manifest import Rejection, StageRecord
 from talkmill.pipeline.graph import (
     CLIPS_FROM,
     FIRST,
@@ -40,51 +40,6 @@ class MadeFrom:
     key: Key
     sha256: Sha256
     size_bytes: SizeBytes
-
-
-@dataclass(frozen=True, slots=True)
-class StageRecord:
-    """How one execution was made.
-
-    Attributes:
-        cached: Whether an earlier execution was found; the rest then describes that one.
-        stage_version: Version that the stage declared.
-        action_digest: sha256 of what was asked for.
-        started_at: UTC, ISO 8601.
-        fetch_seconds: Time to fetch and verify inputs.
-        execute_seconds: Time in the stage.
-        upload_seconds: Time to publish outputs.
-        execution_provider: What ran the networks, or empty.
-        worker: Host and process.
-        models: Model id to sha256.
-    """
-
-    cached: bool
-    stage_version: str
-    action_digest: str
-    started_at: str
-    fetch_seconds: float
-    execute_seconds: float
-    upload_seconds: float
-    execution_provider: str
-    worker: str
-    models: dict[str, str] = field(default_factory=dict)
-
-
-def record_of(manifest: Manifest, cached: bool) -> StageRecord:
-    """Return the record of a manifest."""
-    return StageRecord(
-        cached=cached,
-        stage_version=manifest.stage_version,
-        action_digest=manifest.action_digest,
-        started_at=manifest.started_at,
-        fetch_seconds=manifest.fetch_seconds,
-        execute_seconds=manifest.execute_seconds,
-        upload_seconds=manifest.upload_seconds,
-        execution_provider=manifest.execution_provider,
-        worker=manifest.worker,
-        models={model.id: model.sha256 for model in manifest.models},
-    )
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
+from talkmill.artifacts.manifest import StageRecord
 from talkmill.dataset.environment import DatasetError
 from talkmill.dataset.lock import locked
 from talkmill.dataset.manifest import DamagedEntryError
@@ -24,7 +25,7 @@ from talkmill.pipeline.graph import FIRST, PACK, RunParameters, RunProgress, nam
 from talkmill.pipeline.in_process import InProcessRunner
 from talkmill.pipeline.naming import FoundSources, NamedSource, distinct_sources, unique_names
 from talkmill.pipeline.removal import remove_shown
-from talkmill.pipeline.report import ClipResult, ReportWriter, RunResult, StageRecord, packed_clip, rejected_rows
+from talkmill.pipeline.report import ClipResult, ReportWriter, RunResult, packed_clip, rejected_rows
 from talkmill.pipeline.search import PassedOver
 from talkmill.stages.contract import Stage
 from talkmill.stages.errors import LostInputError, NotWritableError, OtherSetError, SetDamagedError, is_verdict

@@ -27,6 +27,7 @@ from talkmill.artifacts.manifest import (
     SCHEMA_VERSION,
     Manifest,
     Rejection,
+    StageRecord,
     decode_manifest,
     encode_manifest,
 )
@@ -66,6 +67,23 @@ class Execution(Generic[OutputsT]):
     outputs: OutputsT
     manifest: Manifest
     cached: bool
+
+    @property
+    def record(self) -> StageRecord:
+        """How it was made."""
+        manifest = self.manifest
+        return StageRecord(
+            cached=self.cached,
+            stage_version=manifest.stage_version,
+            action_digest=manifest.action_digest,
+            started_at=manifest.started_at,
+            fetch_seconds=manifest.fetch_seconds,
+            execute_seconds=manifest.execute_seconds,
+            upload_seconds=manifest.upload_seconds,
+            execution_provider=manifest.execution_provider,
+            worker=manifest.worker,
+            models={model.id: model.sha256 for model in manifest.models},
+        )
 
 
 def _ignore_progress(done: int, total: int, unit: str) -> None:

@@ -15,7 +15,6 @@ from talkmill.api.common.v1.common_pb2 import ExecutionContext, Measurement
 from talkmill.stages.errors import InvalidRequestError
 
 ValueT = TypeVar("ValueT")
-MessageT = TypeVar("MessageT", bound=Message)
 
 MAX_REQUEST_ID, MAX_NAME = 256, 1024
 
@@ -42,13 +41,6 @@ def from_message(message: Message, kind: type[ValueT], path: str = "") -> ValueT
         parts = [str(part) for part in first["loc"] if isinstance(part, int) or str(part).isidentifier()]
         field = ".".join([*([path] if path else []), *parts]) or path
         raise InvalidRequestError(f"{field}: {first['msg']}", field=field) from None
-
-
-def to_message(value: Any, kind: type[MessageT]) -> MessageT:
-    """Return a dataclass as a message; None leaves a field unset."""
-    message = kind()
-    fill_message(value, message)
-    return message
 
 
 def fill_message(value: Any, message: Message) -> None:

@@ -1,4 +1,4 @@
-"""Real videos through the command line, the orchestrator, MinIO, Postgres and the eight services."""
+"""Real videos through the command line, the orchestrator, MinIO, Postgres and the stages' services."""
 
 import json
 import os

@@ -21,7 +21,7 @@ from talkmill.artifacts.local import LocalStore
 from talkmill.serving.server import start_server
 from talkmill.serving.settings import ServerSettings
 from talkmill.stages.errors import NoFaceError
-from talkmill.wire.messages import to_message
+from talkmill.wire.messages import fill_message
 from talkmill.wire.methods import stage_methods
 from talkmill.wire.status import error_info
 
@@ -119,7 +119,7 @@ class Always:
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[grpc.Channel]:
-    """All eight services over stages that reject, in this process."""
+    """Every stage's service over stages that reject, in this process."""
     folder = tmp_path_factory.mktemp("fuzz")
     buckets = {"work": "talkmill-work", "dataset": "talkmill-datasets"}
     store = LocalStore({name: folder / name for name in buckets.values()})
@@ -193,7 +193,8 @@ def valid_request(stage: str) -> Message:
             request.uri = "https://example.invalid/a.mp4"
         elif field.name == "parameters":
             hints = method.inputs.__annotations__["parameters"]
-            request.parameters.CopyFrom(to_message(hints(), type(request.parameters)))
+            request.parameters.SetInParent()
+            fill_message(hints(), request.parameters)
     return request
 
 

@@ -16,10 +16,9 @@ from orchestrator.ledger.queueing import SOURCE_WINDOW
 from orchestrator.ledger.runs import Runs
 from orchestrator.ledger.tables import metadata, stage_run
 from talkmill.artifacts.artifact import Artifact
-from talkmill.artifacts.manifest import Rejection
+from talkmill.artifacts.manifest import Rejection, StageRecord
 from talkmill.pipeline.graph import RunParameters, names_of
 from talkmill.pipeline.naming import NamedSource, name_source
-from talkmill.pipeline.report import StageRecord
 from talkmill.stages.errors import ClipNotFoundError, InvalidRequestError, RunNotEndedError, RunNotFoundError
 from talkmill.wire.methods import stage_methods
 
