@@ -5,14 +5,14 @@ What is private in DBOS 3.4.0 and used here is held by tests/orchestrator/test_e
 
 import json
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, Serializer
 
-from orchestrator.engine import Handler, Task
+from orchestrator.engine import Task
 from orchestrator.ledger.database import IDLE_TRANSACTION_SECONDS
 
 APPLICATION = "talkmill"
@@ -69,7 +69,7 @@ class DbosEngine:
         self._dbos = DBOS(config=config)
         self._client: DBOSClient | None = None
 
-    def launch(self, handler: Handler) -> None:
+    def launch(self, handler: Callable[[Task], None]) -> None:
         """Begin to handle tasks; creates DBOS's tables where there are none."""
 
         @DBOS.workflow(name=WORKFLOW)
@@ -123,7 +123,7 @@ class DbosEngine:
         return len(dead)
 
     def forget(self, older_than_seconds: float) -> int:
-        """Delete ended workflows; see `Engine.forget`."""
+        """Delete what is kept of tasks that ended so long ago; returns how many."""
         table, count = self._status, 0
         before = round((time.time() - older_than_seconds) * 1000)
         wanted = (

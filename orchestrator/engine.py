@@ -1,6 +1,6 @@
-"""The durable execution engine that the orchestrator needs, as a Protocol."""
+"""Tasks, and what the ledger needs of the engine that runs them."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,15 +34,12 @@ class Task:
         return f"{self.run_id}:{self.stage}:{self.subject}:{self.generation}:{self.attempt}"
 
 
-Handler = Callable[[Task], None]
-
-
 class Engine(Protocol):
-    """Runs tasks durably: whatever dies, a task that was enqueued is handled, by one replica at a time."""
+    """Takes tasks durably: whatever dies, a task that was enqueued is handled, by one replica at a time.
 
-    def launch(self, handler: Handler) -> None:
-        """Begin to handle tasks."""
-        ...
+    The ledger and the leases see no more of DBOS than this. `DbosEngine` is the one that serves; the ledger's tests
+    hand in a list that they empty in any order, where every interleaving is theirs to choose.
+    """
 
     def enqueue(
         self, connection: sa.Connection, tasks: Sequence[Task], priority: int, delay_seconds: float = 0
@@ -63,8 +60,4 @@ class Engine(Protocol):
 
     def recover(self, live_executors: Collection[str]) -> int:
         """Put the tasks of every other executor back into their queues; returns how many executors were dead."""
-        ...
-
-    def forget(self, older_than_seconds: float) -> int:
-        """Delete what is kept of tasks that ended so long ago; returns how many."""
         ...

@@ -36,9 +36,6 @@ class Listing:
         self.delays: dict[str, float] = {}
         self.cancelled: list[str] = []
 
-    def launch(self, handler: Callable[[Task], None]) -> None:
-        pass
-
     def enqueue(
         self, connection: sa.Connection, tasks: Sequence[Task], priority: int, delay_seconds: float = 0
     ) -> None:
@@ -50,9 +47,6 @@ class Listing:
         self.cancelled += [task.id for task in tasks]
 
     def recover(self, live_executors: object) -> int:
-        return 0
-
-    def forget(self, older_than_seconds: float) -> int:
         return 0
 
     def take(self, stage: str) -> list[Task]:
