@@ -22,6 +22,7 @@ from benchmarks.quality import Figure, measure_quality
 from talkmill.cli.app import call
 from talkmill.cli.environment import dataset_errors, open_models, read_settings
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK
+from talkmill.cli.terminal import say
 from talkmill.environment import core_count
 from talkmill.morphable.model import MorphableModel
 
@@ -45,12 +46,8 @@ def bench_stages(
     from benchmarks.tables import markdown
 
     console = Console(stderr=True)
-
-    def say(line: str) -> None:
-        console.print(line, markup=False, soft_wrap=True)
-
     with dataset_errors():
-        found = compare(clip, frames, repeats, reference, open_models(read_settings(Settings), console), say)
+        found = compare(clip, frames, repeats, reference, open_models(read_settings(Settings), console), _say)
         if json_file is not None:
             json_file.write_text(json.dumps(asdict(found), indent=1))
         if table_file is not None:
@@ -70,11 +67,8 @@ def bench_quality(
     console = Console(stderr=True)
     models = open_models(read_settings(Settings), console)
 
-    def say(line: str) -> None:
-        console.print(line, markup=False, soft_wrap=True)
-
     with dataset_errors():
-        figures = measure_quality(run, images, still_clip, models, core_count(), say)
+        figures = measure_quality(run, images, still_clip, models, core_count(), _say)
     return _print_figures(figures)
 
 
@@ -95,9 +89,7 @@ def bench_fit(
         from talkmill.fitting.device import choose_device
 
         own, other = (MorphableModel.load(models.ensure(name, "morphable").path) for name in HEADS)
-        bench = FitBench(
-            (own, other), scenes, min(scenes, pictures), adam_steps, choose_device(provider), console.print
-        )
+        bench = FitBench((own, other), scenes, min(scenes, pictures), adam_steps, choose_device(provider), _say)
         figures = bench.run()
     if json_file is not None:
         json_file.write_text(json.dumps([asdict(figure) for figure in figures], indent=1))
@@ -111,12 +103,7 @@ def bench_dataset(
     folder: Annotated[Path | None, typer.Option(help="Where the sets are written; they are deleted.")] = None,
 ) -> int:
     """Measure how writing, reading and verifying a set grow with the number of its clips."""
-    console = Console(stderr=True)
-
-    def say(line: str) -> None:
-        console.print(line, markup=False, soft_wrap=True)
-
-    return _print_figures(measure_dataset(clips, repeats, folder, say))
+    return _print_figures(measure_dataset(clips, repeats, folder, _say))
 
 
 @app.command("orchestrator")
@@ -131,16 +118,15 @@ def bench_orchestrator(
     report_only: Annotated[bool, typer.Option("--report-only", help="End well whatever was measured.")] = False,
 ) -> int:
     """Measure the orchestrator's own cost on a cluster of no-op stages; `make bench-orchestrator` brings one up."""
-    console = Console(stderr=True)
     measured = load.MeasuredServer(server, database_url, metrics_port)
-
-    def say(line: str) -> None:
-        console.print(line, markup=False, soft_wrap=True)
-
-    figures = load.measure_throughput(measured, clips, say)
-    figures += load.measure_create(measured, sources, say) if sources else []
+    figures = load.measure_throughput(measured, clips, _say)
+    figures += load.measure_create(measured, sources, _say) if sources else []
     code = _print_figures(figures)
     return EXIT_OK if report_only else code
+
+
+def _say(line: str) -> None:
+    say(Console(stderr=True), line)
 
 
 def _print_figures(figures: list[Figure]) -> int:

@@ -96,8 +96,8 @@ async def _serve(settings: OrchestratorSettings) -> int:
     probe = open_store(settings.store.model_copy(update={"retry_seconds": 0.0}), "orchestrator")
     for seconds, work in (
         (CANCEL_SECONDS, lambda: _stop_cancelled(runs, caller)),
-        (BACKLOG_SECONDS, lambda: _tell_backlog(runs)),
-        (STORE_SECONDS, lambda: _tell_store(probe, work_bucket)),
+        (BACKLOG_SECONDS, lambda: _measure_backlog(runs)),
+        (STORE_SECONDS, lambda: _probe_store(probe, work_bucket)),
         (FORGET_SECONDS, lambda: _forget(engine, settings.execution_retention_hours)),
     ):
         threading.Thread(target=_every, args=(seconds, work), daemon=True).start()
@@ -132,7 +132,7 @@ def _stop_cancelled(runs: Runs, caller: StageCaller) -> None:
         caller.stop(run_id)
 
 
-def _tell_backlog(runs: Runs) -> None:
+def _measure_backlog(runs: Runs) -> None:
     try:
         backlog = runs.backlog()
     except Exception:
@@ -145,7 +145,7 @@ def _tell_backlog(runs: Runs) -> None:
         metrics.OLDEST_PENDING.labels(stage).set(age)
 
 
-def _tell_store(probe: S3Store, bucket: str) -> None:
+def _probe_store(probe: S3Store, bucket: str) -> None:
     try:
         probe.read(bucket, "probe")
     except OSError as error:

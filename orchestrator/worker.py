@@ -106,7 +106,7 @@ class Worker:
             case Finished(outputs, record):
                 text = OUTPUTS[task.stage].dump_json(outputs).decode()
                 ending = until_answered(lambda: self._executions.succeed(task, outputs, text, record), "succeed")
-                self._tell(ending)
+                self._count(ending)
             case Failed(error):
                 self._after_error(task, opening, error)
             case Lost(why):
@@ -187,11 +187,11 @@ class Worker:
 
     def _ended(self, task: Task, end: Callable[[], Ending]) -> None:
         try:
-            self._tell(until_answered(end, "fail"))
+            self._count(until_answered(end, "fail"))
         except LeaseLostError:
             self._lease_lost()
 
-    def _tell(self, ending: Ending) -> None:
+    def _count(self, ending: Ending) -> None:
         for state in ending.clips:
             metrics.CLIPS_FINISHED.labels("succeeded" if state == SUCCEEDED else "failed").inc()
         if ending.dead_letter:

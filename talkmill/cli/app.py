@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from talkmill import __version__
 from talkmill.cli import dataset, doctor, hdtf, models, run, runs, token
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError
+from talkmill.cli.terminal import say
 
 MAKE, LOOK, SERVERS, OPERATE = "Make a set", "Look at it", "Runs on a server", "Operate"
 
@@ -72,7 +73,7 @@ def call(commands: typer.Typer) -> None:
     except (typer.Abort, KeyboardInterrupt):
         code = EXIT_INTERRUPTED
     except CommandError as error:
-        Console(stderr=True).print(f"Error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        say(Console(stderr=True), f"Error: {error}", style="red")
         code = EXIT_FAILED
     except _UsageError as error:
         error.show()

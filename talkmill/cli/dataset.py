@@ -11,6 +11,7 @@ from rich.text import Text
 
 from talkmill.cli.environment import dataset_errors, open_models, read_settings
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED
+from talkmill.cli.terminal import say
 from talkmill.dataset.environment import DatasetError
 from talkmill.dataset.reader import Dataset
 from talkmill.pipeline.removal import remove_clips
@@ -60,9 +61,9 @@ def inspect_dataset(
             table.add_row(*map(Text, cells))
         console.print(table)
         line = f"{counted(len(dataset), 'clip')} of {dataset.size} pixels in {dataset.folder}"
-        console.print(line, soft_wrap=True, markup=False)
+        say(console, line)
     for finding in damaged:
-        Console(stderr=True).print(finding, soft_wrap=True, markup=False, style="red")
+        say(Console(stderr=True), finding, style="red")
     return EXIT_FAILED if damaged else EXIT_OK
 
 
@@ -105,15 +106,14 @@ def export_dataset(
         result = writers[layout](folder, out, name, open_models(read_settings(Settings), errors))
     exported = len(result.written) + len(result.kept)
     kept = f", {len(result.kept)} of them written before" if result.kept else ""
-    console.print(f"{counted(exported, 'clip')} in {out}{kept}", soft_wrap=True, markup=False)
+    say(console, f"{counted(exported, 'clip')} in {out}{kept}")
     for clip, reason in result.failed:
-        errors.print(f"{clip} was not exported: {reason}", soft_wrap=True, markup=False, style="red")
+        say(errors, f"{clip} was not exported: {reason}", style="red")
     if result.strangers:
-        errors.print(
+        say(
+            errors,
             f"{len(result.strangers)} files in the same folders were not written by this export and stay, such as "
             f"{result.strangers[0]}",
-            soft_wrap=True,
-            markup=False,
         )
     if result.failed:
         return EXIT_SOME_REJECTED if exported else EXIT_FAILED

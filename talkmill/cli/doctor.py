@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from rich.console import Console
 
 from talkmill.cli.environment import open_models, read_settings
+from talkmill.cli.terminal import say
 from talkmill.models.catalogue import catalogue
 from talkmill.models.repository import ModelRepository
 from talkmill.pipeline.settings import Settings
@@ -50,37 +51,37 @@ def print_report(console: Console, settings: Settings, repository: ModelReposito
     from talkmill.inference.runtime import available_providers, choose_runtime
 
     steps: list[str] = []
-    _say(console, f"Python {platform.python_version()} on {platform.machine()}, {sys.executable}")
+    say(console, f"Python {platform.python_version()} on {platform.machine()}, {sys.executable}")
     for name in PACKAGES + OPTIONAL_PACKAGES:
         found = _version(name)
         if found or name in PACKAGES:
-            _say(console, f"  {name} {found or 'missing'}")
+            say(console, f"  {name} {found or 'missing'}")
     if _version("onnxruntime") and _version("onnxruntime-gpu"):
         steps.append("onnxruntime and onnxruntime-gpu overwrite each other: pip uninstall both, then install one extra")
-    _say(console, f"execution providers: {', '.join(available_providers())}")
+    say(console, f"execution providers: {', '.join(available_providers())}")
     try:
-        _say(console, f"  chosen: {choose_runtime(settings.execution_provider, 1).provider}")
+        say(console, f"  chosen: {choose_runtime(settings.execution_provider, 1).provider}")
     except ValueError as error:
         steps.append(str(error))
-    _say(
+    say(
         console,
         f"npm: {shutil.which('npm') or 'not on the PATH; the PyPI wheel of Node is used in its place'}",
     )
     _advise_on_downloads(console)
-    _say(console, f"models in {settings.models.directory}, mirror {settings.models.mirror or 'none'}")
+    say(console, f"models in {settings.models.directory}, mirror {settings.models.mirror or 'none'}")
     missing = []
     for entry in catalogue().values():
         fetched = repository.installed(entry.id) is not None
         if fetched or entry.default:
-            _say(console, f"  {entry.id} ({entry.licence}): {'fetched' if fetched else 'missing'}")
+            say(console, f"  {entry.id} ({entry.licence}): {'fetched' if fetched else 'missing'}")
         if entry.default and not fetched:
             missing.append(entry.id)
     if missing:
         steps.append(f"talkmill models fetch {' '.join(missing)}")
     for step in steps:
-        console.print(f"next: {step}", style="yellow", markup=False, soft_wrap=True)
+        say(console, f"next: {step}", style="yellow")
     if not steps:
-        _say(console, "ready: talkmill run VIDEO --out DIR")
+        say(console, "ready: talkmill run VIDEO --out DIR")
     return 1 if steps else 0
 
 
@@ -96,7 +97,7 @@ def _advise_on_downloads(console: Console) -> None:
         )
     scripts = _version("yt-dlp-ejs")
     runtime = _version("deno") or (shutil.which("deno") and "on the PATH")
-    _say(
+    say(
         console,
         f"video sites: yt-dlp is {age} days old, yt-dlp-ejs {scripts or 'missing'}, deno {runtime or 'missing'}",
     )
@@ -106,7 +107,7 @@ def _advise_on_downloads(console: Console) -> None:
             "pip install -U 'yt-dlp[default,deno]'"
         )
     for line in advice:
-        console.print(f"advice: {line}", style="yellow", markup=False, soft_wrap=True)
+        say(console, f"advice: {line}", style="yellow")
 
 
 def _version(package: str) -> str | None:
@@ -114,7 +115,3 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 from rich.console import Console
 
 from talkmill.cli.outcome import CommandError
+from talkmill.cli.terminal import say
 from talkmill.dataset.environment import DatasetError
 from talkmill.environment import settings_errors
 from talkmill.models.repository import ModelError, ModelRepository
@@ -33,7 +34,7 @@ def open_models(settings: Settings, console: Console) -> ModelRepository:
     """Return the model folder, which says on the console what it fetches."""
 
     def announce(line: str) -> None:
-        console.print(f"fetching {line}", markup=False, soft_wrap=True)
+        say(console, f"fetching {line}")
 
     return ModelRepository(settings.models.directory, settings.models.mirror, announce)
 

@@ -12,6 +12,7 @@ from talkmill.cli.environment import open_models, read_settings
 from talkmill.cli.errors import HDTF_OPTIONS, error_text, in_flags
 from talkmill.cli.interruption import cancellation
 from talkmill.cli.outcome import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_REJECTED, CommandError
+from talkmill.cli.terminal import say
 from talkmill.dataset.lock import FolderBusyError
 from talkmill.environment import core_count
 from talkmill.hdtf.lists import TEST_LISTS, read_lists, with_test_list
@@ -74,12 +75,12 @@ def plan(
     except OSError as error:
         raise CommandError(f"--out {out}: {error.strerror}") from error
     for note in notes:
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
+        say(console, note)
     people = len({clip.person for clip in clips})
     test = sum(clip.split == "test" for clip in clips)
     known = sum((clip.end_seconds or clip.start_seconds) - clip.start_seconds for clip in clips) / 3600
     line = f"{len(clips)} clips, {known:.2f} h, {people} people, {test} clips in test: {out}"
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    say(console, line)
     return EXIT_OK
 
 
@@ -133,12 +134,12 @@ def download(
                 out,
                 settings,
                 _sampler(console),
-                lambda line: console.print(in_flags(line, HDTF_OPTIONS), markup=False, highlight=False, soft_wrap=True),
+                lambda line: say(console, in_flags(line, HDTF_OPTIONS)),
                 cancelled,
             )
             downloader.run(clips)
     except CancelledError:
-        console.print("Interrupted. Re-run the command to resume.", markup=False)
+        say(console, "Interrupted. Re-run the command to resume.")
         return EXIT_INTERRUPTED
     except StageError as error:
         raise CommandError(error_text(error, HDTF_OPTIONS)) from error
@@ -146,7 +147,7 @@ def download(
         raise CommandError(str(error)) from error
     counts = summary(out, clips)
     line = ", ".join(f"{count} {ended}" for ended, count in counts.most_common())
-    console.print(f"{line}; {out / 'clips'}", markup=False, highlight=False, soft_wrap=True)
+    say(console, f"{line}; {out / 'clips'}")
     return EXIT_OK if set(counts) == {"ok"} else EXIT_SOME_REJECTED
 
 
@@ -217,10 +218,9 @@ def _sampler(console: Console) -> "FaceSampler":
 
     detector = FaceBoxesDetector(load(DEFAULT_MODELS.detector, "face_detection"))
     if models.installed(EMBEDDING_MODEL) is None:
-        console.print(
+        say(
+            console,
             f"people are taken by name alone; `talkmill models fetch {EMBEDDING_MODEL}` lets faces confirm them",
-            markup=False,
-            soft_wrap=True,
         )
         return FaceSampler(detector, None, None)
     landmarks = FaceApiDetector(load(DEFAULT_MODELS.landmarks, "landmarks"))

@@ -11,6 +11,7 @@ from rich.console import Console
 from talkmill.artifacts.artifact import sha256_of
 from talkmill.cli.environment import open_models, read_settings
 from talkmill.cli.outcome import EXIT_OK, CommandError
+from talkmill.cli.terminal import say
 from talkmill.models.repository import ModelError
 from talkmill.pipeline.settings import Settings
 
@@ -37,11 +38,11 @@ def import_bfm(
             hashes = bfm.source_hashes(folder)
             for model_id, made in (("bfm09-coarse", coarse), ("bfm09-fine", fine)):
                 models.adopt(model_id, _mover(made, hashes))
-                console.print(f"{model_id}: ready; use it with --morphable {model_id}", markup=False)
+                say(console, f"{model_id}: ready; use it with --morphable {model_id}")
         except (bfm.BfmError, ModelError, OSError) as error:
             raise CommandError(str(error)) from error
     for name, digest in hashes.items():
-        console.print(f"  {name} sha256 {digest}", markup=False, soft_wrap=True)
+        say(console, f"  {name} sha256 {digest}")
     return EXIT_OK
 
 
@@ -109,7 +110,7 @@ def _export(model_id: str, build: Callable[[Path], float], files: tuple[Path, ..
         models.adopt(model_id, write)
     except (ExportError, ModelError, OSError) as error:
         raise CommandError(str(error)) from error
-    console.print(f"{model_id}: ready, within {found[0]:.1e} of torch; use it with {option}", markup=False)
+    say(console, f"{model_id}: ready, within {found[0]:.1e} of torch; use it with {option}")
     return EXIT_OK
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 from talkmill.cli import imports
 from talkmill.cli.environment import open_models, read_settings
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, CommandError
+from talkmill.cli.terminal import say
 from talkmill.inference.precision import Precision
 from talkmill.models.catalogue import UnknownModelError, catalogue, find
 from talkmill.models.repository import ModelError
@@ -57,10 +58,10 @@ def fetch_models(
         for model_id in ids or [entry.id for entry in catalogue().values() if entry.default]:
             model, fetched = repository.obtain(model_id, accept_licence)
             if fetched:
-                console.print(f"{model_id}: {model.path} sha256 {model.version.sha256}", markup=False, soft_wrap=True)
+                say(console, f"{model_id}: {model.path} sha256 {model.version.sha256}")
             else:
                 repository.verify(model_id)
-                console.print(f"{model_id}: is there ({find(model_id).licence})", markup=False)
+                say(console, f"{model_id}: is there ({find(model_id).licence})")
     except (UnknownModelError, ModelError) as error:
         raise CommandError(str(error)) from error
     return EXIT_OK
@@ -77,10 +78,10 @@ def verify_models() -> int:
             continue
         try:
             repository.verify(model_id)
-            console.print(f"{model_id}: whole", markup=False)
+            say(console, f"{model_id}: whole")
         except ModelError as error:
             failed = True
-            console.print(str(error), style="red", markup=False)
+            say(console, str(error), style="red")
     return EXIT_FAILED if failed else EXIT_OK
 
 
@@ -118,16 +119,14 @@ def export_model(
             shutil.copyfile(model.path, out)
             for value in inputs:
                 shape = "x".join(str(dim.dim_param or dim.dim_value) for dim in value.type.tensor_type.shape.dim)
-                console.print(f"input {value.name} {shape}", markup=False)
-            console.print(
-                f"{out}: opset {network.opset_import[0].version}, sha256 {model.version.sha256}", soft_wrap=True
-            )
+                say(console, f"input {value.name} {shape}")
+            say(console, f"{out}: opset {network.opset_import[0].version}, sha256 {model.version.sha256}")
             return EXIT_OK
         shapes = {value.name: _shape(value, _sizes(size)) for value in inputs}
         difference = build_engine(model.path, model_id, out, precision, shapes, settings.gpu)
     except (EngineError, ValueError, OSError) as error:
         raise CommandError(str(error)) from error
-    console.print(f"{out}: {precision}, within {difference:.1e} of fp32 on the CPU", soft_wrap=True)
+    say(console, f"{out}: {precision}, within {difference:.1e} of fp32 on the CPU")
     return EXIT_OK
 
 

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from talkmill.cli.errors import reason_text
+from talkmill.cli.terminal import say
 from talkmill.pipeline.events import (
     ClipFinished,
     ClipsFound,
@@ -110,7 +111,7 @@ class ProgressDisplay:
         self._progress.update(self._overall, completed=self._estimate.fraction, rate=text)
 
     def _say(self, text: str, style: str = "") -> None:
-        self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        say(self._console, text, style)
 
     def __enter__(self) -> Self:
         self._progress.start()

@@ -12,6 +12,7 @@ from talkmill.cli.interruption import cancellation
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from talkmill.cli.progress import ProgressDisplay
 from talkmill.cli.signature import with_options
+from talkmill.cli.terminal import say
 from talkmill.models.catalogue import UnknownModelError
 from talkmill.models.choice import ModelChoice
 from talkmill.models.repository import ModelError
@@ -59,11 +60,11 @@ def run(
                     provider=provider or "",
                     settings=settings,
                     emit=display,
-                    announce=lambda line: console.print(f"fetching {line}", markup=False, soft_wrap=True),
+                    announce=lambda line: say(console, f"fetching {line}"),
                     cancelled=cancelled,
                 )
         except CancelledError:
-            console.print("Interrupted. Re-run the command to resume.", markup=False)
+            say(console, "Interrupted. Re-run the command to resume.")
             return EXIT_INTERRUPTED
         except StageError as error:
             raise CommandError(error_text(error)) from error
@@ -71,28 +72,19 @@ def run(
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{error.filename or out}: {error.strerror or error}") from error
-    return _tell(console, out, options.size, summary)
+    return _print_summary(console, out, options.size, summary)
 
 
-def _tell(console: Console, out: Path, size: int, summary: RunSummary) -> int:
+def _print_summary(console: Console, out: Path, size: int, summary: RunSummary) -> int:
     if summary.packed:
         added = f"{counted(len(summary.packed), 'clip')} of this command in the set; {summary.clip_count} in all"
-        console.print(f"{added}: {out / 'lmdb' / str(size)}", soft_wrap=True, markup=False)
-        console.print(f"look before you train: {out / 'preview'}", soft_wrap=True, markup=False)
+        say(console, f"{added}: {out / 'lmdb' / str(size)}")
+        say(console, f"look before you train: {out / 'preview'}")
     if summary.removed:
-        console.print(
-            f"{counted(len(summary.removed), 'clip')} of earlier commands left the set: {', '.join(summary.removed)}",
-            soft_wrap=True,
-            markup=False,
-            style="red",
-        )
-    console.print(f"{counted(summary.executed, 'stage')} executed", markup=False)
+        left = f"{counted(len(summary.removed), 'clip')} of earlier commands left the set"
+        say(console, f"{left}: {', '.join(summary.removed)}", style="red")
+    say(console, f"{counted(summary.executed, 'stage')} executed")
     if summary.rejected:
-        console.print(
-            f"{len(summary.rejected)} rejected, see {out / 'rejected.jsonl'}",
-            soft_wrap=True,
-            markup=False,
-            style="red",
-        )
+        say(console, f"{len(summary.rejected)} rejected, see {out / 'rejected.jsonl'}", style="red")
         return EXIT_SOME_REJECTED if summary.packed else EXIT_FAILED
     return EXIT_OK if summary.packed else EXIT_FAILED

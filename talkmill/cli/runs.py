@@ -14,6 +14,7 @@ from talkmill.cli.environment import read_settings
 from talkmill.cli.errors import in_flags, option_errors, reason_text
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from talkmill.cli.signature import with_options
+from talkmill.cli.terminal import say
 from talkmill.client.client import WATCH_PATIENCE_SECONDS, Client, ServerError
 from talkmill.client.settings import ClientSettings
 from talkmill.pipeline.options import RunOptions, SourceOptions
@@ -47,14 +48,14 @@ def submit(
     """
     console = Console(stderr=True)
 
-    def say(name: str) -> None:
-        console.print(f"uploaded {name}", markup=False, soft_wrap=True)
+    def uploaded(name: str) -> None:
+        say(console, f"uploaded {name}")
 
-    def say_passed_over(rows: tuple[PassedOver, ...]) -> None:
-        console.print(told(rows), markup=False, soft_wrap=True, style="yellow")
+    def passed_over(rows: tuple[PassedOver, ...]) -> None:
+        say(console, told(rows), style="yellow")
 
     with option_errors(), _client(server) as client:
-        run = client.submit(inputs, options, known, priority, say, say_passed_over)
+        run = client.submit(inputs, options, known, priority, uploaded, passed_over)
         print(run.name, flush=True)
         return _watch(client, run.name, console, patience) if watch_run else EXIT_OK
 
@@ -74,9 +75,9 @@ def status(
     with _client(server) as client:
         found = client.get(run)
         console = Console()
-        console.print(_line(found), markup=False, highlight=False, soft_wrap=True)
+        say(console, _line(found))
         if found.reason:
-            console.print(reason_text(found.reason, found.message), markup=False, soft_wrap=True)
+            say(console, reason_text(found.reason, found.message))
         table = Table("stage", "waiting", "running", "done", "failed")
         for stage in found.stages:
             counts = (stage.pending_count, stage.running_count, stage.succeeded_count, stage.failed_count)
@@ -87,7 +88,7 @@ def status(
             kind = "source" if clip.is_source else "clip"
             why = f" {reason_text(clip.reason, clip.message)}" if clip.reason else ""
             state = pb.State.Name(clip.state).removeprefix("STATE_").lower()
-            console.print(f"{kind} {clip.name} {state} in {clip.stage}{why}", markup=False, soft_wrap=True)
+            say(console, f"{kind} {clip.name} {state} in {clip.stage}{why}")
     return EXIT_OK
 
 
@@ -132,8 +133,8 @@ def fetch(
     """Download the data set, the previews, the sound, the report and the rejects of an ended run."""
     console = Console(stderr=True)
     with _client(server) as client:
-        count = client.fetch(run, out, lambda path: console.print(path, markup=False, soft_wrap=True))
-    console.print(f"{count} files in {out}", markup=False, soft_wrap=True)
+        count = client.fetch(run, out, lambda path: say(console, path))
+    say(console, f"{count} files in {out}")
     return EXIT_OK
 
 
@@ -151,7 +152,7 @@ def _client(server: str | None) -> Iterator[Client]:
 
 def _watch(client: Client, name: str, console: Console, patience: float) -> int:
     for run in client.watch(name, patience):
-        console.print(_line(run), markup=False, highlight=False, soft_wrap=True)
+        say(console, _line(run))
     if run.state != pb.STATE_SUCCEEDED:
         return EXIT_FAILED
     return EXIT_SOME_REJECTED if run.failed_clip_count or run.failed_source_count else EXIT_OK
