@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from talkmill.dataset.names import slug, split_of_person
+from talkmill.hdtf.groups import group_numbers
 from talkmill.pipeline.plan import CropRegion, ListError, PlannedClip, seconds_of
 
 PARTS = ("RD", "WDA", "WRA")
@@ -126,20 +127,15 @@ def merge_people(clips: dict[str, tuple[str, str]]) -> dict[str, str]:
     Returns:
         Name of a clip to its person: of all the names that were joined, the shortest.
     """
-    parent: dict[str, str] = {}
-
-    def root(item: str) -> str:
-        while parent.setdefault(item, item) != item:
-            item = parent[item]
-        return item
-
-    for person, url in clips.values():
-        parent[root(f"video {url}")] = root(f"person {person}")
-    members: dict[str, set[str]] = defaultdict(set)
-    for person, _ in clips.values():
-        members[root(f"person {person}")].add(person)
-    chosen = {key: min(names, key=lambda name: (len(name), name)) for key, names in members.items()}
-    return {name: chosen[root(f"person {person}")] for name, (person, _) in clips.items()}
+    people = list(dict.fromkeys(person for person, _ in clips.values()))
+    items = {("person", person): number for number, person in enumerate(people)}
+    pairs = [(items["person", person], items.setdefault(("video", url), len(items))) for person, url in clips.values()]
+    numbers = group_numbers(len(items), pairs)
+    group = {person: numbers[items["person", person]] for person in people}
+    chosen: dict[int, str] = {}
+    for person in sorted(people, key=lambda name: (len(name), name)):
+        chosen.setdefault(group[person], person)
+    return {name: chosen[group[person]] for name, (person, _) in clips.items()}
 
 
 def plain_url(url: str) -> str:

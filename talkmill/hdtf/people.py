@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from talkmill.arrays import Float64Array
 from talkmill.dataset.names import split_of_person
+from talkmill.hdtf.groups import group_numbers
 from talkmill.pipeline.plan import PlannedClip
 
 # Distances of mean embeddings over the test clips: halves of one clip 0.08 to 0.26, two videos of one man 0.30, two
@@ -30,39 +32,38 @@ def correct_people(
         The plan with one person a face, split by person anew, and what was changed.
     """
     vectors = {name: np.asarray(vector, np.float64) for name, vector in embeddings.items() if len(vector)}
-    parent = {clip.name: clip.name for clip in clips}
-
-    def root(name: str) -> str:
-        while parent[name] != name:
-            name = parent[name]
-        return name
-
-    for index, clip in enumerate(clips):
-        for other in clips[:index]:
-            same_name = clip.person == other.person
-            if clip.name not in vectors or other.name not in vectors:
-                joined = same_name
-            else:
-                distance = float(np.linalg.norm(vectors[clip.name] - vectors[other.name]))
-                joined = distance < (TWO_PEOPLE if same_name else ONE_PERSON)
-            if joined:
-                parent[root(clip.name)] = root(other.name)
-    groups: dict[str, list[PlannedClip]] = defaultdict(list)
-    for clip in clips:
-        groups[root(clip.name)].append(clip)
-    names: dict[str, str] = {}
+    pairs = [
+        (index, before)
+        for index, clip in enumerate(clips)
+        for before, other in enumerate(clips[:index])
+        if _joined(clip, other, vectors)
+    ]
+    numbers = group_numbers(len(clips), pairs)
+    groups: dict[int, list[PlannedClip]] = defaultdict(list)
+    for number, clip in zip(numbers, clips, strict=True):
+        groups[number].append(clip)
+    names: dict[int, str] = {}
     taken: Counter[str] = Counter()
-    for key, members in sorted(groups.items(), key=lambda item: -len(item[1])):
+    for number, members in sorted(groups.items(), key=lambda item: -len(item[1])):
         name = Counter(member.person for member in members).most_common(1)[0][0]
         taken[name] += 1
-        names[key] = name if taken[name] == 1 else f"{name}.{taken[name]}"
+        names[number] = name if taken[name] == 1 else f"{name}.{taken[name]}"
     notes: list[str] = []
     result: list[PlannedClip] = []
-    for clip in clips:
-        person = names[root(clip.name)]
+    for number, clip in zip(numbers, clips, strict=True):
+        person = names[number]
         if person == clip.person:
             result.append(clip)
         else:
             notes.append(f"{clip.name}: {clip.person} by name, {person} by face")
             result.append(replace(clip, person=person, split=split_of_person(person)).flagged("PERSON_CORRECTED"))
     return result, notes
+
+
+def _joined(clip: PlannedClip, other: PlannedClip, vectors: Mapping[str, Float64Array]) -> bool:
+    """Say whether two clips show one person, as far as these two tell."""
+    same_name = clip.person == other.person
+    if clip.name not in vectors or other.name not in vectors:
+        return same_name
+    distance = float(np.linalg.norm(vectors[clip.name] - vectors[other.name]))
+    return distance < (TWO_PEOPLE if same_name else ONE_PERSON)
