@@ -22,6 +22,7 @@ from talkmill.models.choice import DEFAULT_MODELS
 from talkmill.models.repository import ModelRepository
 from talkmill.pipeline.finished import FinishedClip, WorkFolder, finished_clip
 from talkmill.sound.audio import SAMPLE_RATE
+from talkmill.stages.landmarks.messages import LandmarksParameters
 from talkmill.stages.records import FaceTrack
 from talkmill.video.decode import DecodeReport, read_frames, read_grey_frames, read_images
 
@@ -207,10 +208,11 @@ def _measure_jitter(path: Path, models: ModelRepository, threads: int) -> list[F
     found = [landmarks.detect(frame.image, faces.detect(frame.image).boxes[0]) for frame in frames]
     raw = np.stack([item.points for item in found])
     weights = np.repeat(np.stack([item.confidence for item in found])[..., None], 2, axis=2)
-    smooth = smooth_over_time(raw, weights, rate)
+    cutoff = LandmarksParameters().cutoff_hertz
+    smooth = smooth_over_time(raw, weights, rate, cutoff)
     eyes = float(np.median(outer_eye_distance(smooth)))
     sine = np.sin(2 * np.pi * 3 * np.arange(len(raw)) / rate)[:, None, None] * np.full((1, 68, 2), 0.05 * eyes)
-    moved = smooth_over_time(raw + sine, weights, rate) - smooth
+    moved = smooth_over_time(raw + sine, weights, rate, cutoff) - smooth
     kept = float((moved * sine).sum() / (sine * sine).sum())
     opening, smoothed = (np.linalg.norm(points[:, 62] - points[:, 66], axis=1) for points in (raw, smooth))
     peaks, _ = find_peaks(opening, prominence=0.1 * opening.max())

@@ -7,8 +7,8 @@ import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from talkmill.arrays import Float64Array
-from talkmill.landmarks.points import CONTOUR, COUNT
-from talkmill.morphable.contour import CONTOUR_COUNT, contour_candidates
+from talkmill.fitting.contour import contour_candidates
+from talkmill.landmarks.points import CONTOUR, CONTOUR_COUNT, COUNT
 from talkmill.morphable.model import MorphableModel
 
 # Candidates of a contour point that lie less than this far within the edge of the face share it, in units of 10 cm: the

@@ -6,8 +6,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.floating]
 
 COUNT = 68
-CONTOUR = slice(0, 17)
-INNER = slice(17, 68)
+CONTOUR_COUNT = 17
+CONTOUR, INNER = slice(0, CONTOUR_COUNT), slice(CONTOUR_COUNT, COUNT)
 RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
 MOUTH = slice(48, 68)
 OUTER_EYE_CORNERS = (36, 45)

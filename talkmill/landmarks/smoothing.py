@@ -4,8 +4,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solveh_banded
 
-from talkmill.landmarks.cutoff import CUTOFF_HERTZ
-
 ORDER = 3
 
 
@@ -13,7 +11,7 @@ def smooth_over_time(
     values: npt.NDArray[np.floating],
     weights: npt.NDArray[np.floating],
     rate: float,
-    cutoff: float = CUTOFF_HERTZ,
+    cutoff: float,
 ) -> npt.NDArray[np.float64]:
     """Smooth trajectories without delay, weighted by trust.
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 from talkmill.artifacts.artifact import Artifact
-from talkmill.landmarks.cutoff import CUTOFF_HERTZ
 from talkmill.stages.contract import Measurement
 from talkmill.stages.fields import Fraction01, Positive, Rate
 
@@ -13,11 +12,12 @@ class LandmarksParameters:
     """What decides the landmarks.
 
     Attributes:
-        cutoff_hertz: Half the amplitude of a motion at this frequency passes the smoothing.
+        cutoff_hertz: Half the amplitude of a motion at this frequency passes the smoothing. The default is high enough
+            for the sharpest lip closures (docs/stages/landmarks.md).
         max_invalid_fraction: A clip with a larger share of invalid frames is rejected.
     """
 
-    cutoff_hertz: Positive = CUTOFF_HERTZ
+    cutoff_hertz: Positive = 8.0
     max_invalid_fraction: Fraction01 = 0.1
 
 

@@ -3,21 +3,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talkmill.landmarks.cutoff import CUTOFF_HERTZ
 from talkmill.landmarks.points import MIRROR, outer_eye_distance, roll
 from talkmill.landmarks.smoothing import fill_gaps, jitter, smooth_over_time
 from talkmill.landmarks.validity import plausible
+from talkmill.stages.landmarks.messages import LandmarksParameters
+
+CUTOFF_HERTZ = LandmarksParameters().cutoff_hertz
 
 
 @pytest.mark.parametrize("hertz", [0.5, 2.0, 3.0, 6.0, 8.0, 11.0])
 @pytest.mark.parametrize("rate", [25.0, 30.0, 60.0])
-def test_the_response_is_that_of_the_formula(hertz: float, rate: float) -> None:
+@pytest.mark.parametrize("cutoff", [CUTOFF_HERTZ, 5.0])
+def test_the_response_is_that_of_the_formula(hertz: float, rate: float, cutoff: float) -> None:
     time = np.arange(400) / rate
     wave = np.sin(2 * np.pi * hertz * time)
-    smooth = smooth_over_time(wave, np.ones(400), rate)
+    smooth = smooth_over_time(wave, np.ones(400), rate, cutoff)
     middle = slice(100, 300)
     found = (smooth[middle] * wave[middle]).sum() / (wave[middle] ** 2).sum()
-    strength = 1 / (2 - 2 * np.cos(2 * np.pi * CUTOFF_HERTZ / rate)) ** 3
+    strength = 1 / (2 - 2 * np.cos(2 * np.pi * cutoff / rate)) ** 3
     expected = 1 / (1 + strength * (2 - 2 * np.cos(2 * np.pi * hertz / rate)) ** 3)
     assert found == pytest.approx(expected, abs=0.01)
 
@@ -25,7 +28,7 @@ def test_the_response_is_that_of_the_formula(hertz: float, rate: float) -> None:
 def test_a_nod_at_three_hertz_keeps_its_amplitude_without_delay() -> None:
     time = np.arange(250) / 25
     wave = np.sin(2 * np.pi * 3 * time)
-    smooth = smooth_over_time(wave, np.ones(250), 25.0)
+    smooth = smooth_over_time(wave, np.ones(250), 25.0, CUTOFF_HERTZ)
     shifts = [float((smooth[10:-10] * np.roll(wave, shift)[10:-10]).sum()) for shift in (-1, 0, 1)]
     assert int(np.argmax(shifts)) == 1
     assert (smooth * wave).sum() / (wave**2).sum() > 0.95
@@ -33,7 +36,7 @@ def test_a_nod_at_three_hertz_keeps_its_amplitude_without_delay() -> None:
 
 def test_white_noise_shakes_less_as_the_response_says() -> None:
     points = np.random.default_rng(0).normal(0, 1, (400, 68, 2))
-    found = jitter(smooth_over_time(points, np.ones(400), 25.0)).mean() / jitter(points).mean()
+    found = jitter(smooth_over_time(points, np.ones(400), 25.0, CUTOFF_HERTZ)).mean() / jitter(points).mean()
     second = 2 - 2 * np.cos(np.linspace(0, np.pi, 2000))
     response = 1 / (1 + second**3 / (2 - 2 * np.cos(2 * np.pi * CUTOFF_HERTZ / 25.0)) ** 3)
     expected = np.sqrt(((response * second) ** 2).mean() / (second**2).mean())
@@ -43,23 +46,23 @@ def test_white_noise_shakes_less_as_the_response_says() -> None:
 def test_little_trust_means_little_influence() -> None:
     values, weights = np.zeros(50), np.ones(50)
     values[25], weights[25] = 100.0, 0.01
-    assert np.abs(smooth_over_time(values, weights, 25.0)).max() < 5
+    assert np.abs(smooth_over_time(values, weights, 25.0, CUTOFF_HERTZ)).max() < 5
 
 
 def test_a_parabola_passes_unchanged_to_its_ends() -> None:
     values = (np.arange(60) - 20.0) ** 2
-    assert np.allclose(smooth_over_time(values, np.ones(60), 25.0), values)
+    assert np.allclose(smooth_over_time(values, np.ones(60), 25.0, CUTOFF_HERTZ), values)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_what_is_too_short_stays(count: int) -> None:
     values = np.arange(count, dtype=float)
-    assert np.array_equal(smooth_over_time(values, np.ones(count), 25.0), values)
+    assert np.array_equal(smooth_over_time(values, np.ones(count), 25.0, CUTOFF_HERTZ), values)
 
 
 def test_a_weight_of_nothing_is_an_error() -> None:
     with pytest.raises(ValueError, match="fill gaps first"):
-        smooth_over_time(np.zeros(10), np.zeros(10), 25.0)
+        smooth_over_time(np.zeros(10), np.zeros(10), 25.0, CUTOFF_HERTZ)
 
 
 def test_gaps_are_linear_inside_and_constant_at_the_ends() -> None:

@@ -6,9 +6,9 @@ Source: Cao et al., "Displaced dynamic expression regression", SIGGRAPH 2014, se
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.landmarks.points import CONTOUR
 from talkmill.morphable.model import MorphableModel
 
-CONTOUR_COUNT = 17
 # Vertices of one row: from a little behind the jaw towards the middle of the face.
 CANDIDATES = 10
 ROW_RADIANS, ROW_BACK = 0.07, 0.06
@@ -29,8 +29,8 @@ def contour_candidates(model: MorphableModel) -> npt.NDArray[np.int32]:
     middle = points.mean(0)
     around = model.mean.astype(np.float64) - middle
     angle, radius = np.arctan2(around[:, 1], around[:, 0]), np.hypot(around[:, 0], around[:, 1])
-    rows = np.repeat(model.landmarks[:CONTOUR_COUNT, None], CANDIDATES, axis=1).astype(np.int32)
-    for row, point in zip(rows, points[:CONTOUR_COUNT] - middle, strict=True):
+    rows = np.repeat(model.landmarks[CONTOUR, None], CANDIDATES, axis=1).astype(np.int32)
+    for row, point in zip(rows, points[CONTOUR] - middle, strict=True):
         apart = np.abs(np.angle(np.exp(1j * (angle - np.arctan2(point[1], point[0])))))
         reach = radius / np.hypot(point[0], point[1])
         near = (apart < ROW_RADIANS) & (around[:, 2] > point[2] - ROW_BACK)
