@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from talkmill.artifacts.artifact import sha256_of
-from talkmill.models.catalogue import ModelEntry, ModelFile, Role, find
+from talkmill.models.catalogue import ModelFile, Role, find
 from talkmill.models.damage import DamagedModelError
 from talkmill.models.installed import RECORD_NAME, InstalledModel, Record, find_installed, install
 from talkmill.models.sources import SourceError, obtain
@@ -56,18 +56,8 @@ class ModelRepository:
             UnknownModelError: The catalogue has no such model for one of the roles.
             ModelError: It cannot be had.
         """
-        entry = find(model_id, *roles)
-        model = self.installed(model_id)
-        if model is not None:
-            return model
-        if entry.import_by is not None:
-            raise ModelError(_import_hint(entry))
-        if not entry.permissive:
-            raise ModelError(
-                f"model {model_id} has the licence {entry.licence} and is fetched only when you accept it: "
-                f"`talkmill models fetch {model_id} --accept-licence`"
-            )
-        return self.fetch(model_id)
+        find(model_id, *roles)
+        return self.obtain(model_id)[0]
 
     def obtain(self, model_id: str, accept_licence: bool = False) -> tuple[InstalledModel, bool]:
         """Return a model, and whether it had to be fetched.
@@ -84,9 +74,10 @@ class ModelRepository:
         model = self.installed(model_id)
         if model is not None:
             return model, False
-        if not entry.permissive and not accept_licence:
+        if entry.import_by is None and not entry.permissive and not accept_licence:
             raise ModelError(
-                f"model {model_id} has the licence {entry.licence}; say --accept-licence if it suits your use"
+                f"model {model_id} has the licence {entry.licence} and is fetched only when you accept it: "
+                f"`talkmill models fetch {model_id} --accept-licence`"
             )
         return self.fetch(model_id), True
 
@@ -99,7 +90,9 @@ class ModelRepository:
         """
         entry = find(model_id)
         if entry.import_by is not None:
-            raise ModelError(_import_hint(entry))
+            raise ModelError(
+                f"model {entry.id} is made out of files that you bring (licence {entry.licence}): `{entry.import_by}`"
+            )
         self._announce(f"{entry.id}: {entry.title}. Licence {entry.licence}. Training data: {entry.training_data}.")
 
         def write(target: Path) -> dict[str, str]:
@@ -169,7 +162,3 @@ class ModelRepository:
                 return found
             failures.append(f"{source}: sha256 {found[:12]}... is not {file.sha256[:12]}...")
         raise ModelError(f"{file.name} could not be had. " + ". ".join(failures))
-
-
-def _import_hint(entry: ModelEntry) -> str:
-    return f"model {entry.id} is made out of files that you bring (licence {entry.licence}): `{entry.import_by}`"

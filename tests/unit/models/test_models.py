@@ -115,8 +115,10 @@ def test_other_terms_need_consent(tmp_path: Path, mirror: Path, use_entry: objec
     models = ModelRepository(tmp_path / "models", mirror)
     with pytest.raises(ModelError, match="--accept-licence"):
         models.ensure("m", "matting")
-    models.fetch("m")
-    models.ensure("m", "matting")
+    model, fetched = models.obtain("m", accept_licence=True)
+    assert fetched
+    assert models.obtain("m") == (model, False)
+    assert models.ensure("m", "matting") == model
 
 
 def test_every_source_that_failed_is_named(tmp_path: Path, use_entry: object) -> None:
