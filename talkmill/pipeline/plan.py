@@ -122,22 +122,7 @@ def read_table(path: Path) -> list[PlannedClip]:
     clips = [_clip(row, number, path) for number, row in enumerate(rows, start=1)]
     if not clips:
         raise ListError(f"{path.name} holds no clip")
-    return with_unique_names(clips)
-
-
-def with_unique_names(clips: Sequence[PlannedClip]) -> list[PlannedClip]:
-    """Number the clips whose names are alike, but for capitals, with numbers that no other clip has for a name."""
-    taken: set[str] = set()
-    natural = {clip.name.casefold() for clip in clips}
-    result = []
-    for clip in clips:
-        name, count = clip.name, 0
-        while name.casefold() in taken or (count and name.casefold() in natural):
-            count += 1
-            name = f"{clip.name}.{count}"
-        taken.add(name.casefold())
-        result.append(replace(clip, name=name))
-    return result
+    return _numbered(clips)
 
 
 def seconds_of(text: str) -> float:
@@ -174,6 +159,21 @@ def _json_rows(path: Path) -> list[dict[str, Any]]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ListError(f"{path.name} is not a list of objects")
     return rows
+
+
+def _numbered(clips: Sequence[PlannedClip]) -> list[PlannedClip]:
+    """Number the clips whose names are alike, but for capitals, with numbers that no other clip has for a name."""
+    taken: set[str] = set()
+    natural = {clip.name.casefold() for clip in clips}
+    result = []
+    for clip in clips:
+        name, count = clip.name, 0
+        while name.casefold() in taken or (count and name.casefold() in natural):
+            count += 1
+            name = f"{clip.name}.{count}"
+        taken.add(name.casefold())
+        result.append(replace(clip, name=name))
+    return result
 
 
 def _clip(row: dict[str, Any], number: int, path: Path) -> PlannedClip:
