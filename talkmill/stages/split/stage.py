@@ -12,6 +12,7 @@ import numpy.typing as npt
 from talkmill.arrays import Frame
 from talkmill.artifacts.manifest import ModelVersion, Rejection
 from talkmill.faces.detection import DETECTORS, Detections
+from talkmill.faces.finder import FaceFinder
 from talkmill.faces.scale import union_ratio
 from talkmill.inference.runtime import Runtime
 from talkmill.models.installed import InstalledModel
@@ -59,7 +60,7 @@ class SplitStage:
     """Finds shots and faces in one pass, then writes the clips in a second."""
 
     name = "split"
-    version = "4"
+    version = "5"
     outputs_type = SplitOutputs
     keeps_result = True
 
@@ -95,7 +96,7 @@ class SplitStage:
         except UnreadableVideoError as error:
             kind = NoFramesError if "frame" in str(error) else NotAVideoError
             raise kind(str(error)) from error
-        survey = self._survey(path, description, context)
+        survey = self._survey(path, description, FaceFinder(self.detector, parameters.min_face_pixels), context)
         native = native_rate(survey.times) if len(survey.times) > 1 else description.average_rate or Fraction(25)
         rate = native if parameters.fps == "source" else Fraction(parameters.fps)
         plans, rejections = plan_clips(survey.times, survey.detections, survey.shots, rate, parameters)
@@ -114,7 +115,7 @@ class SplitStage:
         }
         return SplitOutputs(clips, tuple(rejections), measurements, tuple(notes))
 
-    def _survey(self, path: Path, description: VideoDescription, context: StageContext) -> _Survey:
+    def _survey(self, path: Path, description: VideoDescription, finder: FaceFinder, context: StageContext) -> _Survey:
         report, cuts = DecodeReport(), SceneCutFinder()
         times: list[float] = []
         detections: list[Detections] = []
@@ -130,7 +131,7 @@ class SplitStage:
                 self._limits.check_length(len(times), times[-1] - times[0])
             except VideoLimitError as error:
                 raise VideoTooLargeError(str(error)) from error
-            detections.append(self.detector.detect(frame.image))
+            detections.append(finder.find(frame.image))
             cuts.add(frame.image)
             context.advance(len(times), max(len(times), description.frame_count) * 2)
             context.count_video(1, max(0.0, times[-1] - times[-2]) if len(times) > 1 else 0.0)
