@@ -11,6 +11,8 @@ is quick.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from talkmill.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from talkmill.client.client import Client, ServerError
     from talkmill.dataset.reader import Dataset
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from talkmill.pipeline.options import RunOptions, SourceOptions
     from talkmill.pipeline.run import RunSummary
     from talkmill.stages.errors import StageError
-
-__version__ = "0.2.0"
 
 # Name to the module that has it.
 _PUBLIC = {

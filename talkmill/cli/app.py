@@ -7,10 +7,10 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from talkmill import __version__
 from talkmill.cli import dataset, doctor, hdtf, models, run, runs, token
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError
 from talkmill.cli.terminal import say
+from talkmill.version import __version__
 
 MAKE, LOOK, SERVERS, OPERATE = "Make a set", "Look at it", "Runs on a server", "Operate"
 

@@ -11,11 +11,11 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from talkmill import __version__
 from talkmill.serving.health import Health
 from talkmill.serving.malformed import MalformedInterceptor
 from talkmill.serving.settings import ServerSettings, TlsSettings
 from talkmill.telemetry import metrics
+from talkmill.version import __version__
 
 log = structlog.get_logger()
 
