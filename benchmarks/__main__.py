@@ -78,7 +78,6 @@ def bench_fit(
     pictures: Annotated[int, typer.Option(min=0, help="Of them, drawn and refined by colours.")] = 2,
     adam_steps: Annotated[int, typer.Option(min=0, help="Steps of the comparison with Adam.")] = 8000,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the table there too.")] = None,
-    provider: Annotated[str, typer.Option(help="Of the photometric term: auto, cpu, cuda.")] = "auto",
 ) -> int:
     """Measure the camera pose on made-up clips with known truth; needs the group `bench` and both open heads."""
     console = Console(stderr=True)
@@ -86,10 +85,9 @@ def bench_fit(
     with dataset_errors():
         # Ray casting is there for measurements alone.
         from benchmarks.fit import FitBench
-        from talkmill.fitting.device import choose_device
 
         own, other = (MorphableModel.load(models.ensure(name, "morphable").path) for name in HEADS)
-        bench = FitBench((own, other), scenes, min(scenes, pictures), adam_steps, choose_device(provider), _say)
+        bench = FitBench((own, other), scenes, min(scenes, pictures), adam_steps, core_count(), _say)
         figures = bench.run()
     if json_file is not None:
         json_file.write_text(json.dumps([asdict(figure) for figure in figures], indent=1))

@@ -1,5 +1,10 @@
 """Fixtures: the models, the sample clip, and small videos made on the spot."""
 
+from talkmill.environment import quiet_libraries
+
+# Native libraries read the environment when they are loaded.
+quiet_libraries()
+
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path

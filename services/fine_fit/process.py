@@ -3,7 +3,6 @@
 from services.fine_fit.settings import FineFitSettings
 from services.models import installed
 from services.process import Built, one_stage
-from talkmill.fitting.device import choose_device
 from talkmill.stages.fine_fit.stage import FineFitStage
 
 SETTINGS = FineFitSettings
@@ -11,5 +10,4 @@ SETTINGS = FineFitSettings
 
 def build(settings: FineFitSettings) -> Built:
     """Return the stage of a request, and the stages to load before the server is ready."""
-    device = choose_device(settings.execution_provider, settings.gpu)
-    return one_stage(FineFitStage(installed(settings.models, settings.morphable), device, settings.threads_of_network))
+    return one_stage(FineFitStage(installed(settings.models, settings.morphable), settings.threads_of_network))

@@ -29,13 +29,11 @@ class Solution:
         state: Where.
         cost: Value of the objective.
         iterations: Steps tried.
-        log_focal_deviation: Posterior standard deviation of the focal length's logarithm; 0 where it was held.
     """
 
     state: State
     cost: float
     iterations: int
-    log_focal_deviation: float
 
 
 class Bundle:
@@ -69,9 +67,10 @@ class Bundle:
     def solve(self, state: State, iterations: int = MAX_ITERATIONS) -> Solution:
         """Find the minimum near a state."""
         damping, cost, tried = 1e-4, self.cost(state), 0
-        equations = self._linearise(state)
+        equations: NormalEquations | None = None
         while tried < iterations:
             tried += 1
+            equations = equations or self._linearise(state)
             trial = state.moved(*self._step(equations, damping))
             trial_cost = self.cost(trial)
             if not np.isfinite(trial_cost) or trial_cost > cost:
@@ -80,11 +79,25 @@ class Bundle:
                     break
                 continue
             gain, cost = cost - trial_cost, trial_cost
-            state, damping = trial, max(damping / 10, 1e-9)
-            equations = self._linearise(state)
+            state, damping, equations = trial, max(damping / 10, 1e-9), None
             if gain < CONVERGED * max(cost, 1.0):
                 break
-        return Solution(state, cost, tried, self._log_focal_deviation(equations))
+        return Solution(state, cost, tried)
+
+    def log_focal_deviation(self, state: State) -> float:
+        """Return the posterior standard deviation of the focal length's logarithm; 0 where it is held.
+
+        Laplace approximation: the inverse of the reduced Hessian of as many frames as are independent.
+        """
+        if self._hold or self._hold_focal:
+            return 0.0
+        equations = self._linearise(state)
+        count, block, shared_count = equations.coupling.shape
+        coupling = equations.coupling.reshape(count * block, shared_count)
+        spread = cho_solve_banded(self._factor(equations, 0.0), coupling, check_finite=False)
+        reduced = equations.shared - coupling.T @ spread
+        variance = self._focal_scale * float(np.linalg.inv(reduced)[-1, -1])
+        return float(np.sqrt(variance + self._priors.log_focal_basis**2))
 
     def cost(self, state: State) -> float:
         """Return the value of the objective."""
@@ -145,17 +158,6 @@ class Bundle:
         banded[row - column, column + block * np.arange(count)[:, None]] += equations.blocks[:, row, column]
         banded[0] += damping * banded[0] + IDLE
         return np.asarray(cholesky_banded(banded, True, True, False), np.float64), True
-
-    def _log_focal_deviation(self, equations: NormalEquations) -> float:
-        """Laplace approximation: the inverse of the reduced Hessian of as many frames as are independent."""
-        if self._hold or self._hold_focal:
-            return 0.0
-        count, block, shared_count = equations.coupling.shape
-        coupling = equations.coupling.reshape(count * block, shared_count)
-        spread = cho_solve_banded(self._factor(equations, 0.0), coupling, check_finite=False)
-        reduced = equations.shared - coupling.T @ spread
-        variance = self._focal_scale * float(np.linalg.inv(reduced)[-1, -1])
-        return float(np.sqrt(variance + self._priors.log_focal_basis**2))
 
 
 def _banded(smoothness: Smoothness, count: int, block: int) -> Float64Array:

@@ -155,14 +155,15 @@ def fit_clip(clip: ObservedClip, advance: Callable[[int, int], None] = lambda do
         )
         solution = bundle.solve(start)
         advance(len(clip), len(clip))
-        return finished(clip, sigma, solution.state, solution)
+        return finished(clip, sigma, solution.state, solution, bundle.log_focal_deviation(solution.state))
     spread = spread_frames(clip.measured, WINDOW // 2)
     alone = Smoothness(metric, np.zeros(len(spread), bool))
     terms = [clip.part(spread).term(sigma)]
-    shared = Bundle(terms, alone, clip.priors, len(spread), hold_focal=clip.holds_focal).solve(start.part(spread))
+    bundle = Bundle(terms, alone, clip.priors, len(spread), hold_focal=clip.holds_focal)
+    shared = bundle.solve(start.part(spread))
     state, iterations = _solve_windows(clip, start, shared, sigma, metric, advance)
-    solution = Solution(state, shared.cost, iterations, shared.log_focal_deviation)
-    return finished(clip, sigma, state, solution)
+    solution = Solution(state, shared.cost, iterations)
+    return finished(clip, sigma, state, solution, bundle.log_focal_deviation(shared.state))
 
 
 def windows(count: int) -> list[tuple[slice, slice]]:
@@ -256,8 +257,8 @@ def _solve_windows(
     return joined(parts), iterations
 
 
-def finished(clip: ObservedClip, sigma: float, state: State, solution: Solution) -> ClipFit:
+def finished(clip: ObservedClip, sigma: float, state: State, solution: Solution, log_focal_deviation: float) -> ClipFit:
     """Interpolate what was not measured and project the landmarks."""
     state = filled(state, clip.measured)
     points = np.concatenate([clip.part(kept).term(sigma).points(state.part(kept)) for _, kept in windows(len(clip))])
-    return ClipFit(state, solution.log_focal_deviation, points, clip.measured, solution.iterations, solution.cost)
+    return ClipFit(state, log_focal_deviation, points, clip.measured, solution.iterations, solution.cost)

@@ -6,13 +6,15 @@ log-linear least squares.
 
 from dataclasses import dataclass
 
-import torch
+import numpy as np
+
+from talkmill.arrays import Float32Array
 
 HARMONICS = 9
 ROUNDS = 5
 # The head turns little: light is held to be even, by this share of the data's weight.
 EVENNESS = 1e-4
-LEAST_SHADE, LEAST_COLOUR = 0.1, 0.02
+LEAST_SHADE, LEAST_COLOUR = np.float32(0.1), np.float32(0.02)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,73 +22,70 @@ class Appearance:
     """What a clip's texels look like.
 
     Attributes:
-        albedo: (S, 3) in 0..1 of the picture's range, under the clip's mean light.
-        light: (9, 3), spherical harmonics in the camera's frame; the first is 1.
+        albedo: (3, S) float32 in 0..1 of the picture's range, under the clip's mean light.
+        light: (9, 3) float32, spherical harmonics in the camera's frame; the first is 1.
     """
 
-    albedo: torch.Tensor
-    light: torch.Tensor
+    albedo: Float32Array
+    light: Float32Array
 
-    def predicted(self, normals: torch.Tensor) -> torch.Tensor:
-        """Return colours (N, S, 3) of texels with normals (N, S, 3) in the camera's frame."""
+    def predicted(self, normals: Float32Array) -> Float32Array:
+        """Return colours (N, 3, S) of texels with normals (N, 3, S) in the camera's frame."""
         return self.albedo * shade(harmonics(normals), self.light)
 
 
-def harmonics(normals: torch.Tensor) -> torch.Tensor:
-    """Return the nine polynomials of unit normals, (..., 3) to (..., 9)."""
-    x, y, z = normals.unbind(-1)
-    one = torch.ones_like(x)
-    return torch.stack([one, y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y], dim=-1)
+def harmonics(normals: Float32Array) -> Float32Array:
+    """Return the nine polynomials of unit normals, (..., 3, S) to (..., 9, S)."""
+    x, y, z = np.moveaxis(normals, -2, 0)
+    return np.stack([np.ones_like(x), y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y], axis=-2)
 
 
-def shade(polynomials: torch.Tensor, light: torch.Tensor) -> torch.Tensor:
-    """Return the light on surfaces, (..., 9) and (9, 3) to (..., 3)."""
-    return (polynomials @ light).clamp(min=LEAST_SHADE)
+def shade(polynomials: Float32Array, light: Float32Array) -> Float32Array:
+    """Return the light on surfaces, (..., 9, S) and (9, C) to (..., C, S)."""
+    return np.asarray(np.maximum(light.T @ polynomials, LEAST_SHADE))
 
 
-def estimate(colours: torch.Tensor, weights: torch.Tensor, normals: torch.Tensor) -> Appearance:
+def estimate(colours: Float32Array, weights: Float32Array, normals: Float32Array) -> Appearance:
     """Estimate albedo and light.
 
     In logarithms a colour is the sum of albedo and shade: the albedo of each texel is its mean over the frames and is
     eliminated, what remains is the change of shade as the head turns, a small least-squares problem a channel.
 
     Args:
-        colours: (N, S, 3) of the texels in the frames.
-        weights: (N, S), 0 where a texel is not seen.
-        normals: (N, S, 3) unit normals in the camera's frame.
+        colours: (N, 3, S) float32 of the texels in the frames.
+        weights: (N, S) float32, 0 where a texel is not seen.
+        normals: (N, 3, S) float32 unit normals in the camera's frame.
 
     Returns:
         The appearance.
     """
     polynomials = harmonics(normals)
-    channels = [_light_of(colours[..., channel], weights, polynomials) for channel in range(3)]
-    light = torch.stack(channels, dim=1)
+    light = np.stack([_light_of(channel, weights, polynomials) for channel in np.moveaxis(colours, 1, 0)], axis=1)
     lit = shade(polynomials, light)
-    weighted = weights[..., None] * lit
-    albedo = (weighted * colours).sum(0) / (weighted * lit).sum(0).clamp(min=1e-6)
+    weighted = weights[:, None] * lit
+    albedo = (weighted * colours).sum(0) / np.maximum((weighted * lit).sum(0), np.float32(1e-6))
     return Appearance(albedo, light)
 
 
-def _light_of(colours: torch.Tensor, weights: torch.Tensor, polynomials: torch.Tensor) -> torch.Tensor:
+def _light_of(colours: Float32Array, weights: Float32Array, polynomials: Float32Array) -> Float32Array:
     """Gauss-Newton on the light of one channel, (9,); colours and weights are (N, S)."""
     # Noise is alike in all colours, so that a logarithm's weight is the colour's square.
-    trust = weights * colours.clamp(min=LEAST_COLOUR) ** 2
-    total = trust.sum(0).clamp(min=1e-6)
-    logarithm = colours.clamp(min=LEAST_COLOUR).log()
-    light = torch.zeros(HARMONICS, device=colours.device)
-    light[0] = 1
+    trust = weights * np.maximum(colours, LEAST_COLOUR) ** 2
+    total = np.maximum(trust.sum(0), np.float32(1e-6))
+    logarithm = np.log(np.maximum(colours, LEAST_COLOUR))
+    ridge = EVENNESS * float(total.sum()) * np.eye(HARMONICS - 1)
+    light = np.eye(HARMONICS)[0]
     for _ in range(ROUNDS):
-        lit = (polynomials @ light).clamp(min=LEAST_SHADE)
-        rows = polynomials[..., 1:] / lit[..., None]
-        rows = rows - (trust[..., None] * rows).sum(0) / total[:, None]
-        residual = logarithm - lit.log()
-        residual = residual - (trust * residual).sum(0) / total
-        typical = (trust * residual.abs()).sum() / total.sum()
+        lit = shade(polynomials, light[:, None].astype(np.float32))
+        rows = polynomials[:, 1:] / lit
+        rows -= np.einsum("ns,nks->ks", trust, rows) / total
+        residual = logarithm - np.log(lit[:, 0])
+        residual -= (trust * residual).sum(0) / total
+        # Above 0 also where all pictures have one colour.
+        typical = max((trust * np.abs(residual)).sum() / total.sum(), np.float32(1e-6))
         robust = trust / (1 + (residual / (3 * typical)) ** 2)
-        flat = rows.flatten(0, 1)
-        weighted = flat * robust.reshape(-1, 1)
-        normal = (flat.T @ weighted).double()
-        ridge = EVENNESS * float(total.sum()) * torch.eye(HARMONICS - 1, dtype=torch.float64, device=colours.device)
-        right = (weighted.T @ residual.flatten()).double() - ridge @ light[1:].double()
-        light[1:] += torch.linalg.solve(normal + ridge, right).float()
-    return light
+        weighted = rows * robust[:, None]
+        normal = (weighted @ np.swapaxes(rows, 1, 2)).sum(0, dtype=np.float64)
+        right = np.einsum("nks,ns->k", weighted, residual)
+        light[1:] += np.linalg.solve(normal + ridge, right - ridge @ light[1:])
+    return np.asarray(light, np.float32)

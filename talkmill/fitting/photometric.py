@@ -2,16 +2,15 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch.nn import functional
 
-from talkmill.arrays import Float64Array, Frame
+from talkmill.arrays import BoolArray, Float32Array, Float64Array, Frame, Frames
 from talkmill.fitting.bundle import Bundle, Solution
+from talkmill.fitting.chunks import by_chunks
 from talkmill.fitting.clip import (
     WINDOW,
     ClipFit,
@@ -22,12 +21,14 @@ from talkmill.fitting.clip import (
     spread_frames,
     windows,
 )
+from talkmill.fitting.facing import facing
 from talkmill.fitting.lighting import Appearance, estimate
-from talkmill.fitting.photometric_term import CHUNK, PhotometricTerm, Texels, as_float, facing, sampled, view
+from talkmill.fitting.photometric_term import PhotometricTerm
 from talkmill.fitting.priors import PhotometricPriors
+from talkmill.fitting.sampling import sampled
 from talkmill.fitting.smoothness import Smoothness, linked_frames
 from talkmill.fitting.state import State, Term
-from talkmill.fitting.surface import face_surface
+from talkmill.fitting.texels import Texels, view
 from talkmill.morphable.model import MorphableModel
 
 # Side of the pictures that are compared, the coarse one first; of 512, detail finer than this is noise and hair.
@@ -69,7 +70,7 @@ def refine(
     fit: ClipFit,
     frames: Callable[[], Iterator[Frame]],
     priors: PhotometricPriors,
-    device: str = "cpu",
+    threads: int = 1,
     advance: Callable[[int, int], None] = lambda done, total: None,
 ) -> Refinement:
     """Refine a landmark fit.
@@ -80,39 +81,39 @@ def refine(
         fit: The landmark fit.
         frames: Opens the clip's square frames, RGB of any side, from the first.
         priors: Noise of colours.
-        device: `cpu` or `cuda`.
+        threads: How many share the work.
         advance: Called with frames done and frames in all.
 
     Returns:
         What is kept.
     """
-    texels = Texels.on(torch.device(device), face_surface(model), model)
+    texels = Texels.of(model)
     sigma = clip.sigma()
     metric = smoothing_metric(clip, fit.state, sigma)
     short = len(clip) <= WINDOW
     chosen = np.arange(len(clip)) if short else spread_frames(clip.measured, WINDOW // 2)
     linked = linked_frames(clip.measured) if short else np.zeros(len(chosen), bool)
-    problem = _Problem(texels, clip.part(chosen), sigma, Smoothness(metric, linked), priors)
-    images = _read(frames(), chosen, texels)
+    problem = _Problem(texels, clip.part(chosen), sigma, Smoothness(metric, linked), priors, threads)
+    images = _read(frames(), chosen)
     before = problem.look(fit.state.part(chosen), images)
     if before.seen_share() < LEAST_SEEN:
         reason = f"only {before.seen_share():.0%} of the face's skin is seen"
-        return _unchanged(fit, before, before, reason, problem, frames, texels)
+        return _unchanged(fit, before, before, reason, problem, frames)
     # Of a long clip the windows are the work.
     ticks = _Ticks(advance, 0, len(clip) if short else 0, len(clip))
     solution, after = problem.solve(fit.state.part(chosen), images, None, ticks)
     held_out = problem.held_out
     if not after.error(held_out) < before.error(held_out):
         reason = "colours of held-out skin agree no better than with the landmarks alone"
-        return _unchanged(fit, before, after, reason, problem, frames, texels)
+        return _unchanged(fit, before, after, reason, problem, frames)
     if short:
         state, residual = solution.state, after.residual()
     else:
         del images
-        state, residual = _solve_windows(clip, fit, solution, after.appearance, metric, frames, texels, priors, advance)
-    refined = finished(clip, sigma, state, replace(solution, log_focal_deviation=fit.log_focal_deviation))
+        state, residual = _solve_windows(clip, fit, solution, after.appearance, metric, problem, frames, advance)
+    refined = finished(clip, sigma, state, solution, fit.log_focal_deviation)
     errors = before.error(held_out), after.error(held_out)
-    light = after.appearance.light.double().cpu().numpy()
+    light = after.appearance.light.astype(np.float64)
     return Refinement(refined, True, "", *errors, np.where(clip.measured, residual, 0.0), light)
 
 
@@ -123,14 +124,13 @@ def _unchanged(
     reason: str,
     problem: "_Problem",
     frames: Callable[[], Iterator[Frame]],
-    texels: Texels,
 ) -> Refinement:
     """Keep the landmark fit, with the residuals of its frames."""
     residual = np.zeros(len(fit.points))
-    for window, images in _window_images(frames(), [part for _, part in windows(len(fit.points))], texels):
+    for window, images in _window_images(frames(), [part for _, part in windows(len(fit.points))]):
         residual[window] = problem.look(fit.state.part(window), images, before.appearance).residual()
     errors = before.error(problem.held_out), after.error(problem.held_out)
-    light = before.appearance.light.double().cpu().numpy()
+    light = before.appearance.light.astype(np.float64)
     return Refinement(fit, False, reason, *errors, np.where(fit.measured, residual, 0.0), light)
 
 
@@ -140,24 +140,20 @@ def _solve_windows(
     shared: Solution,
     appearance: Appearance,
     metric: Float64Array,
+    problem: "_Problem",
     frames: Callable[[], Iterator[Frame]],
-    texels: Texels,
-    priors: PhotometricPriors,
     advance: Callable[[int, int], None],
 ) -> tuple[State, Float64Array]:
     """Refine the frames with known identity, focal, albedo and light, window by window."""
     parts, residuals = [], []
     cuts = windows(len(clip))
-    for (window, kept), (_, images) in zip(
-        cuts, _window_images(frames(), [window for window, _ in cuts], texels), strict=True
-    ):
+    for (window, kept), (_, images) in zip(cuts, _window_images(frames(), [window for window, _ in cuts]), strict=True):
         part, begin = clip.part(window), fit.state.part(window)
         state = State(begin.pose, begin.expression, shared.state.identity, shared.state.log_focal)
         inner = slice(kept.start - window.start, kept.stop - window.start)
-        smoothness = Smoothness(metric, linked_frames(part.measured))
-        problem = _Problem(texels, part, clip.sigma(), smoothness, priors)
         ticks = _Ticks(advance, kept.start, kept.stop, len(clip))
-        solution, look = problem.solve(state, images, appearance, ticks)
+        own = problem.of(part, Smoothness(metric, linked_frames(part.measured)))
+        solution, look = own.solve(state, images, appearance, ticks)
         parts.append(solution.state.part(inner))
         residuals.append(look.residual()[inner])
     return joined(parts), np.concatenate(residuals)
@@ -169,28 +165,29 @@ class _Look:
 
     Attributes:
         appearance: Albedo and light.
-        expected: (N, S, 3) colours.
+        expected: (N, 3, S) colours.
         visible: (N, S).
         sigma: Noise of a colour.
         squared: (N, S) squared differences, the mean of the channels.
     """
 
     appearance: Appearance
-    expected: torch.Tensor
-    visible: torch.Tensor
+    expected: Float32Array
+    visible: Float32Array
     sigma: float
-    squared: torch.Tensor
+    squared: Float32Array
 
-    def error(self, texels: torch.Tensor) -> float:
+    def error(self, texels: BoolArray) -> float:
         """RMS over some texels, in grey levels; wild ones count like WILD."""
-        weight, squared = self.visible[:, texels].double(), self.squared[:, texels].double()
-        return 255 * float(((weight * squared.clamp(max=WILD**2)).sum() / weight.sum().clamp(min=1e-9)).sqrt())
+        weight = self.visible[:, texels].astype(np.float64)
+        total = (weight * np.minimum(self.squared[:, texels], WILD**2)).sum()
+        return 255 * float(np.sqrt(total / max(weight.sum(), 1e-9)))
 
     def residual(self) -> Float64Array:
         """RMS of each frame in grey levels, (N,)."""
-        weight = self.visible.double()
-        mean = (weight * self.squared.double().clamp(max=WILD**2)).sum(1) / weight.sum(1).clamp(min=1e-9)
-        return np.asarray(255 * mean.sqrt().cpu().numpy())
+        weight = self.visible.astype(np.float64)
+        mean = (weight * np.minimum(self.squared, WILD**2)).sum(1) / np.maximum(weight.sum(1), 1e-9)
+        return np.asarray(255 * np.sqrt(mean))
 
     def seen_share(self) -> float:
         """Mean share of texels that are seen."""
@@ -215,28 +212,37 @@ class _Problem:
     """The objective of some frames: landmarks, colours, smoothness."""
 
     def __init__(
-        self, texels: Texels, clip: ObservedClip, sigma: float, smoothness: Smoothness, priors: PhotometricPriors
+        self,
+        texels: Texels,
+        clip: ObservedClip,
+        sigma: float,
+        smoothness: Smoothness,
+        priors: PhotometricPriors,
+        threads: int,
     ) -> None:
-        self._texels, self._clip, self._priors = texels, clip, priors
+        self._texels, self._clip, self._sigma, self._priors, self._threads = texels, clip, sigma, priors, threads
         self._landmarks, self._smoothness = clip.term(sigma), smoothness
-        device = texels.mean.device
-        self.held_out = torch.as_tensor(texels.surface.held_out, device=device)
-        fitted = torch.as_tensor(clip.measured, device=device)[:, None] & ~self.held_out
-        self._worth = fitted * (priors.independent_texels / len(self.held_out))
+        self.held_out = texels.held_out
+        fitted = clip.measured[:, None] & ~self.held_out
+        self._worth = fitted * np.float32(priors.independent_texels / len(self.held_out))
+
+    def of(self, clip: ObservedClip, smoothness: Smoothness) -> "_Problem":
+        """Return the same objective of other frames."""
+        return _Problem(self._texels, clip, self._sigma, smoothness, self._priors, self._threads)
 
     def solve(
-        self, state: State, images: torch.Tensor, appearance: Appearance | None, ticks: "_Ticks"
+        self, state: State, images: Frames, appearance: Appearance | None, ticks: "_Ticks"
     ) -> tuple[Solution, _Look]:
         """Refine a state, coarse to fine; with a known appearance, identity and focal are held."""
-        solution = Solution(state, 0.0, 0, 0.0)
+        solution = Solution(state, 0.0, 0)
         level, measured = images, int(self._clip.measured.sum())
         for index, side in enumerate(LEVELS):
             level = _at_side(images, side)
             for renewal in range(RENEWALS):
                 ticks.tell((index * RENEWALS + renewal) / (len(LEVELS) * RENEWALS))
                 look = self.look(solution.state, level, appearance)
-                weights = look.visible * self._worth
-                term = PhotometricTerm(self._texels, level, look.expected, weights, look.sigma, self._priors.cauchy)
+                weights, scale = look.visible * self._worth, self._priors.cauchy
+                term = PhotometricTerm(self._texels, level, look.expected, weights, look.sigma, scale, self._threads)
                 terms: list[Term] = [self._landmarks, term]
                 hold_shared, hold_focal = appearance is not None, self._clip.holds_focal
                 bundle = Bundle(terms, self._smoothness, self._clip.priors, measured, hold_shared, hold_focal)
@@ -244,54 +250,43 @@ class _Problem:
         ticks.tell(1.0)
         return solution, self.look(solution.state, level, appearance)
 
-    def look(self, state: State, images: torch.Tensor, appearance: Appearance | None = None) -> _Look:
+    def look(self, state: State, images: Frames, appearance: Appearance | None = None) -> _Look:
         """Measure what the texels look like with a state; estimate albedo and light where they are not known."""
-        stand = facing(self._texels, state)
-        parts = []
-        for begin in range(0, len(images), CHUNK):
-            frames = slice(begin, begin + CHUNK)
-            parts.append(sampled(as_float(images[frames]), view(self._texels, state.part(frames)).grid))
-        colours = torch.cat(parts)
+
+        def seen(frames: slice) -> Float32Array:
+            return sampled(images[frames], view(self._texels.skin, state.part(frames)).offset)
+
+        colours = np.concatenate(by_chunks(seen, len(images), self._threads))
+        stand = facing(self._texels, state, self._threads)
         if appearance is None:
-            measured = torch.as_tensor(self._clip.measured, device=colours.device)[:, None]
-            appearance = estimate(colours, stand.visible * measured, stand.normals)
+            appearance = estimate(colours, stand.visible * self._clip.measured[:, None], stand.normals)
         expected = appearance.predicted(stand.normals)
         difference = colours - expected
-        used = difference[stand.visible > 0.5]
-        sigma = max(MAD * float(used.abs().median()), self._priors.least_sigma) if len(used) else 1.0
-        return _Look(appearance, expected, stand.visible, sigma, (difference**2).mean(-1))
+        used = np.abs(np.moveaxis(difference, 1, 2)[stand.visible > 0.5])
+        sigma = max(MAD * float(np.median(used)), self._priors.least_sigma) if len(used) else 1.0
+        return _Look(appearance, expected, stand.visible, sigma, (difference**2).mean(1))
 
 
-def _read(frames: Iterator[Frame], chosen: npt.NDArray[np.int64], texels: Texels) -> torch.Tensor:
-    """Read some frames at the finest level, (N, 3, side, side) uint8."""
+def _read(frames: Iterator[Frame], chosen: npt.NDArray[np.int64]) -> Frames:
+    """Read some frames at the finest level, (N, side, side, 3)."""
     wanted = set(chosen.tolist())
-    pictures = [_small(frame) for index, frame in enumerate(frames) if index in wanted]
-    return _stacked(pictures, texels)
+    return np.stack([_at(frame, LEVELS[-1]) for index, frame in enumerate(frames) if index in wanted])
 
 
-def _window_images(frames: Iterator[Frame], cuts: list[slice], texels: Texels) -> Iterator[tuple[slice, torch.Tensor]]:
+def _window_images(frames: Iterator[Frame], cuts: list[slice]) -> Iterator[tuple[slice, Frames]]:
     """Yield overlapping windows of the pictures while the frames are read once."""
     kept: list[Frame] = []
     begin = 0
     for cut in cuts:
         kept, begin = kept[cut.start - begin :], cut.start
-        kept += [_small(frame) for frame in itertools.islice(frames, cut.stop - begin - len(kept))]
-        yield cut, _stacked(kept, texels)
+        kept += [_at(frame, LEVELS[-1]) for frame in itertools.islice(frames, cut.stop - begin - len(kept))]
+        yield cut, np.stack(kept)
 
 
-def _small(frame: Frame) -> Frame:
-    side = LEVELS[-1]
-    return np.asarray(cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+def _at_side(images: Frames, side: int) -> Frames:
+    """Return the pictures at a smaller side, by areas."""
+    return images if images.shape[1] == side else np.stack([_at(image, side) for image in images])
 
 
-def _stacked(pictures: list[Frame], texels: Texels) -> torch.Tensor:
-    return torch.as_tensor(np.stack(pictures)).permute(0, 3, 1, 2).contiguous().to(texels.mean.device)
-
-
-def _at_side(images: torch.Tensor, side: int) -> torch.Tensor:
-    """Return the pictures at a smaller side, uint8, by areas."""
-    factor = images.shape[-1] // side
-    if factor == 1:
-        return images
-    parts = [functional.avg_pool2d(as_float(images[i : i + CHUNK]), factor) for i in range(0, len(images), CHUNK)]
-    return (torch.cat(parts) * 255).round().to(torch.uint8)
+def _at(image: Frame, side: int) -> Frame:
+    return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,6 +1,7 @@
 """Landmark projection of a linear head and its analytic Jacobian. Camera: `geometry.conventions`."""
 
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +16,11 @@ from talkmill.morphable.model import MorphableModel
 # point slides smoothly from vertex to vertex.
 EDGE_SOFTNESS = 0.02
 
+FloatT = TypeVar("FloatT", np.float32, np.float64)
+
 
 @dataclass(frozen=True, slots=True)
-class LinearShape:
+class LinearShape(Generic[FloatT]):
     """Points of a morphable model: mean + identity + expression.
 
     Attributes:
@@ -26,11 +29,11 @@ class LinearShape:
         expression: (P, 3, E).
     """
 
-    mean: Float64Array
-    identity: Float64Array
-    expression: Float64Array
+    mean: npt.NDArray[FloatT]
+    identity: npt.NDArray[FloatT]
+    expression: npt.NDArray[FloatT]
 
-    def points(self, identity: Float64Array, expression: Float64Array) -> Float64Array:
+    def points(self, identity: npt.NDArray[FloatT], expression: npt.NDArray[FloatT]) -> npt.NDArray[FloatT]:
         """Return (N, P, 3) for identity (K,) or (N, K) and expression (N, E)."""
         count, size = self.mean.shape[0], expression.shape[1]
         identity_offset = np.atleast_2d(identity) @ self.identity.reshape(count * 3, -1).T
@@ -47,8 +50,8 @@ class LandmarkBasis:
         rows: Candidates of the contour points, 17 rows of as many vertices, or None: the contour stays where it is.
     """
 
-    fixed: LinearShape
-    rows: LinearShape | None = None
+    fixed: LinearShape[np.float64]
+    rows: LinearShape[np.float64] | None = None
 
     @classmethod
     def of(cls, model: MorphableModel, slide: bool = True) -> "LandmarkBasis":

@@ -30,7 +30,7 @@ class Surface:
         held_out: (S,) texels that are never fitted, only compared.
     """
 
-    shape: LinearShape
+    shape: LinearShape[np.float64]
     faces: npt.NDArray[np.int64]
     held_out: npt.NDArray[np.bool_]
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from talkmill.fitting.device import choose_device
 from talkmill.inference.runtime import choose_runtime
 from talkmill.models.choice import ModelChoice
 from talkmill.models.repository import ModelRepository
@@ -65,7 +64,7 @@ def build_stages(
         CropStage(),
         LandmarksStage(landmarks, runtime),
         CoarseFitStage(coarse.method, morphable if regressor is None else regressor, runtime, coarse.precision),
-        FineFitStage(morphable, choose_device(provider, gpu), threads),
+        FineFitStage(morphable, threads),
         InPlacePackStage(folder / "lmdb"),
     )
     return {stage.name: stage for stage in stages}

@@ -82,7 +82,7 @@ class Stage(Protocol[InputsT_contra, OutputsT_co]):
     def arithmetic(self) -> str:
         """Kind of arithmetic that decides the last bits; part of the action digest.
 
-        `reference` (ONNX Runtime or torch on a CPU), `openvino`, `cuda` or `tensorrt`; empty where no network runs.
+        `reference` (ONNX Runtime on a CPU), `openvino`, `cuda` or `tensorrt`; empty where no network runs.
         """
         ...
 

@@ -8,18 +8,10 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from benchmarks.scenes.measure import clip_of
-from benchmarks.scenes.render import Look, render
-from benchmarks.scenes.scene import make_scene
-from talkmill.fitting.clip import fit_clip
-from talkmill.fitting.photometric import refine
-from talkmill.fitting.priors import PhotometricPriors
-from talkmill.fitting.projection import LandmarkBasis
 from talkmill.inference.runtime import choose_runtime, cpu_runtime
 from talkmill.models.catalogue import Role
 from talkmill.models.export import deep3d, fan, modnet
 from talkmill.models.repository import ModelRepository
-from talkmill.morphable.model import MorphableModel
 
 # Of the largest output, fp32 on both sides.
 TOLERANCE = 2e-3
@@ -86,20 +78,3 @@ def test_imported_networks_agree(model_id: str, provider: str, tmp_path: Path) -
 def test_half_precision_stays_near(model_id: str, tmp_path: Path) -> None:
     """MODNet normalises by instances: whether fp16 holds there is a question of its own."""
     compare(*built(model_id, tmp_path), "tensorrt", "fp16", HALF_TOLERANCE)
-
-
-def test_the_fit_agrees(models: ModelRepository) -> None:
-    model = MorphableModel.load(models.ensure("makehuman-head", "morphable").path)
-    scene = make_scene(model, 40, 1)
-    frames = list(render(scene, Look()))
-    basis = LandmarkBasis.of(model)
-    clip = clip_of(scene, basis, 1)
-    start = fit_clip(clip)
-    fits = [
-        refine(model, clip, start, lambda: iter(frames), PhotometricPriors(), device).fit.state
-        for device in ("cpu", "cuda")
-    ]
-    turn = fits[0].pose.rotation @ fits[1].pose.rotation.transpose(0, 2, 1)
-    degrees = np.degrees(np.arccos(np.clip((np.trace(turn, axis1=1, axis2=2) - 1) / 2, -1, 1)))
-    assert degrees.max() < 0.05
-    assert abs(fits[0].focal / fits[1].focal - 1) < 1e-3

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from talkmill.arrays import Frame
 from talkmill.artifacts.manifest import ModelVersion
@@ -33,26 +32,24 @@ class FineFitStage:
     """Fits the morphable model to a clip."""
 
     name = "fine_fit"
-    version = "3"
+    version = "4"
     outputs_type = FineFitOutputs
     keeps_result = True
+    execution_provider = ""
+    arithmetic = ""
 
-    def __init__(self, model: InstalledModel, device: str = "cpu", threads: int = 1) -> None:
+    def __init__(self, model: InstalledModel, threads: int = 1) -> None:
         """Create the stage.
 
         Args:
             model: A morphable model.
-            device: `cpu` or `cuda`, of the photometric term.
-            threads: Of the photometric term on a CPU.
+            threads: Of the photometric term.
         """
         self.models: tuple[ModelVersion, ...] = (model.version,)
-        self.execution_provider = device
-        self.arithmetic = "cuda" if device.startswith("cuda") else "reference"
         self._installed, self._threads = model, threads
 
     def load(self) -> None:
         """Load the morphable model."""
-        torch.set_num_threads(self._threads)
         self._model = MorphableModel.load(self._installed.checked_path())
         self._basis = LandmarkBasis.of(self._model)
 
@@ -122,7 +119,7 @@ class FineFitStage:
             return read_images(context.path(inputs.frames))
 
         priors = inputs.parameters.photometric_priors
-        return refine(self._model, clip, fit, frames, priors, self.execution_provider, context.advance)
+        return refine(self._model, clip, fit, frames, priors, self._threads, context.advance)
 
     def _check(self, fit: ClipFit, count: int) -> None:
         state = fit.state

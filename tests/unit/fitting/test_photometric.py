@@ -9,30 +9,32 @@ import pytest
 import torch
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
+from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation
 
 from benchmarks.scenes.measure import clip_of as scene_clip
 from benchmarks.scenes.measure import pose_error
 from benchmarks.scenes.render import Look, irradiance, render
 from benchmarks.scenes.scene import Scene, make_scene
-from talkmill.arrays import Frame
+from talkmill.arrays import Frame, Frames
 from talkmill.fitting import clip as clip_module
 from talkmill.fitting import photometric as photometric_module
+from talkmill.fitting.chunks import by_chunks
 from talkmill.fitting.clip import fit_clip
-from talkmill.fitting.device import choose_device
+from talkmill.fitting.facing import facing
 from talkmill.fitting.lighting import estimate
 from talkmill.fitting.photometric import refine
-from talkmill.fitting.photometric_term import PhotometricTerm, Texels, facing, sampled, view
+from talkmill.fitting.photometric_term import PhotometricTerm
 from talkmill.fitting.priors import PhotometricPriors
 from talkmill.fitting.projection import LandmarkBasis, Pose
 from talkmill.fitting.rasteriser import FAR, depth_maps
+from talkmill.fitting.sampling import sampled, sampled_with_slopes
 from talkmill.fitting.state import NormalEquations, State
-from talkmill.fitting.surface import face_surface
+from talkmill.fitting.texels import Texels, view
 from talkmill.models.repository import ModelRepository
 from talkmill.morphable.model import MorphableModel
 
 COUNT = 16
-CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,7 @@ def pictures(scene: Scene) -> list[Frame]:
 
 @pytest.fixture(scope="module")
 def texels(model: MorphableModel) -> Texels:
-    return Texels.on(CPU, face_surface(model), model)
+    return Texels.of(model)
 
 
 def truth(scene: Scene) -> State:
@@ -76,35 +78,29 @@ def clip_of(scene: Scene, basis: LandmarkBasis, seed: int) -> clip_module.Observ
     return replace(scene_clip(scene, basis, seed), rate=5.0)
 
 
-def as_tensor(pictures: list[Frame]) -> torch.Tensor:
-    return torch.as_tensor(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
-
-
-def term_at(texels: Texels, scene: Scene, pictures: list[Frame]) -> PhotometricTerm:
-    state, images = truth(scene), as_tensor(pictures)
+def term_at(texels: Texels, scene: Scene, images: Frames, threads: int = 1) -> PhotometricTerm:
+    state = truth(scene)
     stand = facing(texels, state)
-    colours = sampled(images.float() / 255, view(texels, state).grid)
+    colours = sampled(images, view(texels.skin, state).offset)
     expected = estimate(colours, stand.visible, stand.normals).predicted(stand.normals)
-    return PhotometricTerm(texels, images, expected, stand.visible * 0.05, 0.01, 2.0)
+    return PhotometricTerm(texels, images, expected, stand.visible * np.float32(0.05), 0.01, 2.0, threads)
 
 
 def test_depth_maps_are_what_rays_hit(model: MorphableModel, scene: Scene) -> None:
     size, focal, centre = 64, scene.focal / 8, 31.5
     camera = (scene.vertices(3) @ scene.rotation[3].T + scene.translation[3]).astype(np.float32)
-    found = depth_maps(
-        torch.as_tensor(camera)[None], torch.as_tensor(model.triangles.astype(np.int64)), focal, centre, size
-    )
+    (found,) = depth_maps(camera.T[None], model.triangles, focal, centre, size)
     columns, rows = np.meshgrid(np.arange(size), np.arange(size))
     rays = np.stack([(columns - centre) / focal, -(rows - centre) / focal, -np.ones((size, size))], axis=-1)
     embree = EmbreeScene()
     TriangleMesh(embree, camera[model.triangles])
     hit = embree.run(np.zeros((size * size, 3), np.float32), rays.reshape(-1, 3).astype(np.float32), output=1)
     expected = np.where(hit["primID"] >= 0, hit["tfar"], FAR).reshape(size, size)
-    seen = (expected < FAR) & (found[0].numpy() < FAR)
+    seen = (expected < FAR) & (found < FAR)
     # Rays hit the backs of triangles too, through the holes of the eyes and at the neck.
-    assert ((expected < FAR) == (found[0].numpy() < FAR)).mean() > 0.97
-    assert np.median(np.abs(expected - found[0].numpy())[seen]) < 1e-4
-    assert (np.abs(expected - found[0].numpy())[seen] < 0.01).mean() > 0.95
+    assert ((expected < FAR) == (found < FAR)).mean() > 0.97
+    assert np.median(np.abs(expected - found)[seen]) < 1e-4
+    assert (np.abs(expected - found)[seen] < 0.01).mean() > 0.95
 
 
 def test_light_and_albedo_are_found(texels: Texels) -> None:
@@ -117,39 +113,147 @@ def test_light_and_albedo_are_found(texels: Texels) -> None:
     turns = Rotation.from_rotvec(random.uniform(-0.5, 0.5, (60, 3))).as_matrix()
     normals = rest @ np.swapaxes(turns, 1, 2)
     shade = np.stack([irradiance(light, frame) for frame in normals])
-    colours = torch.as_tensor(albedo * shade, dtype=torch.float32)
-    found = estimate(colours, torch.ones(60, 300), torch.as_tensor(normals, dtype=torch.float32))
-    assert np.abs(found.light.numpy() - light).max() < 0.05
-    assert np.abs(found.albedo.numpy() - albedo).max() < 0.03
+    colours, turned = (np.swapaxes(array, 1, 2).astype(np.float32) for array in (albedo * shade, normals))
+    found = estimate(colours, np.ones((60, 300), np.float32), turned)
+    assert np.abs(found.light - light).max() < 0.05
+    assert np.abs(found.albedo.T - albedo).max() < 0.03
 
 
-def test_the_gradient_is_the_slope_of_the_cost(texels: Texels, scene: Scene, pictures: list[Frame]) -> None:
-    term = term_at(texels, scene, pictures)
+def test_colours_are_bilinear_and_slopes_are_central_differences() -> None:
+    random = np.random.default_rng(0)
+    side = 64
+    images = random.integers(0, 256, (2, side, side, 3), np.uint8)
+    # Pixels of the 512 image: an eighth of a pixel here; the last ones lie beyond the edge.
+    offset = random.uniform(-230, 230, (2, 2, 500)).astype(np.float32)
+    offset[:, :, 490:] *= 2
+
+    def expected(shift: tuple[int, int]) -> np.ndarray:
+        places = (offset.astype(np.float64) / 8 + (side - 1) / 2).clip(0, side - 1) + np.reshape(shift, (2, 1))
+        found = [
+            [map_coordinates(image[..., c] / 255, place[::-1], order=1, mode="nearest") for c in range(3)]
+            for image, place in zip(images, places, strict=True)
+        ]
+        return np.array(found)
+
+    colours, slopes = sampled_with_slopes(images, offset)
+    assert np.abs(sampled(images, offset) - expected((0, 0))).max() < 1e-5
+    assert np.abs(colours - expected((0, 0))).max() < 1e-5
+    right, down = expected((1, 0)) - expected((-1, 0)), expected((0, 1)) - expected((0, -1))
+    assert np.abs(slopes - np.stack([right, down], axis=2) / 2 / 8).max() < 1e-5
+
+
+def ramps(count: int) -> Frames:
+    """Pictures whose colours are linear in the place: bilinear colours and central differences are exact."""
+    y, x = np.mgrid[:256, :256]
+    return np.repeat(np.stack([x, y, 255 - x], axis=-1).astype(np.uint8)[None], count, axis=0)
+
+
+@pytest.fixture(scope="module")
+def beside(scene: Scene) -> State:
+    """A state beside the truth."""
     random = np.random.default_rng(2)
     size = scene.expression.shape[1]
     frames = np.concatenate([random.normal(0, 0.004, (COUNT, 6)), random.normal(0, 0.02, (COUNT, size))], axis=1)
-    shared = np.append(random.normal(0, 0.05, 40), 0.01)
-    state = truth(scene).moved(frames, shared)
-    equations = NormalEquations.zeros(COUNT, 6 + size, 41)
+    return truth(scene).moved(frames, np.append(random.normal(0, 0.05, 40), 0.01))
+
+
+def linearised(term: PhotometricTerm, state: State) -> NormalEquations:
+    count, size = state.expression.shape
+    equations = NormalEquations.zeros(count, 6 + size, len(state.identity) + 1)
     term.add_to(equations, state)
-    step = 2e-4
-    for column in (0, 1, 2, 3, 4, 6 + model_unit(scene, "jawOpen")):
-        direction = np.zeros_like(frames)
-        direction[:, column] = step
-        ahead, behind = (term.cost(state.moved(sign * direction, np.zeros(41))) for sign in (1, -1))
-        expected = float(equations.gradient[:, column].sum())
-        # Pictures are sampled bilinearly and their slopes by differences: alike, not equal.
-        assert (behind - ahead) / (2 * step) == pytest.approx(
-            expected, rel=0.25, abs=0.03 * abs(equations.gradient).sum(0).max()
+    return equations
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_gradient_is_the_slope_of_the_cost(texels: Texels, scene: Scene, beside: State, seed: int) -> None:
+    term, random = term_at(texels, scene, ramps(COUNT)), np.random.default_rng(seed)
+    equations = linearised(term, beside)
+    frames, shared = random.normal(size=equations.gradient.shape), random.normal(size=equations.shared_gradient.shape)
+    expected = (equations.gradient * frames).sum() + equations.shared_gradient @ shared
+    # Short enough for the bends of the cost, long enough for float32.
+    step = 1e-4
+    ahead, behind = (term.cost(beside.moved(sign * step * frames, sign * step * shared)) for sign in (1, -1))
+    assert (behind - ahead) / (2 * step) == pytest.approx(expected, rel=2e-3)
+
+
+def colour_errors(
+    step: torch.Tensor, texels: Texels, state: State, expected: torch.Tensor, sigma: float
+) -> torch.Tensor:
+    """Errors of the first frame of `ramps` in float64, (S, 3), after a step of turn, shift, units, identity, focal."""
+    mean, identity, expression, rotation, translation, units, who = (
+        torch.as_tensor(array, dtype=torch.float64)
+        for array in (
+            texels.skin.mean, texels.skin.identity, texels.skin.expression, state.pose.rotation[0],
+            state.pose.translation[0], state.expression[0], state.identity,
         )
-    direction = np.zeros(41)
-    direction[40] = step
-    ahead, behind = (term.cost(state.moved(np.zeros_like(frames), sign * direction)) for sign in (1, -1))
-    assert (behind - ahead) / (2 * step) == pytest.approx(float(equations.shared_gradient[40]), rel=0.25)
+    )  # fmt: skip
+    turn, shift, unit, person, focal = step.split([3, 3, len(units), len(who), 1])
+    zero = torch.zeros((), dtype=torch.float64)
+    x, y, z = turn
+    turning = torch.linalg.matrix_exp(torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3))
+    places = mean + identity @ (who + person) + expression @ (units + unit)
+    x, y, z = (places @ (turning @ rotation).T + translation + shift).unbind(1)
+    length = torch.exp(state.log_focal + focal)
+    # Half of the 512 image's pixels.
+    column, row = 127.5 - length * x / z / 2, 127.5 + length * y / z / 2
+    return (torch.stack([column, row, 255 - column], dim=1) / 255 - expected) / sigma
 
 
-def model_unit(scene: Scene, name: str) -> int:
-    return scene.model.expression_names.index(name)
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_the_quadratic_is_that_of_automatic_derivatives(texels: Texels, beside: State) -> None:
+    """Jacobians by torch, of a projection and of linear pictures that are written down here once more."""
+    random = np.random.default_rng(5)
+    state, size = beside.part(slice(1)), beside.expression.shape[1]
+    colours = sampled(ramps(1), view(texels.skin, state).offset)
+    expected = (colours + random.normal(0, 0.02, colours.shape)).astype(np.float32)
+    weights = random.uniform(0, 0.05, (1, len(texels.skin.mean))).astype(np.float32)
+    found = linearised(PhotometricTerm(texels, ramps(1), expected, weights, 0.01, 2.0), state)
+
+    def errors(step: torch.Tensor) -> torch.Tensor:
+        return colour_errors(step, texels, state, torch.as_tensor(expected[0].T, dtype=torch.float64), 0.01)
+
+    start = torch.zeros(6 + size + 41, dtype=torch.float64)
+    error, jacobian = errors(start).numpy(), torch.func.jacfwd(errors)(start).numpy()
+    weight = weights[0] / (1 + (error**2).sum(1) / 2.0**2)
+    hessian = np.einsum("sci,scj,s->ij", jacobian, jacobian, weight, optimize=True)
+    downhill = -np.einsum("sci,sc,s->i", jacobian, error, weight)
+    own, shared = slice(6 + size), slice(6 + size, None)
+    assert_near(found.blocks[0], hessian[own, own])
+    assert_near(found.coupling[0], hessian[own, shared])
+    assert_near(found.shared, hessian[shared, shared])
+    assert_near(found.gradient[0], downhill[own])
+    assert_near(found.shared_gradient, downhill[shared])
+
+
+def assert_near(found: np.ndarray, expected: np.ndarray) -> None:
+    """float32 against float64."""
+    assert np.abs(found - expected).max() < 2e-4 * np.abs(expected).max()
+
+
+def test_held_unknowns_leave_the_rest_as_it_is(
+    texels: Texels, scene: Scene, beside: State, pictures: list[Frame]
+) -> None:
+    term = term_at(texels, scene, np.stack(pictures))
+    free = linearised(term, beside)
+    held = NormalEquations.zeros(*free.gradient.shape, 0)
+    term.add_to(held, beside)
+    assert_near(held.blocks, free.blocks)
+    assert np.array_equal(held.gradient, free.gradient)
+
+
+def test_threads_change_nothing(texels: Texels, scene: Scene, beside: State, pictures: list[Frame]) -> None:
+    alone, shared = (term_at(texels, scene, np.stack(pictures), threads) for threads in (1, 3))
+    assert alone.cost(beside) == shared.cost(beside)
+    one, other = linearised(alone, beside), linearised(shared, beside)
+    for name in ("blocks", "gradient", "coupling", "shared", "shared_gradient"):
+        assert np.array_equal(getattr(one, name), getattr(other, name)), name
+
+
+def test_chunks_cover_every_frame_in_order() -> None:
+    for threads in (1, 4):
+        parts = by_chunks(lambda frames: list(range(20))[frames], 20, threads)
+        assert [len(part) for part in parts] == [8, 8, 4]
+        assert list(itertools.chain(*parts)) == list(range(20))
 
 
 @pytest.mark.slow
@@ -214,13 +318,3 @@ def test_few_frames_are_refined_too(model: MorphableModel, scene: Scene, picture
     found = refine(model, clip, fit_clip(clip), lambda: itertools.islice(pictures, count), PhotometricPriors())
     assert np.isfinite(found.fit.points).all() and np.isfinite(found.fit.state.expression).all()
     assert np.isfinite(found.residual).all()
-
-
-def test_a_gpu_that_is_not_there_is_refused() -> None:
-    assert choose_device("cpu") == "cpu"
-    if torch.cuda.is_available():
-        assert choose_device("auto") == "cuda"
-    else:
-        assert choose_device("auto") == "cpu"
-        with pytest.raises(ValueError, match="sees no GPU"):
-            choose_device("cuda")
