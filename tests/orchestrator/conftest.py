@@ -16,7 +16,7 @@ from deploy.local.cluster import Cluster
 from orchestrator.ledger.tables import clip, run, source, stage_run
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.client.client import Client, ServerError
-from talkmill.pipeline.graph import RunParameters
+from talkmill.pipeline.graph import RunParameters, names_of
 from talkmill.pipeline.naming import collect_sources
 from talkmill.stages.crop.messages import CropParameters
 from talkmill.stages.matting.messages import MattingParameters
@@ -121,7 +121,7 @@ def check_whole(cluster: Cluster, client: Client, name: str, clip_count: int, ou
     assert {row["state"] for row in rows(cluster, source, name)} == {"SUCCEEDED"}
     executions = rows(cluster, stage_run, name)
     assert {row["state"] for row in executions} == {"SUCCEEDED"}
-    assert len(executions) == clip_count * 7 + 3  # intake, pack and finish once a run
+    assert len(executions) == clip_count * len(names_of("source", "clip")) + 3  # intake, pack and finish once a run
     assert rows(cluster, run, name)[0]["open_count"] == 0
     client.fetch(name, out, lambda path: None)
     lines = (out / "lmdb/train_list.txt").read_text().splitlines()
