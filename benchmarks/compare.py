@@ -37,7 +37,8 @@ from talkmill.stages.matting.stage import MattingStage
 from talkmill.stages.pack.stage import PackStage
 from talkmill.stages.split.messages import SplitParameters
 from talkmill.video.container import describe
-from talkmill.video.decode import read_images
+from talkmill.video.decode import read_video
+from talkmill.video.images import read_images
 
 # Adam's steps in the reference's fit of a clip, and those that are measured of them.
 ADAM_STEPS, ADAM_MEASURED = 8000, 60
@@ -209,7 +210,7 @@ def _deep3d_exporter(models: ModelRepository) -> Callable[[Path], None]:
 
 def _detection(stages: dict[str, Stage[Any, Any]], clip: Path, watch: Stopwatch) -> Cost:
     """Return the cost of finding the faces of a whole frame."""
-    frame = next(read_images(clip))
+    frame = next(read_video(clip))
     detector = stages["split"].detector  # type: ignore[attr-defined]
     return time_frames(watch, lambda: detector.detect(frame), 10)
 

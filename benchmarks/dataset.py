@@ -12,7 +12,8 @@ import numpy as np
 
 from benchmarks.quality import Figure, below
 from talkmill.dataset.reader import Dataset
-from talkmill.dataset.writer import ClipArrays, DatasetWriter, encode_frame
+from talkmill.dataset.writer import ClipArrays, DatasetWriter
+from talkmill.video.images import encode_image
 
 SIZE, FRAMES = 16, 2
 # Twice the clips may take this many times the time.
@@ -71,7 +72,7 @@ def measure_dataset(clips: int, repeats: int, folder: Path | None, say: Callable
 
 def _measure(clips: int, folder: Path | None) -> DatasetCost:
     random = np.random.default_rng(0)
-    frames = [encode_frame(random.integers(0, 256, (SIZE, SIZE, 3), np.uint8)) for _ in range(FRAMES)]
+    frames = [encode_image(random.integers(0, 256, (SIZE, SIZE, 3), np.uint8)) for _ in range(FRAMES)]
     arrays = ClipArrays(
         keypoint=random.uniform(0, SIZE, (FRAMES, 68, 2)).astype(np.float32),
         coefficients=random.normal(size=(FRAMES, 260)).astype(np.float32),

@@ -25,8 +25,8 @@ from talkmill.fitting.priors import FitPriors, PhotometricPriors
 from talkmill.fitting.projection import LandmarkBasis
 from talkmill.geometry.conventions import euler_from_rotation, rotation_from_euler
 from talkmill.morphable.model import MorphableModel
-from talkmill.video.decode import read_images
-from talkmill.video.encode import clip_writer
+from talkmill.video.decode import read_video
+from talkmill.video.encode import file_writer
 
 FRAMES = 252
 NOD_HERTZ, NOD_RADIANS = 3.0, 0.06
@@ -144,7 +144,7 @@ class FitBench:
                 for seed in range(self.pictures):
                     self.say(f"drawing {shown.name}, scene {seed}")
                     scene = make_scene(shown, FRAMES, seed)
-                    with clip_writer(_video(folder, shown, seed), Fraction(int(RATE))) as writer:
+                    with file_writer(_video(folder, shown, seed), Fraction(int(RATE))) as writer:
                         for frame in render(scene, Look(seed=seed)):
                             writer.write(frame)
             for title, shown, fitted in self._pairs():
@@ -162,7 +162,7 @@ class FitBench:
             path = _video(folder, shown, seed)
 
             def frames(path: Path = path) -> Iterator[Frame]:
-                return read_images(path)
+                return read_video(path)
 
             began = time.perf_counter()
             refinement = refine(fitted, clip, fit, frames, PhotometricPriors(), self.threads)

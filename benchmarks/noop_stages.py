@@ -14,6 +14,7 @@ import grpc
 from services.settings import StageServerSettings
 from talkmill.api.common.v1.common_pb2 import Progress
 from talkmill.artifacts.artifact import Artifact
+from talkmill.region import Region
 from talkmill.serving.server import start_server, wait_for_signal
 from talkmill.serving.settings import read_settings
 from talkmill.serving.stores import open_store
@@ -34,11 +35,11 @@ CONTENT = b"nothing"
 
 def outputs_of(artifact: Artifact) -> dict[str, Any]:
     """Return what every stage answers: one object that is there, whatever was asked."""
-    clip = CutClip(0, artifact, artifact, artifact, 25, "25", 64, 64, 0.0)
+    clip = CutClip(0, artifact, artifact, artifact, artifact, 25, "25", 64, 64, 0.0)
     return {
         "download": DownloadOutputs(artifact, {"uri": "nothing"}),
         "split": SplitOutputs((clip,)),
-        "matting": MattingOutputs(artifact),
+        "matting": MattingOutputs(artifact, Region(0, 0, 64, 64)),
         "crop": CropOutputs(artifact, artifact),
         "landmarks": LandmarksOutputs(artifact),
         "coarse_fit": CoarseFitOutputs(artifact),

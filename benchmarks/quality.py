@@ -3,7 +3,6 @@
 import wave
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -24,7 +23,10 @@ from talkmill.pipeline.finished import FinishedClip, WorkFolder, finished_clip
 from talkmill.sound.audio import SAMPLE_RATE
 from talkmill.stages.landmarks.messages import LandmarksParameters
 from talkmill.stages.records import FaceTrack
-from talkmill.video.decode import DecodeReport, read_frames, read_grey_frames, read_images
+from talkmill.video.clip import read_clip
+from talkmill.video.decode import read_grey_frames, read_video
+from talkmill.video.frame_table import FrameTable
+from talkmill.video.packets import index_packets
 
 # Clips that show one person all the time; the rest of the test videos are hard on purpose.
 NOT_SINGLE = ("3ddfa_obama", "facerec_short_hamilton_clip", "liveportrait_s13")
@@ -98,7 +100,7 @@ def measure_quality(
         found = _measure_clip(clip, files, dataset, run / "audio" / f"{name}.wav")
         single = not clip.name.startswith(NOT_SINGLE)
         if rvm is not None and single:
-            differences[clip.name] = _difference_to(RecurrentMatter(rvm), files)
+            differences[clip.name] = _difference_to(RecurrentMatter(rvm), clip, files)
         say(f"{clip.name}: " + ", ".join(f"{figure.what.split(': ')[-1]} {figure.value:.4g}" for figure in found))
         figures += found
     if differences:
@@ -116,7 +118,7 @@ def measure_quality(
 def _measure_clip(clip: FinishedClip, files: dict[str, Path], dataset: Dataset, audio: Path) -> list[Figure]:
     stages = clip.measurements
     values = dataset[clip.name]
-    frames = sum(1 for _ in read_images(files["video"]))
+    frames = sum(1 for _ in read_clip(files["video"], FrameTable.load(files["frame_table"])))
     with wave.open(str(audio)) as sound:
         samples = sound.getnframes()
     expected = round(frames / clip.rate * SAMPLE_RATE)
@@ -131,7 +133,7 @@ def _measure_clip(clip: FinishedClip, files: dict[str, Path], dataset: Dataset, 
             at_least(f"{clip.name}: sharpness of the face", stages["crop"]["sharpness_ratio"], 0.9),
         ]
     if clip.name.startswith("otavatar_example"):
-        figures += _measure_regions(clip.name, files["alpha"])
+        figures += _measure_regions(clip, files["alpha"])
         figures += [
             below(f"{clip.name}: reprojection RMS inner", stages["fine_fit"]["reprojection_rms_inner_pixels"], 2.5),
             below(f"{clip.name}: reprojection RMS all", stages["fine_fit"]["reprojection_rms_pixels"], 4.0),
@@ -139,10 +141,13 @@ def _measure_clip(clip: FinishedClip, files: dict[str, Path], dataset: Dataset, 
     return figures
 
 
-def _measure_regions(name: str, matte: Path) -> list[Figure]:
+def _measure_regions(clip: FinishedClip, matte: Path) -> list[Figure]:
+    name, part = clip.name, clip.alpha_region
     sums, count = np.zeros(3), 0
     for alpha in read_grey_frames(matte):
-        sums += [alpha[region].mean() / 255 for region in (FLAG, TREE, TORSO)]
+        whole = np.zeros((part.y + alpha.shape[0], part.x + alpha.shape[1]), np.uint8)
+        whole[part.slices] = alpha
+        sums += [whole[region].mean() / 255 for region in (FLAG, TREE, TORSO)]
         count += 1
     flag, tree, torso = sums / count
     return [
@@ -152,13 +157,16 @@ def _measure_regions(name: str, matte: Path) -> list[Figure]:
     ]
 
 
-def _difference_to(yardstick: RecurrentMatter, files: dict[str, Path]) -> float:
+def _difference_to(yardstick: RecurrentMatter, clip: FinishedClip, files: dict[str, Path]) -> float:
     """Mean difference of alpha in a box of 3 x 3 face sides, the face's centre 35 % from its top."""
     boxes = FaceTrack.load(files["face_track"]).boxes
     total = 0.0
-    pairs = zip(read_images(files["video"]), read_grey_frames(files["alpha"]), boxes, strict=True)
-    for frame, alpha, (x0, y0, x1, y1) in pairs:
-        other = yardstick.matte(frame, boxes[0])
+    part = clip.alpha_region
+    frames = read_clip(files["video"], FrameTable.load(files["frame_table"]))
+    pairs = zip(frames, read_grey_frames(files["alpha"]), boxes, strict=True)
+    for frame, alpha, box in pairs:
+        other = yardstick.matte(frame, boxes[0], part)
+        x0, y0, x1, y1 = box - np.array([part.x, part.y] * 2, np.float32)
         side = 3 * float(np.sqrt((x1 - x0) * (y1 - y0)))
         left, top = (x0 + x1) / 2 - side / 2, (y0 + y1) / 2 - 0.35 * side
         region = np.s_[max(0, int(top)) : int(top + side), max(0, int(left)) : int(left + side)]
@@ -203,9 +211,9 @@ def _measure_images(folder: Path, models: ModelRepository, threads: int) -> list
 
 def _measure_jitter(path: Path, models: ModelRepository, threads: int) -> list[Figure]:
     faces, landmarks = _detectors(models, threads)
-    frames = list(read_frames(path, DecodeReport()))
-    rate = float(Fraction(1) / Fraction((frames[-1].time_seconds - frames[0].time_seconds) / (len(frames) - 1)))
-    found = [landmarks.detect(frame.image, faces.detect(frame.image).boxes[0]) for frame in frames]
+    times = np.sort(index_packets(path).times)
+    rate = (len(times) - 1) / float(np.ptp(times))
+    found = [landmarks.detect(frame, faces.detect(frame).boxes[0]) for frame in read_video(path)]
     raw = np.stack([item.points for item in found])
     weights = np.repeat(np.stack([item.confidence for item in found])[..., None], 2, axis=2)
     cutoff = LandmarksParameters().cutoff_hertz

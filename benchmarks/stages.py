@@ -8,7 +8,7 @@ import os
 import resource
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.dataset.reader import Dataset
 from talkmill.inference import observer
-from talkmill.matting.composite import estimate_foreground
+from talkmill.matting.composite import foreground_at
 from talkmill.pipeline.graph import (
     CLIPS_FROM,
     PACK,
@@ -37,7 +37,10 @@ from talkmill.pipeline.naming import NamedSource
 from talkmill.stages.contract import Stage
 from talkmill.stages.harness import StageHarness
 from talkmill.stages.pack.messages import PackedClip, encode_clips
-from talkmill.video.decode import read_grey_frames, read_images
+from talkmill.video.clip import read_clip
+from talkmill.video.decode import read_grey_frames
+from talkmill.video.frame_table import FrameTable
+from talkmill.video.images import read_images
 
 # Stages in which frames cost something, in the order of a clip.
 MEASURED = names_of()[1:]
@@ -193,42 +196,41 @@ class StageBench:
         # Nothing of an earlier repeat may be found again.
         return self._harness.run(self._stages[stage], inputs, fresh=True).outputs
 
-    def _keep(self, name: str, frames: int, pixels: Sequence[Artifact]) -> None:
+    def _keep(self, name: str, frames: int, pixels: Sequence[Iterator[object]]) -> None:
         cost = self.watch.stop(frames)
-        decode = sum(self._decoding(artifact) for artifact in pixels) * 1e3 / frames
+        decode = sum(map(_decoding, pixels)) * 1e3 / frames
         self.costs.add(name, Cost(cost.cpu, cost.wall, decode, cost.network, cost.memory))
 
-    def _decoding(self, artifact: Artifact) -> float:
-        """Return the seconds of CPU that reading a video takes."""
-        path = self.path(artifact)
-        began = time.process_time()
-        for _ in read_grey_frames(path) if path.name == "alpha.mkv" else read_images(path):
-            pass
-        return time.process_time() - began
-
-    def _pixels(self, stage: str, progress: ClipProgress) -> list[Artifact]:
-        video, done = progress.clip.video, progress.outputs
+    def _pixels(self, stage: str, progress: ClipProgress) -> list[Iterator[object]]:
+        """Return what a stage decodes."""
+        clip, done = progress.clip, progress.outputs
+        table = FrameTable.load(self.path(clip.frame_table))
         if stage == "matting":
-            return [video]
+            return [read_clip(self.path(clip.video), table)]
         if stage == "crop":
-            return [video, done["matting"].alpha]
-        return [done["crop"].frames] if stage in ("landmarks", "pack") else []
+            matting = done["matting"]
+            return [
+                read_clip(self.path(clip.video), table, region=matting.region),
+                read_grey_frames(self.path(matting.alpha)),
+            ]
+        return [read_images(self.path(done["crop"].frames))] if stage == "landmarks" else []
 
     def _estimate(self, progress: ClipProgress) -> None:
         """Measure the foreground's colour apart: the reference has nothing like it."""
         geometry = progress.outputs["crop"].measurements
         x, y, side = (int(geometry[name]) for name in ("crop_x0", "crop_y0", "crop_side"))
+        region = progress.outputs["matting"].region
+        x, y = x - region.x, y - region.y
         part = (slice(max(0, y), y + side), slice(max(0, x), x + side))
-        frames = read_images(self.path(progress.clip.video))
+        table = FrameTable.load(self.path(progress.clip.frame_table))
+        frames = read_clip(self.path(progress.clip.video), table, region=region)
         alphas = read_grey_frames(self.path(progress.outputs["matting"].alpha))
         both = zip(frames, alphas, strict=False)
-        pairs = [
-            (frame[part], alpha[part].astype(np.float32) / np.float32(255))
-            for frame, alpha in itertools.islice(both, ESTIMATES)
-        ]
+        pairs = [(frame[part], alpha[part]) for frame, alpha in itertools.islice(both, ESTIMATES)]
+        mixed = [np.nonzero((alpha > 0) & (alpha < 255)) for _, alpha in pairs]
         self.watch.start()
-        for frame, alpha in pairs:
-            estimate_foreground(frame, alpha)
+        for (frame, alpha), (rows, columns) in zip(pairs, mixed, strict=True):
+            foreground_at(frame, alpha, rows, columns)
         self.costs.add("crop: foreground colour", self.watch.stop(len(pairs)))
 
     def _pack(self, progress: ClipProgress) -> None:
@@ -248,6 +250,14 @@ class StageBench:
             for _ in dataset.images("clip_000"):
                 pass
         self.costs.add("read", self.watch.stop(frames))
+
+
+def _decoding(pixels: Iterator[object]) -> float:
+    """Return the seconds of CPU that reading pictures takes."""
+    began = time.process_time()
+    for _ in pixels:
+        pass
+    return time.process_time() - began
 
 
 def time_frames(watch: Stopwatch, frame: Callable[[], None], frames: int) -> Cost:

@@ -29,7 +29,8 @@ from talkmill.dataset.keys import (
     number,
 )
 from talkmill.dataset.manifest import ENTRIES_INSIDE, ClipEntry, DamagedEntryError, DatasetManifest, stored_manifest
-from talkmill.dataset.writer import ClipArrays, decode_frame, digest_item
+from talkmill.dataset.writer import ClipArrays, digest_item
+from talkmill.video.images import decode_image
 
 # Version of the fine_fit stage since which `-condition` holds the angles of AD-NeRF.
 FIRST_RIGHT_FINE_FIT = 3
@@ -198,7 +199,7 @@ class Dataset(Mapping[str, Clip]):
         """
         index = as_index(index)
         try:
-            return decode_frame(self.frame(name, index))
+            return decode_image(self.frame(name, index))
         except DatasetError:
             raise
         except ValueError as error:
@@ -427,7 +428,7 @@ def _removed(name: str) -> str:
 def _dimensions(frame: bytes) -> str:
     """Decode a frame and tell its width and height."""
     try:
-        height, width = decode_frame(frame).shape[:2]
+        height, width = decode_image(frame).shape[:2]
     except ValueError:
         return "nothing that decodes"
     return f"{width}x{height}"

@@ -15,7 +15,6 @@ from typing import Any, Self
 import lmdb
 import numpy as np
 import numpy.typing as npt
-import simplejpeg
 
 from talkmill.dataset.environment import DatasetError, write_environment
 from talkmill.dataset.keys import (
@@ -35,7 +34,7 @@ from talkmill.dataset.keys import (
     number,
 )
 from talkmill.dataset.lock import locked
-from talkmill.dataset.manifest import JPEG_QUALITY, REMEDY, SCHEMA_VERSION, ClipEntry, DatasetManifest, stored_manifest
+from talkmill.dataset.manifest import REMEDY, SCHEMA_VERSION, ClipEntry, DatasetManifest, stored_manifest
 from talkmill.dataset.names import check_name
 
 # The map is only address space; it doubles when it is full.
@@ -86,20 +85,6 @@ class ClipArrays:
                 raise ValueError(f"{name} is not finite")
         values = {name: np.ascontiguousarray(array, "<f4").tobytes() for name, array in arrays.items()}
         return values | {VALID: np.ascontiguousarray(self.valid, np.uint8).tobytes()}
-
-
-def encode_frame(image: npt.NDArray[np.uint8]) -> bytes:
-    """Return an RGB frame as JPEG, quality 95, 4:4:4."""
-    return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(image), JPEG_QUALITY, "RGB", "444"))
-
-
-def decode_frame(content: bytes) -> npt.NDArray[np.uint8]:
-    """Return a JPEG as an RGB frame, (H, W, 3) uint8; twice as fast as Pillow with its copies.
-
-    Raises:
-        ValueError: The bytes are not a JPEG.
-    """
-    return np.asarray(simplejpeg.decode_jpeg(content, "RGB"))
 
 
 def reached(point: str) -> None:

@@ -167,8 +167,8 @@ class PlanDownloader:
             for rest in parts.iterdir():
                 rest.unlink()
             parts.rmdir()
-            upright = (found.width, found.height) if found.rotation_degrees % 180 == 0 else (found.height, found.width)
-            state = VideoState(url, "ok", "", "", page.attempts, target.name, *upright, page.provenance)
+            size = (found.width, found.height)
+            state = VideoState(url, "ok", "", "", page.attempts, target.name, *size, page.provenance)
             self._limited = 0
         except CancelledError:
             raise
@@ -239,7 +239,7 @@ class PlanDownloader:
             state = replace(state, reason="FACE_TOO_SMALL", message=str(error))
         except NoFaceInClipError as error:
             state = replace(state, reason="NO_FACE", message=str(error))
-        except (NotAVideoError, av.FFmpegError) as error:
+        except (NotAVideoError, UnreadableVideoError, VideoLimitError, av.FFmpegError) as error:
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise StorageFullError(f"no space is left in {self._folder}") from error
             state = replace(state, reason="NOT_A_VIDEO", message=str(error))

@@ -11,7 +11,8 @@ from talkmill.faces.detection import SURE_SCORE, FaceDetector
 from talkmill.faces.embedding import FaceEmbedder
 from talkmill.landmarks.detection import LandmarkDetector
 from talkmill.landmarks.points import LEFT_EYE, MOUTH, RIGHT_EYE
-from talkmill.video.decode import read_frames
+from talkmill.video.packets import index_packets
+from talkmill.video.scan import read_pictures, scan_source
 
 SAMPLES = 8
 
@@ -33,14 +34,14 @@ class FaceSampler:
 
     def frames(self, path: Path, start_seconds: float, end_seconds: float) -> list[Frame]:
         """Return up to SAMPLES frames, spread over a part of a video; fewer where it ends earlier."""
-        found = []
         step = (end_seconds - start_seconds) / SAMPLES
-        for wanted in start_seconds + step * (np.arange(SAMPLES) + 0.5):
-            for frame in read_frames(path, start_seconds=float(wanted)):
-                if frame.time_seconds >= wanted - 1e-3:
-                    found.append(frame.image)
-                    break
-        return found
+        wanted = start_seconds + step * (np.arange(SAMPLES) + 0.5)
+        ranges = [(float(instant), float(instant)) for instant in wanted]
+        scan = scan_source(path, index_packets(path), ranges, float("inf"), lambda _: None, lambda *_: None)
+        if scan is None:
+            return []
+        rows = np.searchsorted(scan.times, wanted - 1e-3)
+        return read_pictures(path, scan, [int(row) for row in dict.fromkeys(rows) if row < len(scan.times)])
 
     def faces(self, frame: Frame) -> npt.NDArray[np.float32]:
         """Return the sure faces of a frame, (K, 4)."""

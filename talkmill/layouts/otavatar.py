@@ -28,9 +28,13 @@ from talkmill.matting.composite import composite_over
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.morphable.model import MorphableModel
 from talkmill.pipeline.finished import ClipGoneError, FinishedClip, WorkFolder, finished_clip
+from talkmill.region import Region
 from talkmill.stages.records import ClipLandmarks, CoarseFit, FineFit
-from talkmill.video.decode import read_grey_frames, read_images
+from talkmill.video.clip import read_clip
+from talkmill.video.decode import read_grey_frames
 from talkmill.video.encode import compatible_writer
+from talkmill.video.frame_table import FrameTable
+from talkmill.video.images import read_images
 
 WHITE = (255, 255, 255)
 # Of what is in the files of a clip: clips that another version wrote are written again.
@@ -192,9 +196,14 @@ def _clip_writer(
 def _write_videos(
     clip: FinishedClip, files: dict[str, Path], model: MorphableModel, place: Callable[[str, str], Path]
 ) -> None:
-    _write_video(place("split", ".mp4"), clip.rate, read_images(files["video"]))
+    table = FrameTable.load(files["frame_table"])
+    _write_video(place("split", ".mp4"), clip.rate, _even(read_clip(files["video"], table)))
     shutil.copyfile(files["audio"], place("split", ".wav"))
-    _write_video(place("matting_raw", ".mp4"), clip.rate, _over_white(files["video"], files["alpha"]))
+    _write_video(
+        place("matting_raw", ".mp4"),
+        clip.rate,
+        _even(_over_white(files["video"], table, files["alpha"], clip.alpha_region)),
+    )
     _write_video(place("matting", ".mp4"), clip.rate, read_images(files["frames"]))
     _write_video(place("inv_debug", ".mp4"), clip.rate, _overlays(clip.size, files["frames"], files["fit"], model))
 
@@ -205,9 +214,20 @@ def _write_video(path: Path, rate: Fraction, frames: Iterator[Frame]) -> None:
             writer.write(frame)
 
 
-def _over_white(video: Path, alpha: Path) -> Iterator[Frame]:
-    for frame, cover in zip(read_images(video), read_grey_frames(alpha), strict=True):
-        yield composite_over(frame, cover.astype(np.float32) * np.float32(1 / 255), WHITE)
+def _over_white(video: Path, table: FrameTable, alpha: Path, region: Region) -> Iterator[Frame]:
+    """Yield whole frames over white; where alpha was not stored there is white."""
+    for frame, cover in zip(read_clip(video, table), read_grey_frames(alpha), strict=True):
+        white = np.full_like(frame, WHITE[0])
+        part = region.slices
+        white[part] = composite_over(frame[part], cover, WHITE)
+        yield white
+
+
+def _even(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """Cut an odd last row and column away: 4:2:0 has none."""
+    for frame in frames:
+        height, width = (side - side % 2 for side in frame.shape[:2])
+        yield frame[:height, :width]
 
 
 def _overlays(size: int, frames: Path, fine: Path, model: MorphableModel) -> Iterator[Frame]:

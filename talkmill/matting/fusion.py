@@ -11,6 +11,7 @@ from talkmill.arrays import Float32Array, Frame
 from talkmill.inference.backend import Network
 from talkmill.matting.guided_filter import fit_guided_filter, grey
 from talkmill.matting.temporal import MotionGate
+from talkmill.region import Region
 
 # The constants below were chosen on real clips against RVM as a yardstick; docs/stages/matting.md has the measurements.
 # Squares for the selfie net, in face sides (geometric mean), and where in them the face centre lies, from the top.
@@ -54,7 +55,7 @@ class FusionMatter:
         self._seen: tuple[Frame, Float32Array] | None = None
         self._reused = False
 
-    def matte(self, frame: Frame, face_box: Float32Array) -> Float32Array:
+    def matte(self, frame: Frame, face_box: Float32Array, region: Region) -> Float32Array:
         """Matte the next frame; see `matter.Matter`."""
         height, width = frame.shape[:2]
         scale = min(1.0, WORKING_SIDE / max(height, width))
@@ -71,14 +72,21 @@ class FusionMatter:
         smoothed = self._gate.smooth(raw.astype(np.float32), guide)
         coarse = fit_guided_filter(guide, smoothed, FILTER_RADIUS, FILTER_EPSILON)
         if self._salient is None:
-            return _levels(coarse.at(grey(frame)))
+            return _levels(coarse.in_part(grey(frame[region.slices]), region, (width, height)))
         ratio = min(1.0, FINE_FACE_SIDE / _side(face_box))
-        fine_size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+        # The fine filter looks beyond what is wanted by its window and that of its means.
+        reach = int(np.ceil(2 * (FINE_RADIUS + 1) / ratio))
+        x1, y1 = region.x + region.width + reach, region.y + region.height + reach
+        part = Region.inside(region.x - reach, region.y - reach, x1, y1, width, height)
+        picture = frame[part.slices]
+        fine_size = (max(1, round(part.width * ratio)), max(1, round(part.height * ratio)))
         # Above a half, two pixels make one: nothing to alias.
         interpolation = cv2.INTER_LINEAR if ratio >= 0.5 else cv2.INTER_AREA
-        fine_guide = grey(np.asarray(cv2.resize(frame, fine_size, interpolation=interpolation)))
-        fine_alpha = _levels(coarse.at(fine_guide))
-        return _levels(fit_guided_filter(fine_guide, fine_alpha, FINE_RADIUS, FINE_EPSILON).at(grey(frame)))
+        fine_guide = grey(np.asarray(cv2.resize(picture, fine_size, interpolation=interpolation)))
+        fine_alpha = _levels(coarse.in_part(fine_guide, part, (width, height)))
+        fine = fit_guided_filter(fine_guide, fine_alpha, FINE_RADIUS, FINE_EPSILON)
+        inner = Region(region.x - part.x, region.y - part.y, region.width, region.height)
+        return _levels(fine.at(grey(picture))[inner.slices])
 
     def _selfie_matte(self, frame: Frame, face_box: Float32Array, size: tuple[int, int]) -> Float32Array:
         """Average the selfie net over squares around the face, and a little over the whole frame."""

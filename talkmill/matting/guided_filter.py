@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.arrays import Float32Array
+from talkmill.region import Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,37 @@ class LocalLinearModel:
         result = np.asarray(cv2.resize(self.slope, size, interpolation=cv2.INTER_LINEAR), np.float32)
         result *= guide
         result += cv2.resize(self.offset, size, interpolation=cv2.INTER_LINEAR)
+        return result
+
+    def in_part(self, guide: Float32Array, part: Region, full_size: tuple[int, int]) -> Float32Array:
+        """Evaluate at another resolution in a part of the image alone.
+
+        Args:
+            guide: Luma of the part in [0, 1], (H, W) float32; any size.
+            part: The part, in pixels of an image of `full_size`.
+            full_size: Width and height of the image that the model covers.
+
+        Returns:
+            (H, W) float32, not clipped; what `at` gives there, to the precision of cv2.warpAffine (1/32 pixel).
+        """
+        height, width = self.slope.shape
+        steps = np.array([part.width / guide.shape[1], part.height / guide.shape[0]])
+        ratios = np.array([width / full_size[0], height / full_size[1]])
+        # Pixel centres lie at integers: pixel u of the guide lies at (part + (u + 1/2) step) ratio - 1/2 of the model.
+        offsets = (np.array([part.x, part.y]) + steps / 2) * ratios - 0.5
+        model_from_guide = np.hstack([np.diag(steps * ratios), offsets[:, None]])
+        size = (guide.shape[1], guide.shape[0])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+
+        def sampled(values: Float32Array) -> Float32Array:
+            border = cv2.BORDER_REPLICATE
+            return np.asarray(
+                cv2.warpAffine(values, model_from_guide, size, flags=flags, borderMode=border), np.float32
+            )
+
+        result = sampled(self.slope)
+        result *= guide
+        result += sampled(self.offset)
         return result
 
 

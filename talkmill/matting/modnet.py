@@ -11,6 +11,7 @@ from talkmill.arrays import Float32Array
 from talkmill.inference.backend import Network
 from talkmill.matting.guided_filter import fit_guided_filter, grey
 from talkmill.matting.temporal import MotionGate
+from talkmill.region import Region
 
 # The authors' demo: the short side is 512, both are multiples of 32.
 SHORT_SIDE, MULTIPLE = 512, 32
@@ -25,7 +26,7 @@ class ModnetMatter:
         self._network = network
         self._gate = MotionGate()
 
-    def matte(self, frame: npt.NDArray[np.uint8], face_box: Float32Array) -> Float32Array:
+    def matte(self, frame: npt.NDArray[np.uint8], face_box: Float32Array, region: Region) -> Float32Array:
         """Matte the next frame; see `matter.Matter`. The face is not needed."""
         small = np.asarray(cv2.resize(frame, input_size(*frame.shape[:2]), interpolation=cv2.INTER_AREA))
         blob = small.astype(np.float32).transpose(2, 0, 1)[None]
@@ -34,7 +35,8 @@ class ModnetMatter:
         alpha = self._network.run({self._network.input_names[0]: blob})[0][0, 0]
         guide = grey(small)
         steady = self._gate.smooth(alpha, guide)
-        refined = fit_guided_filter(guide, steady, FILTER_RADIUS, FILTER_EPSILON).at(grey(frame))
+        model = fit_guided_filter(guide, steady, FILTER_RADIUS, FILTER_EPSILON)
+        refined = model.in_part(grey(frame[region.slices]), region, (frame.shape[1], frame.shape[0]))
         return np.clip(refined, 0, 1, out=refined)
 
 

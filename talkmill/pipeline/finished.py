@@ -13,8 +13,10 @@ from talkmill.artifacts.store import CorruptArtifactError, MissingArtifactError
 from talkmill.dataset.reader import Dataset
 from talkmill.pipeline.folders import WORK_BUCKET, open_store
 from talkmill.pipeline.report import MadeFrom
+from talkmill.region import Region
 
 _MADE_FROM = TypeAdapter(dict[str, MadeFrom])
+_REGION = TypeAdapter(Region)
 
 
 class NoWorkError(ValueError):
@@ -36,8 +38,10 @@ class FinishedClip:
         rate: Frames a second.
         size: Side of the crop in pixels.
         basis: Id of the morphable model.
+        alpha_region: The part of the upright frame that `alpha` is for.
         measurements: Stage name to what it measured.
-        made_from: Kind to file: `video`, `audio`, `face_track`, `alpha`, `frames`, `landmarks`, `coefficients`, `fit`.
+        made_from: Kind to file: `video`, `frame_table`, `audio`, `face_track`, `alpha`, `frames`, `landmarks`,
+            `coefficients`, `fit`.
     """
 
     name: str
@@ -46,6 +50,7 @@ class FinishedClip:
     rate: Fraction
     size: int
     basis: str
+    alpha_region: Region
     measurements: dict[str, dict[str, Any]]
     made_from: dict[str, Artifact]
 
@@ -121,10 +126,11 @@ def finished_clip(dataset: Dataset, name: str) -> FinishedClip:
     entry, meta = dataset.entry(name), dataset.meta(name)
     try:
         made_from = _MADE_FROM.validate_python(meta["made_from"])
+        region = _REGION.validate_python(meta["alpha_region"])
     except (KeyError, ValidationError) as error:
         raise ClipGoneError(
-            f"{name} was packed by talkmill 0.1, which did not note what it was packed from; run its source again with "
-            "the same --out, then export again"
+            f"{name} was packed by talkmill 0.1, which did not note all that it was packed from; run its source again "
+            "with the same --out, then export again"
         ) from error
     return FinishedClip(
         name,
@@ -133,6 +139,7 @@ def finished_clip(dataset: Dataset, name: str) -> FinishedClip:
         Fraction(meta["rate"]),
         dataset.size,
         str(meta["morphable_basis"]),
+        region,
         meta["measurements"],
         {
             kind: Artifact(WORK_BUCKET, one.key, one.sha256, one.size_bytes, "application/octet-stream")

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from talkmill.artifacts.artifact import Artifact
 from talkmill.pipeline.naming import NamedSource
+from talkmill.region import Region
 from talkmill.stages.coarse_fit.messages import CoarseFitInputs, CoarseFitOutputs, CoarseFitParameters
 from talkmill.stages.crop.messages import CropInputs, CropOutputs, CropParameters
 from talkmill.stages.download.messages import DownloadInputs, DownloadOutputs, DownloadParameters
@@ -113,12 +114,15 @@ def _split(progress: SourceProgress, parameters: RunParameters) -> SplitInputs:
 
 def _matting(progress: ClipProgress, parameters: RunParameters) -> MattingInputs:
     clip = progress.clip
-    return MattingInputs(clip.video, clip.face_track, clip.rate, parameters.matting)
+    margin = parameters.crop.increase_area
+    return MattingInputs(clip.video, clip.frame_table, clip.face_track, clip.rate, margin, parameters.matting)
 
 
 def _crop(progress: ClipProgress, parameters: RunParameters) -> CropInputs:
     clip, matting = progress.clip, progress.outputs["matting"]
-    return CropInputs(clip.video, matting.alpha, clip.face_track, clip.rate, parameters.crop)
+    return CropInputs(
+        clip.video, clip.frame_table, matting.alpha, matting.region, clip.face_track, clip.rate, parameters.crop
+    )
 
 
 def _landmarks(progress: ClipProgress, parameters: RunParameters) -> LandmarksInputs:
@@ -138,7 +142,9 @@ def _fine_fit(progress: ClipProgress, parameters: RunParameters) -> FineFitInput
         done["landmarks"].landmarks,
         done["crop"].frames,
         clip.video,
+        clip.frame_table,
         done["matting"].alpha,
+        done["matting"].region,
         parameters.crop.size,
         clip.rate,
         parameters.fine_fit,
@@ -222,6 +228,7 @@ def clip_artifacts(progress: ClipProgress) -> dict[str, Artifact]:
     clip, matting = progress.clip, progress.outputs["matting"]
     return packed_artifacts(progress) | {
         "video": clip.video,
+        "frame_table": clip.frame_table,
         "audio": clip.audio,
         "face_track": clip.face_track,
         "alpha": matting.alpha,
@@ -258,3 +265,9 @@ def morphable_of(progress: ClipProgress) -> str:
     """Return the id of the morphable model of a finished clip."""
     fit: FineFitOutputs = progress.outputs["fine_fit"]
     return str(fit.measurements["basis"])
+
+
+def alpha_region_of(progress: ClipProgress) -> Region:
+    """Return the part of the upright frame that a finished clip's alpha is for."""
+    matting: MattingOutputs = progress.outputs["matting"]
+    return matting.region

@@ -15,7 +15,7 @@ from talkmill.pipeline.naming import FoundSources, InputError, collect_sources, 
 from talkmill.pipeline.plan import read_table, seconds_of
 from talkmill.stages.coarse_fit.messages import CoarseFitParameters, CoarseMethod
 from talkmill.stages.crop.messages import CropParameters
-from talkmill.stages.fields import Focal, Margin, NonNegative, Side
+from talkmill.stages.fields import Focal, Margin, NonNegative, Side, StreamNumber
 from talkmill.stages.fine_fit.messages import FineFitParameters
 from talkmill.stages.matting.messages import MattingMethod, MattingParameters
 from talkmill.stages.split.messages import SplitParameters, TimeRange
@@ -46,10 +46,22 @@ class RunOptions(Options):
         tuple[str, ...],
         Option("Use only this part of each source, in seconds or mm:ss; repeatable.", "--range", "START-END"),
     ] = ()
+    video_stream: Annotated[
+        StreamNumber | None, Option("Number of the picture in each source, from 0, instead of the default one.")
+    ] = _SPLIT.video_stream
+    audio_stream: Annotated[
+        StreamNumber | None, Option("Number of the sound in each source, from 0, instead of the default one.")
+    ] = _SPLIT.audio_stream
     matting: Annotated[MattingMethod, Option("Matting method; `draft` for a quick look.")] = _MATTING.method
     precision: Annotated[Precision, Option("Arithmetic of the networks: bf16 needs OpenVINO, fp16 needs TensorRT.")] = (
         _MATTING.precision
     )
+    full_alpha: Annotated[
+        bool, Option("Store alpha for whole frames, not only for what the crop shows.", "--full-alpha")
+    ] = _MATTING.full_frame
+    image_format: Annotated[
+        Literal["jpeg", "png"], Option("How the set stores its images: jpeg (quality 95, 4:4:4) or png.")
+    ] = _CROP.image_format
     increase_area: Annotated[Margin, Option("Margin on each side of the face box, as a fraction of its size.")] = (
         _CROP.increase_area
     )
@@ -74,9 +86,16 @@ class RunOptions(Options):
             OptionError: An option cannot be read.
         """
         return RunParameters(
-            split=SplitParameters(_rate(self.fps), _time_ranges(self.ranges), self.min_seconds, self.min_face),
-            matting=MattingParameters(self.matting, self.precision),
-            crop=CropParameters(self.size, self.increase_area),
+            split=SplitParameters(
+                _rate(self.fps),
+                _time_ranges(self.ranges),
+                self.min_seconds,
+                self.min_face,
+                video_stream=self.video_stream,
+                audio_stream=self.audio_stream,
+            ),
+            matting=MattingParameters(self.matting, self.precision, full_frame=self.full_alpha),
+            crop=CropParameters(self.size, self.increase_area, image_format=self.image_format),
             coarse_fit=CoarseFitParameters(
                 self.coarse, precision=self.precision if self.coarse != "landmark-fit" else "fp32"
             ),

@@ -13,6 +13,7 @@ from talkmill.pipeline.graph import (
     FIRST,
     ClipProgress,
     RunParameters,
+    alpha_region_of,
     clip_artifacts,
     morphable_of,
     names_of,
@@ -101,6 +102,7 @@ def _meta(clip: ClipResult) -> dict[str, Any]:
             kind: asdict(MadeFrom(one.key, one.sha256, one.size_bytes))
             for kind, one in clip_artifacts(clip.progress).items()
         },
+        "alpha_region": asdict(alpha_region_of(clip.progress)),
         "morphable_basis": morphable_of(clip.progress),
         "camera": CAMERA,
         "not_estimated": {"coeff_3dmm": ["texture [144:224]", "gamma [227:254]"]},

@@ -1,94 +1,248 @@
-"""Reads sound as 16 kHz mono and cuts it to the sample."""
+"""Reads sound as 16 kHz mono, each sample where its time stamp says, and cuts it to the sample."""
 
 import wave
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, BinaryIO, Self
 
 import av
+import av.filter
 import numpy as np
 import numpy.typing as npt
-from av.audio.resampler import AudioResampler
 
-from talkmill.video.container import open_video
+from talkmill.video.container import open_media
+from talkmill.video.packets import PacketIndex
 
 # What wav2vec, DeepSpeech, SyncNet and HuBERT are fed with.
 SAMPLE_RATE = 16_000
+# Sound before and after what is wanted that is decoded too: decoders need packets to warm up.
+MARGIN_SECONDS = 0.5
+# A stamp that lies further from the end of the frame before is a gap or an overlap; less is rounding of the container.
+JUMP_SECONDS = 0.015
+# Slower drifts are followed by stretching: FFmpeg's aresample, from this error on, by at most so many samples a second.
+FOLLOW = "async=1000:min_comp=0.02:min_hard_comp=0.1:comp_duration=1"
+# A mean square below this is silence: 16-bit rounding and dither (-80 dB of full scale).
+SILENT_RMS = 3.0
+# A channel so much weaker than the other does not carry the voice (-30 dB); halves that cancel leave less than this.
+LONE_RATIO, CANCELLED_RATIO = 0.03, 0.1
 
 Samples = npt.NDArray[np.int16]
 
 
-def read_audio(path: Path, max_seconds: float = float("inf")) -> tuple[Samples, float] | None:
-    """Decode the first audio stream to 16 kHz mono.
+@dataclass(frozen=True, slots=True)
+class SoundCut:
+    """The sound of a clip.
 
-    A damaged stream gives the samples before the damage. Gaps in the time stamps become silence, so that sample k
-    stands at k / 16000 s after the first.
+    Attributes:
+        samples: (S,) int16 at 16 kHz, silent where the source has none.
+        missing_count: Samples that the source has none for.
+        audible: Whether there is more than silence.
+        notes: What the user should know.
+    """
+
+    samples: Samples
+    missing_count: int
+    audible: bool
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def silent(cls, frame_count: int, rate: Fraction) -> Self:
+        """Return the sound of a clip of a source that has none."""
+        length = _length(frame_count, rate)
+        return cls(np.zeros(length, np.int16), length, audible=False)
+
+
+def _length(frame_count: int, rate: Fraction) -> int:
+    return round(frame_count / rate * SAMPLE_RATE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Sound without a gap: where it stands in time and in the file, in samples."""
+
+    start: int
+    offset: int
+    count: int
+
+
+class Sound:
+    """Decoded sound of a source, on disk, in runs that stand where their stamps say."""
+
+    def __init__(self, path: Path, runs: Sequence[_Run]) -> None:
+        self._path, self._runs = path, tuple(runs)
+
+    def cut(self, start_seconds: float, frame_count: int, rate: Fraction) -> SoundCut:
+        """Cut the sound of a clip, exactly as long as its frames.
+
+        Args:
+            start_seconds: Time of the clip's first frame on the clock of the packet index.
+            frame_count: Frames of the clip.
+            rate: Frames a second.
+
+        Returns:
+            round(frame_count / rate * 16000) samples.
+        """
+        length = _length(frame_count, rate)
+        begin = round(start_seconds * SAMPLE_RATE)
+        channels = np.zeros((length, 2), np.int16)
+        known = np.zeros(length, bool)
+        data = np.memmap(self._path, np.int16, "r").reshape(-1, 2) if self._path.stat().st_size else channels[:0]
+        for run in self._runs:
+            first, last = max(run.start, begin), min(run.start + run.count, begin + length)
+            if first < last:
+                at = run.offset + first - run.start
+                channels[first - begin : last - begin] = data[at : at + last - first]
+                known[first - begin : last - begin] = True
+        samples, notes = _mono(channels)
+        audible = bool(_rms(samples) > SILENT_RMS)
+        return SoundCut(samples, length - int(known.sum()), audible, notes)
+
+
+def _mono(channels: Samples) -> tuple[Samples, tuple[str, ...]]:
+    """Mix two channels to one, unless the mix would lose the voice."""
+    left, right = (channels[:, side].astype(np.float32) for side in (0, 1))
+    mixed: npt.NDArray[np.floating] = (left + right) / 2
+    loud, quiet = sorted((left, right), key=lambda side: -_rms(side))
+    note: tuple[str, ...] = ()
+    if _rms(loud) > SILENT_RMS:
+        if _rms(quiet) < LONE_RATIO * _rms(loud):
+            mixed, note = loud, ("one channel of the sound is silent: the other is taken",)
+        elif _rms(mixed) < CANCELLED_RATIO * _rms(loud):
+            mixed, note = loud, ("the channels of the sound cancel each other: the louder one is taken",)
+    return np.rint(mixed).astype(np.int16), note
+
+
+def _rms(samples: npt.NDArray[Any]) -> float:
+    return float(np.sqrt(np.mean(samples.astype(np.float64) ** 2))) if samples.size else 0.0
+
+
+def read_sound(
+    path: Path, index: PacketIndex, scratch: Path, windows: Sequence[tuple[float, float]] | None = None
+) -> Sound | None:
+    """Decode the sound of a source, or parts of it.
+
+    A damaged packet leaves a gap; a change of layout or rate goes on; gaps and overlaps of the stamps are gaps and
+    overlaps of the sound, and a clock that drifts is followed.
 
     Args:
         path: A video or audio file.
-        max_seconds: Where reading stops.
+        index: Its packets.
+        scratch: File that the decoded sound is kept in while it is cut.
+        windows: Start and end of the wanted parts in seconds of the index's clock; None for all.
 
     Returns:
-        Samples, (S,) int16, and the time of the first in seconds of the container; None where there is no audio.
+        The sound; None where the file has none.
     """
-    with open_video(path) as container:
-        if not container.streams.audio:
-            return None
-        stream = container.streams.audio[0]
-        resampler = AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-        chunks: list[Samples] = []
-        start: float | None = None
-        count = 0
-        try:
-            for frame in container.decode(stream):
-                if start is None:
-                    start = float(frame.time or 0.0)
-                elif frame.time is not None:
-                    missing = round(min(frame.time - start, max_seconds) * SAMPLE_RATE) - count
-                    if missing > SAMPLE_RATE // 50:
-                        chunks.append(np.zeros(missing, np.int16))
-                        count += missing
-                for resampled in resampler.resample(frame):
-                    chunks.append(_samples(resampled))
-                    count += chunks[-1].size
-                if count > max_seconds * SAMPLE_RATE:
-                    break
-        except av.FFmpegError:
-            pass  # what decoded is kept; the caller pads with silence and says so
-        else:
-            chunks.extend(_samples(frame) for frame in resampler.resample(None))
-    if start is None:
+    if index.choice.sound is None:
         return None
-    return np.concatenate(chunks) if chunks else np.zeros(0, np.int16), start
+    runs: list[_Run] = []
+    with scratch.open("wb") as file:
+        writer = _RunWriter(file, runs)
+        for frame, time in _frames(path, index, windows):
+            writer.add(frame, time)
+        writer.end()
+    return Sound(scratch, runs)
 
 
-def _samples(frame: av.AudioFrame) -> Samples:
-    return np.asarray(frame.to_ndarray().reshape(-1), np.int16)
+def _frames(
+    path: Path, index: PacketIndex, windows: Sequence[tuple[float, float]] | None
+) -> Iterator[tuple[av.AudioFrame, float | None]]:
+    """Yield the decoded frames of the wanted packets with their times on the index's clock."""
+    stamps = np.where(np.isnan(index.sound.presentation), index.sound.decoding, index.sound.presentation)
+    times = stamps + index.offsets[index.sound.section]
+    wanted = np.ones(len(times), bool)
+    if windows is not None:
+        wanted[:] = False
+        for start, end in windows:
+            wanted |= (times >= start - MARGIN_SECONDS) & (times <= end + MARGIN_SECONDS)
+        wanted |= np.isnan(times)
+    with open_media(path) as container:
+        stream = container.streams[index.choice.sound or 0]
+        context = stream.codec_context
+        number, skipped = -1, False
+        offset = 0.0
+        for packet in container.demux(stream):
+            if packet.size:
+                number += 1
+                if not wanted[number]:
+                    skipped = True
+                    continue
+                if skipped:
+                    context.flush_buffers()
+                    skipped = False
+                offset = float(index.offsets[index.sound.section[number]])
+            try:
+                frames = context.decode(packet if packet.size else None)
+            except av.FFmpegError:
+                # The next packet decodes again; the stamps show the gap.
+                continue
+            for frame in frames:
+                time = None if frame.pts is None else frame.pts * float(frame.time_base) + offset
+                yield frame, time
 
 
-def cut_audio(
-    samples: Samples, first_seconds: float, start_seconds: float, frame_count: int, rate: Fraction
-) -> tuple[Samples, int]:
-    """Cut the sound of a clip, exactly as long as its frames.
+class _RunWriter:
+    """Resamples frames to two channels of 16 kHz, one run after the other."""
 
-    Args:
-        samples: (S,) int16 at 16 kHz.
-        first_seconds: Time of the first sample.
-        start_seconds: Time of the clip's first frame.
-        frame_count: Frames of the clip.
-        rate: Frames a second.
+    def __init__(self, file: BinaryIO, runs: list[_Run]) -> None:
+        self._file, self._runs = file, runs
+        self._graph: Any = None
+        self._kind: tuple[str, str, int] | None = None
+        self._start = 0.0
+        self._written = 0
+        self._offset = 0
+        self._expected: float | None = None
 
-    Returns:
-        round(frame_count / rate * 16000) samples, silence where the source has none, and the count of those
-        samples that were padded.
-    """
-    length = round(frame_count / rate * SAMPLE_RATE)
-    begin = round((start_seconds - first_seconds) * SAMPLE_RATE)
-    cut = np.zeros(length, np.int16)
-    source = samples[max(0, begin) : max(0, begin + length)]
-    offset = max(0, -begin)
-    source = source[: max(0, length - offset)]
-    cut[offset : offset + source.size] = source
-    return cut, length - int(source.size)
+    def add(self, frame: av.AudioFrame, time: float | None) -> None:
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if time is None:
+            time = 0.0 if self._expected is None else self._expected
+        if kind != self._kind or self._expected is None or abs(time - self._expected) > JUMP_SECONDS:
+            self.end()
+            self._begin(frame, kind, time)
+        self._expected = time + frame.samples / frame.sample_rate
+        tick = Fraction(1, frame.sample_rate)
+        frame.time_base, frame.pts = tick, round((time - self._start) * frame.sample_rate)
+        self._graph.push(frame)
+        self._pull()
+
+    def _begin(self, frame: av.AudioFrame, kind: tuple[str, str, int], time: float) -> None:
+        self._kind, self._start, self._written = kind, time, 0
+        self._graph = av.filter.Graph()
+        source = self._graph.add_abuffer(
+            format=frame.format.name,
+            sample_rate=frame.sample_rate,
+            layout=frame.layout.name,
+            time_base=Fraction(1, frame.sample_rate),
+        )
+        resampled = self._graph.add("aresample", f"{SAMPLE_RATE}:{FOLLOW}")
+        shaped = self._graph.add("aformat", f"sample_fmts=s16:channel_layouts=stereo:sample_rates={SAMPLE_RATE}")
+        source.link_to(resampled)
+        resampled.link_to(shaped)
+        shaped.link_to(self._graph.add("abuffersink"))
+        self._graph.configure()
+
+    def end(self) -> None:
+        """End the run."""
+        if self._graph is None:
+            return
+        self._graph.push(None)
+        self._pull()
+        self._runs.append(_Run(round(self._start * SAMPLE_RATE), self._offset, self._written))
+        self._offset += self._written
+        self._graph = None
+
+    def _pull(self) -> None:
+        while True:
+            try:
+                frame = self._graph.pull()
+            except (av.BlockingIOError, av.EOFError):
+                return
+            samples = np.ascontiguousarray(frame.to_ndarray().reshape(-1), "<i2")
+            self._file.write(samples.tobytes())
+            self._written += samples.size // 2
 
 
 def write_wav(path: Path, samples: Samples) -> None:

@@ -13,6 +13,8 @@ Positive = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 # A larger length over a smaller.
 Ratio = Annotated[float, Field(gt=1, le=1e9, allow_inf_nan=False)]
 Fraction01 = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+# Number of a stream of a file, from 0.
+StreamNumber = Annotated[int, Field(ge=0, le=1000)]
 # Side of an image in pixels.
 Side = Annotated[int, Field(ge=64, le=4096)]
 # Part of the face box that is added on each side.

@@ -1,19 +1,24 @@
-"""Opening a video file safely and saying what it holds.
+"""Opening a media file safely, and choosing its picture and its sound.
 
-The only place that opens a file with the decoder: local files only, formats from a list, no playlists.
+The only place that opens a file with a demuxer: local files only, formats from a list, no playlists.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, TypeVar
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from talkmill.text import counted
 from talkmill.video.limits import DEFAULT_LIMITS, VideoLimits
+from talkmill.video.picture import picture_format
 
-# Single-file formats. Playlists and scripts (hls, concat, ffmetadata, ...) could name other files.
+# Names of FFmpeg's demuxers of single files. Playlists and scripts (hls, concat, ...) could name other files.
 ALLOWED_FORMATS = frozenset(
     [
         "mov",
@@ -29,46 +34,73 @@ ALLOWED_FORMATS = frozenset(
         "mpeg",
         "mpegts",
         "mpegvideo",
+        "m4v",
+        "mxf",
+        "dv",
         "asf",
         "ogg",
         "h264",
         "hevc",
         "ivf",
+        "obu",
         "nut",
-        "mxf",
-        "dv",
-        "yuv4mpegpipe",
         "wav",
         "mp3",
         "flac",
+        "aac",
+        "yuv4mpegpipe",
     ]
 )
+# More streams than any camera or broadcast writes.
+MOST_STREAMS = 64
+# Bits of AVStream.disposition (libavformat/avformat.h).
+DEFAULT, COMMENT, HEARING_IMPAIRED, VISUAL_IMPAIRED, COVER, TIMED_THUMBNAILS = 0x1, 0x8, 0x80, 0x100, 0x400, 0x800
+NO_PICTURE, NOT_THE_VOICE = COVER | TIMED_THUMBNAILS, COMMENT | HEARING_IMPAIRED | VISUAL_IMPAIRED
+
+StreamT = TypeVar("StreamT", VideoStream, AudioStream)
 
 
 class UnreadableVideoError(ValueError):
     """The file is not a video that can be read; the message says what was found, without the file's name."""
 
 
+class NoFrameError(UnreadableVideoError):
+    """The file is a video, but no frame of it can be decoded."""
+
+
 @dataclass(frozen=True, slots=True)
-class VideoDescription:
-    """What a container says of its video stream.
+class StreamChoice:
+    """Which picture and which sound of a file are read.
 
     Attributes:
-        width: Stored width in pixels, before rotation.
-        height: Stored height in pixels, before rotation.
-        rotation_degrees: Counter-clockwise rotation that brings the frames upright; a multiple of 90.
+        picture: Index of the picture's stream in the container.
+        sound: Index of the sound's stream; None where there is none.
+        notes: What the user should know of the choice.
+    """
+
+    picture: int
+    sound: int | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VideoDescription:
+    """What a file says of its picture, and what its first frame looks like.
+
+    Attributes:
+        width: Width in pixels of the upright frame of square pixels.
+        height: Height in pixels, likewise.
         average_rate: Frames a second as the header says, or None.
         frame_count: Frames as the header says; 0 where it says nothing.
         duration_seconds: Duration as the header says, or None.
         codec: Codec name.
         pixel_format: Pixel format name.
-        has_audio: Whether there is an audio stream.
+        has_audio: Whether there is sound that can be decoded.
         format_name: Container format.
     """
 
     width: int
     height: int
-    rotation_degrees: int
     average_rate: Fraction | None
     frame_count: int
     duration_seconds: float | None
@@ -78,35 +110,49 @@ class VideoDescription:
     format_name: str
 
 
-def open_video(path: Path) -> InputContainer:
-    """Open a local video file for reading.
+def open_media(path: Path, limits: VideoLimits = DEFAULT_LIMITS) -> InputContainer:
+    """Open a local media file for reading.
+
+    Formats, protocols, streams and pixels are bounded before anything of it is probed.
 
     Args:
         path: The file.
+        limits: How large its frames may be.
 
     Returns:
-        The open container, with at least one video stream.
+        The open container.
 
     Raises:
-        UnreadableVideoError: Not a video, a format that is not allowed, or a file without a video stream.
+        UnreadableVideoError: Not media, or a format that is not on the list.
     """
     with path.open("rb") as file:
         head = file.read(64)
     if not head:
         raise UnreadableVideoError("the file is empty")
+    options = {
+        "protocol_whitelist": "file",
+        "format_whitelist": ",".join(sorted(ALLOWED_FORMATS)),
+        "max_streams": str(MOST_STREAMS),
+        "max_pixels": str(limits.max_pixels),
+    }
     try:
-        container: InputContainer = av.open(str(path.resolve()), options={"protocol_whitelist": "file"})
+        container: InputContainer = av.open(str(path.resolve()), options=options)
     except (av.FFmpegError, ValueError) as error:
         kind = "an HTML page" if head.lstrip()[:1] == b"<" else f"bytes that begin with {head[:8]!r}"
         raise UnreadableVideoError(f"the file is not a video: it holds {kind} ({_reason(error)})") from error
-    try:
-        if not ALLOWED_FORMATS.intersection(container.format.name.split(",")):
-            raise UnreadableVideoError(f"the file has the format {container.format.name!r}, which is not read")
-        if not container.streams.video:
-            raise UnreadableVideoError("the file has no video stream")
-    except UnreadableVideoError:
+    return container
+
+
+def open_video(path: Path, limits: VideoLimits = DEFAULT_LIMITS) -> InputContainer:
+    """Open a local file that has a picture; see `open_media`.
+
+    Raises:
+        UnreadableVideoError: It has none, or is no media.
+    """
+    container = open_media(path, limits)
+    if not container.streams.video:
         container.close()
-        raise
+        raise UnreadableVideoError("the file has no video stream")
     return container
 
 
@@ -114,14 +160,82 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
-def video_stream(container: InputContainer) -> VideoStream:
-    """Return the first video stream that is not a cover picture, decoding with frame threads."""
-    streams = [stream for stream in container.streams.video if not stream.disposition & 0x400]
-    stream = (streams or list(container.streams.video))[0]
-    stream.thread_type = "AUTO"
-    # A stream may change its size in the middle: the decoder refuses before it takes the memory.
-    stream.codec_context.options = {"max_pixels": str(DEFAULT_LIMITS.max_pixels)}
-    return stream
+def decodes(stream: Any) -> bool:
+    """Say whether there is a decoder for a stream."""
+    return stream.codec_context is not None
+
+
+def choose_streams(
+    container: InputContainer, video_stream: int | None = None, audio_stream: int | None = None
+) -> StreamChoice:
+    """Choose the picture and the sound of a file.
+
+    The picture is never a cover or a thumbnail; the one that is marked as default goes before the others, then the
+    largest, then the first. The sound is one that can be decoded; a track for the blind or a commentary goes last, the
+    default before the others, then the first.
+
+    Args:
+        container: The open file.
+        video_stream: Number of the wanted picture among the file's pictures, from 0; None to choose.
+        audio_stream: Number of the wanted sound among the file's sounds, from 0; None to choose.
+
+    Returns:
+        The choice.
+
+    Raises:
+        UnreadableVideoError: There is no picture, or not the wanted one.
+        NoFrameError: There is no decoder for it.
+    """
+    pictures, sounds = list(container.streams.video), list(container.streams.audio)
+    notes: list[str] = []
+    if video_stream is not None:
+        picture = _wanted(pictures, video_stream, "picture")
+    else:
+        moving = [stream for stream in pictures if not stream.disposition & NO_PICTURE]
+        if not moving:
+            what = "nothing but a cover picture" if pictures else "no video stream"
+            raise UnreadableVideoError(f"the file has {what}")
+        picture = max([stream for stream in moving if decodes(stream)] or moving, key=_picture_rank)
+        if len(moving) > 1:
+            notes.append(_chosen(picture, moving, pictures, "picture", "video_stream"))
+    if not decodes(picture):
+        raise NoFrameError(f"no decoder for the picture ({_codec(picture)}) is there")
+    sound = None
+    if audio_stream is not None:
+        sound = _wanted(sounds, audio_stream, "sound")
+    elif sounds:
+        sound = max([stream for stream in sounds if decodes(stream)] or sounds, key=_sound_rank)
+        if len(sounds) > 1:
+            notes.append(_chosen(sound, sounds, sounds, "sound", "audio_stream"))
+    if sound is not None and not decodes(sound):
+        notes.append(f"no decoder for the sound ({_codec(sound)}) is there")
+        sound = None
+    return StreamChoice(picture.index, None if sound is None else sound.index, tuple(notes))
+
+
+def _wanted(streams: Sequence[StreamT], number: int, kind: str) -> StreamT:
+    if not 0 <= number < len(streams):
+        raise UnreadableVideoError(f"the file has {counted(len(streams), kind)}; number {number} was asked for")
+    return streams[number]
+
+
+def _codec(stream: Any) -> str:
+    context = stream.codec_context
+    return context.name if context is not None else "unknown"
+
+
+def _picture_rank(stream: VideoStream) -> tuple[bool, int, int]:
+    context = stream.codec_context
+    return bool(stream.disposition & DEFAULT), context.width * context.height if context else 0, -stream.index
+
+
+def _sound_rank(stream: AudioStream) -> tuple[bool, bool, int]:
+    return not stream.disposition & NOT_THE_VOICE, bool(stream.disposition & DEFAULT), -stream.index
+
+
+def _chosen(chosen: Any, among: Sequence[Any], numbered: Sequence[Any], kind: str, parameter: str) -> str:
+    number = next(number for number, stream in enumerate(numbered) if stream.index == chosen.index)
+    return f"{counted(len(among), kind)}: number {number} is read ({_codec(chosen)}); `{parameter}` chooses another"
 
 
 def describe(path: Path, limits: VideoLimits = DEFAULT_LIMITS) -> VideoDescription:
@@ -138,26 +252,27 @@ def describe(path: Path, limits: VideoLimits = DEFAULT_LIMITS) -> VideoDescripti
         UnreadableVideoError: Not a video, or its first frame does not decode.
         VideoLimitError: It is larger.
     """
-    with open_video(path) as container:
-        stream = video_stream(container)
+    with open_video(path, limits) as container:
+        choice = choose_streams(container)
+        stream: Any = container.streams[choice.picture]
         duration = float(container.duration / av.time_base) if container.duration else None
         limits.check_size(stream.codec_context.width, stream.codec_context.height)
         limits.check_length(stream.frames, duration or 0)
         try:
             first = next(iter(container.decode(stream)), None)
         except av.FFmpegError as error:
-            raise UnreadableVideoError(f"the first frame does not decode ({_reason(error)})") from error
+            raise NoFrameError(f"the first frame does not decode ({_reason(error)})") from error
         if first is None:
-            raise UnreadableVideoError("the file holds no frames")
+            raise NoFrameError("the file holds no frames")
+        width, height = picture_format(first, stream).upright_size
         return VideoDescription(
-            width=first.width,
-            height=first.height,
-            rotation_degrees=round(first.rotation / 90) * 90 % 360,
+            width=width,
+            height=height,
             average_rate=stream.average_rate,
             frame_count=stream.frames,
             duration_seconds=duration,
             codec=stream.codec_context.name,
             pixel_format=first.format.name,
-            has_audio=bool(container.streams.audio),
+            has_audio=choice.sound is not None,
             format_name=container.format.name,
         )

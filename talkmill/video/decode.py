@@ -1,151 +1,203 @@
-"""Decoding frames one at a time. Frames come out upright and RGB."""
+"""Decoding pictures, one at a time, with the packet that each comes from. Nothing else decodes a source's picture."""
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.stream import VideoStream
 
 from talkmill.arrays import Frame
-from talkmill.video.container import open_video, video_stream
-
-# Above this height, video without a colour tag is Rec. 709 (ITU-R BT.709; BT.601 is for standard definition).
-STANDARD_DEFINITION_HEIGHT = 576
-# What a stream may name, by the numbers of ITU-T H.273: 5 and 6 are one matrix, and so are 9 and 10 near enough.
-MATRICES = {int(matrix): matrix for matrix in Colorspace} | {6: Colorspace.ITU601, 10: Colorspace.BT2020}
+from talkmill.video.container import choose_streams, open_video
+from talkmill.video.limits import DEFAULT_LIMITS
+from talkmill.video.picture import Deinterlacer, PictureFormat, RgbConverter, picture_format
 
 
 @dataclass(frozen=True, slots=True)
-class TimedFrame:
-    """One decoded frame.
+class DecodedPicture:
+    """One decoded picture.
 
     Attributes:
-        time_seconds: Presentation time from the start of the container.
-        image: RGB, (H, W, 3) uint8, upright.
+        packet: Number of its packet among the picture's packets of the file: what names a picture.
+        presentation: Its presentation stamp in seconds, as the container says; NaN where it says none.
+        decoding: The decoding stamp that came with it, likewise.
+        frame: The picture, deinterlaced.
+        format: How it is meant to be seen.
+        interlaced: Whether it was interlaced.
     """
 
-    time_seconds: float
-    image: Frame
+    packet: int
+    presentation: float
+    decoding: float
+    frame: av.VideoFrame
+    format: PictureFormat
+    interlaced: bool
 
 
+@dataclass(slots=True)
 class DecodeReport:
-    """What went wrong while frames were read; filled while the iterator runs."""
+    """What went wrong while pictures were decoded; filled while the iterator runs.
 
-    def __init__(self) -> None:
-        self.damage: str | None = None
+    Attributes:
+        failed_packets: Packets at which the decoder gave up, or at most a few before that.
+        interlaced_count: Interlaced pictures.
+    """
+
+    failed_packets: list[int] = field(default_factory=list)
+    interlaced_count: int = 0
 
 
-def read_frames(path: Path, report: DecodeReport | None = None, start_seconds: float = 0.0) -> Iterator[TimedFrame]:
-    """Decode a file's video, frame by frame.
+def decode_pictures(
+    path: Path,
+    stream_index: int,
+    windows: Sequence[tuple[int, int]] | None = None,
+    report: DecodeReport | None = None,
+) -> Iterator[DecodedPicture]:
+    """Decode some packets of a file's picture.
 
-    A damaged file gives the frames that decode; the damage is written into the report. Without a report it raises.
+    A damaged packet is passed over: the decoder goes on with the next. Its picture, and those that depend on it until
+    the next key frame, may be missing or wrong; the report says where.
 
     Args:
         path: The file.
+        stream_index: Index of the stream in the container.
+        windows: First packet and the packet after the last, in order, apart; each begins at a key frame. None for all.
         report: Where damage is noted.
-        start_seconds: Frames before the last key frame at or before this time are left out.
 
     Yields:
-        Upright RGB frames with times that never go back.
+        Pictures in the order of their presentation within a window.
 
     Raises:
         UnreadableVideoError: The file is not a video.
-        av.FFmpegError: The file is damaged and no report was given.
     """
+    report = DecodeReport() if report is None else report
     with open_video(path) as container:
-        stream = video_stream(container)
-        convert = _RgbConverter()
-        rate = float(stream.average_rate or 25)
-        last = -np.inf
-        if start_seconds > 0 and stream.time_base:
-            container.seek(int(start_seconds / stream.time_base), stream=stream)
+        stream: Any = container.streams[stream_index]
+        decoder = _Decoder(stream, report)
+        rest = list(windows) if windows is not None else [(0, np.iinfo(np.int64).max)]
+        number = -1
+        for packet in container.demux(stream):
+            if not packet.size:
+                continue
+            number += 1
+            if rest and number >= rest[0][1]:
+                rest.pop(0)
+                yield from decoder.end()
+            if not rest:
+                return
+            if number >= rest[0][0]:
+                yield from decoder.decode(packet, number)
+        yield from decoder.end()
+
+
+@dataclass(slots=True, eq=False)
+class _Tag:
+    """What a packet hands to its picture. PyAV knows it by its identity: each packet needs one of its own."""
+
+    packet: int
+    stamps: tuple[float, float] = (np.nan, np.nan)
+    interlaced: bool = False
+
+
+class _Decoder:
+    """The decoder of one stream, and the deinterlacer behind it."""
+
+    def __init__(self, stream: VideoStream, report: DecodeReport) -> None:
+        self._stream, self._report = stream, report
+        self._context = stream.codec_context
+        stream.thread_type = "AUTO"
+        # A stream may change its size in the middle: the decoder refuses before it takes the memory.
+        self._context.options = {"max_pixels": str(DEFAULT_LIMITS.max_pixels)}
+        # A frame carries the number of its packet through reordering and threads.
+        self._context.copy_opaque = True
+        self._format: PictureFormat | None = None
+        self._deinterlacer: Deinterlacer | None = None
+
+    def decode(self, packet: av.Packet, number: int) -> Iterator[DecodedPicture]:
+        packet.opaque = _Tag(number)
+        yield from self._pictures(packet, number)
+
+    def end(self) -> Iterator[DecodedPicture]:
+        """Give what the decoder still holds, and make it ready for another stretch."""
+        yield from self._pictures(None, -1)
+        yield from self._deinterlaced_rest()
+        self._context.flush_buffers()
+
+    def _pictures(self, packet: av.Packet | None, number: int) -> Iterator[DecodedPicture]:
         try:
-            for index, frame in enumerate(container.decode(stream)):
-                time = float(frame.time) if frame.time is not None else index / rate
-                if time <= last:
-                    time = last + 0.5 / rate
-                last = time
-                yield TimedFrame(time, convert(frame))
-        except av.FFmpegError as error:
-            if report is None:
-                raise
-            report.damage = f"decoding stopped after {last:.2f} s: {error.strerror}"
+            frames = self._context.decode(packet)
+        except av.FFmpegError:
+            self._report.failed_packets.append(number)
+            return
+        for frame in frames:
+            if frame.opaque is None or frame.is_corrupt:
+                self._report.failed_packets.append(number)
+                continue
+            yield from self._deinterlaced(frame)
+
+    def _deinterlaced(self, frame: av.VideoFrame) -> Iterator[DecodedPicture]:
+        format_ = picture_format(frame, self._stream)
+        if format_ != self._format:
+            yield from self._deinterlaced_rest()
+            self._format = format_
+        interlaced = bool(frame.interlaced_frame)
+        tick = float(frame.time_base or self._stream.time_base or 0)
+        stamps = (
+            np.nan if frame.pts is None else frame.pts * tick,
+            np.nan if frame.dts is None else frame.dts * tick,
+        )
+        if self._deinterlacer is None and interlaced:
+            self._deinterlacer = Deinterlacer()
+        self._report.interlaced_count += interlaced
+        if self._deinterlacer is None:
+            yield DecodedPicture(frame.opaque.packet, *stamps, frame, format_, interlaced)
+            return
+        frame.opaque.stamps, frame.opaque.interlaced = stamps, interlaced
+        for done in self._deinterlacer.push(frame):
+            yield self._from_filter(done)
+
+    def _deinterlaced_rest(self) -> Iterator[DecodedPicture]:
+        if self._deinterlacer is not None:
+            for done in self._deinterlacer.flush():
+                yield self._from_filter(done)
+
+    def _from_filter(self, frame: av.VideoFrame) -> DecodedPicture:
+        tag: _Tag = frame.opaque
+        assert self._format is not None  # noqa: S101 - a frame has been decoded
+        return DecodedPicture(tag.packet, *tag.stamps, frame, self._format, tag.interlaced)
 
 
-def read_images(path: Path) -> Iterator[Frame]:
-    """Decode an artifact of ours: every frame, no times, any damage raises."""
-    return (frame.image for frame in read_frames(path))
+def read_video(path: Path) -> Iterator[Frame]:
+    """Decode every picture of a file to upright RGB, (H, W, 3) uint8, in order of presentation; no times."""
+    with open_video(path) as container:
+        stream_index = choose_streams(container).picture
+    convert = RgbConverter()
+    for picture in decode_pictures(path, stream_index):
+        yield convert(picture.frame, picture.format)
+
+
+def read_grey_at(path: Path, indices: Collection[int]) -> list[Frame]:
+    """Decode some frames of an alpha video of ours, (H, W) uint8, in order; FFV1 is not even decoded between them."""
+    wanted, last = set(indices), max(indices)
+    found: list[Frame] = []
+    with open_video(path) as container:
+        stream = container.streams.video[0]
+        # Frame threads would hold frames back.
+        stream.thread_type = "SLICE"
+        for number, packet in enumerate(packet for packet in container.demux(stream) if packet.size):
+            if number > last:
+                break
+            if number in wanted:
+                found += [np.asarray(frame.to_ndarray(format="gray"), np.uint8) for frame in packet.decode()]
+    return found
 
 
 def read_grey_frames(path: Path) -> Iterator[Frame]:
     """Decode a grey video of ours, such as an alpha matte, to (H, W) uint8 frames without conversion."""
     with open_video(path) as container:
-        for frame in container.decode(video_stream(container)):
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        for frame in container.decode(stream):
             yield np.asarray(frame.to_ndarray(format="gray"), np.uint8)
-
-
-def read_images_at(path: Path, indices: Collection[int], grey: bool = False) -> list[Frame]:
-    """Decode some frames of an artifact of ours, without converting the others; FFV1 is not even decoded between them.
-
-    Args:
-        path: The file.
-        indices: Numbers of the frames.
-        grey: Whether it is a grey video.
-
-    Returns:
-        The frames in order, RGB (H, W, 3) or grey (H, W), uint8.
-    """
-    wanted, last = set(indices), max(indices)
-    found: list[Frame] = []
-    convert = _RgbConverter()
-    with open_video(path) as container:
-        stream = video_stream(container)
-        intra = stream.codec_context.name == "ffv1"
-        if intra:
-            # Frame threads would hold frames back.
-            stream.thread_type = "SLICE"
-        packets = (packet for packet in container.demux(stream) if not intra or packet.dts is not None)
-        number = 0
-        for count, packet in enumerate(packets):
-            if intra:
-                number = count
-            if intra and count not in wanted:
-                continue
-            for frame in packet.decode():
-                if number in wanted:
-                    found.append(np.asarray(frame.to_ndarray(format="gray"), np.uint8) if grey else convert(frame))
-                number += 1
-            if number > last:
-                break
-    return found
-
-
-class _RgbConverter:
-    """YUV to upright RGB with the colour matrix and range that the stream names."""
-
-    def __init__(self) -> None:
-        self._reformatter = VideoReformatter()
-
-    def __call__(self, frame: av.VideoFrame) -> Frame:
-        image = self._rgb(frame)
-        turns = round(frame.rotation / 90) % 4
-        return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
-
-    def _rgb(self, frame: av.VideoFrame) -> Frame:
-        if frame.format.is_rgb:
-            return np.asarray(frame.to_ndarray(format="rgb24"))
-        guess = Colorspace.ITU709 if frame.height > STANDARD_DEFINITION_HEIGHT else Colorspace.ITU601
-        source = MATRICES.get(int(frame.colorspace), guess)
-        full = frame.format.name.startswith("yuvj") or frame.color_range == ColorRange.JPEG
-        converted = self._reformatter.reformat(
-            frame,
-            format="rgb24",
-            src_colorspace=source,
-            dst_colorspace=source,
-            src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
-            dst_color_range=ColorRange.JPEG,
-            interpolation=Interpolation.BICUBIC,
-        )
-        return np.asarray(converted.to_ndarray())

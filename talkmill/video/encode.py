@@ -1,8 +1,6 @@
-"""Writing video: a nearly lossless colour clip, and lossless colour and grey intermediates."""
+"""Writing video: files for people and trainers, and lossless grey intermediates."""
 
-from collections.abc import Iterator
 from fractions import Fraction
-from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,11 +10,9 @@ import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from talkmill.arrays import Frame
-from talkmill.video.container import open_video, video_stream
 
-# AV1 at CRF 3, preset 9 is better than x264 at CRF 10 (docs/decisions/0002-clip-codec.md); the encoder is BSD-licensed.
-# lp and lookahead bound the encoder's threads and memory.
-CLIP_OPTIONS = {"crf": "3", "preset": "9", "svtav1-params": "lp=2:lookahead=0:enable-tf=0"}
+# Nearly lossless, and decoded by everything: trainers read files with decord, OpenCV and FFmpeg.
+H264_OPTIONS = {"crf": "10", "preset": "veryfast"}
 SMALLEST_CLIP_SIDE = 64
 # Y'CbCr is written by the matrix of BT.601 in limited range, whatever the size, and the file says so. Decoders that
 # read tags are told; those that read none (OpenCV 4, FFmpeg where a codec carries none) take this matrix.
@@ -85,9 +81,14 @@ class VideoWriter:
             self._container.close()
 
 
-def clip_writer(path: Path, rate: Fraction) -> VideoWriter:
-    """Open a colour clip (.mp4, AV1, 4:2:0) for frames with even sides of at least 64 pixels."""
-    return VideoWriter(path, "libsvtav1", "yuv420p", rate, CLIP_OPTIONS)
+def file_writer(path: Path, rate: Fraction) -> VideoWriter:
+    """Open a colour file (.mp4, H.264, 4:2:0) for frames with even sides of at least 64 pixels.
+
+    Where the installed PyAV has no x264 it is MPEG-4 part 2; see `compatible_writer`.
+    """
+    if "libx264" not in av.codecs_available:
+        return compatible_writer(path, rate)
+    return VideoWriter(path, "libx264", PLANAR_FORMAT, rate, H264_OPTIONS)
 
 
 def lossless_writer(path: Path, rate: Fraction) -> VideoWriter:
@@ -98,53 +99,6 @@ def lossless_writer(path: Path, rate: Fraction) -> VideoWriter:
 def alpha_writer(path: Path, rate: Fraction) -> VideoWriter:
     """Open a lossless grey video (.mkv, FFV1)."""
     return VideoWriter(path, "ffv1", "gray", rate, {"slices": "4", "g": "1"})
-
-
-def copy_video(source: Path, target: Path) -> None:
-    """Copy the coded video stream into an .mp4 of its own, without decoding.
-
-    Args:
-        source: A video file.
-        target: The file to write.
-
-    Raises:
-        av.FFmpegError: The stream does not fit into the container.
-    """
-    with open_video(source) as container, av.open(str(target), "w") as output:
-        stream = video_stream(container)
-        copied = output.add_stream_from_template(stream, opaque=True)
-        for packet in container.demux(stream):
-            if packet.dts is None:
-                continue
-            packet.stream = copied
-            output.mux(packet)
-
-
-def same_colours(first: Path, second: Path) -> bool:
-    """Say whether two files name the same colour matrix and range: without them equal packets are other pictures."""
-    named = []
-    for path in (first, second):
-        with open_video(path) as container:
-            context = video_stream(container).codec_context
-            named.append((context.colorspace, context.color_range))
-    return named[0] == named[1]
-
-
-def same_packets(first: Path, second: Path) -> int:
-    """Return how many packets of coded video two files share, or 0 where they are not the same, packet by packet."""
-    count = 0
-    for one, other in zip_longest(_packets(first), _packets(second)):
-        if one != other:
-            return 0
-        count += 1
-    return count
-
-
-def _packets(path: Path) -> Iterator[bytes]:
-    with open_video(path) as container:
-        for packet in container.demux(video_stream(container)):
-            if packet.dts is not None:
-                yield bytes(packet)
 
 
 def compatible_writer(path: Path, rate: Fraction) -> VideoWriter:

@@ -8,28 +8,34 @@ from typing import Any
 
 import av
 
+from talkmill.video.container import choose_streams, open_media, open_video
+from talkmill.video.packets import PacketIndex
 
-def join_streams(picture: Path, sound: Path | None, target: Path, sound_start_seconds: float | None = None) -> None:
+
+def join_streams(picture: Path, sound: Path | None, target: Path, cut: tuple[PacketIndex, float] | None = None) -> None:
     """Copy the picture of one file and the sound of another into one.
 
     Args:
-        picture: A local file; its first picture is copied, and no sound of its own.
-        sound: A local file; its first sound is copied. None for none.
+        picture: A local file; its picture is copied, and no sound of its own.
+        sound: A local file; its sound is copied. None for none.
         target: The file to write; its suffix names the container.
-        sound_start_seconds: Time in the sound that becomes 0; what lies before is left out, and so is what lies after
-            the picture's end. None keeps all of it.
+        cut: The packets of the sound's file, and the time on their clock that becomes 0: what lies before is left out,
+            and so is what lies after the picture's end. None keeps all of it.
 
     Raises:
+        UnreadableVideoError: A file is no media, or has no such stream.
         av.FFmpegError: A stream cannot be read, or does not fit into the container.
     """
     with ExitStack() as stack:
-        pictures = list(stack.enter_context(_open(picture)).streams.video[:1])
-        sounds = list(stack.enter_context(_open(sound)).streams.audio[:1]) if sound else []
+        source = stack.enter_context(open_video(picture))
+        pictures = source.streams[choose_streams(source).picture]
+        chosen: list[tuple[Any, float, tuple[PacketIndex, float] | None]] = [(pictures, float("inf"), None)]
+        if sound is not None:
+            other = stack.enter_context(open_media(sound))
+            voice = cut[0].choice.sound if cut else next((one.index for one in other.streams.audio), None)
+            if voice is not None:
+                chosen.append((other.streams[voice], _seconds(source) if cut else float("inf"), cut))
         output = stack.enter_context(av.open(str(target), "w", container_options={"fflags": "+bitexact"}))
-        chosen = [(pictures[0], 0.0, float("inf"))] if pictures else []
-        if sounds:
-            cut = sound_start_seconds is not None and pictures
-            chosen.append((sounds[0], sound_start_seconds or 0.0, _seconds(pictures[0]) if cut else float("inf")))
         # A container takes its streams before its first packet.
         copies = [output.add_stream_from_template(stream, opaque=True) for stream, _, _ in chosen]
         packets = [_packets(*choice, copied) for choice, copied in zip(chosen, copies, strict=True)]
@@ -39,35 +45,34 @@ def join_streams(picture: Path, sound: Path | None, target: Path, sound_start_se
 
 def length_seconds(path: Path) -> float | None:
     """Return how long a file says that it is; None where it does not say."""
-    with _open(path) as source:
+    with open_media(path) as source:
         return float(source.duration / av.time_base) if source.duration else None
 
 
-def _open(path: Path) -> Any:
-    return av.open(str(path.resolve()), options={"protocol_whitelist": "file"})
+def _seconds(container: Any) -> float:
+    return float(container.duration / av.time_base) if container.duration else float("inf")
 
 
-def _seconds(stream: Any) -> float:
-    duration = stream.container.duration
-    return float(duration / av.time_base) if duration else float("inf")
-
-
-def _packets(stream: Any, start: float, length: float, copied: Any) -> Iterator[tuple[float, Any]]:
-    """Yield a stream's packets from a time on, with their new times, on their way into another file."""
-    if start:
-        stream.container.seek(int(start / stream.time_base), stream=stream)
+def _packets(
+    stream: Any, length: float, cut: tuple[PacketIndex, float] | None, copied: Any
+) -> Iterator[tuple[float, Any]]:
+    """Yield a stream's packets with their new times, on their way into another file."""
+    number = -1
     for packet in stream.container.demux(stream):
+        if not packet.size:
+            continue
+        number += 1
         if packet.dts is None:
             continue
-        time = float(packet.dts * packet.time_base) - start
-        # Before its first picture a file may have packets that are only decoded: a start of 0 leaves nothing out.
-        if start and time < 0:
+        if cut is not None:
+            index, start = cut
+            shift = round((index.offsets[index.sound.section[number]] - start) / packet.time_base)
+            packet.dts += shift
+            packet.pts = packet.dts if packet.pts is None else packet.pts + shift
+        time = float(packet.dts * packet.time_base)
+        if cut is not None and time < 0:
             continue
         if time >= length:
             return
-        if start:
-            shift = round(start / packet.time_base)
-            packet.dts -= shift
-            packet.pts -= shift
         packet.stream = copied
         yield time, packet

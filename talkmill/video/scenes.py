@@ -1,7 +1,5 @@
 """Detects scene cuts while frames stream by."""
 
-from itertools import pairwise
-
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +20,7 @@ class SceneCutFinder:
 
     def __init__(self) -> None:
         self._detector = AdaptiveDetector(min_scene_len=1)
+        self._size: tuple[int, int] | None = None
         self._count = 0
         self._cuts: list[int] = []
 
@@ -30,11 +29,15 @@ class SceneCutFinder:
         height, width = image.shape[:2]
         size = (WIDTH, max(1, round(height * WIDTH / width)))
         small = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
+        if self._size not in (None, size):
+            # Another format: no cut, but nothing to compare with either.
+            self._detector = AdaptiveDetector(min_scene_len=1)
+        self._size = size
         found = self._detector.process_frame(FrameTimecode(self._count, NOMINAL_RATE), small)
         self._cuts += [int(cut.frame_num) for cut in found]
         self._count += 1
 
-    def shots(self) -> list[tuple[int, int]]:
-        """Return the shots so far: first frame and the frame after the last."""
-        edges = [0, *sorted(set(self._cuts) - {0}), self._count]
-        return [(first, end) for first, end in pairwise(edges) if end > first]
+    @property
+    def cuts(self) -> list[int]:
+        """Numbers of the frames that begin a new scene, rising."""
+        return sorted(set(self._cuts) - {0})

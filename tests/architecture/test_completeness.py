@@ -123,6 +123,7 @@ OTHER_WORDS = {
     "talkmill/pipeline/composition.py": "landmarks, matting: roles of models",
     "talkmill/pipeline/report.py": "split, pack: fields of report.json",
     "talkmill/dataset/reader.py": "fine_fit: versions that sets of 0.1 hold",
+    "talkmill/video/picture.py": "crop: a filter of FFmpeg",
     "deploy/local/sizing.py": "crop: the stage whose frames are counted; download: a direction",
     "deploy/grafana/build.py": "fine_fit: the last stage of a clip",
 }

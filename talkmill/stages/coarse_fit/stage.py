@@ -25,7 +25,7 @@ from talkmill.stages.coarse_fit.messages import CoarseFitInputs, CoarseFitOutput
 from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.errors import FitFailedError, FrameContractError, InvalidRequestError, ModelUnavailableError
 from talkmill.stages.records import MEDIA_TYPE, ClipLandmarks, CoarseFit
-from talkmill.video.decode import read_images
+from talkmill.video.images import read_images
 
 # A confidence of 0 would drop a point; an interpolated frame keeps a little of each.
 LEAST_WEIGHT = 0.02

@@ -1,8 +1,10 @@
 """Request and response types of the crop stage. Light: the orchestrator imports them."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from talkmill.artifacts.artifact import Artifact
+from talkmill.region import Region
 from talkmill.stages.contract import Measurement
 from talkmill.stages.fields import Level, Margin, Rate, Side
 
@@ -15,19 +17,23 @@ class CropParameters:
         size: Side of the output in pixels.
         increase_area: Fraction of the face union's width and height that is added on each side.
         background_color: RGB behind the person.
+        image_format: How the set stores its images: `jpeg` (quality 95, 4:4:4) or `png` (lossless).
     """
 
     size: Side = 512
     increase_area: Margin = 0.2
     background_color: tuple[Level, Level, Level] = (255, 255, 255)
+    image_format: Literal["jpeg", "png"] = "jpeg"
 
 
 @dataclass(frozen=True, slots=True)
 class CropInputs:
-    """A clip, its matte, its face track and its rate."""
+    """A clip, its matte and the region that it is for, its face track and its rate."""
 
     video: Artifact
+    frame_table: Artifact
     alpha: Artifact
+    region: Region
     face_track: Artifact
     rate: Rate
     parameters: CropParameters = CropParameters()
@@ -38,7 +44,7 @@ class CropOutputs:
     """The crop.
 
     Attributes:
-        frames: RGB FFV1 video, size x size, one frame for each of the clip's.
+        frames: .zip of coded images, size x size, one for each frame of the clip: the bytes that the set will hold.
         geometry: .npz: `image_from_crop` (3, 3) float64, pixel centres at integers; `face_boxes` (N, 4) float32 in
             pixels of the crop; `valid` (N,) bool, true where the detector saw the face.
         measurements: What was seen.

@@ -10,13 +10,16 @@ from talkmill.arrays import Frame
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.faces.crop_box import CropBox, head_region, square_around, square_in_frame
 from talkmill.geometry.transforms import apply, image_from_square
-from talkmill.matting.composite import composite_over, estimate_foreground
+from talkmill.matting.composite import composite_over
 from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.crop.messages import CropInputs, CropOutputs, CropParameters
 from talkmill.stages.errors import FrameContractError
 from talkmill.stages.records import MEDIA_TYPE, CropGeometry, FaceTrack
-from talkmill.video.decode import read_grey_frames, read_images
-from talkmill.video.encode import lossless_writer
+from talkmill.video.clip import read_clip
+from talkmill.video.decode import read_grey_frames
+from talkmill.video.frame_table import FrameTable
+from talkmill.video.images import MEDIA_TYPE as IMAGES_MEDIA_TYPE
+from talkmill.video.images import ImageWriter
 from talkmill.video.prefetch import prefetched
 
 SHARPNESS_EVERY = 10
@@ -30,7 +33,7 @@ class CropStage:
     """Cuts, composites and resizes."""
 
     name = "crop"
-    version = "4"
+    version = "5"
     outputs_type = CropOutputs
     keeps_result = True
     models: tuple[ModelVersion, ...] = ()
@@ -46,28 +49,29 @@ class CropStage:
         Raises:
             FrameContractError: The clip, its matte and its face track differ in length.
         """
-        parameters = inputs.parameters
+        parameters, region = inputs.parameters, inputs.region
         track = FaceTrack.load(context.path(inputs.face_track))
+        table = FrameTable.load(context.path(inputs.frame_table))
         boxes = track.boxes
-        region = head_region(boxes, parameters.increase_area)
-        wanted = box = square_around(region)
-        path = context.scratch / "crop.mkv"
+        size = table.format.upright_size
+        head = head_region(boxes, parameters.increase_area)
+        wanted, box = square_around(head), square_in_frame(head, *size)
+        # Pixels are converted in the region alone: the square lies in it as far as it lies in the frame.
+        inside = CropBox(box.x0 - region.x, box.y0 - region.y, box.side)
+        path = context.scratch / "crop.zip"
         sharpness: list[float] = []
-        size = (0, 0)
-        frames = prefetched(read_images(context.path(inputs.video)))
-        pairs = zip(frames, read_grey_frames(context.path(inputs.alpha)), strict=True)
+        frames = prefetched(read_clip(context.path(inputs.video), table, region=region))
+        pairs = zip(frames, prefetched(read_grey_frames(context.path(inputs.alpha))), strict=True)
         rate = Fraction(inputs.rate)
-        with lossless_writer(path, rate) as writer:
+        with ImageWriter(path, parameters.image_format) as writer:
             try:
                 for index, (frame, alpha) in enumerate(pairs):
                     if index >= len(boxes):
                         break
-                    size = (frame.shape[1], frame.shape[0])
-                    box = square_in_frame(region, *size)
-                    cropped = crop_frame(frame, alpha, box, parameters)
+                    cropped = crop_frame(frame, alpha, inside, parameters)
                     writer.write(cropped)
                     if index % SHARPNESS_EVERY == 0:
-                        source = cut_square(frame, box, parameters)
+                        source = cut_square(frame, inside, parameters)
                         sharpness.append(_sharpness_ratio(cropped, source, boxes[index], box))
                     context.advance(writer.frame_count, len(boxes))
                     context.count_video(1, float(1 / rate))
@@ -96,7 +100,7 @@ class CropStage:
         if box.side < parameters.size / 2:
             notes.append(f"the face is enlarged {parameters.size / box.side:.1f} times: the source is small")
         return CropOutputs(
-            context.publish(path, "crop.mkv", "video/x-matroska"),
+            context.publish(path, "crop.zip", IMAGES_MEDIA_TYPE),
             context.publish(geometry, "geometry.npz", MEDIA_TYPE),
             measurements,
             tuple(notes),
@@ -107,7 +111,7 @@ def crop_frame(frame: Frame, alpha: npt.NDArray[np.uint8], box: CropBox, paramet
     """Cut one frame, composite it over the background, and resize it once.
 
     Args:
-        frame: RGB, (H, W, 3) uint8.
+        frame: RGB, (H, W, 3) uint8; the part of a frame that alpha is for.
         alpha: Matte, (H, W) uint8.
         box: What to cut.
         parameters: Size and background.
@@ -124,8 +128,7 @@ def crop_frame(frame: Frame, alpha: npt.NDArray[np.uint8], box: CropBox, paramet
     if width and height:
         low, left = max(0, y - MARGIN), max(0, x - MARGIN)
         part = np.s_[low : y + height + MARGIN, left : x + width + MARGIN]
-        cover = matte[part].astype(np.float32) * np.float32(1 / 255)
-        composite[part] = composite_over(estimate_foreground(cut[part], cover), cover, parameters.background_color)
+        composite[part] = composite_over(cut[part], matte[part], parameters.background_color)
     return _resized(composite, rows, columns, box, parameters)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from talkmill.artifacts.artifact import Artifact
 from talkmill.fitting.priors import FitPriors, PhotometricPriors
+from talkmill.region import Region
 from talkmill.stages.contract import Measurement
 from talkmill.stages.fields import Focal, Fraction01, Positive, Rate, Side
 
@@ -38,7 +39,9 @@ class FineFitInputs:
     landmarks: Artifact
     frames: Artifact
     video: Artifact
+    frame_table: Artifact
     alpha: Artifact
+    region: Region
     size: Side
     rate: Rate
     parameters: FineFitParameters = FineFitParameters()

@@ -8,9 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.arrays import Frame
+from talkmill.region import Region
 
 COLUMNS = 6
 TILE = 256
+# Around the matte: the frame at this share of its light.
+DARKENED = 0.3
 MATTE_COLOUR = np.array([0, 177, 64], np.float32)
 
 
@@ -23,6 +26,7 @@ def write_preview(
     path: Path,
     sources: list[Frame],
     alphas: list[Frame],
+    region: Region,
     crops: list[Frame],
     draw_landmarks: Callable[[int, Frame], Frame],
     draw_fit: Callable[[int, Frame], Frame],
@@ -32,14 +36,15 @@ def write_preview(
     Args:
         path: The .jpg.
         sources: Frames of the clip, RGB.
-        alphas: Their mattes, grey.
+        alphas: Their mattes in a region, grey.
+        region: The region; around it nothing is known, and the frame is shown darkened.
         crops: Their crops, RGB.
         draw_landmarks: Column and crop to the crop with landmarks.
         draw_fit: Column and crop to the crop with the mesh.
     """
     rows = [
         [_tile(frame) for frame in sources],
-        [_tile(_over_green(frame, alpha)) for frame, alpha in zip(sources, alphas, strict=True)],
+        [_tile(_over_green(frame, alpha, region)) for frame, alpha in zip(sources, alphas, strict=True)],
         [_tile(crop) for crop in crops],
         [_tile(draw_landmarks(column, crop)) for column, crop in enumerate(crops)],
         [_tile(draw_fit(column, crop)) for column, crop in enumerate(crops)],
@@ -48,9 +53,12 @@ def write_preview(
     cv2.imwrite(str(path), cv2.cvtColor(strip, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])
 
 
-def _over_green(frame: Frame, alpha: npt.NDArray[np.uint8]) -> Frame:
+def _over_green(frame: Frame, alpha: npt.NDArray[np.uint8], region: Region) -> Frame:
+    shown: Frame = np.rint(frame * np.float32(DARKENED)).astype(np.uint8)
     cover = alpha[..., None].astype(np.float32) / 255
-    return np.rint(frame * cover + MATTE_COLOUR * (1 - cover)).astype(np.uint8)
+    part = region.slices
+    shown[part] = np.rint(frame[part] * cover + MATTE_COLOUR * (1 - cover)).astype(np.uint8)
+    return shown
 
 
 def _tile(image: Frame) -> Frame:

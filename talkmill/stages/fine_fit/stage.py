@@ -23,7 +23,10 @@ from talkmill.stages.errors import FitFailedError
 from talkmill.stages.fine_fit.messages import FineFitInputs, FineFitOutputs
 from talkmill.stages.fine_fit.preview import preview_indices, write_preview
 from talkmill.stages.records import MEDIA_TYPE, ClipLandmarks, FineFit
-from talkmill.video.decode import read_images, read_images_at
+from talkmill.video.clip import read_clip
+from talkmill.video.decode import read_grey_at
+from talkmill.video.frame_table import FrameTable
+from talkmill.video.images import read_images, read_images_at
 
 SWITCHED_OFF = "it is switched off"
 
@@ -181,6 +184,7 @@ class FineFitStage:
         path: Path,
     ) -> None:
         columns, state = preview_indices(len(points)), fit.state
+        table = FrameTable.load(context.path(inputs.frame_table))
         scale = inputs.size / REFERENCE_SIZE
 
         def draw_fit(column: int, crop: Frame) -> Frame:
@@ -191,8 +195,9 @@ class FineFitStage:
 
         write_preview(
             path,
-            read_images_at(context.path(inputs.video), columns),
-            read_images_at(context.path(inputs.alpha), columns, grey=True),
+            list(read_clip(context.path(inputs.video), table, indices=columns)),
+            read_grey_at(context.path(inputs.alpha), columns),
+            inputs.region,
             read_images_at(context.path(inputs.frames), columns),
             lambda column, crop: draw_points(crop, points[columns[column]]),
             draw_fit,

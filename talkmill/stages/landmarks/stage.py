@@ -19,7 +19,7 @@ from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.errors import FrameContractError, LandmarksInvalidError
 from talkmill.stages.landmarks.messages import LandmarksInputs, LandmarksOutputs
 from talkmill.stages.records import MEDIA_TYPE, ClipLandmarks, CropGeometry
-from talkmill.video.decode import read_images
+from talkmill.video.images import read_images
 from talkmill.video.prefetch import prefetched
 
 # How each landmark model of the catalogue is fed and read.

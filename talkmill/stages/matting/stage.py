@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.artifacts.manifest import ModelVersion
+from talkmill.faces.crop_box import CropBox, head_region, square_in_frame
 from talkmill.inference.backend import PrecisionUnavailableError
 from talkmill.inference.precision import Precision
 from talkmill.inference.runtime import Runtime
@@ -16,12 +17,14 @@ from talkmill.matting.matter import Matter
 from talkmill.matting.modnet import ModnetMatter
 from talkmill.matting.recurrent import RecurrentMatter
 from talkmill.models.installed import InstalledModel
+from talkmill.region import Region
 from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.errors import FrameContractError, MatteLostError, ModelUnavailableError
 from talkmill.stages.matting.messages import MattingInputs, MattingOutputs
 from talkmill.stages.records import FaceTrack
-from talkmill.video.decode import read_images
+from talkmill.video.clip import ClipMismatchError, read_clip
 from talkmill.video.encode import alpha_writer
+from talkmill.video.frame_table import FrameTable
 from talkmill.video.prefetch import prefetched
 
 # Pixels whose neighbourhood of this size changed by no more than this stand still (8-bit levels).
@@ -32,13 +35,15 @@ ALWAYS_FP32 = ("selfie-256",)
 FLICKER_SIDE = 640
 # A mean alpha below this, in the middle half of the face box, means that the matte misses the face.
 LOST_FACE_ALPHA = 0.8
+# Pixels around the crop's square that alpha is stored for too: crop tells foreground from background by them.
+MARGIN = 24
 
 
 class MattingStage:
     """Runs one matting method over a clip."""
 
     name = "matting"
-    version = "3"
+    version = "4"
     outputs_type = MattingOutputs
     keeps_result = True
 
@@ -69,23 +74,34 @@ class MattingStage:
         """
         matter = self._matter(inputs.parameters.method)
         boxes = FaceTrack.load(context.path(inputs.face_track)).boxes
+        table = FrameTable.load(context.path(inputs.frame_table))
+        if len(table.packets) != len(boxes):
+            raise FrameContractError(f"the clip has {len(table.packets)} frames, its face track has {len(boxes)}")
+        width, height = table.format.upright_size
+        region = (
+            Region(0, 0, width, height)
+            if inputs.parameters.full_frame
+            else seen_region(square_in_frame(head_region(boxes, inputs.increase_area), width, height), width, height)
+        )
         path = context.scratch / "alpha.mkv"
         flicker = FlickerMeter()
         coverage = 0.0
+        offset = np.array([region.x, region.y] * 2, np.float32)
         face_alphas: list[float] = []
         rate = Fraction(inputs.rate)
         with alpha_writer(path, rate) as writer:
             # Decoding, the networks and encoding each have a thread: none waits for another.
-            frames = _with_boxes(prefetched(read_images(context.path(inputs.video))), boxes)
-            for index, (frame, alpha) in enumerate(prefetched(_mattes(matter, frames))):
-                writer.write(alpha)
-                flicker.add(frame, alpha)
-                coverage += float(alpha.mean()) / 255
-                face_alphas.append(_face_alpha(alpha, boxes[index]))
-                context.advance(writer.frame_count, len(boxes))
-                context.count_video(1, float(1 / rate))
-        if writer.frame_count != len(boxes):
-            raise FrameContractError(f"the clip has {writer.frame_count} frames, its face track has {len(boxes)}")
+            frames = prefetched(read_clip(context.path(inputs.video), table))
+            try:
+                for index, (frame, alpha) in enumerate(prefetched(_mattes(matter, frames, boxes, region))):
+                    writer.write(alpha)
+                    flicker.add(frame[region.slices], alpha)
+                    coverage += float(alpha.mean()) / 255
+                    face_alphas.append(_face_alpha(alpha, boxes[index] - offset))
+                    context.advance(writer.frame_count, len(boxes))
+                    context.count_video(1, float(1 / rate))
+            except ClipMismatchError as error:
+                raise FrameContractError(str(error)) from error
         lost = int(sum(value < LOST_FACE_ALPHA for value in face_alphas))
         limit = inputs.parameters.max_lost_fraction
         if lost > limit * len(boxes):
@@ -97,7 +113,7 @@ class MattingStage:
             "foreground_fraction": round(coverage / len(boxes), 4),
         }
         notes = (f"the matte misses the face in {lost} of {len(boxes)} frames",) if lost else ()
-        return MattingOutputs(context.publish(path, "alpha.mkv", "video/x-matroska"), measurements, notes)
+        return MattingOutputs(context.publish(path, "alpha.mkv", "video/x-matroska"), region, measurements, notes)
 
     def _matter(self, method: str) -> Matter:
         if method == "rvm-mobilenetv3":
@@ -107,23 +123,22 @@ class MattingStage:
         return FusionMatter(self._networks["selfie-256"], self._networks["u2netp"] if method == "fusion" else None)
 
 
-def _with_boxes(
-    frames: Iterable[npt.NDArray[np.uint8]], boxes: npt.NDArray[np.float32]
-) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]]:
-    """Yield frames with the face box of each."""
-    for index, frame in enumerate(frames):
-        if index >= len(boxes):
-            raise FrameContractError(f"the clip has more frames than its face track, which has {len(boxes)}")
-        yield frame, boxes[index]
+def seen_region(box: CropBox, width: int, height: int) -> Region:
+    """Return the part of a frame that a crop shows, with its margin."""
+    x1, y1 = box.x0 + box.side + MARGIN, box.y0 + box.side + MARGIN
+    return Region.inside(box.x0 - MARGIN, box.y0 - MARGIN, x1, y1, width, height)
 
 
 def _mattes(
-    matter: Matter, frames: Iterable[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]]
+    matter: Matter,
+    frames: Iterable[npt.NDArray[np.uint8]],
+    boxes: npt.NDArray[np.float32],
+    region: Region,
 ) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
-    """Yield frames with their mattes, 0..255."""
-    for frame, box in frames:
+    """Yield frames with the mattes of a region, 0..255."""
+    for frame, box in zip(frames, boxes, strict=True):
         # Rounds to nearest and keeps to 0..255.
-        yield frame, np.asarray(cv2.convertScaleAbs(matter.matte(frame, box), alpha=255))
+        yield frame, np.asarray(cv2.convertScaleAbs(matter.matte(frame, box, region), alpha=255))
 
 
 def _face_alpha(alpha: npt.NDArray[np.uint8], box: npt.NDArray[np.float32]) -> float:

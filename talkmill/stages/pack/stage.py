@@ -13,7 +13,7 @@ from talkmill.dataset.columns import coefficient_columns, condition_columns
 from talkmill.dataset.lists import list_paths, write_lists
 from talkmill.dataset.manifest import DamagedEntryError, DatasetManifest
 from talkmill.dataset.reader import Dataset
-from talkmill.dataset.writer import ClipArrays, DatasetWriter, encode_frame
+from talkmill.dataset.writer import ClipArrays, DatasetWriter
 from talkmill.files import write_whole
 from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.digest import action_digest
@@ -26,14 +26,14 @@ from talkmill.stages.errors import (
 )
 from talkmill.stages.pack.messages import InPlacePackOutputs, PackedClip, PackInputs, PackOutputs, read_clips
 from talkmill.stages.records import ClipLandmarks, CoarseFit, FineFit
-from talkmill.video.decode import read_images
+from talkmill.video.images import read_coded
 
 
 class PackStage:
     """Writes a set in scratch and publishes it."""
 
     name = "pack"
-    version = "4"
+    version = "5"
     outputs_type = PackOutputs
     models: tuple[ModelVersion, ...] = ()
     execution_provider = ""
@@ -162,10 +162,10 @@ def _write(writer: DatasetWriter, clip: PackedClip, fingerprint: str, context: S
             return context.store.fetch(artifact, Path(folder))
 
         def frames() -> Iterator[bytes]:
-            for count, image in enumerate(read_images(path(clip.frames))):
+            for count, image in enumerate(read_coded(path(clip.frames))):
                 context.advance(count, len(arrays.valid))
                 context.count_video(1, 0.0)
-                yield encode_frame(image)
+                yield image
 
         try:
             arrays = _clip_arrays(clip, path)

@@ -6,7 +6,7 @@ from typing import Literal
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import Rejection
 from talkmill.stages.contract import Measurement
-from talkmill.stages.fields import NonNegative, Positive, Rate, Ratio
+from talkmill.stages.fields import NonNegative, Positive, Rate, Ratio, StreamNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,10 @@ class SplitParameters:
         ranges: Parts of the source to cut; empty for the whole source.
         min_seconds: Shorter clips are rejected.
         min_face_pixels: Clips with a smaller median face (geometric mean of width and height) are rejected.
-        max_gap_seconds: A face that is not seen for longer ends its clip.
+        max_gap_seconds: A face that is not seen for longer ends its clip, and so does a hole in the source's time.
         max_union_ratio: A clip ends where the union of its face boxes would be over this many times the smallest.
+        video_stream: Number of the picture among the source's pictures, from 0; None for the default one.
+        audio_stream: Number of the sound among the source's sounds, from 0; None for the default one.
     """
 
     fps: Rate | Literal["source"] = "25"
@@ -40,6 +42,8 @@ class SplitParameters:
     min_face_pixels: NonNegative = 64.0
     max_gap_seconds: NonNegative = 0.4
     max_union_ratio: Ratio = 1.6
+    video_stream: StreamNumber | None = None
+    audio_stream: StreamNumber | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,7 @@ class CutClip:
         index: Number of the clip in its source.
         video: Frames at a constant rate.
         audio: 16 kHz mono WAV, as long as the frames to a sample.
-        face_track: .npz: `boxes` (N, 4) float32 pixels, `scores` (N,) float32 (0 where interpolated),
-            `repeated` (N,) bool, `source_indices` (N,) int64, `source_times` (N,) float64 seconds.
+        face_track: .npz: `talkmill.stages.records.FaceTrack`.
         frame_count: Frames.
         rate: Frames a second, as a fraction.
         width: Pixels.
@@ -71,6 +74,7 @@ class CutClip:
 
     index: int
     video: Artifact
+    frame_table: Artifact
     audio: Artifact
     face_track: Artifact
     frame_count: int

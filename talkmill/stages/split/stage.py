@@ -1,25 +1,23 @@
 """Split: one source to clips of one person each, at a constant frame rate, with their sound and face track."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
-import numpy.typing as npt
 
-from talkmill.arrays import Frame
+from talkmill.arrays import Int64Array
+from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import ModelVersion, Rejection
-from talkmill.faces.detection import DETECTORS, Detections
+from talkmill.faces.detection import DETECTORS
 from talkmill.faces.finder import FaceFinder
 from talkmill.faces.scale import union_ratio
 from talkmill.inference.runtime import Runtime
 from talkmill.models.installed import InstalledModel
-from talkmill.sound.audio import SAMPLE_RATE, cut_audio, read_audio, write_wav
+from talkmill.record import NPZ_MEDIA_TYPE
+from talkmill.sound.audio import SAMPLE_RATE, Sound, SoundCut, read_sound, write_wav
 from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.errors import (
-    FrameContractError,
     NoFaceError,
     NoFramesError,
     NotAVideoError,
@@ -28,39 +26,28 @@ from talkmill.stages.errors import (
     VideoTooLargeError,
     from_rejection,
 )
-from talkmill.stages.records import MEDIA_TYPE, FaceTrack
+from talkmill.stages.records import FaceTrack
 from talkmill.stages.split.clips import ClipPlan, holds_frame, plan_clips
-from talkmill.stages.split.messages import CutClip, SplitInputs, SplitOutputs, TimeRange
+from talkmill.stages.split.messages import CutClip, SplitInputs, SplitOutputs, SplitParameters, TimeRange
+from talkmill.stages.split.survey import Survey, survey_source
 from talkmill.text import counted
-from talkmill.video.container import UnreadableVideoError, VideoDescription, describe
-from talkmill.video.decode import DecodeReport, read_frames
-from talkmill.video.encode import SMALLEST_CLIP_SIDE, clip_writer, copy_video, same_colours, same_packets
+from talkmill.video.clip import CONTAINERS, copy_packets
+from talkmill.video.container import NoFrameError, UnreadableVideoError
+from talkmill.video.frame_table import FrameTable
 from talkmill.video.limits import DEFAULT_LIMITS, VideoLimitError, VideoLimits
+from talkmill.video.packets import PacketIndex, index_packets
 from talkmill.video.resample import FrameSchedule, constant_rate, native_rate, schedule_frames
-from talkmill.video.scenes import SceneCutFinder
+from talkmill.video.scan import Scan, first_shown
 
-# A header may count one frame more than decode, at the end of a cut file; more than that is damage.
-COUNT_TOLERANCE = 2
-# Codecs that an .mp4 holds and every later stage decodes.
-COPIED_CODECS = ("h264", "hevc", "av1", "libdav1d", "mpeg4")
-
-
-@dataclass(frozen=True, slots=True)
-class _Survey:
-    """The first pass over a source."""
-
-    times: npt.NDArray[np.float64]
-    detections: list[Detections]
-    shots: list[tuple[int, int]]
-    size: tuple[int, int]
-    damage: str | None
+# A clip that needs at least this share of its source's coded bytes is read from the source itself.
+WHOLE_SOURCE_SHARE = 0.8
 
 
 class SplitStage:
-    """Finds shots and faces in one pass, then writes the clips in a second."""
+    """Looks at a source once, then copies the coded packets of its clips. Nothing is encoded."""
 
     name = "split"
-    version = "5"
+    version = "6"
     outputs_type = SplitOutputs
     keeps_result = True
 
@@ -85,146 +72,164 @@ class SplitStage:
             NotAVideoError: The source is not a video.
             NoFramesError: No frame decodes.
             NoFaceError: Not one clip has a face that lasts.
-            RangeOutsideError: No frame lies in the ranges that were asked for.
+            RangeOutsideError: No range that was asked for lies inside the source.
             VideoTooLargeError: The source has more pixels, frames or seconds than are taken.
         """
         path, parameters = context.path(inputs.source), inputs.parameters
-        try:
-            description = describe(path, self._limits)
-        except VideoLimitError as error:
-            raise VideoTooLargeError(str(error)) from error
-        except UnreadableVideoError as error:
-            kind = NoFramesError if "frame" in str(error) else NotAVideoError
-            raise kind(str(error)) from error
-        survey = self._survey(path, description, FaceFinder(self.detector, parameters.min_face_pixels), context)
-        native = native_rate(survey.times) if len(survey.times) > 1 else description.average_rate or Fraction(25)
+        index = self._index(path, parameters)
+        survey = self._survey(path, index, parameters, context)
+        scan = survey.scan
+        native = native_rate(scan.times) if len(scan.times) > 1 else Fraction(index.rate).limit_denominator(1001)
         rate = native if parameters.fps == "source" else Fraction(parameters.fps)
-        plans, rejections = plan_clips(survey.times, survey.detections, survey.shots, rate, parameters)
+        plans, rejections = plan_clips(survey.scan.times, survey.detections, survey.takes, rate, parameters)
         if not plans:
-            raise _no_clip_error(survey, rejections, inputs.parameters.ranges)
-        notes = _source_notes(description, survey, parameters.ranges)
-        audio = read_audio(path, self._limits.max_seconds) if description.has_audio else None
-        clips = tuple(self._write(path, plans, description, survey, rate, audio, context))
+            raise _no_clip_error(survey, rejections, parameters.ranges)
+        clips = tuple(_Cutter(inputs.source, path, scan, rate, context).clips(plans))
         measurements: dict[str, Measurement] = {
-            "source_frame_count": len(survey.times),
-            "source_seconds": round(float(survey.times[-1] - survey.times[0]), 4),
-            "source_codec": description.codec,
-            "source_pixel_format": description.pixel_format,
-            "shot_count": len(survey.shots),
-            "constant_rate": constant_rate(survey.times, native),
+            "source_frame_count": len(survey.scan.times),
+            "source_seconds": round(float(survey.scan.times[-1] - survey.scan.times[0]), 4),
+            "source_codec": index.codec,
+            "shot_count": len(survey.takes),
+            "constant_rate": constant_rate(survey.scan.times, native) if len(survey.scan.times) > 1 else True,
         }
+        notes = [
+            *index.choice.notes,
+            *(_outside([part], index) for part in parameters.ranges if not holds_frame(scan.times, part)),
+            *scan.notes,
+        ]
+        if survey.cut_count:
+            notes.append(f"{counted(survey.cut_count, 'scene cut')}: each shot is a clip of its own")
         return SplitOutputs(clips, tuple(rejections), measurements, tuple(notes))
 
-    def _survey(self, path: Path, description: VideoDescription, finder: FaceFinder, context: StageContext) -> _Survey:
-        report, cuts = DecodeReport(), SceneCutFinder()
-        times: list[float] = []
-        detections: list[Detections] = []
-        size = (0, 0)
-        for frame in read_frames(path, report):
-            if not times:
-                size = (frame.image.shape[1], frame.image.shape[0])
-            elif (frame.image.shape[1], frame.image.shape[0]) != size:
-                report.damage = f"the frame size changes after {frame.time_seconds:.2f} s; the rest is left out"
-                break
-            times.append(frame.time_seconds)
-            try:
-                self._limits.check_length(len(times), times[-1] - times[0])
-            except VideoLimitError as error:
-                raise VideoTooLargeError(str(error)) from error
-            detections.append(finder.find(frame.image))
-            cuts.add(frame.image)
-            context.advance(len(times), max(len(times), description.frame_count) * 2)
-            context.count_video(1, max(0.0, times[-1] - times[-2]) if len(times) > 1 else 0.0)
-        if not times:
-            raise NoFramesError(f"the video holds no frame that decodes ({report.damage or 'it ends at once'})")
-        return _Survey(np.array(times), detections, cuts.shots(), size, report.damage)
+    def _index(self, path: Path, parameters: SplitParameters) -> PacketIndex:
+        try:
+            index = index_packets(path, parameters.video_stream, parameters.audio_stream, self._limits)
+            if len(index.key):
+                self._limits.check_length(len(index.key), float(np.ptp(index.times)))
+        except VideoLimitError as error:
+            raise VideoTooLargeError(str(error)) from error
+        except NoFrameError as error:
+            raise NoFramesError(str(error)) from error
+        except UnreadableVideoError as error:
+            raise NotAVideoError(str(error)) from error
+        if not len(index.key):
+            raise NoFramesError(f"the video ({index.codec}) holds no frame")
+        return index
 
-    def _write(
+    def _survey(self, path: Path, index: PacketIndex, parameters: SplitParameters, context: StageContext) -> Survey:
+        def progress(done: int, total: int) -> None:
+            context.advance(done, total)
+            context.count_video(1, 1 / index.rate)
+
+        ranges = parameters.ranges
+        finder = FaceFinder(self.detector, parameters.min_face_pixels)
+        survey = survey_source(path, index, finder, ranges, parameters.max_gap_seconds, progress)
+        if survey is not None:
+            return survey
+        if ranges:
+            raise RangeOutsideError(_outside(ranges, index))
+        raise NoFramesError(f"no frame of the video ({index.codec}, {counted(len(index.key), 'packet')}) decodes")
+
+
+class _Cutter:
+    """Publishes the clips of one source."""
+
+    def __init__(
         self,
+        source: Artifact,
         path: Path,
-        plans: list[ClipPlan],
-        description: VideoDescription,
-        survey: _Survey,
+        scan: Scan,
         rate: Fraction,
-        audio: tuple[npt.NDArray[np.int16], float] | None,
         context: StageContext,
-    ) -> Iterator[CutClip]:
-        schedules = [
-            schedule_frames(survey.times[plan.first_frame : plan.end_frame], rate, plan.start_seconds, plan.end_seconds)
-            for plan in plans
-        ]
-        videos = [context.scratch / f"clip_{index:03}.mp4" for index in range(len(plans))]
-        width, height = (side - side % 2 for side in survey.size)
-        if _can_copy(description, survey, plans, rate) and _copied(path, videos[0], len(survey.times)):
-            copied = True
-        else:
-            copied = False
-            _encode(path, plans, schedules, videos, (width, height), len(survey.times), context)
-        for index, (plan, schedule, video) in enumerate(zip(plans, schedules, videos, strict=True)):
-            yield self._publish(index, plan, schedule, video, copied, survey, audio, context)
+    ) -> None:
+        self._source, self._path = source, path
+        self._scan, self._rate, self._context = scan, rate, context
 
-    def _publish(
-        self,
-        index: int,
-        plan: ClipPlan,
-        schedule: FrameSchedule,
-        video: Path,
-        copied: bool,
-        survey: _Survey,
-        audio: tuple[npt.NDArray[np.int16], float] | None,
-        context: StageContext,
-    ) -> CutClip:
-        count, rate = len(schedule.source_indices), schedule.rate
+    def clips(self, plans: Sequence[ClipPlan]) -> Iterator[CutClip]:
+        """Publish each planned clip."""
+        zero = self._scan.zero_seconds
+        windows = [(zero + plan.start_seconds, zero + plan.end_seconds + 1 / self._rate) for plan in plans]
+        sound = read_sound(self._path, self._scan.index, self._context.scratch / "sound.raw", windows)
+        for index, plan in enumerate(plans):
+            yield self._clip(index, plan, sound)
+
+    def _clip(self, index: int, plan: ClipPlan, sound: Sound | None) -> CutClip:
+        scan, context, rate = self._scan, self._context, self._rate
+        times = scan.times[plan.first_frame : plan.end_frame]
+        schedule = schedule_frames(times, rate, plan.start_seconds, plan.end_seconds)
         rows = schedule.source_indices
-        notes = list(plan.notes)
-        samples, padded = cut_audio(*(audio or (np.zeros(0, np.int16), 0.0)), schedule.start_seconds, count, rate)
-        if audio is None:
-            notes.append("the source has no sound: the WAV is silent")
-        elif padded > rate.denominator * SAMPLE_RATE // rate.numerator:
-            notes.append(f"{padded / SAMPLE_RATE:.2f} s without sound in the source are silent in the WAV")
+        frames = plan.first_frame + rows
+        count = len(rows)
+        video, table = self._video(index, frames, schedule)
+        table_path = context.scratch / f"clip_{index:03}.frame_table.npz"
+        table.save(table_path)
+        track_path = context.scratch / f"clip_{index:03}.face_track.npz"
+        FaceTrack(boxes=plan.track.boxes[rows], scores=plan.track.scores[rows]).save(track_path)
+        cut = (
+            sound.cut(scan.zero_seconds + plan.start_seconds, count, rate)
+            if sound is not None
+            else SoundCut.silent(count, rate)
+        )
         wav = context.scratch / f"clip_{index:03}.wav"
-        write_wav(wav, samples)
-        track = context.scratch / f"clip_{index:03}.face_track.npz"
-        FaceTrack(
-            boxes=plan.track.boxes[rows],
-            scores=plan.track.scores[rows],
-            repeated=schedule.repeated,
-            source_indices=plan.first_frame + rows,
-            source_times=survey.times[plan.first_frame + rows],
-        ).save(track)
+        write_wav(wav, cut.samples)
         repeated = int(schedule.repeated.sum())
+        notes = [*plan.notes, *_sound_notes(cut, sound, rate)]
         if repeated:
             notes.append(f"{repeated} of {count} frames repeat the one before: the source has no frame there")
-        measurements: dict[str, Measurement] = {
-            "stream_copy": copied,
-            "repeated_frame_count": repeated,
-            "face_found_fraction": round(float((plan.track.scores[rows] > 0).mean()), 4),
-            "median_face_pixels": round(float(np.median(plan.track.sides[rows])), 1),
-            "union_ratio": round(union_ratio(plan.track.boxes[rows]), 3),
-            "other_face_count": plan.other_face_count,
-            "has_audio": audio is not None,
-            "silent_padding_seconds": round(padded / SAMPLE_RATE, 4),
-        }
-        size = survey.size if copied else tuple(side - side % 2 for side in survey.size)
+        width, height = table.format.upright_size
         return CutClip(
             index=index,
-            video=context.publish(video, f"clip_{index:03}.mp4", "video/mp4"),
-            audio=context.publish(wav, f"clip_{index:03}.wav", "audio/wav"),
-            face_track=context.publish(track, f"clip_{index:03}.face_track.npz", MEDIA_TYPE),
+            video=video,
+            frame_table=context.publish(table_path, table_path.name, NPZ_MEDIA_TYPE),
+            audio=context.publish(wav, wav.name, "audio/wav"),
+            face_track=context.publish(track_path, track_path.name, NPZ_MEDIA_TYPE),
             frame_count=count,
             rate=str(rate),
-            width=size[0],
-            height=size[1],
+            width=width,
+            height=height,
             start_seconds=round(schedule.start_seconds, 6),
-            measurements=measurements,
+            measurements={
+                "repeated_frame_count": repeated,
+                "face_found_fraction": round(float((plan.track.scores[rows] > 0).mean()), 4),
+                "median_face_pixels": round(float(np.median(plan.track.sides[rows])), 1),
+                "union_ratio": round(union_ratio(plan.track.boxes[rows]), 3),
+                "other_face_count": plan.other_face_count,
+                "has_audio": cut.audible,
+                "silent_padding_seconds": round(cut.missing_count / SAMPLE_RATE, 4),
+            },
             notes=tuple(notes),
         )
 
+    def _video(self, index: int, frames: Int64Array, schedule: FrameSchedule) -> tuple[Artifact, FrameTable]:
+        """Give the coded video of a clip, and the table of its frames."""
+        scan = self._scan
+        window, sizes = scan.window(frames), scan.index.size_bytes
+        if sizes[slice(*window)].sum() >= WHOLE_SOURCE_SHARE * sizes.sum():
+            return self._source, scan.table(frames, schedule)
+        # A deinterlaced picture has no other to compare with: its neighbours before the clip are missing.
+        first = int(frames[0])
+        known = None if scan.interlaced else (int(scan.packets[first]), int(scan.fingerprints[first]))
+        copied = copy_packets(self._path, scan.index, window, self._context.scratch / f"clip_{index:03}", known)
+        if copied is None:
+            return self._source, scan.table(frames, schedule)
+        video = self._context.publish(copied, copied.name, CONTAINERS[copied.suffix[1:]][1])
+        return video, scan.table(frames, schedule, window)
 
-def _no_clip_error(survey: _Survey, rejections: list[Rejection], ranges: Sequence[TimeRange]) -> RejectionError:
+
+def _sound_notes(cut: SoundCut, sound: Sound | None, rate: Fraction) -> Iterator[str]:
+    if sound is None:
+        yield "the source has no sound: the WAV is silent"
+        return
+    yield from cut.notes
+    if cut.missing_count > SAMPLE_RATE / rate:
+        yield f"{cut.missing_count / SAMPLE_RATE:.2f} s without sound in the source are silent in the WAV"
+    if not cut.audible:
+        yield "the sound is silent"
+
+
+def _no_clip_error(survey: Survey, rejections: list[Rejection], ranges: Sequence[TimeRange]) -> RejectionError:
     if ranges and not rejections:
-        wanted = ", ".join(map(_shown, ranges))
-        return RangeOutsideError(f"no frame lies in {wanted}: the video {_extent(survey)}")
+        return RangeOutsideError(_outside(ranges, survey.scan.index))
     faces = [rejection for rejection in rejections if rejection.reason != NoFaceError.reason]
     if faces:
         same = [rejection for rejection in faces if rejection.reason == faces[0].reason]
@@ -232,91 +237,11 @@ def _no_clip_error(survey: _Survey, rejections: list[Rejection], ranges: Sequenc
         assert error is not None  # noqa: S101 - this stage made it of a verdict
         return error
     shots = f" of {counted(len(rejections), 'shot')}" if rejections else ""
-    return NoFaceError(f"no face is seen in any{shots}, {len(survey.times)} frames in all")
+    damage = next((f"; {note}" for note in survey.scan.notes if note.startswith("damaged")), "")
+    return NoFaceError(f"no face is seen in any{shots}, {len(survey.scan.times)} frames in all{damage}")
 
 
-def _shown(part: TimeRange) -> str:
-    return f"{part.start_seconds:g} to {part.end_seconds:g} s"
-
-
-def _extent(survey: _Survey) -> str:
-    return f"goes from {survey.times[0]:.2f} to {survey.times[-1]:.2f} s"
-
-
-def _source_notes(description: VideoDescription, survey: _Survey, ranges: Sequence[TimeRange]) -> list[str]:
-    notes = [
-        f"no frame lies in {_shown(part)}, which was asked for: the video {_extent(survey)}"
-        for part in ranges
-        if not holds_frame(survey.times, part)
-    ]
-    decoded = len(survey.times)
-    if survey.damage:
-        notes.append(f"damaged file: {survey.damage}; {decoded} frames are kept")
-    elif description.frame_count > decoded + COUNT_TOLERANCE:
-        notes.append(f"damaged file: the header says {description.frame_count} frames, {decoded} decode and are kept")
-    if len(survey.shots) > 1:
-        notes.append(f"{counted(len(survey.shots) - 1, 'scene cut')}: each shot is a clip of its own")
-    return notes
-
-
-def _can_copy(description: VideoDescription, survey: _Survey, plans: list[ClipPlan], rate: Fraction) -> bool:
-    """Whether the source, as it is, is the one clip."""
-    whole = len(plans) == 1 and plans[0].first_frame == 0 and plans[0].end_frame == len(survey.times)
-    return (
-        whole
-        and survey.damage is None
-        and description.rotation_degrees == 0
-        and description.codec in COPIED_CODECS
-        and constant_rate(survey.times, rate)
-    )
-
-
-def _copied(source: Path, target: Path, frame_count: int) -> bool:
-    """Copy the coded stream and make sure that every frame is still there, in its colours; False where it is not."""
-    try:
-        copy_video(source, target)
-        if not same_colours(source, target):
-            return False
-        # The same packets, one for each frame that decoded, decode to the same frames. A container that rewrites them,
-        # and a damaged file, are decoded to make sure.
-        return same_packets(source, target) == frame_count or sum(1 for _ in read_frames(target)) == frame_count
-    except (av.FFmpegError, UnreadableVideoError):
-        return False
-
-
-def _encode(
-    path: Path,
-    plans: list[ClipPlan],
-    schedules: list[FrameSchedule],
-    videos: list[Path],
-    size: tuple[int, int],
-    total: int,
-    context: StageContext,
-) -> None:
-    """Read the source once more and write each clip's frames, repeated where the schedule says so."""
-    source = enumerate(read_frames(path, DecodeReport()))
-    for plan, schedule, video in zip(plans, schedules, videos, strict=True):
-        counts = np.bincount(schedule.source_indices, minlength=plan.end_frame - plan.first_frame)
-        with clip_writer(video, schedule.rate) as writer:
-            for index, frame in source:
-                if index < plan.first_frame:
-                    continue
-                image = _at_least(np.ascontiguousarray(frame.image[: size[1], : size[0]]))
-                for _ in range(counts[index - plan.first_frame]):
-                    writer.write(image)
-                context.advance(total + index + 1, total * 2)
-                if index + 1 >= plan.end_frame:
-                    break
-        if writer.frame_count != len(schedule.source_indices):
-            raise FrameContractError(
-                f"{len(schedule.source_indices)} frames were planned for {video.name}, {writer.frame_count} were "
-                "read: the source changed while it was read"
-            )
-
-
-def _at_least(image: Frame) -> Frame:
-    if min(image.shape[:2]) < SMALLEST_CLIP_SIDE:
-        raise NotAVideoError(
-            f"frames of {image.shape[1]}x{image.shape[0]} pixels are too small; {SMALLEST_CLIP_SIDE} is the least"
-        )
-    return image
+def _outside(ranges: Sequence[TimeRange], index: PacketIndex) -> str:
+    wanted = ", ".join(f"{part.start_seconds:g} to {part.end_seconds:g} s" for part in ranges)
+    end = float(np.nanmax(index.times)) - first_shown(index)
+    return f"no frame lies in {wanted}, which was asked for: the last frame of the video stands at {end:.2f} s"

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from talkmill.api.common.v1 import common_pb2 as talkmill_dot_api_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftalkmill/api/crop/v1/crop.proto\x12\x14talkmill.api.crop.v1\x1a#talkmill/api/common/v1/common.proto\"\xad\x02\n\x10\x43ropVideoRequest\x12\x39\n\x07\x63ontext\x18\x01 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionContext\x12/\n\x05video\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12/\n\x05\x61lpha\x18\x03 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x34\n\nface_track\x18\x04 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x0c\n\x04rate\x18\x05 \x01(\t\x12\x38\n\nparameters\x18\x06 \x01(\x0b\x32$.talkmill.api.crop.v1.CropParameters\"\xc3\x01\n\x11\x43ropVideoResponse\x12\x34\n\x08progress\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.ProgressH\x00\x12\x34\n\x07outputs\x18\x02 \x01(\x0b\x32!.talkmill.api.crop.v1.CropOutputsH\x00\x12\x39\n\x07summary\x18\x03 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionSummaryB\x07\n\x05\x65vent\"t\n\x0e\x43ropParameters\x12\x11\n\x04size\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x1a\n\rincrease_area\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x18\n\x10\x62\x61\x63kground_color\x18\x03 \x03(\x05\x42\x07\n\x05_sizeB\x10\n\x0e_increase_area\"\xa7\x02\n\x0b\x43ropOutputs\x12\x30\n\x06\x66rames\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x32\n\x08geometry\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12I\n\x0cmeasurements\x18\x03 \x03(\x0b\x32\x33.talkmill.api.crop.v1.CropOutputs.MeasurementsEntry\x12\r\n\x05notes\x18\x04 \x03(\t\x1aX\n\x11MeasurementsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.talkmill.api.common.v1.Measurement:\x02\x38\x01\x32m\n\x0b\x43ropService\x12^\n\tCropVideo\x12&.talkmill.api.crop.v1.CropVideoRequest\x1a\'.talkmill.api.crop.v1.CropVideoResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftalkmill/api/crop/v1/crop.proto\x12\x14talkmill.api.crop.v1\x1a#talkmill/api/common/v1/common.proto\"\x94\x03\n\x10\x43ropVideoRequest\x12\x39\n\x07\x63ontext\x18\x01 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionContext\x12/\n\x05video\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12/\n\x05\x61lpha\x18\x03 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x34\n\nface_track\x18\x04 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x0c\n\x04rate\x18\x05 \x01(\t\x12\x38\n\nparameters\x18\x06 \x01(\x0b\x32$.talkmill.api.crop.v1.CropParameters\x12\x35\n\x0b\x66rame_table\x18\x07 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12.\n\x06region\x18\x08 \x01(\x0b\x32\x1e.talkmill.api.common.v1.Region\"\xc3\x01\n\x11\x43ropVideoResponse\x12\x34\n\x08progress\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.ProgressH\x00\x12\x34\n\x07outputs\x18\x02 \x01(\x0b\x32!.talkmill.api.crop.v1.CropOutputsH\x00\x12\x39\n\x07summary\x18\x03 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionSummaryB\x07\n\x05\x65vent\"\xa0\x01\n\x0e\x43ropParameters\x12\x11\n\x04size\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x1a\n\rincrease_area\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x18\n\x10\x62\x61\x63kground_color\x18\x03 \x03(\x05\x12\x19\n\x0cimage_format\x18\x04 \x01(\tH\x02\x88\x01\x01\x42\x07\n\x05_sizeB\x10\n\x0e_increase_areaB\x0f\n\r_image_format\"\xa7\x02\n\x0b\x43ropOutputs\x12\x30\n\x06\x66rames\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x32\n\x08geometry\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12I\n\x0cmeasurements\x18\x03 \x03(\x0b\x32\x33.talkmill.api.crop.v1.CropOutputs.MeasurementsEntry\x12\r\n\x05notes\x18\x04 \x03(\t\x1aX\n\x11MeasurementsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.talkmill.api.common.v1.Measurement:\x02\x38\x01\x32m\n\x0b\x43ropService\x12^\n\tCropVideo\x12&.talkmill.api.crop.v1.CropVideoRequest\x1a\'.talkmill.api.crop.v1.CropVideoResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,15 +35,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CROPOUTPUTS_MEASUREMENTSENTRY']._loaded_options = None
   _globals['_CROPOUTPUTS_MEASUREMENTSENTRY']._serialized_options = b'8\001'
   _globals['_CROPVIDEOREQUEST']._serialized_start=95
-  _globals['_CROPVIDEOREQUEST']._serialized_end=396
-  _globals['_CROPVIDEORESPONSE']._serialized_start=399
-  _globals['_CROPVIDEORESPONSE']._serialized_end=594
-  _globals['_CROPPARAMETERS']._serialized_start=596
-  _globals['_CROPPARAMETERS']._serialized_end=712
-  _globals['_CROPOUTPUTS']._serialized_start=715
-  _globals['_CROPOUTPUTS']._serialized_end=1010
-  _globals['_CROPOUTPUTS_MEASUREMENTSENTRY']._serialized_start=922
-  _globals['_CROPOUTPUTS_MEASUREMENTSENTRY']._serialized_end=1010
-  _globals['_CROPSERVICE']._serialized_start=1012
-  _globals['_CROPSERVICE']._serialized_end=1121
+  _globals['_CROPVIDEOREQUEST']._serialized_end=499
+  _globals['_CROPVIDEORESPONSE']._serialized_start=502
+  _globals['_CROPVIDEORESPONSE']._serialized_end=697
+  _globals['_CROPPARAMETERS']._serialized_start=700
+  _globals['_CROPPARAMETERS']._serialized_end=860
+  _globals['_CROPOUTPUTS']._serialized_start=863
+  _globals['_CROPOUTPUTS']._serialized_end=1158
+  _globals['_CROPOUTPUTS_MEASUREMENTSENTRY']._serialized_start=1070
+  _globals['_CROPOUTPUTS_MEASUREMENTSENTRY']._serialized_end=1158
+  _globals['_CROPSERVICE']._serialized_start=1160
+  _globals['_CROPSERVICE']._serialized_end=1269
 # @@protoc_insertion_point(module_scope)

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class FitCoefficientsRequest(_message.Message):
-    __slots__ = ("context", "landmarks", "frames", "video", "alpha", "size", "rate", "parameters")
+    __slots__ = ("context", "landmarks", "frames", "video", "alpha", "size", "rate", "parameters", "frame_table", "region")
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     LANDMARKS_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,8 @@ class FitCoefficientsRequest(_message.Message):
     SIZE_FIELD_NUMBER: _ClassVar[int]
     RATE_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    FRAME_TABLE_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
     context: _common_pb2.ExecutionContext
     landmarks: _common_pb2.Artifact
     frames: _common_pb2.Artifact
@@ -25,7 +27,9 @@ class FitCoefficientsRequest(_message.Message):
     size: int
     rate: str
     parameters: FineFitParameters
-    def __init__(self, context: _Optional[_Union[_common_pb2.ExecutionContext, _Mapping]] = ..., landmarks: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., frames: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., video: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., alpha: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., size: _Optional[int] = ..., rate: _Optional[str] = ..., parameters: _Optional[_Union[FineFitParameters, _Mapping]] = ...) -> None: ...
+    frame_table: _common_pb2.Artifact
+    region: _common_pb2.Region
+    def __init__(self, context: _Optional[_Union[_common_pb2.ExecutionContext, _Mapping]] = ..., landmarks: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., frames: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., video: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., alpha: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., size: _Optional[int] = ..., rate: _Optional[str] = ..., parameters: _Optional[_Union[FineFitParameters, _Mapping]] = ..., frame_table: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., region: _Optional[_Union[_common_pb2.Region, _Mapping]] = ...) -> None: ...
 
 class FitCoefficientsResponse(_message.Message):
     __slots__ = ("progress", "outputs", "summary")

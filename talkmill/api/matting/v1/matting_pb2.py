@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from talkmill.api.common.v1 import common_pb2 as talkmill_dot_api_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%talkmill/api/matting/v1/matting.proto\x12\x17talkmill.api.matting.v1\x1a#talkmill/api/common/v1/common.proto\"\x83\x02\n\x11MatteVideoRequest\x12\x39\n\x07\x63ontext\x18\x01 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionContext\x12/\n\x05video\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x34\n\nface_track\x18\x03 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x0c\n\x04rate\x18\x04 \x01(\t\x12>\n\nparameters\x18\x05 \x01(\x0b\x32*.talkmill.api.matting.v1.MattingParameters\"\xca\x01\n\x12MatteVideoResponse\x12\x34\n\x08progress\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.ProgressH\x00\x12:\n\x07outputs\x18\x02 \x01(\x0b\x32\'.talkmill.api.matting.v1.MattingOutputsH\x00\x12\x39\n\x07summary\x18\x03 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionSummaryB\x07\n\x05\x65vent\"\x8f\x01\n\x11MattingParameters\x12\x13\n\x06method\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1e\n\x11max_lost_fraction\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\tprecision\x18\x03 \x01(\tH\x02\x88\x01\x01\x42\t\n\x07_methodB\x14\n\x12_max_lost_fractionB\x0c\n\n_precision\"\xfb\x01\n\x0eMattingOutputs\x12/\n\x05\x61lpha\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12O\n\x0cmeasurements\x18\x02 \x03(\x0b\x32\x39.talkmill.api.matting.v1.MattingOutputs.MeasurementsEntry\x12\r\n\x05notes\x18\x03 \x03(\t\x1aX\n\x11MeasurementsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.talkmill.api.common.v1.Measurement:\x02\x38\x01\x32y\n\x0eMattingService\x12g\n\nMatteVideo\x12*.talkmill.api.matting.v1.MatteVideoRequest\x1a+.talkmill.api.matting.v1.MatteVideoResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%talkmill/api/matting/v1/matting.proto\x12\x17talkmill.api.matting.v1\x1a#talkmill/api/common/v1/common.proto\"\xe8\x02\n\x11MatteVideoRequest\x12\x39\n\x07\x63ontext\x18\x01 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionContext\x12/\n\x05video\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x34\n\nface_track\x18\x03 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x0c\n\x04rate\x18\x04 \x01(\t\x12>\n\nparameters\x18\x05 \x01(\x0b\x32*.talkmill.api.matting.v1.MattingParameters\x12\x35\n\x0b\x66rame_table\x18\x06 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x1a\n\rincrease_area\x18\x07 \x01(\x01H\x00\x88\x01\x01\x42\x10\n\x0e_increase_area\"\xca\x01\n\x12MatteVideoResponse\x12\x34\n\x08progress\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.ProgressH\x00\x12:\n\x07outputs\x18\x02 \x01(\x0b\x32\'.talkmill.api.matting.v1.MattingOutputsH\x00\x12\x39\n\x07summary\x18\x03 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionSummaryB\x07\n\x05\x65vent\"\xb7\x01\n\x11MattingParameters\x12\x13\n\x06method\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1e\n\x11max_lost_fraction\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\tprecision\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x17\n\nfull_frame\x18\x04 \x01(\x08H\x03\x88\x01\x01\x42\t\n\x07_methodB\x14\n\x12_max_lost_fractionB\x0c\n\n_precisionB\r\n\x0b_full_frame\"\xab\x02\n\x0eMattingOutputs\x12/\n\x05\x61lpha\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12O\n\x0cmeasurements\x18\x02 \x03(\x0b\x32\x39.talkmill.api.matting.v1.MattingOutputs.MeasurementsEntry\x12\r\n\x05notes\x18\x03 \x03(\t\x12.\n\x06region\x18\x04 \x01(\x0b\x32\x1e.talkmill.api.common.v1.Region\x1aX\n\x11MeasurementsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.talkmill.api.common.v1.Measurement:\x02\x38\x01\x32y\n\x0eMattingService\x12g\n\nMatteVideo\x12*.talkmill.api.matting.v1.MatteVideoRequest\x1a+.talkmill.api.matting.v1.MatteVideoResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,15 +35,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MATTINGOUTPUTS_MEASUREMENTSENTRY']._loaded_options = None
   _globals['_MATTINGOUTPUTS_MEASUREMENTSENTRY']._serialized_options = b'8\001'
   _globals['_MATTEVIDEOREQUEST']._serialized_start=104
-  _globals['_MATTEVIDEOREQUEST']._serialized_end=363
-  _globals['_MATTEVIDEORESPONSE']._serialized_start=366
-  _globals['_MATTEVIDEORESPONSE']._serialized_end=568
-  _globals['_MATTINGPARAMETERS']._serialized_start=571
-  _globals['_MATTINGPARAMETERS']._serialized_end=714
-  _globals['_MATTINGOUTPUTS']._serialized_start=717
-  _globals['_MATTINGOUTPUTS']._serialized_end=968
-  _globals['_MATTINGOUTPUTS_MEASUREMENTSENTRY']._serialized_start=880
-  _globals['_MATTINGOUTPUTS_MEASUREMENTSENTRY']._serialized_end=968
-  _globals['_MATTINGSERVICE']._serialized_start=970
-  _globals['_MATTINGSERVICE']._serialized_end=1091
+  _globals['_MATTEVIDEOREQUEST']._serialized_end=464
+  _globals['_MATTEVIDEORESPONSE']._serialized_start=467
+  _globals['_MATTEVIDEORESPONSE']._serialized_end=669
+  _globals['_MATTINGPARAMETERS']._serialized_start=672
+  _globals['_MATTINGPARAMETERS']._serialized_end=855
+  _globals['_MATTINGOUTPUTS']._serialized_start=858
+  _globals['_MATTINGOUTPUTS']._serialized_end=1157
+  _globals['_MATTINGOUTPUTS_MEASUREMENTSENTRY']._serialized_start=1069
+  _globals['_MATTINGOUTPUTS_MEASUREMENTSENTRY']._serialized_end=1157
+  _globals['_MATTINGSERVICE']._serialized_start=1159
+  _globals['_MATTINGSERVICE']._serialized_end=1280
 # @@protoc_insertion_point(module_scope)

@@ -36,23 +36,27 @@ class TimeRange(_message.Message):
     def __init__(self, start_seconds: _Optional[float] = ..., end_seconds: _Optional[float] = ...) -> None: ...
 
 class SplitParameters(_message.Message):
-    __slots__ = ("fps", "ranges", "min_seconds", "min_face_pixels", "max_gap_seconds", "max_union_ratio")
+    __slots__ = ("fps", "ranges", "min_seconds", "min_face_pixels", "max_gap_seconds", "max_union_ratio", "video_stream", "audio_stream")
     FPS_FIELD_NUMBER: _ClassVar[int]
     RANGES_FIELD_NUMBER: _ClassVar[int]
     MIN_SECONDS_FIELD_NUMBER: _ClassVar[int]
     MIN_FACE_PIXELS_FIELD_NUMBER: _ClassVar[int]
     MAX_GAP_SECONDS_FIELD_NUMBER: _ClassVar[int]
     MAX_UNION_RATIO_FIELD_NUMBER: _ClassVar[int]
+    VIDEO_STREAM_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_STREAM_FIELD_NUMBER: _ClassVar[int]
     fps: str
     ranges: _containers.RepeatedCompositeFieldContainer[TimeRange]
     min_seconds: float
     min_face_pixels: float
     max_gap_seconds: float
     max_union_ratio: float
-    def __init__(self, fps: _Optional[str] = ..., ranges: _Optional[_Iterable[_Union[TimeRange, _Mapping]]] = ..., min_seconds: _Optional[float] = ..., min_face_pixels: _Optional[float] = ..., max_gap_seconds: _Optional[float] = ..., max_union_ratio: _Optional[float] = ...) -> None: ...
+    video_stream: int
+    audio_stream: int
+    def __init__(self, fps: _Optional[str] = ..., ranges: _Optional[_Iterable[_Union[TimeRange, _Mapping]]] = ..., min_seconds: _Optional[float] = ..., min_face_pixels: _Optional[float] = ..., max_gap_seconds: _Optional[float] = ..., max_union_ratio: _Optional[float] = ..., video_stream: _Optional[int] = ..., audio_stream: _Optional[int] = ...) -> None: ...
 
 class Clip(_message.Message):
-    __slots__ = ("index", "video", "audio", "face_track", "frame_count", "rate", "width", "height", "start_seconds", "measurements", "notes")
+    __slots__ = ("index", "video", "audio", "face_track", "frame_count", "rate", "width", "height", "start_seconds", "measurements", "notes", "frame_table")
     class MeasurementsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +75,7 @@ class Clip(_message.Message):
     START_SECONDS_FIELD_NUMBER: _ClassVar[int]
     MEASUREMENTS_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
+    FRAME_TABLE_FIELD_NUMBER: _ClassVar[int]
     index: int
     video: _common_pb2.Artifact
     audio: _common_pb2.Artifact
@@ -82,7 +87,8 @@ class Clip(_message.Message):
     start_seconds: float
     measurements: _containers.MessageMap[str, _common_pb2.Measurement]
     notes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, index: _Optional[int] = ..., video: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., audio: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., face_track: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., frame_count: _Optional[int] = ..., rate: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., start_seconds: _Optional[float] = ..., measurements: _Optional[_Mapping[str, _common_pb2.Measurement]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+    frame_table: _common_pb2.Artifact
+    def __init__(self, index: _Optional[int] = ..., video: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., audio: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., face_track: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., frame_count: _Optional[int] = ..., rate: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., start_seconds: _Optional[float] = ..., measurements: _Optional[_Mapping[str, _common_pb2.Measurement]] = ..., notes: _Optional[_Iterable[str]] = ..., frame_table: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ...) -> None: ...
 
 class SplitOutputs(_message.Message):
     __slots__ = ("clips", "rejections", "measurements", "notes")

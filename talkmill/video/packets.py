@@ -1,0 +1,243 @@
+"""The packets of a file, listed without decoding, with their stamps put on one clock."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import numpy as np
+
+from talkmill.arrays import BoolArray, Float64Array, Int64Array
+from talkmill.video.container import StreamChoice, choose_streams, open_video
+from talkmill.video.limits import DEFAULT_LIMITS, VideoLimitError, VideoLimits
+
+# Decoding stamps never go back in one recording. Where those of picture and sound do so by more than this near one
+# another, or those of one stream alone by more than the second, pieces were joined, or the clock was set.
+BACK_SECONDS, BACK_ALONE_SECONDS = 0.02, 0.2
+# Stamps that go forward by more than this, in picture and sound alike, are a new clock too (FFmpeg takes the same 10 s,
+# -dts_delta_threshold).
+FORWARD_SECONDS = 10.0
+# Where the picture's clock is new, the sound's is so within this many seconds of its own packets.
+NEAR_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamPackets:
+    """The packets of one stream, in the order of the file. NaN is a stamp that is not there.
+
+    Attributes:
+        presentation: (P,) seconds, as the container says.
+        decoding: (P,) seconds, as the container says.
+        place: (P,) number of the packet among those of both streams.
+        section: (P,) which clock the stamps are of.
+    """
+
+    presentation: Float64Array
+    decoding: Float64Array
+    place: Int64Array
+    section: Int64Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PacketIndex:
+    """What a file holds, packet by packet.
+
+    Attributes:
+        choice: Which streams are read.
+        picture: The picture's packets.
+        sound: The sound's packets; empty where there is none.
+        key: (P,) whether a picture packet can be decoded without those before it.
+        hidden: (P,) whether an edit list hides the picture of a packet.
+        size_bytes: (P,) of the picture's packets.
+        offsets: (S,) seconds that put the stamps of each section on the file's one clock.
+        rate: Frames a second as the header says, 25 where it says nothing.
+        codec: Codec of the picture.
+        header_frame_count: Frames as the header says; 0 where it says nothing.
+    """
+
+    choice: StreamChoice
+    picture: StreamPackets
+    sound: StreamPackets
+    key: BoolArray
+    hidden: BoolArray
+    size_bytes: Int64Array
+    offsets: Float64Array
+    rate: float
+    codec: str
+    header_frame_count: int
+
+    @property
+    def times(self) -> Float64Array:
+        """(P,) seconds of the picture's packets on the file's one clock; counted where there are no stamps."""
+        stamps = np.where(np.isnan(self.picture.presentation), self.picture.decoding, self.picture.presentation)
+        counted = np.arange(len(stamps)) / self.rate
+        return np.where(np.isnan(stamps), counted, stamps + self.offsets[self.picture.section])
+
+    def key_before(self, packet: int) -> int:
+        """Return the last packet up to one at which decoding can begin; the first of all where there is none."""
+        before = np.flatnonzero(self.key[: packet + 1])
+        return int(before[-1]) if before.size else 0
+
+
+@dataclass(slots=True)
+class _Rows:
+    presentation: list[float] = field(default_factory=list)
+    decoding: list[float] = field(default_factory=list)
+    place: list[int] = field(default_factory=list)
+
+    def add(self, packet: av.Packet, place: int) -> None:
+        tick = float(packet.time_base)
+        self.presentation.append(np.nan if packet.pts is None else packet.pts * tick)
+        self.decoding.append(np.nan if packet.dts is None else packet.dts * tick)
+        self.place.append(place)
+
+
+def index_packets(
+    path: Path,
+    video_stream: int | None = None,
+    audio_stream: int | None = None,
+    limits: VideoLimits = DEFAULT_LIMITS,
+) -> PacketIndex:
+    """List the packets of a file's picture and sound. Nothing is decoded.
+
+    Args:
+        path: The file.
+        video_stream: See `choose_streams`.
+        audio_stream: See `choose_streams`.
+        limits: How large it may be.
+
+    Returns:
+        The index.
+
+    Raises:
+        UnreadableVideoError: Not a video.
+        VideoLimitError: It has more pixels or packets than are taken.
+    """
+    with open_video(path, limits) as container:
+        choice = choose_streams(container, video_stream, audio_stream)
+        picture = container.streams[choice.picture]
+        context = picture.codec_context
+        limits.check_size(context.width, context.height)
+        streams = [picture] + ([] if choice.sound is None else [container.streams[choice.sound]])
+        rows = {stream.index: _Rows() for stream in streams}
+        key, hidden, sizes = [], [], []
+        place = 0
+        for packet in container.demux(streams):
+            if not packet.size:
+                continue
+            rows[packet.stream_index].add(packet, place)
+            place += 1
+            if packet.stream_index == picture.index:
+                key.append(packet.is_keyframe)
+                hidden.append(packet.is_discard)
+                sizes.append(packet.size)
+                if len(sizes) > limits.max_frames:
+                    raise VideoLimitError(f"more than {limits.max_frames} frames")
+        rate = float(picture.average_rate or picture.guessed_rate or 25)
+        pictures = rows[picture.index]
+        sounds = _Rows() if choice.sound is None else rows[choice.sound]
+        sections, offsets = _sections(pictures, sounds, 1 / rate)
+        return PacketIndex(
+            choice=choice,
+            picture=_packets(pictures, sections),
+            sound=_packets(sounds, sections),
+            key=np.array(key, bool),
+            hidden=np.array(hidden, bool),
+            size_bytes=np.array(sizes, np.int64),
+            offsets=offsets,
+            rate=rate,
+            codec=context.name,
+            header_frame_count=picture.frames,
+        )
+
+
+def _packets(rows: _Rows, sections: dict[int, Int64Array]) -> StreamPackets:
+    return StreamPackets(
+        np.array(rows.presentation),
+        np.array(rows.decoding),
+        np.array(rows.place, np.int64),
+        sections[id(rows)],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Jump:
+    """A packet whose decoding stamp jumps by some seconds."""
+
+    packet: int
+    seconds: float
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is a new clock though the other stream does not say so."""
+        return self.seconds < -BACK_ALONE_SECONDS
+
+
+def _sections(picture: _Rows, sound: _Rows, frame_seconds: float) -> tuple[dict[int, Int64Array], Float64Array]:
+    """Find where a new clock begins, and what brings each clock's stamps behind those of the clock before.
+
+    Picture and sound of one clock keep their distance, whatever joins them to the clock before.
+    """
+    edges = _edges(picture, sound)
+    pictures = _numbered(len(picture.place), [first for first, _ in edges])
+    sounds = _numbered(len(sound.place), [second for _, second in edges])
+    offsets = np.zeros(len(edges) + 1)
+    parts = [
+        (_stamps(rows), numbers, step)
+        for rows, numbers, step in ((picture, pictures, frame_seconds), (sound, sounds, 0.0))
+        if rows.place
+    ]
+    for section in range(1, len(offsets)):
+        moves = []
+        for stamps, numbers, step in parts:
+            before, after = stamps[numbers == section - 1], stamps[numbers == section]
+            if not (np.isnan(before).all() or np.isnan(after).all()):
+                moves.append(np.nanmax(before) + step + offsets[section - 1] - np.nanmin(after))
+        # The stream that ends last decides, so that nothing overlaps.
+        offsets[section] = max(moves, default=0.0)
+    return {id(picture): pictures, id(sound): sounds}, offsets
+
+
+def _numbered(count: int, edges: list[int]) -> Int64Array:
+    return np.searchsorted(np.array(edges, np.int64), np.arange(count), side="right").astype(np.int64)
+
+
+def _stamps(rows: _Rows) -> Float64Array:
+    presentation, decoding = np.array(rows.presentation), np.array(rows.decoding)
+    return np.where(np.isnan(presentation), decoding, presentation)
+
+
+def _jumps(rows: _Rows) -> list[_Jump]:
+    decoding = np.array(rows.decoding)
+    known = np.flatnonzero(~np.isnan(decoding))
+    steps = np.diff(decoding[known])
+    places = np.flatnonzero((steps < -BACK_SECONDS) | (steps > FORWARD_SECONDS))
+    return [_Jump(int(known[place + 1]), float(steps[place])) for place in places]
+
+
+def _edges(picture: _Rows, sound: _Rows) -> list[tuple[int, int]]:
+    """Return the packets of picture and sound at which a new clock begins.
+
+    Jumps of both that lead to about the same time are one new clock. A large step back of one alone is a new clock too:
+    what follows it in the file belongs to it. A step forward of one alone is a hole.
+    """
+    sounds = _jumps(sound)
+    edges = []
+    for jump in _jumps(picture):
+        match = next((other for other in sounds if _one_clock(picture, jump, sound, other)), None)
+        if match is not None:
+            sounds.remove(match)
+            edges.append((jump.packet, match.packet))
+        elif jump.alone:
+            edges.append((jump.packet, int(np.searchsorted(sound.place, picture.place[jump.packet]))))
+    edges += [
+        (int(np.searchsorted(picture.place, sound.place[jump.packet])), jump.packet) for jump in sounds if jump.alone
+    ]
+    return sorted(edges)
+
+
+def _one_clock(picture: _Rows, jump: _Jump, sound: _Rows, other: _Jump) -> bool:
+    """Say whether a jump of the picture and one of the sound are one: they leave and arrive at about the same time."""
+    return all(
+        abs(picture.decoding[jump.packet - back] - sound.decoding[other.packet - back]) < NEAR_SECONDS
+        for back in (0, 1)
+    )

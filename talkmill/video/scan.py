@@ -1,0 +1,262 @@
+"""One pass over a source or parts of it: which pictures there are, when each is shown, and where a take ends."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from talkmill.arrays import BoolArray, Float64Array, Frame, Int64Array
+from talkmill.text import counted
+from talkmill.video.clip import fingerprint
+from talkmill.video.decode import DecodedPicture, DecodeReport, decode_pictures
+from talkmill.video.frame_table import FrameTable
+from talkmill.video.packets import PacketIndex
+from talkmill.video.picture import PictureFormat, RgbConverter
+from talkmill.video.prefetch import prefetched
+from talkmill.video.resample import FrameSchedule
+from talkmill.video.timeline import damaged_pictures, timeline
+
+PreparedT = TypeVar("PreparedT")
+
+# Pictures around a range that are looked at too: stamps of packets are not yet those of pictures.
+RANGE_MARGIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """The pictures of a source, or of ranges of it. M is the number of those that are kept.
+
+    Attributes:
+        index: The packets of the source.
+        rows: (M,) number of each kept picture among all that decoded.
+        packets: (M,) its packet.
+        times: (M,) seconds from the source's first picture, rising.
+        zero_seconds: Time of the source's first picture on the clock of the index.
+        fingerprints: (M,) of the decoded pictures.
+        formats: How each picture becomes RGB.
+        breaks: (M,) whether a picture does not follow the one before: a hole, another clock, another format.
+        stamped: Whether times are those of presentation stamps.
+        interlaced: Whether pictures were deinterlaced.
+        notes: What the user should know.
+    """
+
+    index: PacketIndex
+    rows: Int64Array
+    packets: Int64Array
+    times: Float64Array
+    zero_seconds: float
+    fingerprints: Int64Array
+    formats: list[PictureFormat]
+    breaks: BoolArray
+    stamped: bool
+    interlaced: bool
+    notes: tuple[str, ...]
+
+    def window(self, frames: Int64Array) -> tuple[int, int]:
+        """Return the packets that some pictures are decoded from: from a key frame that comes before all of them."""
+        packets = self.packets[frames]
+        end = int(packets.max()) + 1
+        if not self.stamped:
+            return 0, end
+        # Pictures that are decoded after a key frame but shown before it lean on what came before.
+        first_time = float(self.times[frames].min()) + self.zero_seconds
+        keys = np.flatnonzero(self.index.key & (self.index.times <= first_time + 1e-6))
+        keys = keys[keys <= packets.min()]
+        return (int(keys[-1]) if keys.size else 0), end
+
+    def table(
+        self, frames: Int64Array, schedule: FrameSchedule, copied_from: tuple[int, int] | None = None
+    ) -> FrameTable:
+        """Return the table of a clip.
+
+        Args:
+            frames: (N,) the picture that stands at each instant; all of one format.
+            schedule: That they come from.
+            copied_from: The packets that were copied to a file of their own; None where the source itself is read.
+        """
+        window = self.window(frames)
+        first, stream = (0, self.index.choice.picture) if copied_from is None else (copied_from[0], 0)
+        return FrameTable.of(
+            packets=self.packets[frames] - first,
+            window=(window[0] - first, window[1] - first),
+            stream=stream,
+            repeated=schedule.repeated,
+            source_indices=frames,
+            source_times=self.times[frames],
+            format_=self.formats[int(frames[0])],
+        )
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Rows of the pictures, in the order in which they were decoded."""
+
+    packets: list[int] = field(default_factory=list)
+    presentation: list[float] = field(default_factory=list)
+    decoding: list[float] = field(default_factory=list)
+    fingerprints: list[int] = field(default_factory=list)
+    formats: list[PictureFormat] = field(default_factory=list)
+
+    def add(self, picture: DecodedPicture) -> None:
+        self.packets.append(picture.packet)
+        self.presentation.append(picture.presentation)
+        self.decoding.append(picture.decoding)
+        self.fingerprints.append(fingerprint(picture.frame))
+        self.formats.append(picture.format)
+
+
+def scan_source(
+    path: Path,
+    index: PacketIndex,
+    ranges: Sequence[tuple[float, float]],
+    max_gap_seconds: float,
+    prepare: Callable[[DecodedPicture], PreparedT],
+    visit: Callable[[PreparedT, int, int], None],
+) -> Scan | None:
+    """Decode a source, or ranges of it, once.
+
+    Args:
+        path: The file.
+        index: Its packets.
+        ranges: Start and end in seconds from the first picture; empty for all. More than these may be looked at.
+        max_gap_seconds: A hole in time that is longer is a break.
+        prepare: Called for every picture that decodes, beside the decoder, in a thread of its own.
+        visit: Called in order with what `prepare` made, the number of pictures that are done, and their total.
+
+    Returns:
+        The scan; None where no picture decodes.
+    """
+    windows = _windows(index, ranges)
+    total = sum(end - first for first, end in windows)
+    report, seen = DecodeReport(), _Seen()
+
+    def prepared() -> Iterator[PreparedT]:
+        for picture in decode_pictures(path, index.choice.picture, windows, report):
+            seen.add(picture)
+            yield prepare(picture)
+
+    for done, item in enumerate(prefetched(prepared()), start=1):
+        visit(item, done, max(done, total))
+    if not seen.packets:
+        return None
+    return _scan(seen, index, report, windows if ranges else [], max_gap_seconds)
+
+
+def first_shown(index: PacketIndex) -> float:
+    """Return the time of the first picture that can be shown, on the clock of the index, by its packets alone."""
+    shown = ~index.hidden
+    if index.key.any():
+        shown &= np.arange(len(shown)) >= np.flatnonzero(index.key)[0]
+    times = index.times
+    return float(np.nanmin(times[shown])) if shown.any() else float(np.nanmin(times))
+
+
+def _windows(index: PacketIndex, ranges: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
+    """Return the packets to decode for some ranges, apart and in order, each from a key frame on."""
+    if not ranges:
+        return [(0, len(index.key))]
+    times, zero = index.times, first_shown(index)
+    windows: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        low, high = zero + start - RANGE_MARGIN_SECONDS, zero + end + RANGE_MARGIN_SECONDS
+        inside = np.flatnonzero((times >= low) & (times <= high))
+        if not inside.size:
+            continue
+        keys = np.flatnonzero(index.key & (times <= low))
+        keys = keys[keys <= inside[0]]
+        first, last = int(keys[-1]) if keys.size else 0, int(inside[-1]) + 1
+        if windows and first <= windows[-1][1]:
+            windows[-1] = (windows[-1][0], max(last, windows[-1][1]))
+        else:
+            windows.append((first, last))
+    return windows
+
+
+def _scan(
+    seen: _Seen, index: PacketIndex, report: DecodeReport, windows: list[tuple[int, int]], max_gap_seconds: float
+) -> Scan:
+    packets = np.array(seen.packets, np.int64)
+    line = timeline(packets, np.array(seen.presentation), np.array(seen.decoding), index)
+    damaged, lost_count = damaged_pictures(packets, report.failed_packets, index)
+    kept = line.kept & ~damaged
+    if not kept.any():
+        kept = line.kept
+    rows = np.flatnonzero(kept)
+    times = line.times[rows]
+    formats = [seen.formats[row] for row in rows]
+    breaks = np.zeros(len(rows), bool)
+    breaks[1:] |= np.diff(times) > max(max_gap_seconds, 1.5 / index.rate)
+    breaks[1:] |= np.diff(index.picture.section[packets[rows]]) != 0
+    breaks[1:] |= np.array([one != other for one, other in pairwise(formats)], bool)
+    starts = np.array([first for first, _ in windows], np.int64)
+    breaks[1:] |= np.diff(np.searchsorted(starts, packets[rows], side="right")) != 0
+    zero = first_shown(index) if windows else float(times[0])
+    return Scan(
+        index=index,
+        rows=rows,
+        packets=packets[rows],
+        times=times - zero,
+        zero_seconds=zero,
+        fingerprints=np.array(seen.fingerprints, np.int64)[rows],
+        formats=formats,
+        breaks=breaks,
+        stamped=line.stamped,
+        interlaced=report.interlaced_count > 0,
+        notes=tuple(_notes(seen, index, report, line.kept, damaged, lost_count, bool(windows))),
+    )
+
+
+def _notes(
+    seen: _Seen,
+    index: PacketIndex,
+    report: DecodeReport,
+    kept: BoolArray,
+    damaged: BoolArray,
+    lost_count: int,
+    in_part: bool,
+) -> Iterator[str]:
+    if lost_count or damaged.any():
+        lost = counted(lost_count + int(damaged.sum()), "frame")
+        yield f"damaged file: {lost} cannot be decoded and are left out, {int((kept & ~damaged).sum())} are kept"
+    if not in_part:
+        undecoded = ~index.hidden
+        undecoded[seen.packets] = False
+        before_key = int(np.argmax(index.key)) if index.key.any() else 0
+        leading, missing = int(undecoded[:before_key].sum()), int(undecoded[before_key:].sum()) - lost_count
+        if leading:
+            yield f"{counted(leading, 'frame')} before the first key frame are left out: nothing decodes there"
+        if missing > 0:
+            yield f"damaged file: {counted(missing, 'frame')} cannot be decoded, {len(seen.packets)} are kept"
+    double = int((~kept).sum())
+    if double:
+        yield f"{counted(double, 'frame')} have the time of another frame and are left out"
+    if report.interlaced_count:
+        yield f"{counted(report.interlaced_count, 'interlaced frame')}: deinterlaced with bwdif"
+    for format_ in dict.fromkeys(seen.formats):
+        yield from format_.notes
+
+
+def read_pictures(path: Path, scan: Scan, frames: Sequence[int]) -> list[Frame]:
+    """Decode some pictures of a source, RGB (H, W, 3) uint8, in order of time; only what is needed is decoded.
+
+    Args:
+        path: The file.
+        scan: Of the file.
+        frames: Numbers of pictures of the scan, rising.
+    """
+    wanted = {int(scan.packets[frame]) for frame in frames}
+    windows: list[tuple[int, int]] = []
+    for first, end in sorted(scan.window(np.array([frame], np.int64)) for frame in frames):
+        if windows and first <= windows[-1][1]:
+            windows[-1] = (windows[-1][0], max(end, windows[-1][1]))
+        else:
+            windows.append((first, end))
+    convert = RgbConverter()
+    return [
+        convert(picture.frame, picture.format)
+        for picture in decode_pictures(path, scan.index.choice.picture, windows)
+        if picture.packet in wanted
+    ]
