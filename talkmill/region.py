@@ -19,6 +19,15 @@ class Region:
     width: int
     height: int
 
+    def __post_init__(self) -> None:
+        """Refuse what is no rectangle of a frame.
+
+        Raises:
+            ValueError: A corner lies before the frame, or there is no pixel in it.
+        """
+        if min(self.x, self.y) < 0 or min(self.width, self.height) < 1:
+            raise ValueError(f"{self.width}x{self.height} pixels at {self.x}, {self.y} are no part of a frame")
+
     @property
     def slices(self) -> tuple[slice, slice]:
         """Rows and columns, to index an array with."""

@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 
 from talkmill.arrays import Frame
 from talkmill.video.container import choose_streams, open_video
-from talkmill.video.limits import DEFAULT_LIMITS
+from talkmill.video.limits import DEFAULT_LIMITS, VideoLimits
 from talkmill.video.picture import Deinterlacer, PictureFormat, RgbConverter, picture_format
 
 
@@ -54,6 +54,7 @@ def decode_pictures(
     stream_index: int,
     windows: Sequence[tuple[int, int]] | None = None,
     report: DecodeReport | None = None,
+    limits: VideoLimits = DEFAULT_LIMITS,
 ) -> Iterator[DecodedPicture]:
     """Decode some packets of a file's picture.
 
@@ -65,6 +66,7 @@ def decode_pictures(
         stream_index: Index of the stream in the container.
         windows: First packet and the packet after the last, in order, apart; each begins at a key frame. None for all.
         report: Where damage is noted.
+        limits: A larger picture is not decoded.
 
     Yields:
         Pictures in the order of their presentation within a window.
@@ -73,9 +75,9 @@ def decode_pictures(
         UnreadableVideoError: The file is not a video.
     """
     report = DecodeReport() if report is None else report
-    with open_video(path) as container:
+    with open_video(path, limits) as container:
         stream: Any = container.streams[stream_index]
-        decoder = _Decoder(stream, report)
+        decoder = _Decoder(stream, report, limits)
         rest = list(windows) if windows is not None else [(0, np.iinfo(np.int64).max)]
         number = -1
         for packet in container.demux(stream):
@@ -104,12 +106,12 @@ class _Tag:
 class _Decoder:
     """The decoder of one stream, and the deinterlacer behind it."""
 
-    def __init__(self, stream: VideoStream, report: DecodeReport) -> None:
+    def __init__(self, stream: VideoStream, report: DecodeReport, limits: VideoLimits) -> None:
         self._stream, self._report = stream, report
         self._context = stream.codec_context
         stream.thread_type = "AUTO"
         # A stream may change its size in the middle: the decoder refuses before it takes the memory.
-        self._context.options = {"max_pixels": str(DEFAULT_LIMITS.max_pixels)}
+        self._context.options = {"max_pixels": str(limits.max_pixels)}
         # A frame carries the number of its packet through reordering and threads.
         self._context.copy_opaque = True
         self._format: PictureFormat | None = None

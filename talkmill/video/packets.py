@@ -51,7 +51,8 @@ class PacketIndex:
         offsets: (S,) seconds that put the stamps of each section on the file's one clock.
         rate: Frames a second as the header says, 25 where it says nothing.
         codec: Codec of the picture.
-        header_frame_count: Frames as the header says; 0 where it says nothing.
+        header_size: Width and height in pixels as the header says; 0, 0 where it says nothing, or more than is taken.
+        limits: How large a picture may be.
     """
 
     choice: StreamChoice
@@ -63,7 +64,8 @@ class PacketIndex:
     offsets: Float64Array
     rate: float
     codec: str
-    header_frame_count: int
+    header_size: tuple[int, int]
+    limits: VideoLimits
 
     @property
     def times(self) -> Float64Array:
@@ -146,7 +148,8 @@ def index_packets(
             offsets=offsets,
             rate=rate,
             codec=context.name,
-            header_frame_count=picture.frames,
+            header_size=(context.width, context.height),
+            limits=limits,
         )
 
 

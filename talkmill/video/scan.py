@@ -134,7 +134,7 @@ def scan_source(
     report, seen = DecodeReport(), _Seen()
 
     def prepared() -> Iterator[PreparedT]:
-        for picture in decode_pictures(path, index.choice.picture, windows, report):
+        for picture in decode_pictures(path, index.choice.picture, windows, report, index.limits):
             seen.add(picture)
             yield prepare(picture)
 

@@ -15,7 +15,7 @@ KILL = """
 import os, signal
 from talkmill.stages import contract
 import talkmill.stages.pack.stage as pack
-stage, advance, encode, calls = {stage!r}, contract.StageContext.advance, pack.encode_frame, []
+stage, advance, coded, calls = {stage!r}, contract.StageContext.advance, pack.read_coded, []
 def die_if(due):
     calls.append(1)
     if due and len(calls) == {calls}:
@@ -24,12 +24,13 @@ def killing_advance(self, *arguments):
     if stage != "pack":
         die_if(self.scratch.name.startswith(stage + "-")) if self.scratch.name.startswith(stage + "-") else None
     advance(self, *arguments)
-def killing_encode(image):
-    if stage == "pack":
-        die_if(True)
-    return encode(image)
+def killing_read(path):
+    for image in coded(path):
+        if stage == "pack":
+            die_if(True)
+        yield image
 contract.StageContext.advance = killing_advance
-pack.encode_frame = killing_encode
+pack.read_coded = killing_read
 """
 # How many reports a stage makes at least; the kill comes at this one.
 REPORTS = {"split": 20, "matting": 10, "crop": 10, "landmarks": 10, "pack": 15}

@@ -20,6 +20,7 @@ from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceStub
 from talkmill.client.client import Client, ServerError
 from talkmill.pipeline.graph import RunParameters
+from talkmill.region import Region
 from talkmill.serving.settings import StoreSettings
 from talkmill.stages.errors import ScopeMissingError, UnauthenticatedError
 from talkmill.wire.methods import stage_methods
@@ -246,7 +247,12 @@ def test_a_stage_with_mtls_takes_only_clients_with_a_certificate(
         methods = stage_methods()
         caller = StageCaller(methods, {"crop": f"dns:///localhost:{port}"}, tls, 10)
         absent = Artifact("talkmill-work", "not/there", "0" * 64, 1, "")
-        return caller.call("r", "crop", CropInputs(absent, absent, absent, "25"), ExecutionContext(request_id="id"))
+        return caller.call(
+            "r",
+            "crop",
+            CropInputs(absent, absent, absent, Region(0, 0, 8, 8), absent, "25"),
+            ExecutionContext(request_id="id"),
+        )
 
     with running_process(["services", "crop"], tmp_path / "log", environment):
         wait_until(lambda: is_ready(health), 60, "the stage is ready")

@@ -23,6 +23,7 @@ from orchestrator.tls import ClientTls
 from talkmill.api.common.v1.common_pb2 import ExecutionContext
 from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.pipeline.graph import GRAPH
+from talkmill.region import Region
 from talkmill.serving.server import start_server
 from talkmill.serving.settings import ServerSettings, StoreSettings
 from talkmill.serving.stores import open_store
@@ -174,7 +175,9 @@ def test_a_model_that_is_not_there_is_named(
     with running_process(["services", "matting"], tmp_path / "log", environment):
         wait_until(lambda: is_ready(port), 60, "matting is ready")
         served = Served("matting", port, tmp_path / "log")
-        inputs = MattingInputs(clip_inputs[0], clip_inputs[0], "25", MattingParameters("fusion"))
+        inputs = MattingInputs(
+            clip_inputs[0], clip_inputs[0], clip_inputs[0], "25", parameters=MattingParameters("fusion")
+        )
         outcome = served.call(inputs, "fusion")
         assert isinstance(outcome, Failed)
         assert outcome.error.reason == "MODEL_UNAVAILABLE"
@@ -299,7 +302,10 @@ def test_work_spreads_over_replicas_and_new_ones_are_found(free_port: Callable[[
         found: Counter[str] = Counter()
         for number in range(count):
             outcome = caller.call(
-                "r", "crop", CropInputs(artifact, artifact, artifact, "25"), ExecutionContext(request_id=str(number))
+                "r",
+                "crop",
+                CropInputs(artifact, artifact, artifact, Region(0, 0, 8, 8), artifact, "25"),
+                ExecutionContext(request_id=str(number)),
             )
             found[
                 outcome.outputs.measurements["address"] if isinstance(outcome, Finished) else type(outcome).__name__

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from talkmill.region import Region
 from talkmill.stages.crop.messages import CropInputs, CropOutputs
 from talkmill.stages.crop.stage import CropStage
 from talkmill.stages.harness import StageHarness
 from talkmill.stages.records import CropGeometry, FaceTrack
 from talkmill.video.encode import alpha_writer
+from tests.media import whole_table
 
 HEIGHT, WIDTH, COUNT = 180, 320, 6
 
@@ -28,13 +30,14 @@ def crop(
     FaceTrack(
         boxes=np.tile(np.array(box, np.float32), (COUNT, 1)),
         scores=np.ones(COUNT, np.float32),
-        repeated=np.zeros(COUNT, np.bool_),
-        source_indices=np.arange(COUNT, dtype=np.int64),
-        source_times=np.arange(COUNT) / 25,
     ).save(folder / "track.npz")
+    video = make_video("clip.mp4", frames)
+    whole_table(video).save(folder / "table.npz")
     inputs = CropInputs(
-        harness.put(make_video("clip.mp4", frames), "video/mp4"),
+        harness.put(video, "video/mp4"),
+        harness.put(folder / "table.npz", "application/x-npz"),
         harness.put(folder / "alpha.mkv", "video/x-matroska"),
+        Region(0, 0, WIDTH, HEIGHT),
         harness.put(folder / "track.npz", "application/x-npz"),
         "25",
     )

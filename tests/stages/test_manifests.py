@@ -13,7 +13,6 @@ import av
 import numpy as np
 import pytest
 
-from talkmill.sound.audio import read_audio
 from talkmill.stages.contract import StageContext
 from talkmill.stages.download.messages import DownloadInputs
 from talkmill.stages.download.network import AddressPolicy
@@ -21,7 +20,8 @@ from talkmill.stages.download.stage import DownloadStage
 from talkmill.stages.download.web import GuardedWeb, WebLimits
 from talkmill.stages.errors import DownloadRefusedError, FormatMissingError
 from talkmill.stages.harness import StageHarness
-from talkmill.video.decode import read_images
+from talkmill.video.decode import read_video
+from tests.stages.reading import sound_of
 
 SECONDS, RATE, SIDE = 4, 25, 64
 # yt-dlp leaves the file and the connection of a download that failed to the garbage collector.
@@ -128,11 +128,9 @@ def test_a_manifest_gives_the_whole_video(
     harness = StageHarness(tmp_path)
     outputs = harness.run(DownloadStage(), DownloadInputs(f"{address}/{name}")).outputs
     path = harness.store.fetch(outputs.source)
-    greys = [float(image.mean()) for image in read_images(path)]
+    greys = [float(image.mean()) for image in read_video(path)]
     assert np.abs(np.array(greys) - [grey_of(number) for number in range(SECONDS * RATE)]).max() < 2
-    sound = read_audio(path)
-    assert sound is not None
-    samples = sound[0].astype(float)
+    samples = sound_of(path, tmp_path).astype(float)
     assert len(samples) == pytest.approx(SECONDS * 16000, abs=2 * 1024)
     assert np.argmax(np.abs(np.fft.rfft(samples))) * 16000 / len(samples) == pytest.approx(440, abs=1)
     assert outputs.provenance["uri"] == f"{address}/{name}"

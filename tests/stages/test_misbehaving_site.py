@@ -26,12 +26,12 @@ from talkmill.hdtf.report import report_rows, totals, write_csv, write_html
 from talkmill.inference.onnx_backend import OnnxNetwork
 from talkmill.models.repository import ModelRepository
 from talkmill.pipeline.plan import CropRegion, PlannedClip, write_plan
-from talkmill.sound.audio import read_audio
 from talkmill.stages.download import page as page_module
 from talkmill.stages.download.page import PageOptions, fetch_page
 from talkmill.stages.errors import CancelledError, FormatMissingError, RateLimitedError
 from talkmill.video.container import describe
-from talkmill.video.decode import read_images
+from talkmill.video.decode import read_video
+from tests.stages.reading import sound_of
 
 # yt-dlp leaves sockets of broken answers to the collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -398,8 +398,8 @@ def coloured(path: Path, grey: int, hertz: float, seconds: float) -> bytes:
 
 def grey_and_tone(path: Path) -> tuple[float, float]:
     """The mean grey of a file's frames, and the loudest frequency of its sound in Hz."""
-    greys = [float(image.mean()) for image in read_images(path)]
-    samples, _ = read_audio(path)
+    greys = [float(image.mean()) for image in read_video(path)]
+    samples = sound_of(path, path.parent)
     spectrum = np.abs(np.fft.rfft(samples[:16000].astype(float)))
     return float(np.mean(greys)), float(np.argmax(spectrum)) * 16000 / min(len(samples), 16000)
 

@@ -11,7 +11,7 @@ from talkmill.faces.finder import FaceFinder
 from talkmill.inference.runtime import cpu_runtime
 from talkmill.models.repository import ModelRepository
 from talkmill.sample import SampleTruth
-from talkmill.video.decode import read_images_at
+from talkmill.video.decode import read_video
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def detector(models: ModelRepository) -> FaceDetector:
 def test_a_face_that_one_look_misses_is_found(
     detector: FaceDetector, sample: tuple[Path, SampleTruth], size: tuple[int, int], pixels: int
 ) -> None:
-    (portrait,) = read_images_at(sample[0], [0])
+    portrait = next(read_video(sample[0]))
     (box,) = detector.detect(portrait).boxes
     scale = pixels / np.sqrt(np.prod(box[2:] - box[:2]))
     small = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -35,7 +35,11 @@ from talkmill.stages.matting.stage import MattingStage
 from talkmill.stages.records import CropGeometry, FaceTrack
 from talkmill.stages.split.messages import SplitInputs, SplitParameters, TimeRange
 from talkmill.stages.split.stage import SplitStage
-from talkmill.video.decode import read_images
+from talkmill.video.clip import read_clip
+from talkmill.video.decode import read_video
+from talkmill.video.frame_table import FrameTable
+from talkmill.video.images import ImageWriter
+from tests.media import whole_table
 
 
 @pytest.fixture
@@ -50,7 +54,7 @@ def split(models: ModelRepository) -> SplitStage:
 
 @pytest.fixture(scope="module")
 def sample_frames(sample: tuple[Path, SampleTruth]) -> list[np.ndarray]:
-    return [frame for _, frame in zip(range(40), read_images(sample[0]), strict=False)]
+    return [frame for _, frame in zip(range(40), read_video(sample[0]), strict=False)]
 
 
 def run_split(harness: StageHarness, split: SplitStage, path: Path, **parameters: object) -> object:
@@ -58,23 +62,26 @@ def run_split(harness: StageHarness, split: SplitStage, path: Path, **parameters
 
 
 def frames_of(harness: StageHarness, clip: object) -> list[np.ndarray]:
-    return list(read_images(harness.store.fetch(clip.video)))
+    table = FrameTable.load(harness.store.fetch(clip.frame_table))
+    return list(read_clip(harness.store.fetch(clip.video), table))
 
 
 def test_a_damaged_source_gives_a_clip_of_the_frames_that_decode(
     harness: StageHarness, split: SplitStage, assets: Path
 ) -> None:
-    """158 packets of which 55 decode: a copy of the stream is not a clip of 55 frames."""
+    """158 packets, of which an edit list shows 55."""
     (clip,) = run_split(harness, split, assets / "videos" / "3ddfa_obama.mp4").clips
     assert len(frames_of(harness, clip)) == clip.frame_count == 55
 
 
-def test_a_constant_source_is_copied(
+def test_a_clip_of_a_whole_source_is_the_source(
     harness: StageHarness, split: SplitStage, sample: tuple[Path, SampleTruth]
 ) -> None:
     (clip,) = run_split(harness, split, sample[0]).clips
-    assert clip.measurements["stream_copy"] is True
-    assert clip.frame_count == len(frames_of(harness, clip)) == 100
+    assert harness.store.fetch(clip.video).read_bytes() == sample[0].read_bytes()
+    frames = frames_of(harness, clip)
+    assert clip.frame_count == len(frames) == 100
+    assert all(np.array_equal(one, other) for one, other in zip(frames, read_video(sample[0]), strict=True))
 
 
 def test_a_range_is_cut_at_its_frames(
@@ -83,9 +90,8 @@ def test_a_range_is_cut_at_its_frames(
     (clip,) = run_split(harness, split, sample[0], ranges=(TimeRange(1.0, 2.4),)).clips
     assert clip.start_seconds == 1.0
     assert clip.frame_count == 35
-    source = [frame for index, frame in enumerate(read_images(sample[0])) if index == 25]
-    error = np.abs(frames_of(harness, clip)[0].astype(int) - source[0]).mean()
-    assert error < 2
+    source = [frame for index, frame in enumerate(read_video(sample[0])) if index == 25]
+    assert np.array_equal(frames_of(harness, clip)[0], source[0])
 
 
 def test_a_range_that_holds_nothing_is_told_beside_one_that_does(
@@ -94,7 +100,7 @@ def test_a_range_that_holds_nothing_is_told_beside_one_that_does(
     found = run_split(harness, split, sample[0], ranges=(TimeRange(0, 1.2), TimeRange(60, 90), TimeRange(2.001, 2.002)))
     assert len(found.clips) == 1
     assert [note for note in found.notes if "asked for" in note] == [
-        f"no frame lies in {part}, which was asked for: the video goes from 0.00 to 3.96 s"
+        f"no frame lies in {part}, which was asked for: the last frame of the video stands at 3.96 s"
         for part in ("60 to 90 s", "2.001 to 2.002 s")
     ]
 
@@ -128,8 +134,8 @@ def test_odd_sizes_lose_their_last_row_and_column(
 ) -> None:
     odd = [frame[:511, 200:999] for frame in sample_frames]
     (clip,) = run_split(harness, split, make_video("odd.mkv", odd, "ffv1", "bgr0", rate=30)).clips
-    assert (clip.width, clip.height) == (798, 510)
-    assert frames_of(harness, clip)[0].shape == (510, 798, 3)
+    assert (clip.width, clip.height) == (799, 511)
+    assert frames_of(harness, clip)[0].shape == (511, 799, 3)
 
 
 def test_ten_bits_are_read(
@@ -192,7 +198,7 @@ def test_a_range_outside_the_video_is_named(
     harness: StageHarness, split: SplitStage, sample: tuple[Path, SampleTruth]
 ) -> None:
     video = harness.put(sample[0], "video/mp4")
-    with pytest.raises(RangeOutsideError, match=r"no frame lies in 60 to 90 s: the video goes from 0.00 to 3.96 s"):
+    with pytest.raises(RangeOutsideError, match=r"no frame lies in 60 to 90 s, .* the last frame of the video stands at 3\.96 s"):
         harness.run(split, SplitInputs(video, SplitParameters(ranges=(TimeRange(60, 90),))))
 
 
@@ -222,21 +228,24 @@ def test_a_track_of_another_length_breaks_the_contract(
     tmp_path: Path,
 ) -> None:
     stage = MattingStage({"selfie-256": models.ensure("selfie-256", "matting_part")}, cpu_runtime(2))
-    boxes, numbers = np.tile(np.array([560, 200, 700, 380], np.float32), (5, 1)), np.arange(5)
-    FaceTrack(boxes, np.ones(5, np.float32), np.zeros(5, bool), numbers, numbers / 25).save(tmp_path / "track.npz")
-    video = harness.put(make_video("a.mp4", sample_frames[:3]), "video/mp4")
+    boxes = np.tile(np.array([560, 200, 700, 380], np.float32), (5, 1))
+    FaceTrack(boxes, np.ones(5, np.float32)).save(tmp_path / "track.npz")
+    path = make_video("a.mp4", sample_frames[:3])
+    whole_table(path).save(tmp_path / "table.npz")
+    video, table = harness.put(path, "video/mp4"), harness.put(tmp_path / "table.npz", "application/x-npz")
     track = harness.put(tmp_path / "track.npz", "application/x-npz")
     from talkmill.stages.matting.messages import MattingParameters
 
     with pytest.raises(FrameContractError, match="the clip has 3 frames, its face track has 5"):
-        harness.run(stage, MattingInputs(video, track, "25", MattingParameters("draft")))
+        harness.run(stage, MattingInputs(video, table, track, "25", parameters=MattingParameters("draft")))
 
 
-def test_landmarks_on_nothing_are_invalid(
-    harness: StageHarness, models: ModelRepository, make_video: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_landmarks_on_nothing_are_invalid(harness: StageHarness, models: ModelRepository, tmp_path: Path) -> None:
     stage = LandmarksStage(models.ensure("face-api-68", "landmarks"), cpu_runtime(2))
-    frames = harness.put(make_video("w.mkv", [np.full((128, 128, 3), 255, np.uint8)] * 4, "ffv1", "bgr0"), "video")
+    with ImageWriter(tmp_path / "w.zip") as writer:
+        for _ in range(4):
+            writer.write(np.full((128, 128, 3), 255, np.uint8))
+    frames = harness.put(tmp_path / "w.zip", "application/zip")
     boxes = np.tile(np.array([30, 30, 100, 100], np.float32), (4, 1))
     CropGeometry(np.eye(3), boxes, np.zeros(4, bool)).save(tmp_path / "g.npz")
     with pytest.raises(LandmarksInvalidError, match="100% of 4 frames"):
@@ -342,4 +351,4 @@ def test_picture_and_sound_are_joined(sample: tuple[Path, SampleTruth], tmp_path
     join_streams(paths[0], paths[1], joined)
     with av.open(str(joined)) as container:
         assert (len(container.streams.video), len(container.streams.audio)) == (1, 1)
-    assert sum(1 for _ in read_images(joined)) == 100
+    assert sum(1 for _ in read_video(joined)) == 100

@@ -128,6 +128,10 @@ class SplitStage:
             return survey
         if ranges:
             raise RangeOutsideError(_outside(ranges, index))
+        if index.header_size == (0, 0):
+            raise VideoTooLargeError(
+                f"no frame decodes; frames may have more than {self._limits.max_pixels} pixels, which are not taken"
+            )
         raise NoFramesError(f"no frame of the video ({index.codec}, {counted(len(index.key), 'packet')}) decodes")
 
 
