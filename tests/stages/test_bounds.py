@@ -59,7 +59,6 @@ def test_sound_is_read_where_it_is_wanted_and_not_beyond(sample: tuple[Path, Sam
     one, other = (cut.samples.astype(float) for cut in cuts)
     lags = np.correlate(one, other[10:-10], "valid")
     assert abs(int(np.argmax(lags)) - 10) <= 1
-    assert lags.max() > 0.9 * np.linalg.norm(one) * np.linalg.norm(other)
 
 
 @pytest.mark.parametrize(
