@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from talkmill.artifacts.artifact import Artifact
-from talkmill.dataset.writer import encode_frame
 from talkmill.pipeline.events import Event
 from talkmill.pipeline.folders import open_store
 from talkmill.pipeline.graph import RunParameters
 from talkmill.pipeline.naming import collect_sources
 from talkmill.pipeline.run import RunSummary, run_dataset
+from talkmill.region import Region
 from talkmill.stages.coarse_fit.messages import CoarseFitOutputs
 from talkmill.stages.contract import Stage, StageContext
 from talkmill.stages.crop.messages import CropOutputs, CropParameters
@@ -32,7 +32,10 @@ from talkmill.stages.matting.messages import MattingOutputs
 from talkmill.stages.pack.stage import InPlacePackStage
 from talkmill.stages.records import MEDIA_TYPE, ClipLandmarks, CoarseFit, CropGeometry, FaceTrack, FineFit, Record
 from talkmill.stages.split.messages import CutClip, SplitOutputs
-from talkmill.video.encode import alpha_writer, compatible_writer, lossless_writer
+from talkmill.video.encode import alpha_writer, compatible_writer
+from talkmill.video.images import MEDIA_TYPE as IMAGES_MEDIA_TYPE
+from talkmill.video.images import ImageWriter, encode_image
+from tests.media import whole_table
 
 SIZE, FRAMES, RATE = 64, 3, 25
 PARAMETERS = RunParameters(crop=CropParameters(size=SIZE))
@@ -84,12 +87,12 @@ def _split(stage: MadeUp, inputs: Any, context: StageContext) -> SplitOutputs:
     with wave.open(str(audio), "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
         file.writeframes(stage.random.integers(-99, 99, FRAMES * 640, np.int16).tobytes())
-    numbers = np.arange(FRAMES)
-    boxes, scores = stage.values(FRAMES, 4), np.ones(FRAMES, np.float32)
-    track = FaceTrack(boxes, scores, np.zeros(FRAMES, bool), numbers, numbers / RATE)
+    table = stage.published(context, "table.npz", whole_table(video))
+    track = FaceTrack(stage.values(FRAMES, 4), np.ones(FRAMES, np.float32))
     clip = CutClip(
         0,
         context.publish(video, "video.mp4", "video/mp4"),
+        table,
         context.publish(audio, "audio.wav", "audio/wav"),
         stage.published(context, "track.npz", track),
         FRAMES,
@@ -106,17 +109,17 @@ def _matting(stage: MadeUp, inputs: Any, context: StageContext) -> MattingOutput
     with alpha_writer(path, Fraction(RATE)) as writer:
         for frame in stage.pictures(1):
             writer.write(frame[..., 0])
-    return MattingOutputs(context.publish(path, path.name, "video/x-matroska"))
+    return MattingOutputs(context.publish(path, path.name, "video/x-matroska"), Region(0, 0, SIZE, SIZE))
 
 
 def _crop(stage: MadeUp, inputs: Any, context: StageContext) -> CropOutputs:
-    path = context.scratch / "crop.mkv"
-    with lossless_writer(path, Fraction(RATE)) as writer:
+    path = context.scratch / "crop.zip"
+    with ImageWriter(path) as writer:
         for frame in stage.pictures(3):
             writer.write(frame)
     geometry = CropGeometry(stage.values(3, 3).astype(float), stage.values(FRAMES, 4), np.ones(FRAMES, bool))
     return CropOutputs(
-        context.publish(path, path.name, "video/x-matroska"), stage.published(context, "geometry.npz", geometry)
+        context.publish(path, path.name, IMAGES_MEDIA_TYPE), stage.published(context, "geometry.npz", geometry)
     )
 
 
@@ -151,7 +154,7 @@ def _fine_fit(stage: MadeUp, inputs: Any, context: StageContext) -> FineFitOutpu
     )
     fit = stage.published(context, "fit.npz", fine)
     preview = context.scratch / "preview.jpg"
-    preview.write_bytes(encode_frame(stage.random.integers(0, 255, (16, 16, 3), np.uint8)))
+    preview.write_bytes(encode_image(stage.random.integers(0, 255, (16, 16, 3), np.uint8)))
     return FineFitOutputs(fit, context.publish(preview, preview.name, "image/jpeg"), {"basis": "made-up"})
 
 

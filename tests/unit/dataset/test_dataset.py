@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from talkmill.dataset.environment import DatasetError
 from talkmill.dataset.names import LONGEST_NAME, check_name, clip_name, slug, split_of_person
 from talkmill.dataset.reader import read_clip, read_manifest, size_folder, verify
-from talkmill.dataset.writer import ClipArrays, DatasetWriter, encode_frame
+from talkmill.dataset.writer import ClipArrays, DatasetWriter
+from talkmill.video.images import encode_image
 
 SIZE = 32
 
@@ -35,7 +36,7 @@ def arrays(count: int, seed: int = 0) -> ClipArrays:
 
 def frames(count: int, seed: int = 0) -> list[bytes]:
     random = np.random.default_rng(seed)
-    return [encode_frame(random.integers(0, 256, (SIZE, SIZE, 3), np.uint8)) for _ in range(count)]
+    return [encode_image(random.integers(0, 256, (SIZE, SIZE, 3), np.uint8)) for _ in range(count)]
 
 
 def add(writer: DatasetWriter, name: str, count: int = 10, seed: int = 0, split: str = "train") -> None:
@@ -81,7 +82,7 @@ def test_the_loaders_of_otavatar_and_pirender_read_it(tmp_path: Path) -> None:
 
 def test_frames_are_nearly_the_pixels() -> None:
     image = np.full((SIZE, SIZE, 3), (200, 40, 90), np.uint8)
-    decoded = cv2.imdecode(np.frombuffer(encode_frame(image), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    decoded = cv2.imdecode(np.frombuffer(encode_image(image), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
     assert np.abs(decoded.astype(int) - image).max() <= 2
 
 

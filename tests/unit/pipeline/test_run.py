@@ -184,7 +184,7 @@ def test_two_runs_with_the_same_names_keep_both(tmp_path: Path) -> None:
     assert len(names) == 2 and "a_000" in names
 
 
-STORED = ["source.mp4", "video.mp4", "audio.wav", "track.npz", "alpha.mkv", "crop.mkv", "geometry.npz",
+STORED = ["source.mp4", "video.mp4", "table.npz", "audio.wav", "track.npz", "alpha.mkv", "crop.zip", "geometry.npz",
           "landmarks.npz", "coefficients.npz", "fit.npz", "preview.jpg"]  # fmt: skip
 
 
@@ -229,7 +229,7 @@ def test_damage_is_told_and_other_clips_go_on(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("talkmill.artifacts.local.COMPARED_BYTES", 0)
     a, b = write_sources(tmp_path / "in", "a.mp4", "b.mp4")
     run_made_up(tmp_path / "out", a)
-    damage(stored(tmp_path / "out", "crop.mkv"), "one bit")
+    damage(stored(tmp_path / "out", "crop.zip"), "one bit")
     (tmp_path / "out/lmdb" / str(SIZE) / "data.mdb").unlink()
     events: list[object] = []
     assert run_made_up(tmp_path / "out", a, b, emit=events.append).packed == ("a_000", "b_000")
@@ -432,12 +432,11 @@ def test_twins_that_meet_one_damaged_result_are_both_mended(
     monkeypatch.setattr("talkmill.artifacts.local.COMPARED_BYTES", 0)
     a, b = write_sources(tmp_path / "in", "a.mp4", "b.mp4")
     b.write_bytes(a.read_bytes())
-    with served(tmp_path / "in") as site:
-        run_made_up(tmp_path / "out", f"{site}/a.mp4", f"{site}/b.mp4")
-        damage(stored(tmp_path / "out", "crop.mkv"), "one bit")
-        for manifest in (tmp_path / "out/work/landmarks").glob("*/manifest.json"):
-            manifest.unlink()
-        summary = run_made_up(tmp_path / "out", f"{site}/a.mp4", f"{site}/b.mp4", jobs=2)
+    run_made_up(tmp_path / "out", a, b)
+    damage(stored(tmp_path / "out", "crop.zip"), "one bit")
+    for manifest in (tmp_path / "out/work/landmarks").glob("*/manifest.json"):
+        manifest.unlink()
+    summary = run_made_up(tmp_path / "out", a, b, jobs=2)
     assert summary.packed == ("a_000", "b_000"), summary.rejected
 
 

@@ -14,6 +14,7 @@ from talkmill.api.crop.v1 import crop_pb2
 from talkmill.api.download.v1 import download_pb2
 from talkmill.api.split.v1 import split_pb2
 from talkmill.artifacts.artifact import Artifact
+from talkmill.region import Region
 from talkmill.stages.crop.messages import CropInputs, CropParameters
 from talkmill.stages.download.messages import DownloadInputs
 from talkmill.stages.errors import InvalidRequestError
@@ -26,7 +27,8 @@ ARTIFACT = Artifact("work-bucket", "matting/abc/alpha.mkv", "a" * 64, 12, "video
 
 
 def inputs() -> CropInputs:
-    return CropInputs(ARTIFACT, ARTIFACT, ARTIFACT, "25", CropParameters(128, 0.1, (0, 177, 64)))
+    region = Region(40, 0, 320, 240)
+    return CropInputs(ARTIFACT, ARTIFACT, ARTIFACT, region, ARTIFACT, "25", CropParameters(128, 0.1, (0, 177, 64)))
 
 
 def request() -> crop_pb2.CropVideoRequest:
@@ -61,6 +63,10 @@ def test_what_is_not_set_has_the_dataclass_default() -> None:
         ("alpha.size_bytes", lambda m: setattr(m.alpha, "size_bytes", -1)),
         ("face_track.bucket", lambda m: setattr(m.face_track, "bucket", "No_Bucket")),
         ("face_track", lambda m: m.ClearField("face_track")),
+        ("frame_table.key", lambda m: setattr(m.frame_table, "key", "")),
+        ("region", lambda m: m.ClearField("region")),
+        ("region", lambda m: setattr(m.region, "x", -1)),
+        ("region", lambda m: setattr(m.region, "height", 0)),
         ("rate", lambda m: m.ClearField("rate")),
         ("rate", lambda m: setattr(m, "rate", "25/0")),
         ("rate", lambda m: setattr(m, "rate", "1e9")),
@@ -105,7 +111,8 @@ def test_a_path_of_the_embedded_mode_cannot_travel() -> None:
 def test_measurements_keep_their_type(value: Any) -> None:
     outputs_type = METHODS["matting"].outputs
     message = METHODS["matting"].response().outputs
-    fill_message(ARTIFACT, message.alpha)
+    message.alpha.CopyFrom(to_message(ARTIFACT, type(message.alpha)))
+    message.region.CopyFrom(to_message(Region(0, 0, 1, 1), type(message.region)))
     message.measurements["it"].CopyFrom(measurement(value))
     found = from_message(type(message).FromString(message.SerializeToString()), outputs_type).measurements["it"]
     assert type(found) is type(value)
