@@ -59,8 +59,8 @@ def _length(frame_count: int, rate: Fraction) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """Sound without a gap: where it stands in time and in the file, in samples."""
+class Run:
+    """Sound without a gap, in samples: its place on the clock, in the file, and its length."""
 
     start: int
     offset: int
@@ -70,7 +70,7 @@ class _Run:
 class Sound:
     """Decoded sound of a source, on disk, in runs that stand where their stamps say."""
 
-    def __init__(self, path: Path, runs: Sequence[_Run]) -> None:
+    def __init__(self, path: Path, runs: Sequence[Run]) -> None:
         self._path, self._runs = path, tuple(runs)
 
     def cut(self, start_seconds: float, frame_count: int, rate: Fraction) -> SoundCut:
@@ -137,7 +137,7 @@ def read_sound(
     """
     if index.choice.sound is None:
         return None
-    runs: list[_Run] = []
+    runs: list[Run] = []
     with scratch.open("wb") as file:
         writer = _RunWriter(file, runs)
         for frame, time in _frames(path, index, windows):
@@ -186,7 +186,7 @@ def _frames(
 class _RunWriter:
     """Resamples frames to two channels of 16 kHz, one run after the other."""
 
-    def __init__(self, file: BinaryIO, runs: list[_Run]) -> None:
+    def __init__(self, file: BinaryIO, runs: list[Run]) -> None:
         self._file, self._runs = file, runs
         self._graph: Any = None
         self._kind: tuple[str, str, int] | None = None
@@ -230,7 +230,7 @@ class _RunWriter:
             return
         self._graph.push(None)
         self._pull()
-        self._runs.append(_Run(round(self._start * SAMPLE_RATE), self._offset, self._written))
+        self._runs.append(Run(round(self._start * SAMPLE_RATE), self._offset, self._written))
         self._offset += self._written
         self._graph = None
 

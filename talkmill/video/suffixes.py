@@ -19,6 +19,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "h264": (".h264", ".264", ".h26l", ".avc"),
     "hevc": (".hevc", ".h265", ".265"),
     "ivf": (".ivf",),
+    "obu": (".obu",),
     "nut": (".nut",),
     "mxf": (".mxf",),
     "dv": (".dv", ".dif"),

@@ -198,7 +198,9 @@ def test_a_range_outside_the_video_is_named(
     harness: StageHarness, split: SplitStage, sample: tuple[Path, SampleTruth]
 ) -> None:
     video = harness.put(sample[0], "video/mp4")
-    with pytest.raises(RangeOutsideError, match=r"no frame lies in 60 to 90 s, .* the last frame of the video stands at 3\.96 s"):
+    with pytest.raises(
+        RangeOutsideError, match=r"no frame lies in 60 to 90 s, .* the last frame of the video stands at 3\.96 s"
+    ):
         harness.run(split, SplitInputs(video, SplitParameters(ranges=(TimeRange(60, 90),))))
 
 

@@ -1,6 +1,7 @@
 import wave
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talkmill.sound.audio import SAMPLE_RATE, cut_audio, read_audio, write_wav
+from talkmill.sound.audio import SAMPLE_RATE, Run, Sound, read_sound, write_wav
+from talkmill.video.packets import index_packets
 
 
 def write_source(path: Path, samples: np.ndarray, rate: int) -> None:
@@ -31,10 +33,10 @@ def test_a_click_stays_where_it_is(tmp_path: Path, rate: int) -> None:
     samples = np.zeros(2 * rate, np.int16)
     samples[rate : rate + rate // 100] = 20_000
     write_source(tmp_path / "a.mkv", samples, rate)
-    found = read_audio(tmp_path / "a.mkv")
-    assert found is not None
-    loud = np.flatnonzero(np.abs(found[0].astype(int)) > 10_000)
-    assert abs(loud[0] / SAMPLE_RATE + found[1] - 1.0) < 0.002
+    sound = read_sound(tmp_path / "a.mkv", index_packets(tmp_path / "a.mkv"), tmp_path / "sound.raw")
+    assert sound is not None
+    loud = np.flatnonzero(np.abs(sound.cut(0.0, 50, Fraction(25)).samples.astype(int)) > 10_000)
+    assert abs(loud[0] / SAMPLE_RATE - 1.0) < 0.002
 
 
 def test_no_sound_is_none(tmp_path: Path) -> None:
@@ -44,7 +46,14 @@ def test_no_sound_is_none(tmp_path: Path) -> None:
         video.width = video.height = 32
         container.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
         container.mux(video.encode())
-    assert read_audio(path) is None
+    assert read_sound(path, index_packets(path), tmp_path / "sound.raw") is None
+
+
+def sound_of(folder: Path, samples: np.ndarray, first: float) -> Sound:
+    """Sound of two equal channels that begins at a time."""
+    path = folder / "known.raw"
+    path.write_bytes(np.repeat(samples.astype("<i2"), 2).tobytes())
+    return Sound(path, [Run(round(first * SAMPLE_RATE), 0, len(samples))])
 
 
 @given(
@@ -55,21 +64,21 @@ def test_no_sound_is_none(tmp_path: Path) -> None:
     st.sampled_from([Fraction(25), Fraction(30), Fraction(30000, 1001)]),
 )
 def test_a_cut_is_as_long_as_its_frames(count: int, first: float, start: float, frames: int, rate: Fraction) -> None:
-    samples = np.arange(count, dtype=np.int64).astype(np.int16)
-    cut, padded = cut_audio(samples, first, start, frames, rate)
-    assert len(cut) == round(frames / rate * SAMPLE_RATE)
-    assert 0 <= padded <= len(cut)
+    with TemporaryDirectory() as folder:
+        cut = sound_of(Path(folder), np.arange(count), first).cut(start, frames, rate)
+    assert len(cut.samples) == round(frames / rate * SAMPLE_RATE)
+    assert 0 <= cut.missing_count <= len(cut.samples)
 
 
-def test_a_cut_begins_at_its_frame() -> None:
-    samples = np.arange(16_000, dtype=np.int16)
-    cut, padded = cut_audio(samples, 0.25, 0.5, 5, Fraction(25))
-    assert cut[0] == 4000
-    assert padded == 0
-    cut, padded = cut_audio(samples, 0.5, 0.25, 25, Fraction(25))
-    assert cut[3999] == 0
-    assert cut[4001] == 1
-    assert padded == 4000
+def test_a_cut_begins_at_its_frame(tmp_path: Path) -> None:
+    samples = np.arange(16_000)
+    cut = sound_of(tmp_path, samples, 0.25).cut(0.5, 5, Fraction(25))
+    assert cut.samples[0] == 4000
+    assert cut.missing_count == 0
+    cut = sound_of(tmp_path, samples, 0.5).cut(0.25, 25, Fraction(25))
+    assert cut.samples[3999] == 0
+    assert cut.samples[4001] == 1
+    assert cut.missing_count == 4000
 
 
 def test_the_wav_is_sixteen_kilohertz_mono(tmp_path: Path) -> None:

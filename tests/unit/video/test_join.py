@@ -5,7 +5,7 @@ import av
 import numpy as np
 import pytest
 
-from talkmill.video.decode import read_images
+from talkmill.video.decode import read_video
 from talkmill.video.join import join_streams
 
 FRAMES = 50
@@ -43,7 +43,7 @@ def test_pictures_that_are_coded_out_of_order_are_all_joined(tmp_path: Path, suf
     picture, sound = with_b_frames(tmp_path / "picture.mp4"), with_tone(tmp_path / "sound.m4a")
     joined = tmp_path / f"joined{suffix}"
     join_streams(picture, sound, joined)
-    before = [float(image.mean()) for image in read_images(picture)]
-    after = [float(image.mean()) for image in read_images(joined)]
+    before = [float(image.mean()) for image in read_video(picture)]
+    after = [float(image.mean()) for image in read_video(joined)]
     assert len(before) == FRAMES
     assert after == before

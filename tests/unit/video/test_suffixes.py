@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from talkmill.video.container import ALLOWED_FORMATS, describe
-from talkmill.video.decode import read_images
+from talkmill.video.decode import read_video
 from talkmill.video.suffixes import SUFFIXES, VIDEO_SUFFIXES
 
 # Sound, pictures, subtitles, lists of other files.
-NO_VIDEO = {
+NO_VIDEO = {".aac", 
     ".m4a", ".m4b", ".isma", ".mka", ".ogg", ".mp3", ".mp2", ".m2a", ".mpa", ".flac", ".wav", ".wma", ".avif", ".heic",
     ".heif", ".mks", ".ism",
 }  # fmt: skip
@@ -69,5 +69,7 @@ def test_containers_of_cameras_and_broadcasters_are_read(tmp_path: Path, suffix:
             frame.pts, frame.time_base = number, Fraction(1, 25)
             container.mux(stream.encode(frame.reformat(format="yuv420p")))
         container.mux(stream.encode())
-    assert (describe(path).width, describe(path).height) == (width, height)
-    assert [float(image.mean()) for image in read_images(path)] == pytest.approx(greys, abs=4)
+    # PAL DV has pixels of 16:15.
+    shown = (768, 576) if codec == "dvvideo" else (width, height)
+    assert (describe(path).width, describe(path).height) == shown
+    assert [float(image.mean()) for image in read_video(path)] == pytest.approx(greys, abs=4)

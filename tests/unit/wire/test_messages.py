@@ -111,8 +111,8 @@ def test_a_path_of_the_embedded_mode_cannot_travel() -> None:
 def test_measurements_keep_their_type(value: Any) -> None:
     outputs_type = METHODS["matting"].outputs
     message = METHODS["matting"].response().outputs
-    message.alpha.CopyFrom(to_message(ARTIFACT, type(message.alpha)))
-    message.region.CopyFrom(to_message(Region(0, 0, 1, 1), type(message.region)))
+    fill_message(ARTIFACT, message.alpha)
+    fill_message(Region(0, 0, 1, 1), message.region)
     message.measurements["it"].CopyFrom(measurement(value))
     found = from_message(type(message).FromString(message.SerializeToString()), outputs_type).measurements["it"]
     assert type(found) is type(value)
