@@ -13,8 +13,8 @@ from talkmill.video.decode import read_video
 from talkmill.video.suffixes import SUFFIXES, VIDEO_SUFFIXES
 
 # Sound, pictures, subtitles, lists of other files.
-NO_VIDEO = {".aac", 
-    ".m4a", ".m4b", ".isma", ".mka", ".ogg", ".mp3", ".mp2", ".m2a", ".mpa", ".flac", ".wav", ".wma", ".avif", ".heic",
+NO_VIDEO = {
+    ".aac", ".m4a", ".m4b", ".isma", ".mka", ".ogg", ".mp3", ".mp2", ".m2a", ".mpa", ".flac", ".wav", ".wma", ".avif", ".heic",
     ".heif", ".mks", ".ism",
 }  # fmt: skip
 
