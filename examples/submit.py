@@ -2,7 +2,7 @@
 
     python examples/submit.py video.mp4 data_set [SERVER]
 
-Needs the generated API (`pip install talkmill`, or `make protos` from protos/) and no credentials of the store.
+Needs the generated API (talkmill installed, or `make protos` from protos/) and no credentials of the store.
 """
 
 import hashlib

@@ -149,6 +149,13 @@ def test_every_error_and_every_model_is_documented() -> None:
     assert all(f"| {model} |" in models for model in catalogue())
 
 
+def test_every_page_is_on_the_site() -> None:
+    """`make docs` refuses a page that mkdocs.yml does not name; this says so without mkdocs."""
+    named = set(re.findall(r"^ *- (?:.*: )?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    assert pages - named == set()
+
+
 def test_no_link_is_broken() -> None:
     assert broken_links() == []
 
