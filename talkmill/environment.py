@@ -26,7 +26,6 @@ def quiet_libraries() -> None:
     """
     # The fits solve many small systems: a second BLAS thread makes them slower.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("SVT_LOG", "1")
     # ONNX Runtime's published builds tell Microsoft how they are used unless this is set (its Privacy.md).
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
