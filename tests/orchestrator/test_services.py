@@ -154,7 +154,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(split: Served, store_settings: S
     outcome = split.call(SplitInputs(source), "bomb")
     assert isinstance(outcome, Failed)
     assert outcome.error.reason == "VIDEO_TOO_LARGE"
-    assert "8192x8192" in str(outcome.error)
+    assert "more than 33177600 pixels" in str(outcome.error)
 
 
 def test_a_model_that_is_not_there_is_named(
