@@ -119,7 +119,7 @@ class DatasetManifest:
             IDENTITY: "float32 (100,)",
             VALID: "uint8 (N,)",
             CONFIDENCE: "float32 (N,)",
-            "frame": f"JPEG quality {JPEG_QUALITY} 4:4:4",
+            "frame": f"JPEG quality {JPEG_QUALITY} 4:4:4, or PNG",
         }
     )
     damaged: dict[str, str] = field(default_factory=dict)

@@ -177,7 +177,7 @@ class Dataset(Mapping[str, Clip]):
         return _meta(name, self._values(name, META)[0])
 
     def frame(self, name: str, index: SupportsIndex) -> bytes:
-        """Return a frame as it is stored: a JPEG of size x size.
+        """Return a frame as it is stored: a JPEG or PNG of size x size.
 
         Raises:
             IndexError: The clip has no such frame.
@@ -195,7 +195,7 @@ class Dataset(Mapping[str, Clip]):
         Raises:
             IndexError: The clip has no such frame.
             TypeError: The index is no integer.
-            DatasetError: The frame is no JPEG; else see `dataset[name]`.
+            DatasetError: The frame is neither JPEG nor PNG; else see `dataset[name]`.
         """
         index = as_index(index)
         try:
@@ -206,7 +206,7 @@ class Dataset(Mapping[str, Clip]):
             raise DatasetError(f"{name}: frame {index} is nothing that decodes: {error}") from error
 
     def frames(self, name: str) -> Iterator[bytes]:
-        """Yield a clip's frames in order, as they are stored: JPEG.
+        """Yield a clip's frames in order, as they are stored: JPEG or PNG.
 
         Raises:
             DatasetError: See `dataset[name]`.

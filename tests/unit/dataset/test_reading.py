@@ -490,3 +490,15 @@ def test_the_example_reads_a_set_with_pytorch(folder: Path) -> None:
     assert lines[0] == str({"image": (8, 3, SIZE, SIZE), "condition": (8, 7), "keypoint": (8, 68, 2)})
     assert lines[1] == str({"image": (5, 3, SIZE, SIZE), "condition": (5, 7), "keypoint": (5, 68, 2)})
     assert process.stderr == ""
+
+
+def test_a_set_of_png_gives_the_pixels_that_were_written(tmp_path: Path) -> None:
+    pictures = [np.random.default_rng(seed).integers(0, 256, (SIZE, SIZE, 3), np.uint8) for seed in range(3)]
+    with DatasetWriter(tmp_path, SIZE) as writer:
+        coded = [cv2.imencode(".png", picture[..., ::-1])[1].tobytes() for picture in pictures]
+        writer.add("a_000", "train", "x", iter(coded), arrays(3), {})
+    with Dataset(tmp_path) as dataset:
+        dataset.verify()
+        assert list(dataset.frames("a_000")) == coded
+        assert all(np.array_equal(*pair) for pair in zip(dataset.images("a_000"), pictures, strict=True))
+        assert "PNG" in dataset.manifest.layout["frame"]
