@@ -38,7 +38,7 @@ from talkmill.stages.contract import Stage
 from talkmill.stages.harness import StageHarness
 from talkmill.stages.pack.messages import PackedClip, encode_clips
 from talkmill.video.clip import read_clip
-from talkmill.video.decode import read_grey_frames
+from talkmill.video.decode import read_grey_frames, read_video
 from talkmill.video.frame_table import FrameTable
 from talkmill.video.images import read_images
 
@@ -170,7 +170,7 @@ class StageBench:
             self.watch.start()
             of_source.outputs[node.name] = self._run(node.name, node.request(of_source, self._parameters))
         clip = of_source.outputs[CLIPS_FROM].clips[0]
-        self._keep(CLIPS_FROM, clip.frame_count, [of_source.outputs["download"].source])
+        self._keep(CLIPS_FROM, clip.frame_count, [read_video(self.path(of_source.outputs["download"].source))])
         progress = ClipProgress(clip, of_source.outputs)
         for node in nodes_of("clip"):
             self.watch.start()
