@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +55,7 @@ def import_deep3d(
     ],
 ) -> int:
     """Export Deep3DFaceRecon's regressor to ONNX and compare it with torch."""
-    # torch is slow to load.
+    _check_torch()
     from talkmill.models.export import deep3d
 
     for file in (checkpoint, landmarks_3d):
@@ -73,6 +74,7 @@ def import_modnet(
     checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="A .ckpt of github.com/ZHKKKe/MODNet.")],
 ) -> int:
     """Export MODNet to ONNX and compare it with torch."""
+    _check_torch()
     from talkmill.models.export import modnet
 
     if not checkpoint.is_file():
@@ -87,11 +89,18 @@ def import_fan(
     ],
 ) -> int:
     """Export 2D-FAN-4 to ONNX and compare it with torch."""
+    _check_torch()
     from talkmill.models.export import fan
 
     if not checkpoint.is_file():
         raise CommandError(f"{checkpoint} is not a file; it comes from github.com/1adrianb/face-alignment")
     return _export("fan-2d4", lambda target: fan.build(checkpoint, target), (checkpoint,), "--landmarks fan-2d4")
+
+
+def _check_torch() -> None:
+    """Refuse what needs torch where it is not installed; it takes seconds to load."""
+    if find_spec("torch") is None:
+        raise CommandError("this model is exported by torch, which is not installed; install talkmill[import]")
 
 
 def _export(model_id: str, build: Callable[[Path], float], files: tuple[Path, ...], option: str) -> int:

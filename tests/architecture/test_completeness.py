@@ -174,7 +174,7 @@ def imports(path: Path) -> set[str]:
     ("package", "allowed"),
     [
         ("yt_dlp", "talkmill/stages/download/"),
-        ("torch", ("talkmill/models/export/", "talkmill/fitting/", "talkmill/stages/fine_fit/", "benchmarks/")),
+        ("torch", ("talkmill/models/export/", "benchmarks/")),
         ("lmdb", "talkmill/dataset/"),
         ("onnxruntime", ""),
     ],

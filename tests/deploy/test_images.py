@@ -25,9 +25,10 @@ ENTRY = {
     "model_fetch": ("services.model_fetch",),
     "smoke": ("talkmill.smoke",),
 }
+# Imported where a setting or a command asks for it alone, and refused with a clear error where it is not installed: 180
+# MB, and several gigabytes with CUDA.
+OPTIONAL = {"openvino", "torch"}
 # Needed without an import: by a name in a URL, as a program, as a plug-in, or as the code that was generated.
-# Imported where a setting asks for it alone, and refused with a clear error where it is not installed (180 MB).
-OPTIONAL = {"openvino"}
 NOT_IMPORTED = {"psycopg", "pip", "googleapis-common-protos", "protobuf", "grpcio-status"}
 ONNX_RUNTIME = {"onnxruntime"}
 # Groups of packages that no image installs.

@@ -2,7 +2,9 @@
 
 import io
 import pickle
+import sys
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +161,17 @@ def test_the_aligned_crop_is_where_the_matrix_says() -> None:
     y, x = np.argwhere(crop[0] > 0.5 * crop[0].max()).mean(0)
     expected = alignment.crop_from_image @ [301.5, 201.5, 1]
     assert (x, y) == pytest.approx(expected[:2], abs=1.0)
+
+
+@pytest.mark.parametrize("command", [imports.import_modnet, imports.import_fan])
+def test_a_checkpoint_without_torch_is_refused(
+    command: Callable[[Path], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch is not in the default install; a module that is None is not there."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (tmp_path / "network.ckpt").write_bytes(b"")
+    with pytest.raises(CommandError, match=r"install talkmill\[import\]"):
+        command(tmp_path / "network.ckpt")
 
 
 def test_other_checkpoints_are_refused(checkpoint: Path, tmp_path: Path) -> None:
