@@ -23,8 +23,9 @@ HLG_WHITE = 0.26496256
 KNEE = 0.85
 # The brightest light that the roll-off still tells apart, in diffuse whites (1000 cd/m2).
 PEAK = 1000 / REFERENCE_WHITE
-# Points a side of the table: with tetrahedral interpolation no level is off by more than one (tests).
-TABLE_SIDE = 65
+# Points a side of the table. Skin is exact; the weakest channel of a saturated green is off by 1.5 levels, with 65 points by
+# 2.9, with 33 by 6.3.
+TABLE_SIDE = 97
 
 # Chromaticities x, y of red, green, blue and white. Sources: ITU-R BT.709-6, BT.2020-2; SMPTE EG 432-1, RP 431-2.
 _D65, _DCI_WHITE = (0.3127, 0.3290), (0.314, 0.351)
@@ -146,6 +147,7 @@ def _cube_file(mapping: ColourMapping) -> Path:
     table = mapping.apply(np.stack([red, green, blue], axis=-1)).reshape(-1, 3)
     folder = Path(tempfile.mkdtemp(prefix="talkmill-colour-"))
     path = folder / f"{mapping.primaries}_{mapping.transfer}.cube"
-    rows = "\n".join(f"{r:.6f} {g:.6f} {b:.6f}" for r, g, b in table)
-    path.write_text(f"LUT_3D_SIZE {TABLE_SIDE}\n{rows}\n", encoding="ascii")
+    with path.open("w", encoding="ascii") as file:
+        file.write(f"LUT_3D_SIZE {TABLE_SIDE}\n")
+        np.savetxt(file, table, fmt="%.5f")
     return path
