@@ -432,11 +432,12 @@ def test_twins_that_meet_one_damaged_result_are_both_mended(
     monkeypatch.setattr("talkmill.artifacts.local.COMPARED_BYTES", 0)
     a, b = write_sources(tmp_path / "in", "a.mp4", "b.mp4")
     b.write_bytes(a.read_bytes())
-    run_made_up(tmp_path / "out", a, b)
-    damage(stored(tmp_path / "out", "crop.zip"), "one bit")
-    for manifest in (tmp_path / "out/work/landmarks").glob("*/manifest.json"):
-        manifest.unlink()
-    summary = run_made_up(tmp_path / "out", a, b, jobs=2)
+    with served(tmp_path / "in") as site:
+        run_made_up(tmp_path / "out", f"{site}/a.mp4", f"{site}/b.mp4")
+        damage(stored(tmp_path / "out", "crop.zip"), "one bit")
+        for manifest in (tmp_path / "out/work/landmarks").glob("*/manifest.json"):
+            manifest.unlink()
+        summary = run_made_up(tmp_path / "out", f"{site}/a.mp4", f"{site}/b.mp4", jobs=2)
     assert summary.packed == ("a_000", "b_000"), summary.rejected
 
 
