@@ -22,10 +22,12 @@ from talkmill.stages.errors import (
     DownloadRefusedError,
     FaceTooSmallError,
     FrameContractError,
+    GeoBlockedError,
     InputMissingError,
     LandmarksInvalidError,
     NoFaceError,
     RangeOutsideError,
+    VideoRemovedError,
 )
 from talkmill.stages.harness import StageHarness
 from talkmill.stages.landmarks.messages import LandmarksInputs
@@ -33,7 +35,7 @@ from talkmill.stages.landmarks.stage import LandmarksStage
 from talkmill.stages.matting.messages import MattingInputs
 from talkmill.stages.matting.stage import MattingStage
 from talkmill.stages.records import CropGeometry, FaceTrack
-from talkmill.stages.split.messages import SplitInputs, SplitParameters, TimeRange
+from talkmill.stages.split.messages import CutClip, SplitInputs, SplitOutputs, SplitParameters, TimeRange
 from talkmill.stages.split.stage import SplitStage
 from talkmill.video.clip import read_clip
 from talkmill.video.decode import read_video
@@ -57,11 +59,11 @@ def sample_frames(sample: tuple[Path, SampleTruth]) -> list[np.ndarray]:
     return [frame for _, frame in zip(range(40), read_video(sample[0]), strict=False)]
 
 
-def run_split(harness: StageHarness, split: SplitStage, path: Path, **parameters: object) -> object:
+def run_split(harness: StageHarness, split: SplitStage, path: Path, **parameters: object) -> SplitOutputs:
     return harness.run(split, SplitInputs(harness.put(path, "video/mp4"), SplitParameters(**parameters))).outputs
 
 
-def frames_of(harness: StageHarness, clip: object) -> list[np.ndarray]:
+def frames_of(harness: StageHarness, clip: CutClip) -> list[np.ndarray]:
     table = FrameTable.load(harness.store.fetch(clip.frame_table))
     return list(read_clip(harness.store.fetch(clip.video), table))
 
@@ -260,6 +262,8 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.startswith("/refused"):
             self.send_error(403)
+        elif self.path.startswith("/blocked"):
+            self.send_error(451)
         elif self.path.startswith("/busy"):
             self.send_error(503)
         elif self.path.startswith("/short"):
@@ -300,8 +304,9 @@ def test_a_file_on_the_web_is_downloaded(
 @pytest.mark.parametrize(
     ("name", "kind", "words"),
     [
-        ("missing.mp4", DownloadRefusedError, "answers 404"),
+        ("missing.mp4", VideoRemovedError, "answers 404"),
         ("refused.mp4", DownloadRefusedError, "answers 403"),
+        ("blocked.mp4", GeoBlockedError, "answers 451"),
         ("busy.mp4", DownloadFailedError, "answers 503"),
         ("short.mp4", DownloadFailedError, "broke after 10 of 1000 bytes"),
         ("page.html", DownloadRefusedError, "a page without a video"),

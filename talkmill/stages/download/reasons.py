@@ -61,6 +61,12 @@ _MEDIA: tuple[tuple[str, type[StageError]], ...] = (
     (r"file:// urls are disabled", DownloadRefusedError),
     (r"(unable to download video data|\[download\] got error): http error 4(03|04|10)", FormatMissingError),
 )
+_ANSWERS: dict[int, type[StageError]] = {
+    404: VideoRemovedError,
+    410: VideoRemovedError,
+    429: RateLimitedError,
+    451: GeoBlockedError,
+}
 
 
 def error_of(address: str, error: BaseException) -> StageError:
@@ -90,6 +96,14 @@ def retry_after_seconds(error: BaseException) -> float | None:
     return None
 
 
+def error_of_status(status: int) -> type[StageError] | None:
+    """Return the error that an HTTP status stands for; None for a "no" without a reason of its own."""
+    if status in (408, 425) or status >= 500:
+        # "Not now": it may pass.
+        return DownloadFailedError
+    return _ANSWERS.get(status)
+
+
 def _by_type(error: BaseException) -> type[StageError] | None:
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -97,17 +111,10 @@ def _by_type(error: BaseException) -> type[StageError] | None:
         if isinstance(cause, GeoRestrictedError):
             return GeoBlockedError
         if isinstance(cause, HTTPError):
-            return {404: VideoRemovedError, 410: VideoRemovedError, 429: RateLimitedError, 451: GeoBlockedError}.get(
-                cause.status, DownloadFailedError if cause.redirect_loop or _passing(cause.status) else None
-            )
+            return DownloadFailedError if cause.redirect_loop else error_of_status(cause.status)
         if isinstance(cause, RequestError | ContentTooShortError | UnavailableVideoError | TimeoutError):
             return DownloadFailedError
     return None
-
-
-def _passing(status: int) -> bool:
-    """Whether an HTTP status means "not now"."""
-    return status in (408, 425) or status >= 500
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

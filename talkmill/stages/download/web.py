@@ -13,12 +13,11 @@ from urllib.parse import urlsplit
 from talkmill.stages.contract import StageContext
 from talkmill.stages.download.network import AddressPolicy, GuardedProxy
 from talkmill.stages.download.page import PageOptions, fetch_page, shown_address
+from talkmill.stages.download.reasons import error_of_status
 from talkmill.stages.errors import (
     DownloadFailedError,
     DownloadRefusedError,
-    RateLimitedError,
     StageError,
-    VideoRemovedError,
     VideoTooLargeError,
 )
 
@@ -44,8 +43,6 @@ _NAMING_TYPES = frozenset(
 _NAMING_HEAD = re.compile(rb"#EXTM3U|(\xef\xbb\xbf)?\s*<[?!A-Za-z]")
 # Some servers refuse clients without a name.
 USER_AGENT = "talkmill"
-# HTTP answers with a reason of their own; of the others, 408, 425 and 5xx mean "not now", every other 4xx "no".
-_ANSWERS: dict[int, type[StageError]] = {404: VideoRemovedError, 410: VideoRemovedError, 429: RateLimitedError}
 
 
 class Fetched(NamedTuple):
@@ -174,16 +171,12 @@ def fetch_url(address: str, max_height: int, budget: "_Budget", proxy: str | Non
     except urllib.error.HTTPError as error:
         message = f"{shown_address(address)} answers {error.code} {error.reason}"
         error.close()
-        raise _ANSWERS.get(error.code, _other(error.code))(message) from error
+        raise (error_of_status(error.code) or DownloadRefusedError)(message) from error
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
         raise DownloadFailedError(
             f"{shown_address(address)} cannot be read: {getattr(error, 'reason', error)}"
         ) from error
     return _from_page(address, max_height, budget, proxy)
-
-
-def _other(status: int) -> type[StageError]:
-    return DownloadFailedError if status in (408, 425) or status >= 500 else DownloadRefusedError
 
 
 def _names_a_video(content_type: str, head: bytes) -> bool:
