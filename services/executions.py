@@ -37,11 +37,11 @@ class Work:
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
-class Executions:
+class ExecutionPool:
     """Runs at most so many executions at a time, and refuses at once what would have to wait."""
 
     def __init__(self, slots: int, linger_seconds: float) -> None:
-        """Create the executions of a process.
+        """Create the pool of a process.
 
         Args:
             slots: Executions at a time.

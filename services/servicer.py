@@ -10,7 +10,7 @@ import grpc
 import structlog
 from google.protobuf.message import Message
 
-from services.executions import Executions, Report, Work
+from services.executions import ExecutionPool, Report, Work
 from talkmill.api.common.v1.common_pb2 import ExecutionContext, Progress
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.store import Store
@@ -41,7 +41,7 @@ class StageServicer:
         store: Store,
         buckets: Mapping[str, str],
         scratch: Path,
-        executions: Executions,
+        executions: ExecutionPool,
     ) -> None:
         """Create the servicer.
 

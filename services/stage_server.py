@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 import structlog
 
-from services.executions import Executions
+from services.executions import ExecutionPool
 from services.process import Built
 from services.servicer import StageServicer
 from services.settings import StageServerSettings
@@ -62,7 +62,7 @@ async def _serve(
     stage_for, first = build()
     metrics.begin_at_zero(method.stage, error_kinds())
     observer.observe(metrics.InferenceMetrics(method.stage))
-    executions = Executions(settings.slots, settings.linger_seconds)
+    executions = ExecutionPool(settings.slots, settings.linger_seconds)
     buckets = {"work": settings.store.work_bucket, "dataset": settings.store.dataset_bucket}
     servicer = StageServicer(method, stage_for, store, buckets, scratch, executions)
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deploy.local.cluster import Cluster
-from services.executions import Executions
+from services.executions import ExecutionPool
 from services.servicer import StageServicer
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.artifacts.local import LocalStore
@@ -130,7 +130,7 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[grpc.Channel]:
         def add(server: Any) -> list[str]:
             for name, method in METHODS.items():
                 stage = Always(name, method.outputs)
-                servicer = StageServicer(method, lambda inputs, s=stage: s, store, buckets, folder, Executions(8, 1))
+                servicer = StageServicer(method, lambda inputs, s=stage: s, store, buckets, folder, ExecutionPool(8, 1))
                 server.add_generic_rpc_handlers((servicer.handler(),))
             return [method.service for method in METHODS.values()]
 
