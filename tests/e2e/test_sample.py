@@ -10,7 +10,7 @@ import lmdb
 import numpy as np
 import pytest
 
-from talkmill.dataset.reader import read_clip, verify
+from talkmill.dataset.reader import Clip, read_clip, verify
 from talkmill.geometry.transforms import apply
 from talkmill.landmarks.points import INNER, outer_eye_distance
 from talkmill.sample import FACE_CENTRE, FRAME_COUNT, MOUTH_HERTZ, RATE
@@ -21,7 +21,7 @@ CLIP = "sample_000"
 
 
 @pytest.fixture(scope="module")
-def clip(dataset: Path) -> object:
+def clip(dataset: Path) -> Clip:
     return read_clip(dataset / "lmdb/512", CLIP)
 
 
@@ -35,7 +35,7 @@ def test_the_folder_holds_what_the_readme_says(dataset: Path) -> None:
     verify(dataset / "lmdb/512")
 
 
-def test_frames_sound_and_values_have_one_length(dataset: Path, clip: object) -> None:
+def test_frames_sound_and_values_have_one_length(dataset: Path, clip: Clip) -> None:
     assert clip.entry.frame_count == FRAME_COUNT
     assert clip.arrays.valid.all()
     with wave.open(str(dataset / f"audio/{CLIP}.wav")) as sound:
@@ -50,12 +50,12 @@ def test_clicks_stay_in_step(dataset: Path, sample: Sample) -> None:
     assert np.allclose(onsets, sample[1].click_seconds, atol=0.005)
 
 
-def image_points(dataset: Path, clip: object) -> np.ndarray:
+def image_points(dataset: Path, clip: Clip) -> np.ndarray:
     (geometry,) = (dataset / "work/crop").glob("*/geometry.npz")
     return apply(CropGeometry.load(geometry).image_from_crop, clip.arrays.keypoint)
 
 
-def test_landmarks_follow_the_known_motion(dataset: Path, clip: object, sample: Sample) -> None:
+def test_landmarks_follow_the_known_motion(dataset: Path, clip: Clip, sample: Sample) -> None:
     truth = sample[1]
     nose = slice(27, 36)
     found = image_points(dataset, clip)[:, nose].mean(1)
@@ -67,7 +67,7 @@ def test_landmarks_follow_the_known_motion(dataset: Path, clip: object, sample: 
     assert np.linalg.norm(found - expected, axis=1).mean() / eyes < 0.02
 
 
-def test_the_mouth_opens_in_phase(clip: object, sample: Sample) -> None:
+def test_the_mouth_opens_in_phase(clip: Clip, sample: Sample) -> None:
     points = clip.arrays.keypoint
     opening = np.linalg.norm(points[:, 62] - points[:, 66], axis=1) / outer_eye_distance(points)
     # 100 frames hold a whole number of periods: the phase at the mouth's frequency is that of one Fourier coefficient.
@@ -79,7 +79,7 @@ def test_the_mouth_opens_in_phase(clip: object, sample: Sample) -> None:
     assert 2 * abs(found) ** 2 / FRAME_COUNT > 0.5 * ((opening - opening.mean()) ** 2).sum()
 
 
-def test_roll_of_the_fit_follows_the_known_motion(clip: object, sample: Sample) -> None:
+def test_roll_of_the_fit_follows_the_known_motion(clip: Clip, sample: Sample) -> None:
     matrices = sample[1].frame_from_portrait
     turned = np.degrees(np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0]))
     # The picture turns clockwise where psi rises (docs/images/coordinates.png); condition holds -psi.
@@ -88,7 +88,7 @@ def test_roll_of_the_fit_follows_the_known_motion(clip: object, sample: Sample) 
     assert slope == pytest.approx(-1, abs=0.15)
 
 
-def test_the_fit_lies_in_the_range_that_trainers_expect(clip: object) -> None:
+def test_the_fit_lies_in_the_range_that_trainers_expect(clip: Clip) -> None:
     condition = clip.arrays.condition
     assert (condition[:, 5] > -11).all() and (condition[:, 5] < -5).all()
     assert 800 < condition[0, 6] < 1800
@@ -121,7 +121,7 @@ def test_the_report_tells_measures_times_and_models(dataset: Path) -> None:
     assert stages["crop"]["measurements"]["sharpness_ratio"] > 0.9
 
 
-def test_meta_names_source_person_basis_and_camera(clip: object) -> None:
+def test_meta_names_source_person_basis_and_camera(clip: Clip) -> None:
     meta = clip.meta
     assert meta["person"] == "EileenCollins"
     assert meta["source"]["original_name"] == "sample.mp4"
@@ -184,6 +184,6 @@ def test_inspect_and_verify(talkmill: Cli, dataset: Path) -> None:
     assert "1 clip, 100 frames: whole" in talkmill("dataset", "verify", dataset).stdout
 
 
-def test_inner_points_are_inside_the_picture(clip: object) -> None:
+def test_inner_points_are_inside_the_picture(clip: Clip) -> None:
     inner = clip.arrays.keypoint[:, INNER]
     assert (inner > 0).all() and (inner < 511).all()

@@ -3,7 +3,7 @@
 import http.server
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import ClassVar
@@ -110,9 +110,9 @@ def test_a_redirect_to_a_private_address_is_refused(site: tuple[str, list[str]],
     assert site[1] == ["/away.mp4"]
 
 
-def test_https_is_checked_too(context: StageContext, free_port: object) -> None:
+def test_https_is_checked_too(context: StageContext, free_port: Callable[[], int]) -> None:
     with pytest.raises(DownloadRefusedError, match="not a public address"):
-        GuardedWeb(NOTHING, WebLimits()).fetch(f"https://127.0.0.1:{free_port()}/video.mp4", 1080, context)  # type: ignore[operator]
+        GuardedWeb(NOTHING, WebLimits()).fetch(f"https://127.0.0.1:{free_port()}/video.mp4", 1080, context)
 
 
 @pytest.mark.parametrize("path", ["/sized.mp4", "/endless.mp4"])
@@ -123,9 +123,9 @@ def test_too_many_bytes_are_refused_announced_or_not(
         GuardedWeb(LOOPBACK, WebLimits(max_bytes=50_000)).fetch(site[0] + path, 1080, context)
 
 
-def test_a_site_that_is_away_is_a_failure_that_may_pass(context: StageContext, free_port: object) -> None:
+def test_a_site_that_is_away_is_a_failure_that_may_pass(context: StageContext, free_port: Callable[[], int]) -> None:
     with pytest.raises(DownloadFailedError):
-        GuardedWeb(LOOPBACK, WebLimits()).fetch(f"http://127.0.0.1:{free_port()}/video.mp4", 1080, context)  # type: ignore[operator]
+        GuardedWeb(LOOPBACK, WebLimits()).fetch(f"http://127.0.0.1:{free_port()}/video.mp4", 1080, context)
 
 
 def test_yt_dlp_goes_through_the_proxy(

@@ -1,11 +1,13 @@
 """The truth itself: the made-up clips, checked with OpenCV."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from benchmarks.scenes.measure import kept_amplitude
-from benchmarks.scenes.render import Look, _Painter, irradiance, render
+from benchmarks.scenes.render import HAND, Look, _Painter, irradiance, render
 from benchmarks.scenes.scene import Scene, make_scene
 from talkmill.models.repository import ModelRepository
 from talkmill.morphable.model import MorphableModel
@@ -68,14 +70,25 @@ def test_the_picture_shows_skin_where_opencv_says(scene: Scene) -> None:
     assert np.median(np.abs(found - expected)) < 0.03
 
 
-def test_occlusion_and_blur_change_the_picture(scene: Scene) -> None:
-    plain, hidden, blurred = (
-        next(iter(render(scene, look))).astype(int)
-        for look in (Look(size=128), Look(size=128, occluded=True), Look(size=128, blurred=True))
-    )
+def test_a_hand_hides_what_is_behind_it_and_nothing_else(scene: Scene) -> None:
+    plain, hidden = (next(iter(render(scene, Look(size=128, occluded=hand)))).astype(int) for hand in (False, True))
     assert plain.shape == (128, 128, 3)
-    assert np.abs(plain - hidden).max() > 30
-    assert np.abs(plain - blurred).max() > 5
+    changed = (plain != hidden).any(-1)
+    # An ellipse of semi-axes 128 / 16 and 128 / 9, part of it outside the picture at first.
+    assert 0.4 < changed.sum() / (np.pi * 128 / 16 * 128 / 9) < 1.1
+    assert np.allclose(np.median(hidden[changed], axis=0), HAND * 255, atol=3)
+
+
+def test_motion_blurs_along_itself(scene: Scene) -> None:
+    sideways = replace(scene, translation=scene.translation + np.outer(np.arange(3) - 1, [0.3, 0, 0]))
+    sharp, blurred = (list(render(sideways, Look(size=128, blurred=blur)))[1].astype(int) for blur in (False, True))
+    face = np.s_[20:100, 40:90]
+
+    def kept(axis: int) -> float:
+        return float(np.abs(np.diff(blurred[face], axis=axis)).mean() / np.abs(np.diff(sharp[face], axis=axis)).mean())
+
+    assert kept(1) < 0.75
+    assert kept(1) < kept(0) - 0.1
 
 
 def test_an_amplitude_is_measured() -> None:

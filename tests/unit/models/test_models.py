@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from talkmill.models.sources import SourceError, obtain
 from talkmill.stages.errors import ModelUnavailableError
 
 CONTENT = b"weights"
+
+UseEntry = Callable[[ModelEntry], None]
 
 
 def entry(**changes: object) -> ModelEntry:
@@ -38,14 +41,14 @@ def mirror(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def use_entry(monkeypatch: pytest.MonkeyPatch) -> object:
+def use_entry(monkeypatch: pytest.MonkeyPatch) -> UseEntry:
     def use(value: ModelEntry) -> None:
         monkeypatch.setattr(repository_module, "find", lambda model_id, role=None: value)
 
     return use
 
 
-def test_a_model_is_fetched_checked_and_found(tmp_path: Path, mirror: Path, use_entry: object) -> None:
+def test_a_model_is_fetched_checked_and_found(tmp_path: Path, mirror: Path, use_entry: UseEntry) -> None:
     use_entry(entry())
     lines: list[str] = []
     models = ModelRepository(tmp_path / "models", mirror, lines.append)
@@ -58,7 +61,7 @@ def test_a_model_is_fetched_checked_and_found(tmp_path: Path, mirror: Path, use_
     models.verify("m")
 
 
-def test_a_wrong_hash_is_refused(tmp_path: Path, mirror: Path, use_entry: object) -> None:
+def test_a_wrong_hash_is_refused(tmp_path: Path, mirror: Path, use_entry: UseEntry) -> None:
     use_entry(entry())
     (mirror / "models/m.bin").write_bytes(b"WEIGHTS")
     with pytest.raises(ModelError, match=r"m\.bin could not be had\. mirror.*is not"):
@@ -66,7 +69,7 @@ def test_a_wrong_hash_is_refused(tmp_path: Path, mirror: Path, use_entry: object
     assert not list((tmp_path / "models").iterdir())
 
 
-def test_a_model_that_changed_is_found(tmp_path: Path, mirror: Path, use_entry: object) -> None:
+def test_a_model_that_changed_is_found(tmp_path: Path, mirror: Path, use_entry: UseEntry) -> None:
     use_entry(entry())
     models = ModelRepository(tmp_path / "models", mirror)
     models.fetch("m").path.write_bytes(b"changed")
@@ -80,7 +83,9 @@ def flip_one_byte(path: Path) -> None:
     path.write_bytes(content)
 
 
-def test_a_damaged_model_is_fetched_again_before_it_is_loaded(tmp_path: Path, mirror: Path, use_entry: object) -> None:
+def test_a_damaged_model_is_fetched_again_before_it_is_loaded(
+    tmp_path: Path, mirror: Path, use_entry: UseEntry
+) -> None:
     use_entry(entry())
     lines: list[str] = []
     models = ModelRepository(tmp_path / "models", mirror, lines.append)
@@ -89,7 +94,7 @@ def test_a_damaged_model_is_fetched_again_before_it_is_loaded(tmp_path: Path, mi
     assert "model m is damaged" in lines[1]
 
 
-def test_a_damaged_model_of_the_user_is_refused(tmp_path: Path, use_entry: object) -> None:
+def test_a_damaged_model_of_the_user_is_refused(tmp_path: Path, use_entry: UseEntry) -> None:
     use_entry(entry(import_by="talkmill models import m --from DIR", files=()))
     models = ModelRepository(tmp_path / "models", None)
     flip_one_byte(models.adopt("m", lambda target: {str(target.write_bytes(CONTENT)): ""}).path)
@@ -98,7 +103,7 @@ def test_a_damaged_model_of_the_user_is_refused(tmp_path: Path, use_entry: objec
 
 
 def test_a_served_stage_refuses_a_damaged_model(
-    tmp_path: Path, mirror: Path, use_entry: object, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, mirror: Path, use_entry: UseEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_entry(entry())
     monkeypatch.setattr(stage_models, "find", lambda model_id: entry())
@@ -110,7 +115,7 @@ def test_a_served_stage_refuses_a_damaged_model(
         stage_models.installed(settings, "m")
 
 
-def test_other_terms_need_consent(tmp_path: Path, mirror: Path, use_entry: object) -> None:
+def test_other_terms_need_consent(tmp_path: Path, mirror: Path, use_entry: UseEntry) -> None:
     use_entry(entry(permissive=False, licence="GPL-3.0"))
     models = ModelRepository(tmp_path / "models", mirror)
     with pytest.raises(ModelError, match="--accept-licence"):
@@ -121,7 +126,7 @@ def test_other_terms_need_consent(tmp_path: Path, mirror: Path, use_entry: objec
     assert models.ensure("m", "matting") == model
 
 
-def test_every_source_that_failed_is_named(tmp_path: Path, use_entry: object) -> None:
+def test_every_source_that_failed_is_named(tmp_path: Path, use_entry: UseEntry) -> None:
     file = ModelFile("m.bin", "0" * 64, 7, ("mirror:models/m.bin", "url:http://127.0.0.1:9/m.bin"))
     use_entry(entry(files=(file,)))
     with pytest.raises(ModelError, match=r"mirror:models/m\.bin: no mirror is set.*is not https"):

@@ -1,5 +1,7 @@
 """The head that is built from MakeHuman's data, checked against what a head is."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -50,7 +52,7 @@ def test_jaw_open_lowers_the_chin(head: MorphableModel) -> None:
     assert not [name for name in head.expression_names if name.startswith(("eyeLook", "tongue"))]
 
 
-def test_it_survives_being_saved(head: MorphableModel, tmp_path: object) -> None:
+def test_it_survives_being_saved(head: MorphableModel, tmp_path: Path) -> None:
     head.save(tmp_path / "copy.npz")
     again = MorphableModel.load(tmp_path / "copy.npz")
     assert np.array_equal(again.mean, head.mean)
