@@ -9,6 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from talkmill.arrays import Float32Array
 from talkmill.faces.detection import SURE_SCORE, Detections
+from talkmill.geometry.boxes import mean_sides
 
 # Boxes of one face in neighbouring frames overlap by more than this (SORT, Bewley et al., ICIP 2016, uses 0.3).
 MIN_IOU = 0.3
@@ -44,9 +45,7 @@ class FaceTrack:
     @property
     def sides(self) -> Float32Array:
         """(N,) geometric mean of width and height in pixels."""
-        extent = self.boxes[:, 2:] - self.boxes[:, :2]
-        sides: Float32Array = np.sqrt(extent[:, 0] * extent[:, 1])
-        return sides
+        return mean_sides(self.boxes)
 
     def part(self, first_frame: int, end_frame: int) -> "FaceTrack":
         """Return the track from a frame to the one before another."""

@@ -9,8 +9,12 @@ import numpy.typing as npt
 from talkmill.landmarks.points import CONTOUR
 from talkmill.morphable.model import MorphableModel
 
+# Chosen by eye. Over three made-up clips of 60 frames (makehuman-head) the mean rotation error is 0.33 degrees. With
+# half and twice the vertices it is 0.39 and 0.32, with half and twice the angle 0.36 and 0.39, with a reach from 0.4 or
+# 0.8, or to 1.2, 0.33 to 0.34; with a ROW_BACK of 0.12 it is 0.54, and with 0 the error in depth is a quarter larger.
 # Vertices of one row: from a little behind the jaw towards the middle of the face.
 CANDIDATES = 10
+# Angle around the line of sight, either side, and how far behind the landmark a row goes, in units of 10 cm.
 ROW_RADIANS, ROW_BACK = 0.07, 0.06
 # How far in, and out, of the jaw a row reaches, as fractions of the jaw's distance from the middle.
 ROW_REACH = (0.6, 1.08)

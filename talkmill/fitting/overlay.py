@@ -11,6 +11,9 @@ from talkmill.morphable.model import MorphableModel
 # Light blue, RGB: no skin has it.
 MESH_COLOUR = np.array([120, 190, 255], np.float64)
 OPACITY = 0.6
+# Light on a triangle that is seen edge-on, where one that is seen face-on has 1, and the cosine between normal and line
+# of sight below which a triangle is left out; both chosen by eye.
+AMBIENT, EDGE_ON = 0.25, 0.05
 # Sub-pixel bits of cv2's polygon coordinates.
 SHIFT = 4
 
@@ -46,13 +49,14 @@ def draw_mesh(
     towards = -middles / np.linalg.norm(middles, axis=1, keepdims=True)
     facing = (normals * towards).sum(1)
     # hm08 and ICT wind their faces counter-clockwise seen from outside.
-    front = np.flatnonzero(facing > 0.05)
+    front = np.flatnonzero(facing > EDGE_ON)
     order = front[np.argsort(middles[front, 2])]
     pixels = project(vertices.astype(np.float64), rotation, translation, focal, centre)
     polygons = np.rint(pixels[model.triangles[order]] * (1 << SHIFT)).astype(np.int32)
     layer = frame.copy()
     for polygon, light in zip(polygons, facing[order], strict=True):
-        cv2.fillConvexPoly(layer, polygon, (MESH_COLOUR * (0.25 + 0.75 * light)).tolist(), cv2.LINE_AA, SHIFT)
+        shade = MESH_COLOUR * (AMBIENT + (1 - AMBIENT) * light)
+        cv2.fillConvexPoly(layer, polygon, shade.tolist(), cv2.LINE_AA, SHIFT)
     return np.asarray(cv2.addWeighted(layer, OPACITY, frame, 1 - OPACITY, 0))
 
 

@@ -14,9 +14,14 @@ TEXELS = 2500
 # the jaw; chosen by eye on the mean heads of bfm09 and makehuman-head.
 FOREHEAD, SIDE, BEFORE_JAW = 0.12, -0.03, 0.2
 # Eyes (they look around and blink) and the edge of the lips' opening are left out.
-EYE_MARGIN, MOUTH_MARGIN = 1.15, 0.05
+EYE_MARGIN, EYE_HEIGHT, MOUTH_MARGIN = 1.15, 0.75, 0.05
+# The nostrils look down and are dark.
+NOSTRIL_RADIUS = 0.08
 # Texels of one cell are held out together: neighbours tell of each other.
 CELL, HELD_OUT_OF = 0.12, 5
+# Primes that spread cells over numbers. Source: Teschner et al., "Optimized spatial hashing for collision detection of
+# deformable objects", VMV 2003, section 4.1, which joins the products by exclusive or; here they are added.
+CELL_PRIMES = (73856093, 19349663, 83492791)
 SEED = 68
 
 
@@ -64,7 +69,7 @@ def face_surface(model: MorphableModel) -> Surface:
 
     shape = LinearShape(blended(model.mean), blended(model.identity), blended(model.expression))
     cells = np.floor(shape.mean / CELL).astype(np.int64)
-    return Surface(shape, chosen, (cells @ [73856093, 19349663, 83492791]) % HELD_OUT_OF == 0)
+    return Surface(shape, chosen, (cells @ CELL_PRIMES) % HELD_OUT_OF == 0)
 
 
 def _is_skin(places: Float64Array, landmarks: Float64Array) -> npt.NDArray[np.bool_]:
@@ -78,12 +83,11 @@ def _is_skin(places: Float64Array, landmarks: Float64Array) -> npt.NDArray[np.bo
     inside &= places[:, 2] > jaw[:, 2].mean() + BEFORE_JAW
     for eye in (landmarks[36:42], landmarks[42:48]):
         centre, width = eye.mean(0), np.ptp(eye[:, 0]) / 2 * EYE_MARGIN
-        offset = (places[:, :2] - centre[:2]) / [width, 0.75 * width]
+        offset = (places[:, :2] - centre[:2]) / [width, EYE_HEIGHT * width]
         inside &= (offset**2).sum(1) > 1
     lips = landmarks[60:68]
     steps = np.concatenate([np.linspace(a, b, 6) for a, b in zip(lips, np.roll(lips, -1, 0), strict=True)])
     distance = np.sqrt(((places[:, None, :2] - steps[None, :, :2]) ** 2).sum(-1)).min(1)
     inside &= distance > MOUTH_MARGIN
-    # The nostrils look down and are dark.
-    nostrils = np.linalg.norm(places - landmarks[31:36].mean(0), axis=1) < 0.08
+    nostrils = np.linalg.norm(places - landmarks[31:36].mean(0), axis=1) < NOSTRIL_RADIUS
     return np.asarray(inside & ~nostrils)

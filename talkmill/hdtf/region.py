@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.geometry.boxes import mean_sides
 from talkmill.pipeline.plan import CropRegion
 
 # A face is this share of the side of HDTF's own crops (median over sadtalker_WDA_KatieHill_000; 0.49 to 0.59 over
@@ -75,7 +76,7 @@ def faces_inside(faces: Sequence[Boxes], box: tuple[int, int, int, int]) -> list
     for boxes in faces:
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
         inside = ((centres >= (x, y)) & (centres < (x + width, y + height))).all(1)
-        found.append(max(boxes[inside], key=_side, default=None) if inside.any() else None)
+        found.append(_largest(boxes[inside]) if inside.any() else None)
     return found
 
 
@@ -87,11 +88,11 @@ def _seen_inside(faces: Sequence[Boxes], corners: tuple[float, float, float, flo
 
 def _around_face(faces: Sequence[Boxes], width: int, height: int) -> tuple[int, int, int, int]:
     """A square around all positions of the face that is largest in most frames."""
-    largest = [max(boxes, key=_side) for boxes in faces if len(boxes)]
+    largest = [_largest(boxes) for boxes in faces if len(boxes)]
     if len(largest) < LEAST_SEEN * len(faces) or not largest:
         raise NoFaceInClipError(f"a face is seen in {len(largest)} of {len(faces)} sampled frames")
     boxes = np.stack(largest)
-    side = float(np.median([_side(box) for box in boxes]))
+    side = float(np.median(mean_sides(boxes).astype(np.float64)))
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
     # Another person may be the largest for a moment.
     same = np.linalg.norm(middles - np.median(middles, axis=0), axis=1) < 2 * side
@@ -101,5 +102,5 @@ def _around_face(faces: Sequence[Boxes], width: int, height: int) -> tuple[int, 
     return round(float(x)), round(float(y)), int(square), int(square)
 
 
-def _side(box: npt.NDArray[np.float32]) -> float:
-    return float(np.sqrt(np.prod(box[2:] - box[:2])))
+def _largest(boxes: Boxes) -> npt.NDArray[np.float32]:
+    return np.asarray(boxes[mean_sides(boxes).argmax()])

@@ -5,7 +5,8 @@ import numpy as np
 
 from talkmill.arrays import Float32Array
 
-# Exponential smoothing: the weight of the new matte over the change of the frame in 8-bit levels.
+# Exponential smoothing: the weight of the new matte over the change of the frame in 8-bit levels. Chosen by eye: 2 are
+# noise, 10 an edge that moves. What flicker it leaves is in docs/measurements.md.
 GAINS = (0.25, 1.0)
 LEVELS = (2.0, 10.0)
 WINDOW = (5, 5)
