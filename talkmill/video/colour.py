@@ -23,8 +23,8 @@ HLG_WHITE = 0.26496256
 KNEE = 0.85
 # The brightest light that the roll-off still tells apart, in diffuse whites (1000 cd/m2).
 PEAK = 1000 / REFERENCE_WHITE
-# Points a side of the table. Skin is exact; the weakest channel of a saturated green is off by 1.5 levels, with 65 points by
-# 2.9, with 33 by 6.3.
+# Points a side of the table. Skin is exact; the weakest channel of a saturated green is off by 1.5 levels, with 65
+# points by 2.9, with 33 by 6.3.
 TABLE_SIDE = 97
 
 # Chromaticities x, y of red, green, blue and white. Sources: ITU-R BT.709-6, BT.2020-2; SMPTE EG 432-1, RP 431-2.
