@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from math import hypot
 
 import numpy as np
-from scipy.ndimage import median_filter
 
 from talkmill.arrays import Float32Array, Float64Array
 
@@ -92,4 +91,7 @@ def square_in_frame(region: Float64Array, width: int, height: int) -> CropBox:
 
 def steady_boxes(boxes: Float32Array) -> Float32Array:
     """Return the median of each side over a few frames, (N, 4) float32: glitches of the detector are gone."""
-    return np.asarray(median_filter(boxes, size=(OUTLIER_WINDOW, 1), mode="nearest"))
+    half = OUTLIER_WINDOW // 2
+    padded = np.pad(boxes, ((half, half), (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, OUTLIER_WINDOW, axis=0)
+    return np.asarray(np.median(windows, axis=-1), np.float32)

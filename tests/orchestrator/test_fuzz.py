@@ -18,6 +18,7 @@ from services.executions import ExecutionPool
 from services.servicer import StageServicer
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.artifacts.local import LocalStore
+from talkmill.region import Region
 from talkmill.serving.server import start_server
 from talkmill.serving.settings import ServerSettings
 from talkmill.stages.errors import NoFaceError
@@ -185,6 +186,8 @@ def valid_request(stage: str) -> Message:
                     bucket="talkmill-work", key="not/there", sha256="a" * 64, size_bytes=1, media_type="x/y"
                 )
             )
+        elif field.name == "region":
+            fill_message(Region(8, 8, 64, 64), request.region)
         elif field.name == "rate":
             request.rate = "25"
         elif field.name == "size":
