@@ -23,8 +23,8 @@ HLG_WHITE = 0.26496256
 KNEE = 0.85
 # The brightest light that the roll-off still tells apart, in diffuse whites (1000 cd/m2).
 PEAK = 1000 / REFERENCE_WHITE
-# Points a side of the table. Skin is exact; the weakest channel of a saturated green is off by 1.5 levels, with 65
-# points by 2.9, with 33 by 6.3.
+# Points a side of the table. Skin is exact; the weakest channel of a saturated green is off by 1.5 levels in HLG (with
+# 65 points by 2.9, with 33 by 6.3) and by 3 in PQ.
 TABLE_SIDE = 97
 
 # Chromaticities x, y of red, green, blue and white. Sources: ITU-R BT.709-6, BT.2020-2; SMPTE EG 432-1, RP 431-2.
@@ -35,6 +35,8 @@ _CHROMATICITIES = {
     P3_DCI_PRIMARIES: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _DCI_WHITE),
     P3_D65_PRIMARIES: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65),
 }
+# From CIE XYZ to the responses that the Bradford transform adapts. Source: Lam, 1985, in ICC.1:2022, annex E.
+_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _NAMES = {BT2020_PRIMARIES: "Rec. 2020", P3_DCI_PRIMARIES: "DCI-P3", P3_D65_PRIMARIES: "Display P3"}
 _CURVES = {PQ_TRANSFER: "PQ", HLG_TRANSFER: "HLG"}
 
@@ -59,9 +61,10 @@ class ColourMapping:
     def apply(self, signal: Float64Array) -> Float64Array:
         """Map non-linear R'G'B' signals.
 
-        HLG is taken as scene light, so that a face keeps its tones; PQ as display light. Diffuse white (75 % HLG, 203
-        cd/m2) becomes white, highlights roll off above, colours outside BT.709 are clipped. The transfer of BT.709
-        pictures is sRGB's, as monitors show them.
+        HLG is taken as scene light, so that a face keeps its tones; PQ as display light. In both, diffuse white (75 %
+        HLG, 203 cd/m2) is 1: up to KNEE of it nothing changes, what is brighter is rolled off, so that white itself is
+        level 239 of 255. Colours outside BT.709 are clipped. The transfer of BT.709 pictures is sRGB's, as monitors
+        show them.
 
         Args:
             signal: (..., 3) in [0, 1].
@@ -82,9 +85,16 @@ class ColourMapping:
             linear = linear * (_rolled_off(brightest) / brightest)
         return _linear_to_srgb(np.clip(linear, 0, 1))
 
-    def cube_file(self) -> Path:
-        """Write the mapping as a .cube table, once a process; return where it lies."""
-        return _cube_file(self)
+    def cube_file(self, white: float) -> Path:
+        """Write the mapping as a .cube table, once a process.
+
+        Args:
+            white: What the table's input is where the signal is 1.
+
+        Returns:
+            Where it lies.
+        """
+        return _cube_file(self, white)
 
 
 def to_bt709(primaries: int, transfer: int) -> ColourMapping | None:
@@ -129,10 +139,17 @@ def _linear_to_srgb(linear: Float64Array) -> Float64Array:
 
 
 def _xyz_from_rgb(primaries: int) -> Float64Array:
-    """Matrix from linear RGB to CIE XYZ. Source: SMPTE RP 177."""
-    red, green, blue, white = (np.array([x / y, 1, (1 - x - y) / y]) for x, y in _CHROMATICITIES[primaries])
+    """Matrix from linear RGB to CIE XYZ in which white is D65. Sources: SMPTE RP 177; the Bradford transform."""
+    red, green, blue, white = (_xyz(point) for point in _CHROMATICITIES[primaries])
     columns = np.stack([red, green, blue], axis=1)
-    return np.asarray(columns * np.linalg.solve(columns, white))
+    seen, wanted = _BRADFORD @ white, _BRADFORD @ _xyz(_D65)
+    adapted = np.linalg.solve(_BRADFORD, (wanted / seen)[:, None] * _BRADFORD)
+    return np.asarray(adapted @ (columns * np.linalg.solve(columns, white)))
+
+
+def _xyz(point: tuple[float, float]) -> Float64Array:
+    x, y = point
+    return np.array([x / y, 1, (1 - x - y) / y])
 
 
 def _to_bt709_matrix(primaries: int) -> Float64Array:
@@ -140,8 +157,8 @@ def _to_bt709_matrix(primaries: int) -> Float64Array:
 
 
 @functools.cache
-def _cube_file(mapping: ColourMapping) -> Path:
-    axis = np.linspace(0, 1, TABLE_SIDE)
+def _cube_file(mapping: ColourMapping, white: float) -> Path:
+    axis = np.minimum(np.linspace(0, 1, TABLE_SIDE) / white, 1)
     # Red runs fastest in a .cube file (Adobe, Cube LUT Specification 1.0).
     blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")
     table = mapping.apply(np.stack([red, green, blue], axis=-1)).reshape(-1, 3)

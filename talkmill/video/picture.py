@@ -26,6 +26,8 @@ UPRIGHT = (1, 0, 0, 1)
 UNDER_ALPHA = 255
 # sws_scale: bicubic where it scales, as the reference's OpenCV does for chroma.
 SCALE_FLAGS = "bicubic"
+# Where swscale widens fewer bits to 16, the largest level becomes 255 * 256.
+WIDENED_WHITE = 0xFF00 / 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,8 @@ class _Graph:
             width, height = size if format_.turn[0] else size[::-1]
         flags = "area" if size is not None else SCALE_FLAGS
         mapping = to_bt709(format_.primaries, format_.transfer)
-        middle = "rgba" if format_.alpha else ("gbrp16le" if mapping else "rgb24")
+        packed = "rgba" if format_.alpha else "rgb24"
+        middle = ("gbrap16le" if format_.alpha else "gbrp16le") if mapping else packed
         scale = f"w={width}:h={height}:flags={flags}:out_range=pc"
         if format_.matrix != RGB_MATRIX:
             name = MATRIX_NAMES[format_.matrix]
@@ -216,7 +219,11 @@ class _Graph:
         self._limited_grey = frame.format.name.startswith("gray") and not format_.full_range
         filters += [("scale", scale), ("format", middle)]
         if mapping:
-            filters += [("lut3d", f"file={mapping.cube_file()}:interp=tetrahedral"), ("format", "rgb24")]
+            white = 1.0 if frame.format.components[0].bits == 16 else WIDENED_WHITE
+            filters += [
+                ("lut3d", f"file={mapping.cube_file(white)}:interp=tetrahedral"),
+                ("format", "rgba64le" if format_.alpha else "rgb48le"),
+            ]
         self._graph = av.filter.Graph()
         self._graph.threads = 1
         last = self._graph.add_buffer(
@@ -232,6 +239,9 @@ class _Graph:
     def __call__(self, frame: av.VideoFrame) -> Frame:
         self._graph.push(frame)
         image = np.asarray(self._graph.pull().to_ndarray())
+        if image.dtype == np.uint16:
+            # Over 257, rounded to nearest; swscale would dither.
+            image = ((image - (image >> 8) + 128) >> 8).astype(np.uint8)
         if self._format.alpha:
             cover = image[..., 3:].astype(np.float32) / 255
             image = np.rint(image[..., :3] * cover + UNDER_ALPHA * (1 - cover)).astype(np.uint8)
