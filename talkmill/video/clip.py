@@ -92,8 +92,8 @@ def copy_packets(
         The file; None where no container takes the packets or they decode to something else.
     """
     part = slice(*window)
-    stamps = (index.picture.presentation[part], index.picture.decoding[part])
-    if any(np.isnan(values).any() for values in stamps) or index.hidden[part].any():
+    # Matroska keeps no stamps of decoding: the first packets of a file may have none.
+    if np.isnan(index.picture.presentation[part]).any() or index.hidden[part].any():
         return None
     for suffix, (format_name, _) in CONTAINERS.items():
         path = target.with_suffix(f".{suffix}")
