@@ -1,0 +1,186 @@
+"""A clip is coded packets and a table: whoever reads it gets the frames of the source, to the level."""
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from talkmill.region import Region
+from talkmill.video.clip import ClipMismatchError, copy_packets, fingerprint, read_clip
+from talkmill.video.frame_table import FrameTable
+from talkmill.video.packets import index_packets
+from talkmill.video.resample import FrameSchedule
+from talkmill.video.scan import Scan
+from tests.media import RATE, numbered, numbers_of, record, scan_of, table_of, whole_table
+
+COUNT = 60
+TIMES = np.arange(COUNT) / RATE
+EVERY = Fraction(1, RATE)
+# x264 without --tune zerolatency: pictures are coded out of order, and those after a key frame may lean on what is before.
+REORDERED = {"crf": "12", "preset": "ultrafast", "bf": "3", "b_strategy": "0", "g": "12", "sc_threshold": "0"}
+SOURCES: dict[str, tuple[str, dict[str, Any]]] = {
+    "h264": ("a.mp4", {"options": REORDERED}),
+    "open gop": ("a.mkv", {"options": REORDERED | {"x264-params": "open-gop=1"}}),
+    "ts": ("a.ts", {"options": REORDERED, "form": "mpegts"}),
+    "hevc": ("a.mp4", {"codec": "libx265", "options": {"preset": "ultrafast", "x265-params": "keyint=12:min-keyint=12:bframes=3:log-level=none"}}),
+    "vp8": ("a.webm", {"codec": "libvpx", "options": {"deadline": "realtime", "cpu-used": "8", "b": "2M", "g": "12"}, "tick": Fraction(1, 1000)}),
+    "vp9": ("a.webm", {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8", "b": "2M", "g": "12"}, "tick": Fraction(1, 1000)}),
+    "mpeg2": ("a.mpg", {"codec": "mpeg2video", "form": "mpeg", "options": {"b": "4M", "bf": "2", "g": "12"}, "tick": EVERY}),
+    "mpeg4": ("a.avi", {"codec": "mpeg4", "options": {"qmin": "2", "qmax": "2", "bf": "2", "g": "12"}, "tick": EVERY}),
+    "avi": ("a.avi", {"options": REORDERED, "tick": EVERY}),
+    "raw": ("a.h264", {"options": REORDERED, "form": "h264"}),
+    "flv": ("a.flv", {"codec": "flv", "options": {"b": "3M", "g": "12"}, "tick": EVERY}),
+    "motion jpeg": ("a.mov", {"codec": "mjpeg", "pixel_format": "yuvj420p", "options": {"qmin": "2", "qmax": "2"}, "tick": EVERY}),
+    "prores": ("a.mov", {"codec": "prores_ks", "pixel_format": "yuv422p10le", "tick": EVERY}),
+    "ffv1": ("a.mkv", {"codec": "ffv1", "pixel_format": "bgr0"}),
+}  # fmt: skip
+
+
+def source(folder: Path, name: str) -> Path:
+    file, options = SOURCES[name]
+    return record(folder / file, TIMES, **options)
+
+
+def copied(path: Path, scan: Scan, frames: np.ndarray, target: Path) -> tuple[Path, FrameTable]:
+    """Copy a clip's packets into a file of its own, as the split stage does."""
+    window, first = scan.window(frames), int(frames[0])
+    known = (int(scan.packets[first]), int(scan.fingerprints[first]))
+    video = copy_packets(path, scan.index, window, target, known)
+    assert video is not None
+    schedule = FrameSchedule(Fraction(RATE), frames, float(scan.times[frames[0]]))
+    return video, scan.table(frames, schedule, window)
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name not in ("raw", "flv")])
+def test_copied_packets_decode_to_the_frames_of_the_source(name: str, tmp_path: Path) -> None:
+    path = source(tmp_path, name)
+    scan = scan_of(path)
+    # The last begins behind a key frame and those before it in the middle of a group.
+    for begin, end in ((0, 10), (17, 40), (30, 60), (24, 36)):
+        frames = np.arange(begin, end)
+        video, table = copied(path, scan, frames, tmp_path / f"clip_{begin}")
+        assert video.stat().st_size < path.stat().st_size or name == "motion jpeg"
+        found = list(read_clip(video, table))
+        assert numbers_of(found) == list(frames)
+        whole = list(read_clip(path, table_of(scan, list(frames))))
+        assert all(np.array_equal(one, other) for one, other in zip(found, whole, strict=True))
+        assert table.source_indices.tolist() == list(frames)
+
+
+@pytest.mark.parametrize("name", ["raw", "flv"])
+def test_packets_without_stamps_or_a_container_are_not_copied(name: str, tmp_path: Path) -> None:
+    """An elementary stream has no stamps; Sorenson's codec is in .flv alone. The source itself is read."""
+    path = source(tmp_path, name)
+    scan = scan_of(path)
+    frames = np.arange(17, 40)
+    assert copy_packets(path, scan.index, scan.window(frames), tmp_path / "clip", None) is None
+    assert numbers_of(read_clip(path, table_of(scan, list(frames)))) == list(frames)
+
+
+def test_the_same_packets_are_the_same_file(tmp_path: Path) -> None:
+    path = source(tmp_path, "h264")
+    scan = scan_of(path)
+    one, _ = copied(path, scan, np.arange(24, 48), tmp_path / "one")
+    other, _ = copied(path, scan, np.arange(24, 48), tmp_path / "other")
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_copy_that_decodes_to_something_else_is_not_taken(tmp_path: Path) -> None:
+    path = source(tmp_path, "h264")
+    scan = scan_of(path)
+    window, packet = scan.window(np.arange(24, 48)), int(scan.packets[24])
+    right = int(scan.fingerprints[24])
+    assert copy_packets(path, scan.index, window, tmp_path / "clip", (packet, right ^ 1)) is None
+    assert not list(tmp_path.glob("clip*"))
+    assert copy_packets(path, scan.index, window, tmp_path / "clip", (packet, right)) is not None
+
+
+def test_a_copy_without_the_picture_to_compare_is_not_taken(tmp_path: Path) -> None:
+    path = source(tmp_path, "h264")
+    scan = scan_of(path)
+    window = scan.window(np.arange(24, 48))
+    assert copy_packets(path, scan.index, window, tmp_path / "clip", (window[1], 0)) is None
+    assert not list(tmp_path.glob("clip*"))
+
+
+def test_hidden_packets_are_not_copied(tmp_path: Path) -> None:
+    """A picture that an edit list hides would be shown by the copy."""
+    path = source(tmp_path, "h264")
+    scan = scan_of(path)
+    index = replace(scan.index, hidden=np.arange(COUNT) == 30)
+    assert copy_packets(path, index, (24, 48), tmp_path / "clip", None) is None
+    assert copy_packets(path, index, (36, 48), tmp_path / "clip", None) is not None
+
+
+@pytest.mark.parametrize("packet", [COUNT, 200])
+def test_a_table_that_asks_for_a_frame_that_is_not_there_is_refused(packet: int, tmp_path: Path) -> None:
+    path = source(tmp_path, "h264")
+    table = whole_table(path)
+    wrong = replace(table, packets=np.append(table.packets[:-1], packet))
+    with pytest.raises(ClipMismatchError, match=r"a\.mp4 holds 59 of the 60 frames of its table"):
+        list(read_clip(path, wrong))
+
+
+def test_the_table_of_another_video_is_refused(tmp_path: Path) -> None:
+    path, short = source(tmp_path, "h264"), record(tmp_path / "short.mp4", TIMES[:20])
+    with pytest.raises(ClipMismatchError, match=r"short\.mp4 holds"):
+        list(read_clip(short, whole_table(path)))
+
+
+def test_a_frame_before_the_window_is_not_decoded(tmp_path: Path) -> None:
+    path = source(tmp_path, "h264")
+    scan = scan_of(path)
+    table = table_of(scan, list(range(24, 36)))
+    with pytest.raises(ClipMismatchError):
+        list(read_clip(path, replace(table, packets=np.append(0, table.packets[1:]))))
+
+
+def test_frames_that_repeat_are_given_again(tmp_path: Path) -> None:
+    path = source(tmp_path, "h264")
+    table = table_of(scan_of(path), [3, 3, 4, 7, 7, 7])
+    assert numbers_of(read_clip(path, table)) == [3, 3, 4, 7, 7, 7]
+    assert table.repeated.tolist() == [False, True, False, False, True, True]
+    assert numbers_of(read_clip(path, table, indices=[1, 3, 5])) == [3, 7, 7]
+    assert list(read_clip(path, table, indices=[])) == []
+
+
+def test_frames_are_read_in_another_size_or_in_part(tmp_path: Path) -> None:
+    path = source(tmp_path, "h264")
+    table = table_of(scan_of(path), [5, 6])
+    whole = list(read_clip(path, table))
+    region = Region(33, 9, 41, 50)
+    parts = list(read_clip(path, table, region=region))
+    assert all(np.array_equal(part, image[region.slices]) for part, image in zip(parts, whole, strict=True))
+    for small, image in zip(read_clip(path, table, size=(48, 32)), whole, strict=True):
+        assert small.shape == (32, 48, 3)
+        assert np.abs(small.astype(int) - cv2.resize(image, (48, 32), interpolation=cv2.INTER_AREA)).mean() < 3
+
+
+def test_a_fingerprint_is_of_the_picture_and_not_of_what_lies_beside_it(tmp_path: Path) -> None:
+    def frame(number: int, beside: int) -> av.VideoFrame:
+        made = av.VideoFrame.from_ndarray(numbered(number, 90, 64), format="rgb24").reformat(format="yuv420p")
+        plane = made.planes[0]
+        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size).copy()
+        assert plane.line_size > 90
+        rows[:, 90:] = beside
+        plane.update(rows.tobytes())
+        return made
+
+    assert fingerprint(frame(1, 0)) == fingerprint(frame(1, 99))
+    assert fingerprint(frame(1, 0)) != fingerprint(frame(2, 0))
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = source(tmp_path, "ts")
+    scan = scan_of(path)
+    table = table_of(scan, list(range(10, 20)))
+    table.save(tmp_path / "table.npz")
+    found = FrameTable.load(tmp_path / "table.npz")
+    assert found.format == table.format == scan.formats[10]
+    assert np.array_equal(found.packets, table.packets)
+    assert index_packets(path).key[found.window[0]]
