@@ -219,20 +219,20 @@ def _notes(
     in_part: bool,
 ) -> Iterator[str]:
     if lost_count or damaged.any():
-        lost = counted(lost_count + int(damaged.sum()), "frame")
-        yield f"damaged file: {lost} cannot be decoded and are left out, {int((kept & ~damaged).sum())} are kept"
+        lost = counted(lost_count + int(damaged.sum()), "undecodable frame")
+        yield f"damaged file: {lost} left out, {int((kept & ~damaged).sum())} kept"
     if not in_part:
         undecoded = ~index.hidden
         undecoded[seen.packets] = False
         before_key = int(np.argmax(index.key)) if index.key.any() else 0
         leading, missing = int(undecoded[:before_key].sum()), int(undecoded[before_key:].sum()) - lost_count
         if leading:
-            yield f"{counted(leading, 'frame')} before the first key frame are left out: nothing decodes there"
+            yield f"{counted(leading, 'frame')} before the first key frame left out: nothing decodes there"
         if missing > 0:
-            yield f"damaged file: {counted(missing, 'frame')} cannot be decoded, {len(seen.packets)} are kept"
+            yield f"damaged file: {counted(missing, 'undecodable frame')} left out, {len(seen.packets)} kept"
     double = int((~kept).sum())
     if double:
-        yield f"{counted(double, 'frame')} have the time of another frame and are left out"
+        yield f"{counted(double, 'frame')} left out: another frame has the same time"
     if report.interlaced_count:
         yield f"{counted(report.interlaced_count, 'interlaced frame')}: deinterlaced with bwdif"
     for format_ in dict.fromkeys(seen.formats):

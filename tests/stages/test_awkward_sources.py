@@ -72,7 +72,7 @@ CASES = {
     "telephone": Case("telephone.mov"),
     "broken_sound_packet": Case("broken_sound_packet.mp4", ((0, 99),)),
     "broken_picture_packet": Case(
-        "broken_picture_packet.mp4", ((0, 34), (50, 149)), note="15 frames cannot be decoded"
+        "broken_picture_packet.mp4", ((0, 34), (50, 149)), note="15 undecodable frames left out"
     ),
     "hdr_hlg": Case("hdr_hlg.mp4", note="HLG with Rec. 2020 is mapped to BT.709"),
     "full_range": Case("full_range.mp4", ((0, 37),)),

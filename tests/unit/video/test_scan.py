@@ -1,0 +1,285 @@
+"""One pass over a source: which pictures there are, when each is shown, and what the user is told."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from talkmill.video.clip import read_clip
+from talkmill.video.packets import index_packets
+from talkmill.video.scan import Scan, first_shown, read_pictures, scan_source
+from tests.media import RATE, Recording, numbered, numbers_of, record, scan_of, table_of
+
+COUNT = 60
+TIMES = np.arange(COUNT) / RATE
+GROUPS = {"crf": "12", "preset": "ultrafast", "bf": "0", "g": "20", "sc_threshold": "0"}
+REORDERED = GROUPS | {"bf": "3", "b_strategy": "0"}
+
+
+def numbers(path: Path, scan: Scan) -> list[int]:
+    """The numbers of the pictures of a scan that holds one format."""
+    return numbers_of(read_clip(path, table_of(scan)))
+
+
+def spoil(path: Path, *packets: int) -> Path:
+    """Overwrite packets of a picture."""
+    with av.open(str(path)) as container:
+        found = [packet for packet in container.demux(container.streams.video[0]) if packet.size]
+        spans = [(found[packet].pos, found[packet].size) for packet in packets]
+    content = bytearray(path.read_bytes())
+    for start, size in spans:
+        content[start : start + size] = b"\xff" * size
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.mp4", {"options": REORDERED}),
+        ("a.mkv", {"options": REORDERED}),
+        ("a.ts", {"options": REORDERED, "form": "mpegts"}),
+        ("a.avi", {"options": REORDERED, "tick": Fraction(1, RATE)}),
+        ("b.avi", {"codec": "mpeg4", "options": {"bf": "2", "qmax": "2"}, "tick": Fraction(1, RATE)}),
+        ("a.h264", {"options": REORDERED, "form": "h264"}),
+        ("a.mpg", {"codec": "mpeg2video", "form": "mpeg", "options": {"b": "4M", "bf": "2"}, "tick": Fraction(1, RATE)}),
+    ],
+)  # fmt: skip
+def test_pictures_come_in_their_order_at_their_times(name: str, options: dict[str, Any], tmp_path: Path) -> None:
+    path = record(tmp_path / name, TIMES, **options)
+    scan = scan_of(path)
+    assert numbers(path, scan) == list(range(COUNT))
+    assert scan.times == pytest.approx(TIMES, abs=2e-3)
+    assert not scan.breaks.any()
+    assert scan.notes == ()
+    assert scan.packets.tolist() != list(range(COUNT)) or "mpeg" in name
+    assert len(np.unique(scan.packets)) == COUNT
+
+
+def test_a_damaged_picture_and_those_that_lean_on_it_are_left_out(tmp_path: Path) -> None:
+    path = spoil(record(tmp_path / "a.mp4", TIMES, options=GROUPS), 25)
+    scan = scan_of(path, max_gap_seconds=0.4)
+    left_out = set(range(25, 40))
+    assert numbers(path, scan) == [number for number in range(COUNT) if number not in left_out]
+    assert scan.notes == ("damaged file: 15 undecodable frames left out, 45 kept",)
+    # 0.6 s without a picture.
+    assert np.flatnonzero(scan.breaks).tolist() == [25]
+    assert scan.times[25] - scan.times[24] == pytest.approx(16 / RATE, abs=1e-6)
+
+
+def test_damage_in_two_places(tmp_path: Path) -> None:
+    path = spoil(record(tmp_path / "a.mp4", TIMES, options=GROUPS), 18, 19, 57)
+    scan = scan_of(path)
+    assert numbers(path, scan) == [*range(18), *range(20, 57)]
+    assert scan.notes == ("damaged file: 5 undecodable frames left out, 55 kept",)
+
+
+def test_a_hole_in_time_is_a_break_where_it_is_longer_than_wanted(tmp_path: Path) -> None:
+    times = TIMES + np.where(np.arange(COUNT) >= 40, 3.0, np.where(np.arange(COUNT) >= 20, 0.3, 0))
+    path = record(tmp_path / "a.mp4", times)
+    for longest, breaks in ((0.1, [20, 40]), (0.4, [40]), (4.0, [])):
+        scan = scan_of(path, max_gap_seconds=longest)
+        assert np.flatnonzero(scan.breaks).tolist() == breaks
+        assert scan.times == pytest.approx(times, abs=1e-6)
+
+
+def test_one_missing_frame_of_a_slow_video_is_no_hole(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.mkv", np.arange(12) / 2, rate=2)
+    assert not scan_of(path, max_gap_seconds=0.4).breaks.any()
+
+
+def test_another_clock_is_a_break_without_a_hole(tmp_path: Path) -> None:
+    pieces = []
+    for number, clock in enumerate((10.0, 3.0)):
+        piece = record(tmp_path / "piece.ts", TIMES[:30] + clock, first=30 * number, form="mpegts", options=GROUPS)
+        pieces.append(piece.read_bytes())
+    path = tmp_path / "a.ts"
+    path.write_bytes(b"".join(pieces))
+    scan = scan_of(path)
+    assert numbers(path, scan) == list(range(COUNT))
+    assert scan.times == pytest.approx(TIMES, abs=1e-4)
+    assert np.flatnonzero(scan.breaks).tolist() == [30]
+
+
+def growing(path: Path) -> Path:
+    """A call recording whose picture grows: VP8 changes its size at a key frame."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        number = 0
+        for width, height, count in ((48, 32, 10), (96, 64, 20)):
+            encoder: Any = av.CodecContext.create("libvpx", "w")
+            encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+            encoder.framerate, encoder.time_base = Fraction(RATE), Fraction(1, RATE)
+            encoder.options = {"deadline": "realtime", "cpu-used": "8", "b": "2M"}
+            packets = []
+            for _ in range(count):
+                frame = av.VideoFrame.from_ndarray(numbered(number, width, height), format="rgb24")
+                frame.pts, frame.time_base = number, Fraction(1, RATE)
+                packets += encoder.encode(frame.reformat(format="yuv420p"))
+                number += 1
+            for packet in packets + encoder.encode(None):
+                packet.stream = stream
+                container.mux(packet)
+    return path
+
+
+def test_another_size_is_a_break_and_both_parts_are_read(tmp_path: Path) -> None:
+    path = growing(tmp_path / "a.webm")
+    scan = scan_of(path)
+    assert np.flatnonzero(scan.breaks).tolist() == [10]
+    assert [(one.width, one.height) for one in (scan.formats[9], scan.formats[10])] == [(48, 32), (96, 64)]
+    parts = [list(read_clip(path, table_of(scan, list(frames)))) for frames in (range(10), range(10, 30))]
+    assert [image.shape for image in (parts[0][0], parts[1][0])] == [(32, 48, 3), (64, 96, 3)]
+    assert numbers_of(parts[1]) == list(range(10, 30))
+
+
+class Counting:
+    """Counts the pictures that are decoded, and the reports of progress."""
+
+    def __init__(self) -> None:
+        self.prepared = 0
+        self.reports: list[tuple[int, int]] = []
+
+    def scan(self, path: Path, *ranges: tuple[float, float]) -> Scan | None:
+        def prepare(picture: object) -> None:
+            self.prepared += 1
+
+        def visit(_: None, done: int, total: int) -> None:
+            self.reports.append((done, total))
+
+        return scan_source(path, index_packets(path), ranges, 0.4, prepare, visit)
+
+
+def long_recording(folder: Path) -> Path:
+    """A recorder's .ts of 8 s whose clock stands at 40 s, with a key frame every 0.8 s."""
+    return record(folder / "a.ts", np.arange(200) / RATE + 40, options=REORDERED, form="mpegts")
+
+
+def test_a_range_counts_from_the_first_frame_and_only_what_it_needs_is_decoded(tmp_path: Path) -> None:
+    path, counting = long_recording(tmp_path), Counting()
+    scan = counting.scan(path, (3.0, 4.0))
+    assert scan is not None
+    wanted = np.flatnonzero((scan.times >= 3.0 - 1e-6) & (scan.times < 4.0 - 1e-6))
+    assert numbers_of(read_clip(path, table_of(scan, list(wanted)))) == list(range(75, 100))
+    assert scan.times[wanted] == pytest.approx(np.arange(75, 100) / RATE, abs=1e-4)
+    # A second on each side, and up to a group before.
+    assert 75 <= counting.prepared <= 75 + 20 + 5
+    assert counting.reports[-1] == (counting.prepared, counting.prepared)
+    assert scan.zero_seconds == pytest.approx(scan_of(path).zero_seconds, abs=1e-4)
+    assert scan.notes == ()
+
+
+def test_two_ranges_are_decoded_apart_and_do_not_touch(tmp_path: Path) -> None:
+    path, counting = long_recording(tmp_path), Counting()
+    scan = counting.scan(path, (6.0, 6.2), (0.0, 0.4))
+    assert scan is not None
+    assert counting.prepared < 140
+    found = numbers(path, scan)
+    assert found == sorted(found)
+    assert {*range(10), *range(150, 155)} <= set(found)
+    (edge,) = np.flatnonzero(scan.breaks)
+    assert found[edge] - found[edge - 1] > 1
+
+
+def test_ranges_that_overlap_are_decoded_once(tmp_path: Path) -> None:
+    path, counting = long_recording(tmp_path), Counting()
+    scan = counting.scan(path, (0.0, 2.0), (1.0, 3.0))
+    assert scan is not None
+    assert counting.prepared == len(scan.times)
+    assert numbers(path, scan)[:75] == list(range(75))
+    assert not scan.breaks.any()
+
+
+def test_a_range_behind_the_end_decodes_nothing(tmp_path: Path) -> None:
+    counting = Counting()
+    assert counting.scan(long_recording(tmp_path), (60.0, 70.0)) is None
+    assert counting.prepared == 0
+
+
+def test_some_pictures_are_read_as_a_whole_reading_gives_them(tmp_path: Path) -> None:
+    path = long_recording(tmp_path)
+    scan = scan_of(path)
+    assert numbers_of(read_pictures(path, scan, [0, 41, 42, 120, 199])) == [0, 41, 42, 120, 199]
+
+
+def test_a_capture_that_begins_between_key_frames_begins_with_the_first(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.ts", TIMES, options=GROUPS, form="mpegts")
+    with av.open(str(path)) as container:
+        place = [packet.pos for packet in container.demux(container.streams.video[0]) if packet.size][9]
+    content = path.read_bytes()
+    # Tables of programs come first; they are kept.
+    path.write_bytes(content[: 3 * 188] + content[place // 188 * 188 :])
+    scan = scan_of(path)
+    found = numbers(path, scan)
+    assert found == list(range(20, COUNT))
+    assert scan.times[0] == 0
+    (note,) = scan.notes
+    assert "before the first key frame left out: nothing decodes there" in note
+    # A range counts from the same picture.
+    assert first_shown(scan.index) == pytest.approx(scan.zero_seconds, abs=1e-6)
+
+
+def trimmed(path: Path, seconds: float) -> Path:
+    """Let the edit list of a picture begin later, as phones trim."""
+    content = bytearray(path.read_bytes())
+    movie = int.from_bytes(content[(at := content.index(b"mvhd")) + 16 : at + 20])
+    edits, media = content.index(b"elst"), content.index(b"mdhd")
+    scale = int.from_bytes(content[media + 16 : media + 20])
+    for entry in range(int.from_bytes(content[edits + 8 : edits + 12])):
+        place = edits + 12 + 12 * entry
+        length, start = (int.from_bytes(content[place + skip : place + skip + 4], signed=True) for skip in (0, 4))
+        if start >= 0:
+            length, start = length - round(seconds * movie), start + round(seconds * scale)
+            content[place : place + 8] = length.to_bytes(4) + start.to_bytes(4)
+    path.write_bytes(content)
+    return path
+
+
+def test_what_an_edit_list_hides_is_not_shown_and_not_missed(tmp_path: Path) -> None:
+    path = trimmed(record(tmp_path / "a.mp4", TIMES, options=REORDERED | {"g": "250"}), 0.6)
+    scan = scan_of(path)
+    assert numbers(path, scan) == list(range(15, COUNT))
+    assert scan.times == pytest.approx(np.arange(COUNT - 15) / RATE, abs=2e-3)
+    assert scan.notes == ()
+    assert first_shown(scan.index) == pytest.approx(scan.zero_seconds, abs=1e-3)
+
+
+def test_frames_of_one_time_are_one_frame(tmp_path: Path) -> None:
+    times = TIMES[:20].copy()
+    times[7] = times[6]
+    path = record(tmp_path / "a.mkv", times, codec="ffv1", pixel_format="bgr0")
+    scan = scan_of(path)
+    assert numbers(path, scan) == [number for number in range(20) if number != 7]
+    assert scan.notes == ("1 frame left out: another frame has the same time",)
+
+
+def test_what_is_done_to_the_pictures_is_told_once(tmp_path: Path) -> None:
+    def prepare(context: Any) -> None:
+        context.sample_aspect_ratio = Fraction(4, 3)
+
+    options = {"crf": "12", "flags": "+ildct+ilme", "x264-params": "tff=1"}
+    path = record(tmp_path / "a.mkv", TIMES[:10], options=options, prepare=prepare)
+    scan = scan_of(path)
+    assert scan.interlaced
+    assert list(scan.notes) == [
+        "10 interlaced frames: deinterlaced with bwdif",
+        "pixels of 4:3 become square: 128x64",
+    ]
+
+
+def test_nothing_that_decodes_is_none(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.mp4", TIMES[:5], options=GROUPS)
+    assert Counting().scan(spoil(path, *range(5))) is None
+
+
+def test_pictures_are_fingerprinted(tmp_path: Path) -> None:
+    with Recording(tmp_path / "a.mkv", codec="ffv1", pixel_format="bgr0") as recording:
+        for index, number in enumerate((1, 2, 2, 3)):
+            recording.picture(numbered(number), index / RATE)
+    found = scan_of(tmp_path / "a.mkv").fingerprints
+    assert found[1] == found[2]
+    assert len(set(found)) == 3
