@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from talkmill.video.frame_table import FrameTable
-from talkmill.video.packets import PacketIndex, index_packets
+from talkmill.video.packets import index_packets
 from talkmill.video.resample import FrameSchedule
 from talkmill.video.scan import Scan, scan_source
 
@@ -121,13 +121,3 @@ def table_of(scan: Scan, frames: Sequence[int] | None = None) -> FrameTable:
 def whole_table(path: Path) -> FrameTable:
     """Return the table of a clip that has every frame of a file."""
     return table_of(scan_of(path))
-
-
-def packets_of(path: Path) -> PacketIndex:
-    """Return the packets of a file."""
-    return index_packets(path)
-
-
-def sound_start(index: PacketIndex) -> float:
-    """Return the time of the first packet of sound on the clock of the index."""
-    return float(np.nanmin(index.sound.presentation + index.offsets[index.sound.section]))

@@ -214,14 +214,14 @@ def test_silence_is_told(tmp_path: Path) -> None:
 
 
 def test_a_layout_that_changes_goes_on(tmp_path: Path) -> None:
-    """Broadcast sound that turns from mono to stereo."""
-    content = b""
+    """Broadcast sound that turns from mono to stereo; its stamps go on."""
+    content, seconds = b"", 84 * 1152 / KILO
     for index, layout in enumerate(("mono", "stereo")):
         path = tmp_path / "part.ts"
         with Recording(path, form="mpegts", sound_codec="mp2", layout=layout) as recording:
             for number in range(50):
-                recording.picture(numbered(50 * index + number), 2 * index + number / RATE)
-            recording.sound(tones(2, 2.0 * index), 2.0 * index)
+                recording.picture(numbered(50 * index + number), seconds * index + number / RATE)
+            recording.sound(tones(seconds, seconds * index), seconds * index)
         content += path.read_bytes()
     (tmp_path / "a.ts").write_bytes(content)
     index = index_packets(tmp_path / "a.ts")

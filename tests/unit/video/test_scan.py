@@ -144,14 +144,14 @@ class Counting:
         self.prepared = 0
         self.reports: list[tuple[int, int]] = []
 
-    def scan(self, path: Path, *ranges: tuple[float, float]) -> Scan | None:
+    def scan(self, path: Path, *ranges: tuple[float, float], max_gap_seconds: float = 0.4) -> Scan | None:
         def prepare(picture: object) -> None:
             self.prepared += 1
 
         def visit(_: None, done: int, total: int) -> None:
             self.reports.append((done, total))
 
-        return scan_source(path, index_packets(path), ranges, 0.4, prepare, visit)
+        return scan_source(path, index_packets(path), ranges, max_gap_seconds, prepare, visit)
 
 
 def long_recording(folder: Path) -> Path:
@@ -175,7 +175,7 @@ def test_a_range_counts_from_the_first_frame_and_only_what_it_needs_is_decoded(t
 
 def test_two_ranges_are_decoded_apart_and_do_not_touch(tmp_path: Path) -> None:
     path, counting = long_recording(tmp_path), Counting()
-    scan = counting.scan(path, (6.0, 6.2), (0.0, 0.4))
+    scan = counting.scan(path, (6.0, 6.2), (0.0, 0.4), max_gap_seconds=100)
     assert scan is not None
     assert counting.prepared < 140
     found = numbers(path, scan)
@@ -190,7 +190,9 @@ def test_ranges_that_overlap_are_decoded_once(tmp_path: Path) -> None:
     scan = counting.scan(path, (0.0, 2.0), (1.0, 3.0))
     assert scan is not None
     assert counting.prepared == len(scan.times)
-    assert numbers(path, scan)[:75] == list(range(75))
+    found = numbers(path, scan)
+    assert found == list(range(len(found)))
+    assert len(found) >= 75
     assert not scan.breaks.any()
 
 
@@ -261,7 +263,7 @@ def test_what_is_done_to_the_pictures_is_told_once(tmp_path: Path) -> None:
     def prepare(context: Any) -> None:
         context.sample_aspect_ratio = Fraction(4, 3)
 
-    options = {"crf": "12", "flags": "+ildct+ilme", "x264-params": "tff=1"}
+    options = {"crf": "12", "flags": "+ildct+ilme"}
     path = record(tmp_path / "a.mkv", TIMES[:10], options=options, prepare=prepare)
     scan = scan_of(path)
     assert scan.interlaced

@@ -95,10 +95,19 @@ def test_each_stamp_is_put_on_the_clock_of_its_packet() -> None:
     assert line.times == pytest.approx([10.0, 10.04, 10.08, 10.12])
 
 
-def damage(pictures: list[int], failed: list[int], key: list[int], count: int = 12) -> tuple[list[int], int]:
+def test_a_part_of_a_file_is_on_the_clock_of_its_own_packets() -> None:
+    index = index_of([10.0, 10.04, 1.0, 1.04], section=[0, 0, 1, 1], offsets=(0.0, 9.08))
+    line = timeline(np.array([2, 3]), np.array([1.0, 1.04]), np.full(2, NONE), index)
+    assert line.times == pytest.approx([10.08, 10.12])
+
+
+def damage(
+    pictures: list[int], failed: list[int], key: list[int], hidden: tuple[int, ...] = ()
+) -> tuple[list[int], int]:
     """The packets of the damaged pictures, and the number of the lost."""
     packets = np.array(pictures)
-    damaged, lost = damaged_pictures(packets, failed, index_of([0.04 * one for one in range(count)], key))
+    index = index_of([0.04 * one for one in range(12)], key, hidden=hidden)
+    damaged, lost = damaged_pictures(packets, failed, index)
     return packets[damaged].tolist(), lost
 
 
@@ -117,6 +126,10 @@ def test_a_report_that_comes_late_is_of_the_packet_that_gave_no_picture() -> Non
 
 def test_a_lost_key_frame_damages_what_leans_on_it() -> None:
     assert damage([one for one in range(12) if one != 4], [4], key=[0, 4, 8]) == ([5, 6, 7], 1)
+
+
+def test_what_an_edit_list_hides_is_not_lost() -> None:
+    assert damage([one for one in range(12) if one not in (1, 5)], [5], key=[0, 4, 8], hidden=(1,)) == ([6, 7], 1)
 
 
 def test_two_reports_are_of_two_packets() -> None:
