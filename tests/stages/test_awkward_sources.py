@@ -39,6 +39,7 @@ class Case:
         sound: Whether there is a voice.
         coloured: Whether the row of colours is to be seen.
         hole: Seconds that are missing of the picture between the first clip and the second.
+        levels: How far a colour may be off.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Case:
     sound: bool = True
     coloured: bool = True
     hole: float = 0.0
+    levels: float = LEVELS
 
 
 CASES = {
@@ -74,7 +76,8 @@ CASES = {
     "broken_picture_packet": Case(
         "broken_picture_packet.mp4", ((0, 34), (50, 149)), note="15 undecodable frames left out"
     ),
-    "hdr_hlg": Case("hdr_hlg.mp4", note="HLG with Rec. 2020 is mapped to BT.709"),
+    # Coded with loss, the weak red of the green patch is 33.6 in the file, and 40 was meant.
+    "hdr_hlg": Case("hdr_hlg.mp4", note="HLG with Rec. 2020 is mapped to BT.709", levels=7),
     "full_range": Case("full_range.mp4", ((0, 37),)),
     "matrix_601": Case("matrix_601.mp4", ((0, 37),), (1280, 720)),
     "untagged_wide": Case("untagged_wide.mp4", ((0, 37),), (1280, 536)),
@@ -167,7 +170,7 @@ def test_frames_sound_shape_and_colours_stand_where_they_belong(
         assert {image.shape for image in images} == {(wanted.size[1], wanted.size[0], 3)}
         assert (clip.width, clip.height) == wanted.size
         if wanted.coloured:
-            assert colour_errors(images[len(images) // 2], generator) <= LEVELS
+            assert colour_errors(images[len(images) // 2], generator) <= wanted.levels
         assert clip.measurements["has_audio"] is wanted.sound
         if wanted.sound:
             heard = tones(sound_of(harness, clip))
