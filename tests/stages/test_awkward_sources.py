@@ -40,6 +40,7 @@ class Case:
         coloured: Whether the row of colours is to be seen.
         hole: Seconds that are missing of the picture between the first clip and the second.
         levels: How far a colour may be off.
+        made_by: What makes the file; the case's own name where it is empty.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Case:
     coloured: bool = True
     hole: float = 0.0
     levels: float = LEVELS
+    made_by: str = ""
 
 
 CASES = {
@@ -83,11 +85,17 @@ CASES = {
     "untagged_wide": Case("untagged_wide.mp4", ((0, 37),), (1280, 536)),
     "grey_full": Case("grey_full.mp4", ((0, 37),), sound=False, coloured=False),
     "grey_untagged": Case("grey_untagged.mkv", ((0, 37),), sound=False, coloured=False),
+    "mpeg1": Case("mpeg1.mpg", made_by="corpora"),
+    "flash": Case("flash.flv", made_by="corpora"),
+    "prores": Case("prores.mov", made_by="corpora"),
+    # Its colours are of BT.601, and nothing says so of so high a picture.
+    "odd_size": Case("odd_size.mkv", size=(405, 721), coloured=False, made_by="corpora"),
 }
 REFUSED = {
     "unknown_picture": ("unknown_picture.mov", "NO_FRAMES", "prores_raw"),
     "sound_with_cover": ("sound_with_cover.mp4", "NOT_A_VIDEO", "cover"),
     "walks_across": ("walks_across.mp4", "HEAD_MOVES", "one crop"),
+    "corpora": ("one_frame.mp4", "CLIP_TOO_SHORT", "0.04 s"),
 }
 
 
@@ -158,7 +166,7 @@ def test_frames_sound_shape_and_colours_stand_where_they_belong(
     case: str, generator: ModuleType, split_case: Callable[..., tuple[StageHarness, SplitOutputs]]
 ) -> None:
     wanted = CASES[case]
-    harness, outputs = split_case(case, wanted.name)
+    harness, outputs = split_case(wanted.made_by or case, wanted.name)
     assert len(outputs.clips) == len(wanted.clips)
     notes = [*outputs.notes, *(note for clip in outputs.clips for note in clip.notes)]
     assert any(wanted.note in note for note in notes) or not wanted.note
@@ -211,6 +219,32 @@ def test_frames_without_a_mark_of_their_own_are_marked_as_repeated(
     assert np.array_equal(np.diff(numbers) == 0, table.repeated[1:])
     assert (np.diff(numbers) >= 0).all()
     assert np.array_equal(numbers, table.source_indices)
+
+
+@pytest.mark.parametrize(("case", "rate"), [("fast_120", 120), ("slow_12", 12)])
+def test_another_rate_shows_the_nearest_frame_at_each_instant(
+    case: str, rate: int, generator: ModuleType, split_case: Callable[..., tuple[StageHarness, SplitOutputs]]
+) -> None:
+    harness, outputs = split_case(case, f"{case}.mp4")
+    (clip,) = outputs.clips
+    images, table = frames_of(harness, clip)
+    numbers = np.array([generator.number_of(image) for image in images])
+    assert np.array_equal(numbers, table.source_indices)
+    assert np.abs(numbers / rate - np.arange(len(numbers)) / RATE).max() <= 0.5 / rate + 1e-3
+    assert np.array_equal(np.diff(numbers) == 0, table.repeated[1:])
+    for seconds, half in tones(sound_of(harness, clip)):
+        assert abs(seconds - half / 2) < 0.5 / RATE
+
+
+def test_what_is_transparent_is_white(split_case: Callable[..., tuple[StageHarness, SplitOutputs]]) -> None:
+    harness, outputs = split_case("transparent", "transparent.mov")
+    assert any("shown over white" in note for note in outputs.notes)
+    (clip,) = outputs.clips
+    images, _ = frames_of(harness, clip)
+    assert len(images) == 50
+    for image in images:
+        assert (image[:40, :150] == 255).all()
+        assert image[150:180, 300:340].mean() < 230
 
 
 def test_an_interlaced_picture_has_no_combs(
