@@ -9,6 +9,7 @@ from typing import Any, Self
 import av
 import numpy as np
 
+from talkmill.sound.audio import read_sound
 from talkmill.video.frame_table import FrameTable
 from talkmill.video.packets import index_packets
 from talkmill.video.resample import FrameSchedule
@@ -121,3 +122,12 @@ def table_of(scan: Scan, frames: Sequence[int] | None = None) -> FrameTable:
 def whole_table(path: Path) -> FrameTable:
     """Return the table of a clip that has every frame of a file."""
     return table_of(scan_of(path))
+
+
+def sound_of(path: Path, folder: Path) -> np.ndarray:
+    """Return the whole sound of a file as the stages cut it: 16 kHz mono from its first sample on."""
+    index = index_packets(path)
+    sound = read_sound(path, index, folder / "sound.raw")
+    assert sound is not None
+    seconds = float(np.ptp(index.sound_times))
+    return sound.cut(float(np.nanmin(index.sound_times)), round(seconds * 1000), Fraction(1000)).samples

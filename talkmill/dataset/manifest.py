@@ -18,11 +18,11 @@ from talkmill.dataset.keys import (
     MANIFEST_KEY,
     VALID,
 )
+from talkmill.video.images import JPEG_QUALITY
 
 SCHEMA_VERSION = 2
 # talkmill 0.1 kept the entries of all clips inside the manifest.
 ENTRIES_INSIDE = 1
-JPEG_QUALITY = 95
 
 
 @dataclass(frozen=True, slots=True)

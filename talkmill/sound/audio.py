@@ -140,18 +140,17 @@ def read_sound(
     runs: list[Run] = []
     with scratch.open("wb") as file:
         writer = _RunWriter(file, runs)
-        for frame, time in _frames(path, index, windows):
+        for frame, time in _frames(path, index, index.choice.sound, windows):
             writer.add(frame, time)
         writer.end()
     return Sound(scratch, runs)
 
 
 def _frames(
-    path: Path, index: PacketIndex, windows: Sequence[tuple[float, float]] | None
+    path: Path, index: PacketIndex, stream_index: int, windows: Sequence[tuple[float, float]] | None
 ) -> Iterator[tuple[av.AudioFrame, float | None]]:
     """Yield the decoded frames of the wanted packets with their times on the index's clock."""
-    stamps = np.where(np.isnan(index.sound.presentation), index.sound.decoding, index.sound.presentation)
-    times = stamps + index.offsets[index.sound.section]
+    times = index.sound_times
     wanted = np.ones(len(times), bool)
     if windows is not None:
         wanted[:] = False
@@ -159,7 +158,7 @@ def _frames(
             wanted |= (times >= start - MARGIN_SECONDS) & (times <= end + MARGIN_SECONDS)
         wanted |= np.isnan(times)
     with open_media(path) as container:
-        stream = container.streams[index.choice.sound or 0]
+        stream = container.streams[stream_index]
         context = stream.codec_context
         number, skipped = -1, False
         offset = 0.0

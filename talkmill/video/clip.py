@@ -90,6 +90,9 @@ def copy_packets(
 
     Returns:
         The file; None where no container takes the packets or they decode to something else.
+
+    Raises:
+        OSError: The file cannot be written.
     """
     part = slice(*window)
     # Matroska keeps no stamps of decoding: the first packets of a file may have none.
@@ -101,6 +104,10 @@ def copy_packets(
             count = _written(source, index, window, path, format_name)
             if count == window[1] - window[0] and _same(path, count, window[0], first):
                 return path
+        except OSError:
+            # A full disk is no property of the source.
+            path.unlink(missing_ok=True)
+            raise
         except (av.FFmpegError, ValueError):
             # The container does not take this codec.
             pass

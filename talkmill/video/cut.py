@@ -86,7 +86,7 @@ def cut_video(
         last = first + 1 + int(breaks[0])
         notes.append(f"the part ends at {scan.times[last - 1]:.2f} s, where the video has a hole or changes its format")
     times = scan.times[first:last]
-    rate = native_rate(times) if len(times) > 1 else Fraction(index.rate).limit_denominator(1001)
+    rate = native_rate(times, index.rate)
     schedule = schedule_frames(times, rate, float(times[0]), float(times[-1]))
     table = scan.table(first + schedule.source_indices, schedule)
     region = _even(table.format.upright_size, box)

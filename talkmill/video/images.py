@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -69,15 +69,20 @@ class ImageWriter:
         self._file.close()
 
 
-def read_coded(path: Path) -> Iterator[bytes]:
-    """Yield the images as they are stored, in order.
+def read_coded(path: Path, indices: Iterable[int] | None = None) -> Iterator[bytes]:
+    """Yield images as they are stored, in order.
+
+    Args:
+        path: The .zip.
+        indices: Numbers of the wanted images; None for all.
 
     Raises:
         ValueError: The file is damaged.
     """
     try:
         with zipfile.ZipFile(path) as file:
-            for name in file.namelist():
+            names = file.namelist()
+            for name in names if indices is None else (names[index] for index in indices):
                 yield file.read(name)
     except zipfile.BadZipFile as error:
         raise ValueError(f"{path.name} is damaged: {error}") from error
@@ -90,6 +95,4 @@ def read_images(path: Path) -> Iterator[Frame]:
 
 def read_images_at(path: Path, indices: Sequence[int]) -> list[Frame]:
     """Return some images as RGB frames."""
-    with zipfile.ZipFile(path) as file:
-        names = file.namelist()
-        return [decode_image(file.read(names[index])) for index in indices]
+    return [decode_image(content) for content in read_coded(path, indices)]

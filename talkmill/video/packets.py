@@ -36,6 +36,11 @@ class StreamPackets:
     place: Int64Array
     section: Int64Array
 
+    @property
+    def stamps(self) -> Float64Array:
+        """(P,) seconds: of presentation, or of decoding where there are no others."""
+        return _stamps(self)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PacketIndex:
@@ -70,13 +75,29 @@ class PacketIndex:
     @property
     def times(self) -> Float64Array:
         """(P,) seconds of the picture's packets on the file's one clock; counted where there are no stamps."""
-        stamps = np.where(np.isnan(self.picture.presentation), self.picture.decoding, self.picture.presentation)
-        counted = np.arange(len(stamps)) / self.rate
-        return np.where(np.isnan(stamps), counted, stamps + self.offsets[self.picture.section])
+        times = self._on_one_clock(self.picture)
+        return np.where(np.isnan(times), np.arange(len(times)) / self.rate, times)
 
-    def key_before(self, packet: int) -> int:
-        """Return the last packet up to one at which decoding can begin; the first of all where there is none."""
-        before = np.flatnonzero(self.key[: packet + 1])
+    @property
+    def sound_times(self) -> Float64Array:
+        """(P,) seconds of the sound's packets on the file's one clock; NaN where there are no stamps."""
+        return self._on_one_clock(self.sound)
+
+    def _on_one_clock(self, packets: StreamPackets) -> Float64Array:
+        return np.asarray(packets.stamps + self.offsets[packets.section])
+
+    def key_before(self, packet: int, seconds: float = np.inf) -> int:
+        """Return the last packet up to one, and shown no later than a time, at which decoding can begin.
+
+        Args:
+            packet: Number of a picture packet.
+            seconds: On the file's one clock. What is decoded after a key frame but shown before it leans on what came
+                before that key frame.
+
+        Returns:
+            The packet; the first of all where there is none.
+        """
+        before = np.flatnonzero(self.key[: packet + 1] & (self.times[: packet + 1] <= seconds))
         return int(before[-1]) if before.size else 0
 
 
@@ -204,7 +225,7 @@ def _numbered(count: int, edges: list[int]) -> Int64Array:
     return np.searchsorted(np.array(edges, np.int64), np.arange(count), side="right").astype(np.int64)
 
 
-def _stamps(rows: _Rows) -> Float64Array:
+def _stamps(rows: "_Rows | StreamPackets") -> Float64Array:
     presentation, decoding = np.array(rows.presentation), np.array(rows.decoding)
     return np.where(np.isnan(presentation), decoding, presentation)
 

@@ -75,15 +75,18 @@ def constant_rate(times: npt.NDArray[np.float64], rate: Fraction) -> bool:
     return bool(np.all(np.abs(times - grid) < CONSTANT_RATE_TOLERANCE_SECONDS))
 
 
-def native_rate(times: npt.NDArray[np.float64]) -> Fraction:
+def native_rate(times: npt.NDArray[np.float64], header_rate: float) -> Fraction:
     """Return the frame rate of a source from its times, missing frames counted, snapped to a common rate.
 
     Args:
-        times: (M,) rising presentation times in seconds, M >= 2.
+        times: (M,) rising presentation times in seconds.
+        header_rate: Frames a second as the header says: that of a source of one frame.
 
     Returns:
         Frames a second; n or n * 1000 / 1001 where one lies within 0.1 %.
     """
+    if len(times) < 2:
+        return Fraction(header_rate).limit_denominator(1001)
     gaps = np.diff(times)
     steps = np.rint(gaps / np.median(gaps))
     rate = float(steps.sum() / gaps.sum())

@@ -1,6 +1,6 @@
 """One pass over a source or parts of it: which pictures there are, when each is shown, and where a take ends."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -61,11 +61,8 @@ class Scan:
         end = int(packets.max()) + 1
         if not self.stamped:
             return 0, end
-        # Pictures that are decoded after a key frame but shown before it lean on what came before.
         first_time = float(self.times[frames].min()) + self.zero_seconds
-        keys = np.flatnonzero(self.index.key & (self.index.times <= first_time + 1e-6))
-        keys = keys[keys <= packets.min()]
-        return (int(keys[-1]) if keys.size else 0), end
+        return self.index.key_before(int(packets.min()), first_time + 1e-6), end
 
     def table(
         self, frames: Int64Array, schedule: FrameSchedule, copied_from: tuple[int, int] | None = None
@@ -127,7 +124,7 @@ def scan_source(
         visit: Called in order with what `prepare` made, the number of pictures that are done, and their total.
 
     Returns:
-        The scan; None where no picture decodes.
+        The scan; None where no picture decodes, or every one leans on a lost one.
     """
     windows = _windows(index, ranges)
     total = sum(end - first for first, end in windows)
@@ -160,30 +157,36 @@ def _windows(index: PacketIndex, ranges: Sequence[tuple[float, float]]) -> list[
         return [(0, len(index.key))]
     times, zero = index.times, first_shown(index)
     windows: list[tuple[int, int]] = []
-    for start, end in sorted(ranges):
+    for start, end in ranges:
         low, high = zero + start - RANGE_MARGIN_SECONDS, zero + end + RANGE_MARGIN_SECONDS
         inside = np.flatnonzero((times >= low) & (times <= high))
         if not inside.size:
             continue
-        keys = np.flatnonzero(index.key & (times <= low))
-        keys = keys[keys <= inside[0]]
-        first, last = int(keys[-1]) if keys.size else 0, int(inside[-1]) + 1
-        if windows and first <= windows[-1][1]:
-            windows[-1] = (windows[-1][0], max(last, windows[-1][1]))
+        windows.append((index.key_before(int(inside[0]), low), int(inside[-1]) + 1))
+    return _apart(windows)
+
+
+def _apart(windows: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join windows that meet, and bring them into order."""
+    apart: list[tuple[int, int]] = []
+    for first, end in sorted(windows):
+        if apart and first <= apart[-1][1]:
+            apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
         else:
-            windows.append((first, last))
-    return windows
+            apart.append((first, end))
+    return apart
 
 
 def _scan(
     seen: _Seen, index: PacketIndex, report: DecodeReport, windows: list[tuple[int, int]], max_gap_seconds: float
-) -> Scan:
+) -> Scan | None:
     packets = np.array(seen.packets, np.int64)
     line = timeline(packets, np.array(seen.presentation), np.array(seen.decoding), index)
     damaged, lost_count = damaged_pictures(packets, report.failed_packets, index)
     kept = line.kept & ~damaged
     if not kept.any():
-        kept = line.kept
+        # Every picture leans on one that is lost.
+        return None
     rows = np.flatnonzero(kept)
     times = line.times[rows]
     formats = [seen.formats[row] for row in rows]
@@ -248,12 +251,7 @@ def read_pictures(path: Path, scan: Scan, frames: Sequence[int]) -> list[Frame]:
         frames: Numbers of pictures of the scan, rising.
     """
     wanted = {int(scan.packets[frame]) for frame in frames}
-    windows: list[tuple[int, int]] = []
-    for first, end in sorted(scan.window(np.array([frame], np.int64)) for frame in frames):
-        if windows and first <= windows[-1][1]:
-            windows[-1] = (windows[-1][0], max(end, windows[-1][1]))
-        else:
-            windows.append((first, end))
+    windows = _apart(scan.window(np.array([frame], np.int64)) for frame in frames)
     convert = RgbConverter()
     return [
         convert(picture.frame, picture.format)

@@ -2,7 +2,6 @@
 
 import gc
 import http.server
-import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from ipaddress import ip_network
@@ -21,7 +20,8 @@ from talkmill.stages.download.web import GuardedWeb, WebLimits
 from talkmill.stages.errors import DownloadRefusedError, FormatMissingError
 from talkmill.stages.harness import StageHarness
 from talkmill.video.decode import read_video
-from tests.stages.reading import sound_of
+from tests.media import sound_of
+from tests.sites import serving
 
 SECONDS, RATE, SIDE = 4, 25, 64
 # yt-dlp leaves the file and the connection of a download that failed to the garbage collector.
@@ -93,12 +93,8 @@ def site(manifests: Path) -> Iterator[tuple[str, type[Handler]]]:
         folder: ClassVar[str] = str(manifests)
         content_type: ClassVar[str] = "application/octet-stream"
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Own) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", Own
-        server.shutdown()
-        thread.join()
+    with serving(Own) as address:
+        yield address, Own
     # Here, not in another test, which would be blamed.
     gc.collect()
 

@@ -31,7 +31,8 @@ from talkmill.stages.download.page import PageOptions, fetch_page
 from talkmill.stages.errors import CancelledError, FormatMissingError, RateLimitedError
 from talkmill.video.container import describe
 from talkmill.video.decode import read_video
-from tests.stages.reading import sound_of
+from tests.media import sound_of
+from tests.sites import serving
 
 # yt-dlp leaves sockets of broken answers to the collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -181,12 +182,8 @@ def site(sample: tuple[Path, object]) -> Iterator[tuple[str, type[Site]]]:
         ranges: ClassVar[list[str]] = []
         body: ClassVar[bytes] = sample[0].read_bytes()
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Own) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", Own
-        server.shutdown()
-        thread.join()
+    with serving(Own) as address:
+        yield address, Own
 
 
 @pytest.fixture(scope="module")

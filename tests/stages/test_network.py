@@ -2,7 +2,6 @@
 
 import http.server
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -14,6 +13,7 @@ from talkmill.stages.contract import StageContext
 from talkmill.stages.download.network import AddressPolicy, AddressRefusedError, GuardedProxy
 from talkmill.stages.download.web import GuardedWeb, WebLimits
 from talkmill.stages.errors import DownloadFailedError, DownloadRefusedError, VideoTooLargeError
+from tests.sites import serving
 
 LOOPBACK = AddressPolicy((ip_network("127.0.0.0/8"),))
 NOTHING = AddressPolicy()
@@ -67,12 +67,8 @@ def site() -> Iterator[tuple[str, list[str]]]:
     class Own(Handler):
         requests: ClassVar[list[str]] = []
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Own) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", Own.requests
-        server.shutdown()
-        thread.join()
+    with serving(Own) as address:
+        yield address, Own.requests
 
 
 @pytest.fixture

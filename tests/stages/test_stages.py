@@ -2,7 +2,6 @@
 
 import functools
 import http.server
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,6 +41,7 @@ from talkmill.video.decode import read_video
 from talkmill.video.frame_table import FrameTable
 from talkmill.video.images import ImageWriter
 from tests.media import whole_table
+from tests.sites import serving
 
 
 @pytest.fixture
@@ -284,12 +284,8 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     folder = tmp_path / "www"
     folder.mkdir()
     handler = functools.partial(_Handler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as web:
-        thread = threading.Thread(target=web.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{web.server_port}", folder
-        web.shutdown()
-        thread.join()
+    with serving(handler) as address:
+        yield address, folder
 
 
 def test_a_file_on_the_web_is_downloaded(

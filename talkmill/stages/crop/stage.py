@@ -33,7 +33,7 @@ class CropStage:
     """Cuts, composites and resizes."""
 
     name = "crop"
-    version = "5"
+    version = "6"
     outputs_type = CropOutputs
     keeps_result = True
     models: tuple[ModelVersion, ...] = ()

@@ -43,7 +43,7 @@ class MattingStage:
     """Runs one matting method over a clip."""
 
     name = "matting"
-    version = "4"
+    version = "5"
     outputs_type = MattingOutputs
     keeps_result = True
 

@@ -47,7 +47,7 @@ class SplitStage:
     """Looks at a source once, then copies the coded packets of its clips. Nothing is encoded."""
 
     name = "split"
-    version = "6"
+    version = "7"
     outputs_type = SplitOutputs
     keeps_result = True
 
@@ -79,18 +79,18 @@ class SplitStage:
         index = self._index(path, parameters)
         survey = self._survey(path, index, parameters, context)
         scan = survey.scan
-        native = native_rate(scan.times) if len(scan.times) > 1 else Fraction(index.rate).limit_denominator(1001)
+        native = native_rate(scan.times, index.rate)
         rate = native if parameters.fps == "source" else Fraction(parameters.fps)
-        plans, rejections = plan_clips(survey.scan.times, survey.detections, survey.takes, rate, parameters)
+        plans, rejections = plan_clips(scan.times, survey.detections, survey.takes, rate, parameters)
         if not plans:
             raise _no_clip_error(survey, rejections, parameters.ranges)
         clips = tuple(_Cutter(inputs.source, path, scan, rate, context).clips(plans))
         measurements: dict[str, Measurement] = {
-            "source_frame_count": len(survey.scan.times),
-            "source_seconds": round(float(survey.scan.times[-1] - survey.scan.times[0]), 4),
+            "source_frame_count": len(scan.times),
+            "source_seconds": round(float(scan.times[-1] - scan.times[0]), 4),
             "source_codec": index.codec,
             "shot_count": len(survey.takes),
-            "constant_rate": constant_rate(survey.scan.times, native) if len(survey.scan.times) > 1 else True,
+            "constant_rate": constant_rate(scan.times, native),
         }
         notes = [
             *index.choice.notes,

@@ -7,11 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 import lmdb
 import pytest
@@ -34,6 +32,7 @@ from talkmill.stages.errors import (
     StageError,
 )
 from tests.made_up_stages import PARAMETERS, SIZE, MadeUp, made_up_stages, run_made_up, write_sources
+from tests.sites import serving
 from tests.unit.dataset.test_dataset import contents
 
 ROOT = Path(__file__).parents[3]
@@ -408,17 +407,6 @@ def test_a_failure_of_the_moment_takes_no_clip_out_of_the_set(tmp_path: Path, mo
     assert list(read_manifest(tmp_path / "out/lmdb" / str(SIZE)).clips) == ["b_000"]
 
 
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    handler = functools.partial(Silent, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
 class Silent(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *words: object) -> None:
         pass
@@ -432,7 +420,7 @@ def test_twins_that_meet_one_damaged_result_are_both_mended(
     monkeypatch.setattr("talkmill.artifacts.local.COMPARED_BYTES", 0)
     a, b = write_sources(tmp_path / "in", "a.mp4", "b.mp4")
     b.write_bytes(a.read_bytes())
-    with served(tmp_path / "in") as site:
+    with serving(functools.partial(Silent, directory=str(tmp_path / "in"))) as site:
         run_made_up(tmp_path / "out", f"{site}/a.mp4", f"{site}/b.mp4")
         damage(stored(tmp_path / "out", "crop.zip"), "one bit")
         for manifest in (tmp_path / "out/work/landmarks").glob("*/manifest.json"):

@@ -1,5 +1,6 @@
 """A clip is coded packets and a table: whoever reads it gets the frames of the source, to the level."""
 
+import errno
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -184,3 +185,15 @@ def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert found.format == table.format == scan.formats[10]
     assert np.array_equal(found.packets, table.packets)
     assert index_packets(path).key[found.window[0]]
+
+
+def test_a_full_disk_is_no_property_of_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source would be read in its place without a word."""
+    path = record(tmp_path / "a.mp4", [index / RATE for index in range(10)])
+
+    def full(*arguments: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("talkmill.video.clip._written", full)
+    with pytest.raises(OSError, match="No space left"):
+        copy_packets(path, index_packets(path), (0, 10), tmp_path / "copied", None)

@@ -56,7 +56,7 @@ def test_each_frame_is_the_nearest_one(gaps: list[float], rate: int) -> None:
 @pytest.mark.parametrize("rate", [Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(60)])
 def test_the_native_rate_is_found_from_rounded_times(rate: Fraction) -> None:
     times = np.round(np.arange(300) / float(rate), 3)
-    assert native_rate(times) == rate
+    assert native_rate(times, 1.0) == rate
     assert constant_rate(times, rate)
 
 
