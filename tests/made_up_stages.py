@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from talkmill.artifacts.artifact import Artifact
+from talkmill.dataset.reader import verify
 from talkmill.pipeline.events import Event
 from talkmill.pipeline.folders import open_store
 from talkmill.pipeline.graph import RunParameters
@@ -36,6 +37,7 @@ from talkmill.video.encode import alpha_writer, compatible_writer
 from talkmill.video.images import MEDIA_TYPE as IMAGES_MEDIA_TYPE
 from talkmill.video.images import ImageWriter, encode_image
 from tests.media import whole_table
+from tests.sets import contents
 
 SIZE, FRAMES, RATE = 64, 3, 25
 PARAMETERS = RunParameters(crop=CropParameters(size=SIZE))
@@ -180,6 +182,12 @@ def run_made_up(
     sources = collect_sources(map(str, inputs), None, False, "train")
     store = open_store(folder)
     return run_dataset(folder, sources, made_up_stages(folder), store, PARAMETERS, jobs, emit, threading.Event())
+
+
+def set_of(folder: Path) -> dict[bytes, bytes]:
+    """Return every key of the set of a folder, which is whole."""
+    verify(folder / "lmdb" / str(SIZE))
+    return contents(folder / "lmdb" / str(SIZE))
 
 
 def write_sources(folder: Path, *names: str) -> list[Path]:

@@ -1,4 +1,4 @@
-"""`make test` runs what needs nothing; CI takes a skip for a failure."""
+"""`make test` runs what needs nothing, the unit tests among it; CI takes a skip for a failure."""
 
 import os
 import subprocess
@@ -17,6 +17,35 @@ def test_runs():
 def test_is_skipped():
     pytest.skip("podman is not installed")
 """
+# What tests ask for that a unit test may not: a need, or the models, which have to be fetched.
+ASKED = """
+import sys
+import pytest
+
+class Asked:
+    def pytest_collection_finish(self, session):
+        # Not before: pytest rewrites the asserts of this module, which is one of its plugins.
+        from tests.needs import NEEDS
+        for item in session.items:
+            marks = {mark.name for mark in item.iter_markers()}
+            for name in sorted((marks & NEEDS.keys()) | ({"models"} & set(item.fixturenames))):
+                print("ASKS", name, item.nodeid)
+
+sys.exit(pytest.main(["--collect-only", "-qq", *sys.argv[1:]], plugins=[Asked()]))
+"""
+
+
+def asked(folder: str) -> list[str]:
+    command = [sys.executable, "-c", ASKED, folder]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [line.removeprefix("ASKS ") for line in found.splitlines() if line.startswith("ASKS ")]
+
+
+def test_unit_tests_ask_for_nothing() -> None:
+    """They are the loop of whoever changes the code: no network, no fit that takes its time, no video of the world."""
+    assert asked("tests/unit") == []
+    seen = {line.split()[0] for line in asked("tests/quality")}
+    assert seen == {"models", "assets", "slow"}
 
 
 @pytest.mark.parametrize(("environment", "code"), [({}, 0), ({"CI": "true"}, 1)])

@@ -13,7 +13,7 @@ from talkmill.models.repository import ModelRepository
 from talkmill.morphable.model import MorphableModel
 from talkmill.stages.records import FineFit
 from tests.e2e.fixture_types import Cli
-from tests.unit.fitting.test_condition import after_the_best_scale_and_shift, reference_camera
+from tests.otavatar_camera import after_the_best_scale_and_shift, reference_camera
 
 # Inner RMS in pixels of 512; with the sign of 0.1 they were 17.6, 30.0 and 19.1 over 100 frames.
 BOUNDS = {"otavatar_example": 2.5, "real3d_May_5s": 4.0, "retalking_5": 2.5}

@@ -9,7 +9,7 @@ import pytest
 from talkmill.cli.dataset import inspect_dataset, remove_from_dataset, verify_dataset
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, CommandError
 from talkmill.dataset.writer import DatasetWriter
-from tests.unit.dataset.test_dataset import SIZE, add, arrays, frames
+from tests.sets import SIZE, add, arrays, frames
 
 
 def test_a_clip_without_frames_is_refused_by_a_writer_and_shown(

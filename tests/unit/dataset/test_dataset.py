@@ -1,7 +1,7 @@
 """The set as its readers see it: OTAvatar's and PIRender's key scheme is written out here, as their loaders use it."""
 
 import errno
-import json
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,48 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talkmill.dataset.environment import DatasetError
+from talkmill.dataset.environment import DatasetError, open_environment
+from talkmill.dataset.lock import FolderBusyError
 from talkmill.dataset.names import LONGEST_NAME, check_name, clip_name, slug, split_of_person
-from talkmill.dataset.reader import read_clip, read_manifest, size_folder, verify
-from talkmill.dataset.writer import ClipArrays, DatasetWriter
+from talkmill.dataset.reader import Dataset, misread_angles, read_clip, read_manifest, size_folder, verify
+from talkmill.dataset.writer import DatasetWriter
 from talkmill.video.images import encode_image
-
-SIZE = 32
-
-
-def arrays(count: int, seed: int = 0) -> ClipArrays:
-    random = np.random.default_rng(seed)
-    return ClipArrays(
-        keypoint=random.uniform(0, SIZE, (count, 68, 2)).astype(np.float32),
-        coefficients=random.normal(size=(count, 260)).astype(np.float32),
-        condition=random.normal(size=(count, 7)).astype(np.float32),
-        identity=random.normal(size=100).astype(np.float32),
-        valid=np.arange(count) % 7 != 3,
-        confidence=random.uniform(size=count).astype(np.float32),
-    )
-
-
-def frames(count: int, seed: int = 0) -> list[bytes]:
-    random = np.random.default_rng(seed)
-    return [encode_image(random.integers(0, 256, (SIZE, SIZE, 3), np.uint8)) for _ in range(count)]
-
-
-def add(writer: DatasetWriter, name: str, count: int = 10, seed: int = 0, split: str = "train") -> None:
-    writer.add(name, split, f"print{seed}", iter(frames(count, seed)), arrays(count, seed), {"person": "a"})
-
-
-def contents(folder: Path) -> dict[bytes, bytes]:
-    with lmdb.open(str(folder), readonly=True, lock=False) as environment, environment.begin() as transaction:
-        return {bytes(key): bytes(value) for key, value in transaction.cursor()}
-
-
-def as_0_1_wrote_it(folder: Path) -> None:
-    """Give a set the form that talkmill 0.1 wrote: the entries of all clips inside the manifest."""
-    with lmdb.open(str(folder)) as environment, environment.begin(write=True) as transaction:
-        manifest = json.loads(transaction.get(b"manifest")) | {"schema_version": 1, "clips": {}}
-        for item in [bytes(item) for item, _ in transaction.cursor() if bytes(item).startswith(b"clip/")]:
-            manifest["clips"][item.removeprefix(b"clip/").decode()] = json.loads(transaction.pop(item))
-        transaction.put(b"manifest", json.dumps(manifest, sort_keys=True, indent=1).encode())
+from tests.sets import SIZE, add, arrays, contents, frames
 
 
 def test_the_loaders_of_otavatar_and_pirender_read_it(tmp_path: Path) -> None:
@@ -250,3 +215,29 @@ def test_a_persons_split_never_changes() -> None:
     splits = [split_of_person(person) for person in people]
     assert splits == [split_of_person(person) for person in people]
     assert 0.07 < splits.count("test") / len(splits) < 0.13
+
+
+def test_a_second_writer_is_refused_and_told_who_writes(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path, SIZE) as writer:
+        with pytest.raises(FolderBusyError, match=rf"another writer \(pid {os.getpid()} on .*, since .*\) works in"):
+            DatasetWriter(tmp_path, SIZE)
+        add(writer, "a_000")
+    with DatasetWriter(tmp_path, SIZE) as writer:
+        assert list(writer.manifest.clips) == ["a_000"]
+
+
+def test_a_set_with_the_other_sign_is_told_apart(tmp_path: Path) -> None:
+    """talkmill 0.1 wrote the versions of the stages into `-meta`; its fine_fit was version 2."""
+    with DatasetWriter(tmp_path, SIZE) as writer:
+        for name, version in (("old_000", "2"), ("new_000", "3")):
+            writer.add(name, "train", "x", iter(frames(3)), arrays(3), {"stages": {"fine_fit": version, "pack": "3"}})
+    with Dataset(tmp_path) as dataset:
+        assert [name for name in dataset if misread_angles(dataset.meta(name))] == ["old_000"]
+    with pytest.raises(DatasetError, match=r"1 of 2 clips were made by talkmill 0\.1: .* the other sign"):
+        verify(tmp_path)
+    assert len(read_manifest(tmp_path).clips) == 2
+
+
+def test_an_empty_folder_has_no_set(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError):
+        open_environment(tmp_path, readonly=True, lock=False)

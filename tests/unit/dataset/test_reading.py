@@ -23,7 +23,7 @@ from talkmill.dataset.environment import DatasetError
 from talkmill.dataset.manifest import DamagedEntryError
 from talkmill.dataset.reader import read_clip, verify
 from talkmill.dataset.writer import DatasetWriter
-from tests.unit.dataset.test_dataset import SIZE, add, arrays, as_0_1_wrote_it, contents, frames
+from tests.sets import SIZE, add, arrays, as_0_1_wrote_it, contents, frames, frames_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -349,10 +349,6 @@ def test_threads_share_a_set(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert wrong == []
 
 
-def frames_of(dataset: Dataset, name: str, answers: "multiprocessing.Queue[tuple[int, list[bytes]]]") -> None:
-    answers.put((os.getpid(), list(dataset.frames(name))))
-
-
 def test_an_unpickled_set_is_looked_for_when_it_is_read(folder: Path) -> None:
     with Dataset(folder) as dataset:
         pickled = pickle.dumps(dataset)
@@ -404,7 +400,7 @@ def test_a_set_can_be_read_while_another_process_writes_it(folder: Path) -> None
     script = f"""
 from pathlib import Path
 from talkmill.dataset.writer import DatasetWriter
-from tests.unit.dataset.test_dataset import SIZE, add
+from tests.sets import SIZE, add
 with DatasetWriter(Path({str(folder)!r}), SIZE) as writer:
     print("begun", flush=True)
     for index in range(40):

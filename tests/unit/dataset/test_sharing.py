@@ -17,7 +17,7 @@ from talkmill.dataset.copying import copy_set
 from talkmill.dataset.environment import DatasetError, open_environment
 from talkmill.dataset.reader import verify
 from talkmill.dataset.writer import DatasetWriter
-from tests.unit.dataset.test_dataset import SIZE, add, as_0_1_wrote_it, frames
+from tests.sets import SIZE, add, as_0_1_wrote_it, frames
 
 
 @pytest.fixture

@@ -1,66 +1,11 @@
-"""Our `condition` through the camera that OTAvatar makes of it, written out here.
-
-Facts of OTAvatar c8c484f, data/dataset.py and data/utils.py: it negates the first two of the stored angles, turns them
-by the usual matrices in the order z, y, x, and takes the transpose as the rotation of the camera in the world; it
-averages rotation and translation over the frames i-1 to i+1, of which the window of the last frame and of the one
-before it leaves the last out; trans z - 10; centre = -R trans, times 0.27, plus (0, 0.015, 0.161), times 2.7 / 4; the
-camera looks along +z with y down; focal 2985.29 / 700 * focal / 1050 of the picture's side, principal point at 1/2.
-"""
-
-from dataclasses import dataclass
+"""Our `condition` through the camera that OTAvatar makes of it."""
 
 import numpy as np
 import pytest
 
-from benchmarks.scenes.measure import fit_scene
-from benchmarks.scenes.scene import make_scene
 from talkmill.dataset.columns import condition_columns
-from talkmill.fitting.projection import LandmarkBasis
 from talkmill.geometry.conventions import euler_from_rotation, rotation_from_euler
-from talkmill.models.repository import ModelRepository
-from talkmill.morphable.model import MorphableModel
-
-SIZE = 512
-
-
-@dataclass(frozen=True)
-class Camera:
-    """cam2world (4, 4) of OTAvatar's generator, and focal length over the picture's side."""
-
-    world_from_camera: np.ndarray
-    focal: float
-
-    def pixels(self, points: np.ndarray) -> np.ndarray:
-        """Project (P, 3) points of a head, in its own frame and units, into a picture of SIZE."""
-        # The inverse of what the centre went through takes the head into the generator's world.
-        world = (points * 0.27 + [0, 0.015, 0.161]) * (2.7 / 4)
-        rotation, centre = self.world_from_camera[:3, :3], self.world_from_camera[:3, 3]
-        seen = np.linalg.solve(rotation, (world - centre).T).T
-        return SIZE * (self.focal * seen[:, :2] / seen[:, 2:] + 0.5)
-
-
-def usual(angles: np.ndarray) -> np.ndarray:
-    """Rz Ry Rx of right-handed turns."""
-    (sx, sy, sz), (cx, cy, cz) = np.sin(angles), np.cos(angles)
-    x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return z @ y @ x
-
-
-def reference_camera(condition: np.ndarray, index: int) -> Camera:
-    rows = condition.astype(np.float64)
-    turns = np.stack([usual(row[:3] * [-1, -1, 1]).T for row in rows])
-    window = slice(max(index - 1, 0), min(index + 2, len(rows) - 1))
-    with np.errstate(invalid="ignore"):
-        count = len(rows[window])
-        shift = rows[window, 3:6].sum(0) / np.float64(count)
-        rotation = turns[window].sum(0) / np.float64(count)
-    shift[2] -= 10
-    pose = np.eye(4)
-    pose[:3, :3] = rotation @ np.diag([1, -1, -1])
-    pose[:3, 3] = (-rotation @ shift * 0.27 + [0, 0.015, 0.161]) * 2.7 / 4
-    return Camera(pose, 2985.29 / 700 * rows[index, 6] / 1050)
+from tests.otavatar_camera import SIZE, after_the_best_scale_and_shift, reference_camera
 
 
 def head() -> np.ndarray:
@@ -73,12 +18,6 @@ def condition_of(rotation: np.ndarray, count: int = 5, focal: float = 1100.0) ->
     euler = np.tile(euler_from_rotation(rotation), (count, 1)).astype(np.float32)
     trans = np.tile(np.array([0.2, -0.1, -7.0], np.float32), (count, 1))
     return condition_columns(euler, trans, np.array([focal], np.float32))
-
-
-def after_the_best_scale_and_shift(points: np.ndarray, target: np.ndarray) -> float:
-    """RMS distance in pixels that is left."""
-    a, b = points - points.mean(0), target - target.mean(0)
-    return float(np.sqrt(((a * (a * b).sum() / (a * a).sum() - b) ** 2).sum(1).mean()))
 
 
 def left_over(rotation: np.ndarray, condition: np.ndarray) -> float:
@@ -143,20 +82,6 @@ def test_a_frontal_head_stands_upright_in_the_middle() -> None:
     assert crown[1] < SIZE / 2 < chin[1]
     assert left[0] > SIZE / 2
     assert left[1] == pytest.approx(SIZE / 2, abs=1e-6)
-
-
-@pytest.mark.parametrize("count", [2, 3, 10, 49, 50, 51])
-def test_the_reference_reads_any_number_of_frames_from_two_up(models: ModelRepository, count: int) -> None:
-    model = MorphableModel.load(models.ensure("makehuman-head", "morphable").path)
-    state = fit_scene(make_scene(model, count, 4), LandmarkBasis.of(model), 4).state
-    euler = euler_from_rotation(state.pose.rotation)
-    condition = condition_columns(euler, state.pose.translation, np.array([state.focal]))
-    for index in range(count):
-        camera = reference_camera(condition, index)
-        rotation = camera.world_from_camera[:3, :3]
-        assert np.isfinite(camera.world_from_camera).all()
-        assert np.abs(rotation.T @ rotation - np.eye(3)).max() < 1e-2
-        assert np.abs(camera.pixels(np.zeros((1, 3))) - SIZE / 2).max() < SIZE / 4
 
 
 def test_one_frame_is_stored_whole_and_is_too_few_for_the_reference() -> None:

@@ -9,17 +9,15 @@ import pytest
 import torch
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
-from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation
 
 from benchmarks.scenes.measure import clip_of as scene_clip
 from benchmarks.scenes.measure import pose_error
-from benchmarks.scenes.render import Look, irradiance, render
+from benchmarks.scenes.render import Look, render
 from benchmarks.scenes.scene import Scene, make_scene
 from talkmill.arrays import Frame, Frames
 from talkmill.fitting import clip as clip_module
 from talkmill.fitting import photometric as photometric_module
-from talkmill.fitting.chunks import by_chunks
 from talkmill.fitting.clip import fit_clip
 from talkmill.fitting.facing import facing
 from talkmill.fitting.lighting import estimate
@@ -28,7 +26,7 @@ from talkmill.fitting.photometric_term import PhotometricTerm
 from talkmill.fitting.priors import PhotometricPriors
 from talkmill.fitting.projection import LandmarkBasis, Pose
 from talkmill.fitting.rasteriser import FAR, depth_maps
-from talkmill.fitting.sampling import sampled, sampled_with_slopes
+from talkmill.fitting.sampling import sampled
 from talkmill.fitting.state import NormalEquations, State
 from talkmill.fitting.texels import Texels, view
 from talkmill.models.repository import ModelRepository
@@ -101,45 +99,6 @@ def test_depth_maps_are_what_rays_hit(model: MorphableModel, scene: Scene) -> No
     assert ((expected < FAR) == (found < FAR)).mean() > 0.97
     assert np.median(np.abs(expected - found)[seen]) < 1e-4
     assert (np.abs(expected - found)[seen] < 0.01).mean() > 0.95
-
-
-def test_light_and_albedo_are_found(texels: Texels) -> None:
-    random = np.random.default_rng(0)
-    light = np.zeros((9, 3))
-    light[0], light[1:4] = 1, random.uniform(-0.25, 0.25, (3, 3))
-    albedo = random.uniform(0.3, 0.7, (300, 3))
-    rest = random.normal(size=(300, 3)) * [1, 1, 0.3] + [0, 0, 1.5]
-    rest /= np.linalg.norm(rest, axis=1, keepdims=True)
-    turns = Rotation.from_rotvec(random.uniform(-0.5, 0.5, (60, 3))).as_matrix()
-    normals = rest @ np.swapaxes(turns, 1, 2)
-    shade = np.stack([irradiance(light, frame) for frame in normals])
-    colours, turned = (np.swapaxes(array, 1, 2).astype(np.float32) for array in (albedo * shade, normals))
-    found = estimate(colours, np.ones((60, 300), np.float32), turned)
-    assert np.abs(found.light - light).max() < 0.05
-    assert np.abs(found.albedo.T - albedo).max() < 0.03
-
-
-def test_colours_are_bilinear_and_slopes_are_central_differences() -> None:
-    random = np.random.default_rng(0)
-    side = 64
-    images = random.integers(0, 256, (2, side, side, 3), np.uint8)
-    # Pixels of the 512 image: an eighth of a pixel here; the last ones lie beyond the edge.
-    offset = random.uniform(-230, 230, (2, 2, 500)).astype(np.float32)
-    offset[:, :, 490:] *= 2
-
-    def expected(shift: tuple[int, int]) -> np.ndarray:
-        places = (offset.astype(np.float64) / 8 + (side - 1) / 2).clip(0, side - 1) + np.reshape(shift, (2, 1))
-        found = [
-            [map_coordinates(image[..., c] / 255, place[::-1], order=1, mode="nearest") for c in range(3)]
-            for image, place in zip(images, places, strict=True)
-        ]
-        return np.array(found)
-
-    colours, slopes = sampled_with_slopes(images, offset)
-    assert np.abs(sampled(images, offset) - expected((0, 0))).max() < 1e-5
-    assert np.abs(colours - expected((0, 0))).max() < 1e-5
-    right, down = expected((1, 0)) - expected((-1, 0)), expected((0, 1)) - expected((0, -1))
-    assert np.abs(slopes - np.stack([right, down], axis=2) / 2 / 8).max() < 1e-5
 
 
 def ramps(count: int) -> Frames:
@@ -247,13 +206,6 @@ def test_threads_change_nothing(texels: Texels, scene: Scene, beside: State, pic
     one, other = linearised(alone, beside), linearised(shared, beside)
     for name in ("blocks", "gradient", "coupling", "shared", "shared_gradient"):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
-
-
-def test_chunks_cover_every_frame_in_order() -> None:
-    for threads in (1, 4):
-        parts = by_chunks(lambda frames: list(range(20))[frames], 20, threads)
-        assert [len(part) for part in parts] == [8, 8, 4]
-        assert list(itertools.chain(*parts)) == list(range(20))
 
 
 @pytest.mark.slow

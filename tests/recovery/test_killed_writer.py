@@ -12,15 +12,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from talkmill.dataset.environment import DatasetError, open_environment
 from talkmill.dataset.lists import write_lists
 from talkmill.dataset.lock import FolderBusyError, locked
 from talkmill.dataset.manifest import stored_manifest
-from talkmill.dataset.reader import Dataset, misread_angles, read_manifest, verify
+from talkmill.dataset.reader import verify
 from talkmill.dataset.writer import DatasetWriter
-from tests.unit.dataset.test_dataset import SIZE, add, arrays, as_0_1_wrote_it, contents, frames
+from tests.sets import SIZE, add, arrays, as_0_1_wrote_it, contents, frames
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 # Clips of the set: name, frames, seed, split. The later set replaces one, drops one and adds one.
 BEFORE = [("a_000", 450, 1, "train"), ("b_000", 450, 2, "test"), ("c_000", 5, 3, "train")]
 AFTER = [("a_000", 430, 4, "test"), ("c_000", 5, 3, "train"), ("d_000", 420, 5, "train")]
@@ -48,7 +47,7 @@ def killed_at(folder: Path, point: str, time: int) -> int:
 import os, signal
 from pathlib import Path
 from talkmill.dataset import lists, writer
-from tests.unit.dataset import test_interruption as test
+from tests.recovery import test_killed_writer as test
 
 left = {time}
 def reached(point):
@@ -204,15 +203,6 @@ def test_a_clip_that_fails_leaves_nothing_and_harms_no_other(tmp_path: Path) -> 
     assert list(verify(tmp_path).clips) == ["b_000"]
 
 
-def test_a_second_writer_is_refused_and_told_who_writes(tmp_path: Path) -> None:
-    with DatasetWriter(tmp_path, SIZE) as writer:
-        with pytest.raises(FolderBusyError, match=rf"another writer \(pid {os.getpid()} on .*, since .*\) works in"):
-            DatasetWriter(tmp_path, SIZE)
-        add(writer, "a_000")
-    with DatasetWriter(tmp_path, SIZE) as writer:
-        assert list(writer.manifest.clips) == ["a_000"]
-
-
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     script = f"""
 from pathlib import Path
@@ -263,20 +253,3 @@ for use in (verify, lambda folder: DatasetWriter(folder, {SIZE}).close()):
             assert len(said) == 2
         path.write_bytes(content)
     verify(tmp_path)
-
-
-def test_a_set_with_the_other_sign_is_told_apart(tmp_path: Path) -> None:
-    """talkmill 0.1 wrote the versions of the stages into `-meta`; its fine_fit was version 2."""
-    with DatasetWriter(tmp_path, SIZE) as writer:
-        for name, version in (("old_000", "2"), ("new_000", "3")):
-            writer.add(name, "train", "x", iter(frames(3)), arrays(3), {"stages": {"fine_fit": version, "pack": "3"}})
-    with Dataset(tmp_path) as dataset:
-        assert [name for name in dataset if misread_angles(dataset.meta(name))] == ["old_000"]
-    with pytest.raises(DatasetError, match=r"1 of 2 clips were made by talkmill 0\.1: .* the other sign"):
-        verify(tmp_path)
-    assert len(read_manifest(tmp_path).clips) == 2
-
-
-def test_an_empty_folder_has_no_set(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError):
-        open_environment(tmp_path, readonly=True, lock=False)

@@ -1,12 +1,9 @@
-"""What a run leaves in its folder, whatever was run, or killed, in it before."""
+"""What a run leaves in its folder, whatever was run, or damaged, in it before."""
 
 import functools
 import http.server
 import json
 import os
-import signal
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from threading import Event
@@ -31,51 +28,8 @@ from talkmill.stages.errors import (
     OtherSetError,
     StageError,
 )
-from tests.made_up_stages import PARAMETERS, SIZE, MadeUp, made_up_stages, run_made_up, write_sources
+from tests.made_up_stages import PARAMETERS, SIZE, MadeUp, made_up_stages, run_made_up, set_of, write_sources
 from tests.sites import serving
-from tests.unit.dataset.test_dataset import contents
-
-ROOT = Path(__file__).parents[3]
-
-
-def set_of(folder: Path) -> dict[bytes, bytes]:
-    verify(folder / "lmdb" / str(SIZE))
-    return contents(folder / "lmdb" / str(SIZE))
-
-
-def run_killed_in_pack(folder: Path, point: str, *inputs: Path) -> int:
-    """Run files in a process that is killed where pack reaches a point."""
-    script = f"""
-import os, signal
-from pathlib import Path
-from talkmill.dataset import lists, writer
-from tests.made_up_stages import run_made_up
-
-def reached(found):
-    if found == {point!r}:
-        os.kill(os.getpid(), signal.SIGKILL)
-writer.reached = lists.reached = reached
-run_made_up(Path({str(folder)!r}), *map(Path, {[str(path) for path in inputs]!r}))
-"""
-    return subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode
-
-
-@pytest.mark.parametrize("point", ["clip is to be written", "clip is written", "list is to be written"])
-def test_a_run_after_one_that_was_killed_in_pack_finds_the_set_and_not_its_memory(tmp_path: Path, point: str) -> None:
-    """A; B killed in pack; A again: all of A is there, and the lists are those of the set."""
-    a, b, c = write_sources(tmp_path / "in", "a.mp4", "b.mp4", "c.mp4")
-    run_made_up(tmp_path / "out", a, b)
-    before = set_of(tmp_path / "out")
-    assert run_killed_in_pack(tmp_path / "out", point, c) == -signal.SIGKILL
-    summary = run_made_up(tmp_path / "out", a, b)
-    assert summary.packed == ("a_000", "b_000")
-    after = set_of(tmp_path / "out")
-    assert before.keys() <= after.keys()
-    run_made_up(tmp_path / "out", c)
-    run_made_up(tmp_path / "calm", a, b)
-    run_made_up(tmp_path / "calm", c)
-    assert set_of(tmp_path / "out") == set_of(tmp_path / "calm")
-    assert (tmp_path / "out/lmdb/train_list.txt").read_text().split() == ["a_000", "b_000", "c_000"]
 
 
 def test_the_set_in_the_folder_is_asked_and_no_record_of_it(tmp_path: Path) -> None:

@@ -1,11 +1,8 @@
-"""The folder layout: every clip of the set, whatever commands made it, whole after a kill."""
+"""The folder layout: every clip of the set, whatever commands made it."""
 
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -14,38 +11,17 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from talkmill.artifacts.manifest import ModelVersion
 from talkmill.cli import dataset as cli
 from talkmill.cli.outcome import EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from talkmill.dataset.manifest import DamagedEntryError
 from talkmill.dataset.reader import read_clip, read_manifest
 from talkmill.layouts import otavatar as export_module
-from talkmill.layouts.folder import ExportFolder, Part
-from talkmill.layouts.otavatar import CLIP_FILES, ExportResult, export_otavatar
-from talkmill.models.installed import InstalledModel
+from talkmill.layouts.otavatar import CLIP_FILES
 from talkmill.models.repository import ModelRepository
-from talkmill.morphable.model import MorphableModel, at_vertices
 from talkmill.pipeline.finished import ClipGoneError, NoWorkError
-from tests.made_up_stages import FRAMES, RATE, SIZE, MadeUp, run_made_up, write_sources
-from tests.unit.dataset.test_dataset import contents
-
-ROOT = Path(__file__).parents[3]
-
-
-class OneHead(ModelRepository):
-    """A repository whose every model is a tetrahedron."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "head.npz"
-        landmarks = np.zeros(68, np.int32)
-        corners, shares = at_vertices(landmarks)
-        mean = np.float32([[-1, -1, 0], [1, -1, 0], [0, 1, 0], [0, 0, 1]])
-        modes = np.zeros((4, 3, 2), np.float32)
-        triangles = np.int32([[0, 1, 3], [1, 2, 3], [2, 0, 3], [0, 2, 1]])
-        MorphableModel("head", mean, modes, modes, ("a", "b"), triangles, landmarks, corners, shares).save(self._path)
-
-    def ensure(self, model_id: str, role: str) -> InstalledModel:
-        return InstalledModel(self._path, ModelVersion(model_id, "0" * 64))
+from tests.exports import OneHead, export, make_set
+from tests.made_up_stages import FRAMES, RATE, SIZE, run_made_up, write_sources
+from tests.sets import contents
 
 
 @pytest.fixture
@@ -55,23 +31,9 @@ def heads(tmp_path: Path) -> ModelRepository:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A set of four commands: a and b, then c, then b made anew in its own place, then another video called b."""
-    a, b, c = write_sources(tmp_path / "in", "a.mp4", "b.mp4", "c.mp4")
-    folder = tmp_path / "set"
-    run_made_up(folder, a, b)
-    first = read_clip(folder / f"lmdb/{SIZE}", "b_000")
-    run_made_up(folder, c)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MadeUp, "version", "4")
-        run_made_up(folder, b)
-    assert read_clip(folder / f"lmdb/{SIZE}", "b_000").entry.checksum != first.entry.checksum
-    b.write_bytes(b"another take of b" * 100)
-    run_made_up(folder, b)
-    return folder
-
-
-def export(run: Path, heads: ModelRepository, out: Path) -> ExportResult:
-    return export_otavatar(run, out, "set", heads)
+    """A set of four commands."""
+    make_set(tmp_path / "set", tmp_path / "in")
+    return tmp_path / "set"
 
 
 def listed(run: Path) -> list[str]:
@@ -80,16 +42,6 @@ def listed(run: Path) -> list[str]:
 
 def exported(out: Path, step: str, suffix: str) -> list[str]:
     return sorted(path.stem for path in (out / f"set_{step}").rglob(f"*{suffix}"))
-
-
-def everything(out: Path) -> dict[str, bytes]:
-    """Every file that an export shows; .mat holds the time of its writing in its first 116 bytes."""
-    files = (path for path in out.rglob("*") if path.is_file() and path.name != ".talkmill.lock")
-    return {
-        str(path.relative_to(out)): path.read_bytes()[116 if path.suffix == ".mat" else 0 :]
-        for path in files
-        if path.name != "lock.mdb"
-    }
 
 
 def test_every_clip_of_the_lists_is_exported_whatever_commands_made_the_set(
@@ -168,36 +120,6 @@ def test_a_file_that_was_deleted_comes_back(run: Path, heads: ModelRepository, t
     (tmp_path / "out/set_kp/train/a_000.txt").unlink()
     assert export(run, heads, tmp_path / "out").written == ("a_000",)
     assert (tmp_path / "out/set_kp/train/a_000.txt").is_file()
-
-
-@pytest.mark.parametrize("files_before", [0, 2, 5, 13, 21])
-def test_an_export_after_one_that_was_killed_gives_a_whole_folder(
-    run: Path, heads: ModelRepository, tmp_path: Path, files_before: int
-) -> None:
-    script = f"""
-import os, signal
-from pathlib import Path
-import talkmill.layouts.folder as export_folder
-from talkmill.layouts.otavatar import export_otavatar
-from tests.unit.layouts.test_otavatar import OneHead
-
-moved = export_folder.move_durably
-left = [{files_before}]
-def move(source, target):
-    if not left[0]:
-        os.kill(os.getpid(), signal.SIGKILL)
-    left[0] -= 1
-    moved(source, target)
-export_folder.move_durably = move
-export_otavatar(Path({str(run)!r}), Path({str(tmp_path / "out")!r}), "set", OneHead(Path({str(tmp_path)!r})))
-"""
-    killed = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    result = export(run, heads, tmp_path / "out")
-    assert len(result.kept) == max(0, (files_before - 4) // len(CLIP_FILES))
-    assert result.strangers == ()
-    export(run, heads, tmp_path / "calm")
-    assert everything(tmp_path / "out") == everything(tmp_path / "calm")
 
 
 def test_clips_that_left_the_set_leave_the_export(run: Path, heads: ModelRepository, tmp_path: Path) -> None:
@@ -313,26 +235,6 @@ def test_the_set_is_copied_as_it_was_while_somebody_writes_into_it(
     assert sorted(result.written) == before
     assert "d_000" in listed(run)
     assert sorted(read_manifest(tmp_path / f"out/set_lmdb/{SIZE}").clips) == before
-
-
-def test_a_list_that_names_other_files_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "x_export.jsonl").write_text('{"part": "p", "fingerprint": null, "files": ["../../etc/passwd"]}\n')
-    with pytest.raises(ValueError, match="names files outside its folder"):
-        ExportFolder(tmp_path, "x")
-    (tmp_path / "x_export.jsonl").write_text("hello\n")
-    with pytest.raises(ValueError, match="is not the list of an export"):
-        ExportFolder(tmp_path, "x")
-
-
-def test_a_line_that_a_kill_cut_short_is_passed_over(tmp_path: Path) -> None:
-    part = Part("p", "1", ("a/b.txt",))
-    ExportFolder(tmp_path, "x").write(part, lambda folder: (folder / "a/b.txt").write_text("1"))
-    with (tmp_path / "x_export.jsonl").open("ab") as file:
-        file.write(b'{"part": "q", "finge')
-    again = ExportFolder(tmp_path, "x")
-    assert again.holds(part)
-    again.write(Part("q", "1", ("c.txt",)), lambda folder: (folder / "c.txt").write_text("1"))
-    assert ExportFolder(tmp_path, "x").holds(part)
 
 
 def test_a_set_that_a_killed_writer_left_is_exported_with_its_database(

@@ -11,7 +11,7 @@ from talkmill.dataset.reader import UnknownClipError, verify
 from talkmill.pipeline.removal import remove_clips
 from talkmill.stages.errors import SetDamagedError
 from tests.made_up_stages import SIZE, run_made_up, write_sources
-from tests.unit.dataset.test_dataset import contents
+from tests.sets import contents
 
 SHOWN = ("lists", "audio", "preview")
 
