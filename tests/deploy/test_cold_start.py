@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -22,6 +21,7 @@ from talkmill.pipeline.settings import Settings
 from talkmill.stages.crop.messages import CropParameters
 from talkmill.stages.matting.messages import MattingParameters
 from talkmill.stages.split.messages import SplitParameters, TimeRange
+from tests.fixture_types import Sample
 from tests.helm.chart import objects, pods
 from tests.orchestrator.conftest import reachable
 from tests.servers import client_of, is_ready, running_cluster, wait_until
@@ -38,7 +38,7 @@ def command(name: str, init: list[str]) -> tuple[str, ...]:
 
 
 def test_pods_that_start_before_what_they_need_come_up_by_themselves(
-    sample: tuple[Path, object], tmp_path_factory: pytest.TempPathFactory
+    sample: Sample, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = reachable(tmp_path_factory.mktemp("cold"))
     rendered = pods(objects("minimal"))

@@ -20,6 +20,7 @@ from talkmill.pipeline.settings import Settings
 from talkmill.stages.crop.messages import CropParameters
 from talkmill.stages.split.messages import SplitParameters, TimeRange
 from tests.containers import built, hardened, inside, need_containers, own_folder
+from tests.fixture_types import Sample
 from tests.orchestrator.conftest import reachable
 from tests.servers import running_cluster, wait_until
 
@@ -49,7 +50,7 @@ def cluster(tags: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
         yield cluster
 
 
-def test_a_clip_goes_through_the_containers(cluster: Cluster, sample: tuple[Path, object], tmp_path: Path) -> None:
+def test_a_clip_goes_through_the_containers(cluster: Cluster, sample: Sample, tmp_path: Path) -> None:
     """The cluster is up: gRPC health of each has answered. Now the real work."""
     with Client(cluster.server, internal_endpoint=True) as client:
         run = client.submit_sources(

@@ -22,6 +22,7 @@ from talkmill.pipeline.naming import collect_sources
 from talkmill.stages.crop.messages import CropParameters
 from talkmill.stages.split.messages import SplitParameters, TimeRange
 from tests.deploy.queries import DEPLOY, alert_expressions, panel_expressions, rule_expressions, selectors
+from tests.fixture_types import Sample
 from tests.orchestrator.conftest import reachable
 from tests.servers import client_of, running_cluster, wait_until
 
@@ -49,7 +50,7 @@ class Watch:
 
 
 @pytest.fixture(scope="module")
-def watch(tmp_path_factory: pytest.TempPathFactory, sample: tuple[Path, object]) -> Iterator[Watch]:
+def watch(tmp_path_factory: pytest.TempPathFactory, sample: Sample) -> Iterator[Watch]:
     """The cluster, watched; one clip and one file that is no video have been through it."""
     folder = reachable(tmp_path_factory.mktemp("watched"))
     with ExitStack() as stack:
@@ -162,7 +163,7 @@ def test_the_figures_are_those_of_the_run(watch: Watch) -> None:
     assert value('min(talkmill_orchestrator_dependency_reachable{dependency="store"})') == 1
 
 
-def test_an_alert_fires_when_a_stage_is_killed_and_clears(watch: Watch, sample: tuple[Path, object]) -> None:
+def test_an_alert_fires_when_a_stage_is_killed_and_clears(watch: Watch, sample: Sample) -> None:
     assert watch.alerts() & {"TalkmillTargetDown", "TalkmillStageDown"} == set()
     watch.cluster.control("stop", "crop")
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from tests.e2e.fixture_types import Cli, Sample
+from tests.fixture_types import Cli, Sample
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.e2e.fixture_types import Cli, Sample
+from tests.fixture_types import Cli, Sample
 
 OPTIONS = ("--matting", "draft", "--range", "0-1.2", "--size", "128")
 

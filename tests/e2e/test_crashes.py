@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from talkmill.pipeline.graph import GRAPH
-from tests.e2e.fixture_types import Cli, Contents, Sample
+from tests.fixture_types import Cli, Contents, Sample
 
 # Frames enough for every stage to be in the middle of something, few enough to be quick.
 OPTIONS = ("--matting", "draft", "--range", "0-1.2", "--size", "128")

@@ -15,7 +15,7 @@ from talkmill.geometry.transforms import apply
 from talkmill.landmarks.points import INNER, outer_eye_distance
 from talkmill.sample import FACE_CENTRE, FRAME_COUNT, MOUTH_HERTZ, RATE
 from talkmill.stages.records import CropGeometry
-from tests.e2e.fixture_types import Cli, Contents, Sample
+from tests.fixture_types import Cli, Contents, Sample
 
 CLIP = "sample_000"
 

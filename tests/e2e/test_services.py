@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.cluster import ROOT, Cluster
-from tests.e2e.fixture_types import Cli, Contents
+from tests.fixture_types import Cli, Contents
 from tests.orchestrator.conftest import reachable
 from tests.servers import running_cluster
 

@@ -12,7 +12,7 @@ from talkmill.landmarks.points import INNER
 from talkmill.models.repository import ModelRepository
 from talkmill.morphable.model import MorphableModel
 from talkmill.stages.records import FineFit
-from tests.e2e.fixture_types import Cli
+from tests.fixture_types import Cli
 from tests.otavatar_camera import after_the_best_scale_and_shift, reference_camera
 
 # Inner RMS in pixels of 512; with the sign of 0.1 they were 17.6, 30.0 and 19.1 over 100 frames.

@@ -21,6 +21,7 @@ from talkmill.pipeline.naming import collect_sources
 from talkmill.stages.crop.messages import CropParameters
 from talkmill.stages.matting.messages import MattingParameters
 from talkmill.stages.split.messages import SplitParameters, TimeRange
+from tests.fixture_types import Sample
 from tests.servers import FAST_STAGES, client_of, running_cluster, wait_until
 
 # What a real clip of these tests is asked for: enough for every stage, and quick.
@@ -31,7 +32,7 @@ ENDED = (pb.STATE_SUCCEEDED, pb.STATE_FAILED, pb.STATE_CANCELLED)
 
 
 @pytest.fixture(scope="session")
-def template(sample: tuple[Path, object], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample through the embedded pipeline: what fast clips are copies of."""
     folder = tmp_path_factory.mktemp("template")
     words = ["run", sample[0], "--out", folder, "--range", "0-1.2", "--matting", "draft", "--size", "128"]

@@ -17,6 +17,7 @@ from talkmill.client.sources import GivenSource
 from talkmill.pipeline.graph import names_of
 from talkmill.serving.settings import StoreSettings
 from talkmill.serving.stores import open_store
+from tests.fixture_types import Sample
 from tests.orchestrator.conftest import QUICK, check_whole, fast_sources, rows, stop_hard, submit, wait_for_end
 
 OUTAGE_SECONDS = 10
@@ -47,7 +48,7 @@ def test_a_kill_in_the_middle_of_60_clips(
     kill: Callable[[Cluster], None],
     cluster: Cluster,
     client: Client,
-    sample: tuple[Path, object],
+    sample: Sample,
     until_running: Callable[[str, str, int], None],
     tmp_path: Path,
 ) -> None:

@@ -22,7 +22,8 @@ from orchestrator.stage_caller import Failed, Finished, Refused, StageCaller
 from orchestrator.tls import ClientTls
 from talkmill.api.common.v1.common_pb2 import ExecutionContext
 from talkmill.artifacts.artifact import Artifact, sha256_of
-from talkmill.pipeline.graph import GRAPH
+from talkmill.models.repository import ModelRepository
+from talkmill.pipeline.graph import GRAPH, Node
 from talkmill.region import Region
 from talkmill.serving.server import start_server
 from talkmill.serving.settings import ServerSettings, StoreSettings
@@ -30,6 +31,7 @@ from talkmill.serving.stores import open_store
 from talkmill.stages.matting.messages import MattingInputs, MattingParameters
 from talkmill.stages.split.messages import SplitInputs, SplitParameters, TimeRange
 from talkmill.wire.methods import stage_methods
+from tests.fixture_types import Sample
 from tests.servers import is_ready, running_process, store_environment, wait_until
 
 METHODS = stage_methods()
@@ -37,7 +39,7 @@ METHODS = stage_methods()
 
 @pytest.fixture(scope="module")
 def clip_inputs(
-    store_settings: StoreSettings, sample: tuple[Path, object], tmp_path_factory: pytest.TempPathFactory
+    store_settings: StoreSettings, sample: Sample, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Artifact, Artifact]:
     """The sample as a source in the store."""
     store = open_store(store_settings, "test")
@@ -160,14 +162,14 @@ def test_a_bomb_is_refused_before_it_is_decoded(split: Served, store_settings: S
 def test_a_model_that_is_not_there_is_named(
     store_settings: StoreSettings,
     free_port: Callable[[], int],
-    models: object,
+    models: ModelRepository,
     tmp_path: Path,
     clip_inputs: tuple[Artifact, Artifact],
 ) -> None:
     port = free_port()
     (tmp_path / "models").mkdir()
     for name in ("selfie-256",):
-        (tmp_path / "models" / name).symlink_to(models.folder / name)  # type: ignore[attr-defined]
+        (tmp_path / "models" / name).symlink_to(models.folder / name)
     environment = store_environment(store_settings) | {
         "TALKMILL_LISTEN__PORT": str(port), "TALKMILL_LISTEN__METRICS_PORT": "0", "TALKMILL_METHODS": '["draft"]',
         "TALKMILL_SCRATCH": str(tmp_path / "scratch"), "TALKMILL_MODELS__DIRECTORY": str(tmp_path / "models"),
@@ -217,7 +219,7 @@ def test_sigterm_drains(
 
 @pytest.mark.parametrize("entry", GRAPH, ids=[entry.name for entry in GRAPH])
 def test_every_service_has_health_reflection_and_metrics(
-    entry: object, store_settings: StoreSettings, free_port: Callable[[], int], tmp_path: Path
+    entry: Node, store_settings: StoreSettings, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
     from deploy.local.cluster import metrics_text
 
@@ -226,13 +228,13 @@ def test_every_service_has_health_reflection_and_metrics(
         "TALKMILL_LISTEN__PORT": str(port), "TALKMILL_LISTEN__METRICS_PORT": str(metrics_port),
         "TALKMILL_SCRATCH": str(tmp_path / "scratch"),
     }  # fmt: skip
-    with running_process(["services", entry.name], tmp_path / "log", environment):  # type: ignore[attr-defined]
+    with running_process(["services", entry.name], tmp_path / "log", environment):
         wait_until(lambda: is_ready(port), 90, "ready")
         with grpc.insecure_channel(f"localhost:{port}") as channel:
             stub = reflection_pb2_grpc.ServerReflectionStub(channel)
             request = reflection_pb2.ServerReflectionRequest(list_services="")
             (answer,) = stub.ServerReflectionInfo(iter([request]), timeout=10)
-            assert METHODS[entry.name].service in str(answer)  # type: ignore[attr-defined]
+            assert METHODS[entry.name].service in str(answer)
         assert "talkmill_build_info" in metrics_text(metrics_port)
     logged = (tmp_path / "log").read_text()
     assert "**********" in logged

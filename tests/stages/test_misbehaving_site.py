@@ -31,6 +31,7 @@ from talkmill.stages.download.page import PageOptions, fetch_page
 from talkmill.stages.errors import CancelledError, FormatMissingError, RateLimitedError
 from talkmill.video.container import describe
 from talkmill.video.decode import read_video
+from tests.fixture_types import Sample
 from tests.media import sound_of
 from tests.sites import serving
 
@@ -176,7 +177,7 @@ class Site(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def site(sample: tuple[Path, object]) -> Iterator[tuple[str, type[Site]]]:
+def site(sample: Sample) -> Iterator[tuple[str, type[Site]]]:
     class Own(Site):
         seen: ClassVar[Counter[str]] = Counter()
         ranges: ClassVar[list[str]] = []

@@ -1,4 +1,4 @@
-"""What the fixtures of this folder are."""
+"""What fixtures are."""
 
 import subprocess
 from collections.abc import Callable
