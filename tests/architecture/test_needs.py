@@ -17,35 +17,6 @@ def test_runs():
 def test_is_skipped():
     pytest.skip("podman is not installed")
 """
-# What tests ask for that a unit test may not: a need, or the models, which have to be fetched.
-ASKED = """
-import sys
-import pytest
-
-class Asked:
-    def pytest_collection_finish(self, session):
-        # Not before: pytest rewrites the asserts of this module, which is one of its plugins.
-        from tests.needs import NEEDS
-        for item in session.items:
-            marks = {mark.name for mark in item.iter_markers()}
-            for name in sorted((marks & NEEDS.keys()) | ({"models"} & set(item.fixturenames))):
-                print("ASKS", name, item.nodeid)
-
-sys.exit(pytest.main(["--collect-only", "-qq", *sys.argv[1:]], plugins=[Asked()]))
-"""
-
-
-def asked(folder: str) -> list[str]:
-    command = [sys.executable, "-c", ASKED, folder]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return [line.removeprefix("ASKS ") for line in found.splitlines() if line.startswith("ASKS ")]
-
-
-def test_unit_tests_ask_for_nothing() -> None:
-    """They are the loop of whoever changes the code: no network, no fit that takes its time, no video of the world."""
-    assert asked("tests/unit") == []
-    seen = {line.split()[0] for line in asked("tests/quality")}
-    assert seen == {"models", "assets", "slow"}
 
 
 @pytest.mark.parametrize(("environment", "code"), [({}, 0), ({"CI": "true"}, 1)])
@@ -62,20 +33,51 @@ def test_a_skip_fails_in_ci_alone(tmp_path: Path, environment: dict[str, str], c
     assert ("podman is not installed" in done.stdout) == bool(code)
 
 
-def test_what_wants_servers_or_files_is_not_in_make_test() -> None:
+# Prints of each test whether it is chosen, what it is, and what it needs; the models count, which have to be fetched.
+COLLECT = """
+import sys
+import pytest
+
+class Told:
+    def pytest_deselected(self, items):
+        self.tell("left", items)
+
+    def pytest_collection_finish(self, session):
+        self.tell("chosen", session.items)
+
+    def tell(self, way, items):
+        # Not imported before: pytest rewrites the asserts of this module, which is one of its plugins.
+        from tests.needs import NEEDS
+        for item in items:
+            marks = {mark.name for mark in item.iter_markers()}
+            print("TOLD", way, item.nodeid.split("[")[0], *(marks & NEEDS.keys()), *({"models"} & {*item.fixturenames}))
+
+sys.exit(pytest.main(["--collect-only", "-qq", *sys.argv[1:]], plugins=[Told()]))
+"""
+
+
+@pytest.fixture(scope="module")
+def collected() -> list[list[str]]:
+    """Of every test: `chosen` by `make test` or `left`, its name, its needs."""
+    command = [sys.executable, "-c", COLLECT, "-m", "not (servers or containers or assets or slow)"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [line.split()[1:] for line in told.splitlines() if line.startswith("TOLD ")]
+
+
+def test_what_wants_servers_or_files_is_not_in_make_test(collected: list[list[str]]) -> None:
     makefile = (ROOT / "Makefile").read_text()
     assert "NEEDS := servers or containers or assets or slow\n" in makefile
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--collect-only",
-        "-q",
-        "-m",
-        "not (servers or containers or assets or slow)",
-    ]
-    chosen = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "tests/orchestrator/" not in chosen
-    assert "tests/deploy/test_containers.py" not in chosen
-    assert "test_a_free_head_lies_on_bfm" not in chosen
-    assert "tests/unit/geometry/test_conventions.py" in chosen
+    chosen = {name for way, name, *_ in collected if way == "chosen"}
+    assert not [name for name in chosen if name.startswith(("tests/orchestrator/", "tests/deploy/test_containers.py"))]
+    assert not [name for name in chosen if name.endswith("::test_a_free_head_lies_on_bfm")]
+    assert [name for name in chosen if name.startswith("tests/unit/geometry/test_conventions.py")]
+
+
+def test_unit_tests_need_nothing(collected: list[list[str]]) -> None:
+    """They are the loop of whoever changes the code: no network, no fit that takes its time, no video of the world."""
+    units = [(name, needs) for _, name, *needs in collected if name.startswith("tests/unit/")]
+    assert units
+    assert [(name, needs) for name, needs in units if needs] == []
+    # So it would be seen.
+    others = {need for _, name, *needs in collected if name.startswith("tests/quality/") for need in needs}
+    assert others == {"models", "assets", "slow"}

@@ -208,7 +208,6 @@ def test_threads_change_nothing(texels: Texels, scene: Scene, beside: State, pic
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
 
 
-@pytest.mark.slow
 def test_colours_bring_the_pose_nearer_to_the_truth(model: MorphableModel, scene: Scene, pictures: list[Frame]) -> None:
     clip = clip_of(scene, LandmarkBasis.of(model), 1)
     fit = fit_clip(clip)
@@ -223,7 +222,6 @@ def test_colours_bring_the_pose_nearer_to_the_truth(model: MorphableModel, scene
     assert np.array_equal(again.fit.state.pose.rotation, found.fit.state.pose.rotation)
 
 
-@pytest.mark.slow
 def test_windows_give_nearly_the_same(
     model: MorphableModel, scene: Scene, pictures: list[Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,7 +238,6 @@ def test_windows_give_nearly_the_same(
     assert len(parts.residual) == COUNT
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["noise", "white"])
 def test_pictures_that_say_nothing_leave_the_landmark_fit(model: MorphableModel, scene: Scene, kind: str) -> None:
     random = np.random.default_rng(0)
