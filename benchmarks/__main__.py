@@ -1,4 +1,4 @@
-"""Measurements: `python -m benchmarks stages | quality | fit | dataset | orchestrator`."""
+"""Measurements: `python -m benchmarks stages | quality | continuity | fit | dataset | orchestrator`."""
 
 from talkmill.environment import quiet_libraries
 from talkmill.pipeline.settings import Settings
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import load
+from benchmarks.continuity import measure_continuity
 from benchmarks.dataset import measure_dataset
 from benchmarks.quality import Figure, measure_quality
 from talkmill.cli.app import call
@@ -24,6 +25,9 @@ from talkmill.cli.environment import dataset_errors, open_models, read_settings
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK
 from talkmill.cli.terminal import say
 from talkmill.environment import core_count
+from talkmill.faces.detection import DETECTORS
+from talkmill.inference.runtime import cpu_runtime
+from talkmill.models.choice import DEFAULT_MODELS
 from talkmill.morphable.model import MorphableModel
 
 app = typer.Typer(help="Measurements.", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -69,6 +73,20 @@ def bench_quality(
 
     with dataset_errors():
         figures = measure_quality(run, images, still_clip, models, core_count(), _say)
+    return _print_figures(figures)
+
+
+@app.command("continuity")
+def bench_continuity(
+    videos: Annotated[list[Path], typer.Argument(help="Videos of people who talk, without a cut.")],
+    cuts: Annotated[int, typer.Option(min=0, help="Jump cuts to make in each, and as many with another framing.")] = 4,
+) -> int:
+    """Measure how many jump cuts are found, and how many are seen where there is none."""
+    models = open_models(read_settings(Settings), Console(stderr=True))
+    with dataset_errors():
+        model = models.ensure(DEFAULT_MODELS.detector, "face_detection")
+        detector = DETECTORS[model.version.id](cpu_runtime(core_count()).load(model.path, model.version.id))
+        figures = measure_continuity(videos, cuts, detector, _say)
     return _print_figures(figures)
 
 

@@ -23,7 +23,7 @@ class _OpenTrack:
     scores: list[float] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FaceTrack:
     """One face through consecutive frames of one shot.
 

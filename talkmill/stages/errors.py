@@ -90,6 +90,12 @@ class HeadMovesError(RejectionError):
     reason, remedy = "HEAD_MOVES", "choose a take in which the head keeps its place and its size for longer"
 
 
+class StillPictureError(RejectionError):
+    """The face never moves: a photograph or a poster, or a picture that is frozen."""
+
+    reason, remedy = "STILL_PICTURE", "choose a part of the video in which the person is seen speaking"
+
+
 class MatteLostError(RejectionError):
     """The matte misses the face in too many frames."""
 

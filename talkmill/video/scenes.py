@@ -2,14 +2,22 @@
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
+
+from talkmill.arrays import Frame
 
 # The detector works on content, not on detail; PySceneDetect scales to this width itself when it reads files.
 WIDTH = 256
 # The detector wants a rate for its time codes; only frame numbers are used here.
 NOMINAL_RATE = 25.0
+
+
+def thumbnail(image: Frame) -> Frame:
+    """Return a picture, RGB (H, W, 3) uint8, so small that only its content is left."""
+    height, width = image.shape[:2]
+    size = (WIDTH, max(1, round(height * WIDTH / width)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 class SceneCutFinder:
@@ -20,15 +28,14 @@ class SceneCutFinder:
 
     def __init__(self) -> None:
         self._detector = AdaptiveDetector(min_scene_len=1)
-        self._size: tuple[int, int] | None = None
+        self._size: tuple[int, ...] | None = None
         self._count = 0
         self._cuts: list[int] = []
 
-    def add(self, image: npt.NDArray[np.uint8]) -> None:
-        """Take the next frame, RGB (H, W, 3) uint8."""
-        height, width = image.shape[:2]
-        size = (WIDTH, max(1, round(height * WIDTH / width)))
-        small = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
+    def add(self, image: Frame) -> None:
+        """Take the thumbnail of the next frame."""
+        small = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        size = image.shape
         if self._size not in (None, size):
             # Another format: no cut, but nothing to compare with either.
             self._detector = AdaptiveDetector(min_scene_len=1)

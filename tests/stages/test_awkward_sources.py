@@ -18,6 +18,7 @@ from talkmill.inference.runtime import cpu_runtime
 from talkmill.models.repository import ModelRepository
 from talkmill.stages.errors import RejectionError
 from talkmill.stages.harness import StageHarness
+from talkmill.stages.records import FaceTrack
 from talkmill.stages.split.messages import CutClip, SplitInputs, SplitOutputs, SplitParameters, TimeRange
 from talkmill.stages.split.stage import SplitStage
 from talkmill.video.clip import read_clip
@@ -85,6 +86,7 @@ CASES = {
     "untagged_wide": Case("untagged_wide.mp4", ((0, 37),), (1280, 536)),
     "grey_full": Case("grey_full.mp4", ((0, 37),), sound=False, coloured=False),
     "grey_untagged": Case("grey_untagged.mkv", ((0, 37),), sound=False, coloured=False),
+    "jump_cut": Case("jump_cut.mp4", ((0, 37), (38, 74)), note="1 jump cut"),
     "mpeg1": Case("mpeg1.mpg", made_by="corpora"),
     "flash": Case("flash.flv", made_by="corpora"),
     "prores": Case("prores.mov", made_by="corpora"),
@@ -95,6 +97,7 @@ REFUSED = {
     "unknown_picture": ("unknown_picture.mov", "NO_FRAMES", "prores_raw"),
     "sound_with_cover": ("sound_with_cover.mp4", "NOT_A_VIDEO", "cover"),
     "walks_across": ("walks_across.mp4", "HEAD_MOVES", "one crop"),
+    "still_picture": ("still_picture.mp4", "STILL_PICTURE", "never moves"),
     "corpora": ("one_frame.mp4", "CLIP_TOO_SHORT", "0.04 s"),
 }
 
@@ -280,3 +283,26 @@ def test_a_face_of_110_pixels_is_found_in_4k(split_case: Callable[..., tuple[Sta
     _, outputs = split_case("small_face_4k", "small_face_4k.mp4")
     (clip,) = outputs.clips
     assert 90 < clip.measurements["median_face_pixels"] < 140
+
+
+def test_frames_that_show_two_shots_at_once_are_in_no_clip(
+    generator: ModuleType, split_case: Callable[..., tuple[StageHarness, SplitOutputs]]
+) -> None:
+    """Frames 33 to 43 hold a twelfth and more of each shot."""
+    harness, outputs = split_case("dissolve", "dissolve.mp4")
+    assert any("1 dissolve" in note for note in outputs.notes)
+    numbers = [[generator.number_of(image) for image in frames_of(harness, clip)[0]] for clip in outputs.clips]
+    assert len(numbers) == 2
+    assert numbers[0][0] == 0
+    assert 25 <= numbers[0][-1] <= 33
+    assert 43 <= numbers[1][0] <= 51
+    assert numbers[1][-1] == 74
+
+
+@pytest.mark.parametrize("case", ["poster_behind", "two_speakers"])
+def test_the_living_face_is_followed_where_a_still_one_is_larger(
+    case: str, split_case: Callable[..., tuple[StageHarness, SplitOutputs]]
+) -> None:
+    harness, outputs = split_case(case, f"{case}.mp4")
+    (clip,) = outputs.clips
+    assert FaceTrack.load(harness.store.fetch(clip.face_track)).boxes[:, 2].max() < 320

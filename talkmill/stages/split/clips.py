@@ -1,6 +1,6 @@
 """Which parts of a source become clips: ranges, shots, people, and the rules that reject."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -12,7 +12,14 @@ from talkmill.artifacts.manifest import Rejection
 from talkmill.faces.detection import Detections
 from talkmill.faces.scale import split_by_union_ratio, union_ratio
 from talkmill.faces.tracking import FaceTrack, choose_people, track_faces
-from talkmill.stages.errors import ClipTooShortError, FaceTooSmallError, HeadMovesError, NoFaceError, StageError
+from talkmill.stages.errors import (
+    ClipTooShortError,
+    FaceTooSmallError,
+    HeadMovesError,
+    NoFaceError,
+    StageError,
+    StillPictureError,
+)
 from talkmill.text import counted
 from talkmill.video.resample import schedule_frames
 
@@ -68,6 +75,7 @@ def plan_clips(
     times: npt.NDArray[np.float64],
     detections: Sequence[Detections],
     shots: Sequence[tuple[int, int]],
+    is_still: Callable[[FaceTrack], bool],
     rate: Fraction,
     parameters: "SplitParameters",
 ) -> tuple[list[ClipPlan], list[Rejection]]:
@@ -77,6 +85,7 @@ def plan_clips(
         times: (M,) presentation times in seconds.
         detections: Faces of each source frame.
         shots: First frame and the frame after the last, of each shot.
+        is_still: Says whether a face is a photograph, a poster or frozen: a living one is followed before it.
         rate: Frames a second of the clips.
         parameters: The rules.
 
@@ -89,8 +98,11 @@ def plan_clips(
     max_gap = round(parameters.max_gap_seconds / gap)
     for first, end in _ranged(times, shots, parameters.ranges):
         tracks = track_faces(detections[first:end], first, max_gap)
-        people = choose_people(tracks)
-        if not people:
+        stills = [track for track in tracks if is_still(track)]
+        people = choose_people([track for track in tracks if track not in stills])
+        alone = [still for still in choose_people(stills) if not any(_overlap(still, person) for person in people)]
+        rejections += [_still_error(still, times).rejection() for still in alone]
+        if not people and not stills:
             rejections.append(NoFaceError(f"no face in {_where(times, first, end)}").rejection())
         for person in people:
             others = [track for track in tracks if track is not person]
@@ -165,6 +177,15 @@ def _broken_rule(part: _Part, times: npt.NDArray[np.float64], parameters: "Split
         message = f"the face is {side:.0f} pixels wide in {where}, {parameters.min_face_pixels:g} are wanted"
         return FaceTooSmallError(message, measure=round(side, 1), threshold=parameters.min_face_pixels)
     return None
+
+
+def _still_error(track: FaceTrack, times: npt.NDArray[np.float64]) -> StillPictureError:
+    where = _where(times, track.first_frame, track.end_frame)
+    return StillPictureError(f"the face never moves in {where}: it is a photograph, or the picture is frozen")
+
+
+def _overlap(first: FaceTrack, second: FaceTrack) -> bool:
+    return first.first_frame < second.end_frame and second.first_frame < first.end_frame
 
 
 def _plan(

@@ -81,7 +81,7 @@ class SplitStage:
         scan = survey.scan
         native = native_rate(scan.times, index.rate)
         rate = native if parameters.fps == "source" else Fraction(parameters.fps)
-        plans, rejections = plan_clips(scan.times, survey.detections, survey.takes, rate, parameters)
+        plans, rejections = plan_clips(scan.times, survey.detections, survey.takes, survey.is_still, rate, parameters)
         if not plans:
             raise _no_clip_error(survey, rejections, parameters.ranges)
         clips = tuple(_Cutter(inputs.source, path, scan, rate, context).clips(plans))
@@ -96,9 +96,8 @@ class SplitStage:
             *index.choice.notes,
             *(_outside([part], index) for part in parameters.ranges if not holds_frame(scan.times, part)),
             *scan.notes,
+            *survey.notes,
         ]
-        if survey.cut_count:
-            notes.append(f"{counted(survey.cut_count, 'scene cut')}: each shot is a clip of its own")
         return SplitOutputs(clips, tuple(rejections), measurements, tuple(notes))
 
     def _index(self, path: Path, parameters: SplitParameters) -> PacketIndex:

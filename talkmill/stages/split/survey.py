@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from talkmill.arrays import Frame
-from talkmill.faces.detection import Detections
+from talkmill.arrays import BoolArray, Float32Array, Frame
+from talkmill.faces.detection import SURE_SCORE, Detections
 from talkmill.faces.finder import FaceFinder
+from talkmill.faces.jumps import JumpCutFinder
+from talkmill.faces.stillness import FaceLooks
+from talkmill.faces.tracking import FaceTrack
+from talkmill.geometry.boxes import mean_sides
+from talkmill.text import counted
 from talkmill.video.decode import DecodedPicture
+from talkmill.video.dissolves import DissolveFinder
 from talkmill.video.packets import PacketIndex
 from talkmill.video.picture import RgbConverter
 from talkmill.video.scan import Scan, scan_source
-from talkmill.video.scenes import SceneCutFinder
+from talkmill.video.scenes import SceneCutFinder, thumbnail
 
 if TYPE_CHECKING:
     from talkmill.stages.split.messages import TimeRange
@@ -29,13 +35,18 @@ class Survey:
         scan: The pictures.
         detections: Faces of each picture.
         takes: First picture and the picture after the last of each continuous take.
-        cut_count: Scene cuts.
+        notes: What ends takes.
     """
 
     scan: Scan
     detections: list[Detections]
     takes: list[tuple[int, int]]
-    cut_count: int
+    notes: tuple[str, ...]
+    _looks: FaceLooks
+
+    def is_still(self, track: FaceTrack) -> bool:
+        """Say whether a face of these pictures is a photograph, a poster or frozen."""
+        return self._looks.still(track, self.scan.rows[track.first_frame : track.end_frame])
 
 
 def survey_source(
@@ -59,23 +70,66 @@ def survey_source(
     Returns:
         The survey; None where no picture decodes.
     """
-    convert, cuts = RgbConverter(), SceneCutFinder()
+    convert = RgbConverter()
+    cuts, jumps, dissolves = SceneCutFinder(), JumpCutFinder(), DissolveFinder(index.rate)
+    looks = FaceLooks(index.rate)
     detections: list[Detections] = []
 
     def prepare(picture: DecodedPicture) -> Frame:
         return convert(picture.frame, picture.format)
 
     def visit(image: Frame, done: int, total: int) -> None:
-        detections.append(finder.find(image))
-        cuts.add(image)
+        found = finder.find(image)
+        detections.append(found)
+        small = thumbnail(image)
+        cuts.add(small)
+        dissolves.add(small)
+        jumps.add(image, _largest(found))
+        looks.add(image, found)
         progress(done, total)
 
     wanted = [(part.start_seconds, part.end_seconds) for part in ranges]
     scan = scan_source(path, index, wanted, max_gap_seconds, prepare, visit)
     if scan is None:
         return None
-    breaks = scan.breaks.copy()
-    # A cut lies before the first picture that is kept from it on.
-    breaks[np.searchsorted(scan.rows, [cut for cut in cuts.cuts if cut <= scan.rows[-1]])] = True
-    edges = [0, *(int(row) for row in np.flatnonzero(breaks) if row), len(breaks)]
-    return Survey(scan, [detections[row] for row in scan.rows], list(pairwise(edges)), len(cuts.cuts))
+    faded = np.zeros(len(scan.rows), bool)
+    for first, end in dissolves.dissolves:
+        faded[np.searchsorted(scan.rows, first) : np.searchsorted(scan.rows, end)] = True
+    hard = _begins(scan, cuts.cuts) & ~faded
+    # What the other finders see too is no jump within a shot.
+    jumped = _begins(scan, jumps.cuts) & ~faded & ~hard & ~scan.breaks
+    notes = [
+        *_note(int(hard.sum()), "scene cut", "each shot is a clip of its own"),
+        *_note(int(jumped.sum()), "jump cut", "the takes between them are clips of their own"),
+        *_note(
+            int(np.diff(faded, prepend=False, append=False).sum()) // 2,
+            "dissolve",
+            "the frames that show two shots at once are left out",
+        ),
+    ]
+    takes = [
+        (first, end)
+        for first, end in pairwise(_edges(scan.breaks | hard | jumped | np.diff(faded, prepend=False)))
+        if not faded[first]
+    ]
+    return Survey(scan, [detections[row] for row in scan.rows], takes, tuple(notes), looks)
+
+
+def _largest(found: Detections) -> Float32Array | None:
+    boxes = found.boxes[found.scores >= SURE_SCORE]
+    return np.asarray(boxes[np.argmax(mean_sides(boxes))]) if len(boxes) else None
+
+
+def _begins(scan: Scan, frames: Sequence[int]) -> BoolArray:
+    """Say which pictures are the first that are kept from some frames on."""
+    begins = np.zeros(len(scan.rows), bool)
+    begins[np.searchsorted(scan.rows, [frame for frame in frames if frame <= scan.rows[-1]])] = True
+    return begins
+
+
+def _edges(begins: BoolArray) -> list[int]:
+    return [0, *(int(row) for row in np.flatnonzero(begins) if row), len(begins)]
+
+
+def _note(count: int, what: str, outcome: str) -> list[str]:
+    return [f"{counted(count, what)}: {outcome}"] if count else []

@@ -1,0 +1,66 @@
+"""A dissolve is told from cuts, motion and changes of light."""
+
+import cv2
+import numpy as np
+import pytest
+
+from talkmill.video.dissolves import DissolveFinder
+
+RNG = np.random.default_rng(2)
+ONE, TWO = (cv2.GaussianBlur(RNG.integers(0, 255, (90, 160, 3), np.uint8), (0, 0), 5) for _ in range(2))
+
+
+def contrasted(image: np.ndarray, shift: float = 0.0) -> np.ndarray:
+    """Blurred noise with the contrast of a picture, moved."""
+    moved = cv2.warpAffine(
+        image, np.float32([[1, 0, shift], [0, 1, shift / 2]]), (160, 90), borderMode=cv2.BORDER_REFLECT
+    )
+    return np.clip((moved.astype(float) - 127) * 4 + 127, 0, 255)
+
+
+def dissolves(frames: list[np.ndarray], rate: float = 25.0) -> list[tuple[int, int]]:
+    finder = DissolveFinder(rate)
+    for frame in frames:
+        finder.add(np.rint(frame).astype(np.uint8))
+    return finder.dissolves
+
+
+def mixed(length: int, second: np.ndarray, repeats: int = 1) -> list[np.ndarray]:
+    shares = [*np.zeros(25), *np.linspace(0, 1, length + 2)[1:-1], *np.ones(25)]
+    # Both shots go on moving.
+    return [
+        contrasted(ONE, 0.1 * number) * (1 - share) + contrasted(second, 0.1 * number) * share
+        for number, share in enumerate(shares)
+        for _ in range(repeats)
+    ]
+
+
+@pytest.mark.parametrize("length", [6, 12, 25, 40])
+def test_every_frame_of_a_dissolve_is_inside(length: int) -> None:
+    ((first, end),) = dissolves(mixed(length, TWO))
+    assert 25 - 12 <= first <= 25 + 1
+    assert 25 + length - 1 <= end <= 25 + length + 12
+
+
+def test_a_fade_to_black_is_one_too() -> None:
+    ((first, end),) = dissolves(mixed(12, np.zeros_like(ONE)))
+    assert first <= 26
+    assert end >= 25 + 11
+
+
+def test_at_twice_the_rate_it_lasts_as_long() -> None:
+    ((first, end),) = dissolves(mixed(25, TWO, repeats=2), rate=60.0)
+    assert first <= 52
+    assert end >= 2 * 49
+
+
+def test_cuts_motion_and_changes_of_light_are_none() -> None:
+    assert dissolves(mixed(0, TWO)) == []
+    assert dissolves([contrasted(ONE, 1.5 * number) for number in range(80)]) == []
+    assert dissolves([contrasted(ONE) * (0.6 + 0.4 * float(np.cos(number / 9))) for number in range(80)]) == []
+
+
+def test_another_size_begins_anew() -> None:
+    frames = mixed(12, TWO)
+    found = dissolves([*frames[:31], *(cv2.resize(frame, (80, 60)) for frame in frames[31:])])
+    assert all(end <= 31 or first >= 31 for first, end in found)
