@@ -67,10 +67,7 @@ test: $(VENV)/.test ## Run the tests that need nothing but Python, make and the 
 test-all: test ## Run those too that need servers, containers, test assets or much time; what is missing is skipped by name
 	$(BIN)/python -m pytest -m "$(NEEDS)" -rs
 
-gpu-test-unit: $(VENV)/.test ## Run the unit tests: less than a minute, without models
-	$(BIN)/python -m pytest tests/unit
-
-test: $(VENV)/.test ## Run the tests that need an NVIDIA GPU; EXTRA=cuda installs what they need
+gpu-test: $(VENV)/.test ## Run the tests that need an NVIDIA GPU; EXTRA=cuda installs what they need
 	$(BIN)/python -m pytest tests/gpu -rs
 
 check: $(VENV)/.check ## Format, lint, types, layers, docs, protos
