@@ -53,6 +53,8 @@ def measure_dataset(clips: int, repeats: int, folder: Path | None, say: Callable
     Returns:
         What twice the clips cost over once the clips.
     """
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
     # Files and code that are touched for the first time cost the first set more.
     _measure(100, folder)
     pairs = [(_measure(clips, folder), _measure(2 * clips, folder)) for _ in range(repeats)]
