@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import percentile_filter
 
 from talkmill.arrays import BoolArray, Float32Array, Frame
 from talkmill.geometry.boxes import mean_sides
@@ -17,7 +18,10 @@ BLUR_SIGMA = 1.2
 CELLS = 9
 # Levels that are added to the changes of a cell, so that nothing moving by nothing is no jump.
 FLOOR_LEVELS = 0.3
-# A mean change of fewer levels is no new picture: the frame before is shown again.
+# The frame before is shown again where the mean change is so small a share of the usual one (of the upper quarter of so
+# many steps) and fewer levels.
+REPEATED_SHARE = 0.2
+REPEATED_AMONG = 25
 REPEATED_LEVELS = 0.15
 # A change is compared with as many before it, and after it.
 NEIGHBOURS = 3
@@ -67,12 +71,14 @@ class JumpCutFinder:
     @property
     def cuts(self) -> list[int]:
         """Numbers of the frames that begin after a jump, rising."""
-        known = [(frame, change) for frame, change in enumerate(self._changes) if change is not None]
-        moving = [(frame, change) for frame, change in known if change.mean() >= REPEATED_LEVELS]
-        if not moving:
+        frames = np.array([frame for frame, change in enumerate(self._changes) if change is not None], np.int64)
+        if not frames.size:
             return []
-        frames = np.array([frame for frame, _ in moving])
-        changes = np.stack([change for _, change in moving])
+        changes = np.stack([change for change in self._changes if change is not None])
+        means = changes.mean(1)
+        usual = percentile_filter(means, 75, REPEATED_AMONG, mode="nearest")
+        new = means >= np.minimum(REPEATED_LEVELS, REPEATED_SHARE * usual)
+        frames, changes = frames[new], changes[new]
         # The frames before and after a change of format, or before the first face, have nothing in common.
         missing = np.array([frame for frame, change in enumerate(self._changes) if change is None])
         section = np.searchsorted(missing, frames)

@@ -59,6 +59,12 @@ def test_frames_that_are_shown_twice_are_no_cut_and_hide_none() -> None:
     assert cuts([head(sway(moment)) for moment in shown_twice]) == [40]
 
 
+def test_a_head_that_hardly_moves_jumps_too() -> None:
+    """Its steps are smaller than those of frames that are shown twice elsewhere."""
+    places = [*(0.02 * frame for frame in range(20)), *(3 + 0.02 * frame for frame in range(20))]
+    assert cuts([head(place) for place in places]) == [20]
+
+
 def test_another_framing_is_found_and_another_format_is_none() -> None:
     after = [head(sway(frame)) for frame in range(20, 40)]
     nearer = [(cv2.resize(image, None, fx=1.1, fy=1.1)[: SIZE[0], : SIZE[1]], box * 1.1) for image, box in after]
