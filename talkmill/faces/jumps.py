@@ -7,6 +7,7 @@ from scipy.ndimage import percentile_filter
 
 from talkmill.arrays import BoolArray, Float32Array, Frame
 from talkmill.geometry.boxes import mean_sides
+from talkmill.geometry.shrink import shrink
 
 # What is compared: a window around the face, in sides of the face from its centre: left, up, right, down.
 WINDOW = (1.4, 1.1, 1.4, 1.5)
@@ -107,7 +108,7 @@ class _Window:
 
     def cut(self, image: Frame) -> Frame:
         """Return the window of a picture, grey and small."""
-        small = cv2.resize(image[self._part], self._size, interpolation=cv2.INTER_AREA)
+        small = shrink(image[self._part], self._size)
         return np.asarray(cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), (0, 0), BLUR_SIGMA), np.uint8)
 
 

@@ -9,6 +9,7 @@ from talkmill.arrays import Float32Array, Frame, Int64Array
 from talkmill.faces.detection import SURE_SCORE, Detections
 from talkmill.faces.tracking import FaceTrack, iou
 from talkmill.geometry.boxes import mean_sides
+from talkmill.geometry.shrink import shrink
 
 # A look at the faces in every so many seconds.
 LOOK_SECONDS = 0.5
@@ -86,7 +87,7 @@ def _square(image: Frame, box: Float32Array) -> Frame:
     part = np.ascontiguousarray(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
     if len(rows) != part.shape[0] or len(columns) != part.shape[1]:
         part = part[rows - rows[0]][:, columns - columns[0]]
-    small = cv2.resize(part, (SQUARE_PIXELS, SQUARE_PIXELS), interpolation=cv2.INTER_AREA)
+    small = shrink(part, (SQUARE_PIXELS, SQUARE_PIXELS))
     return np.asarray(cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), (0, 0), BLUR_SIGMA), np.uint8)
 
 

@@ -1,11 +1,11 @@
 """Detects scene cuts while frames stream by."""
 
 import cv2
-import numpy as np
 from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 
 from talkmill.arrays import Frame
+from talkmill.geometry.shrink import shrink
 
 # The detector works on content, not on detail; PySceneDetect scales to this width itself when it reads files.
 WIDTH = 256
@@ -17,7 +17,7 @@ def thumbnail(image: Frame) -> Frame:
     """Return a picture, RGB (H, W, 3) uint8, so small that only its content is left."""
     height, width = image.shape[:2]
     size = (WIDTH, max(1, round(height * WIDTH / width)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return shrink(image, size)
 
 
 class SceneCutFinder:
