@@ -16,7 +16,7 @@ TIMEOUT ?= 30m
 HELM ?= helm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test-unit test test-all check format protos protos-check up down status bench-orchestrator sizing images sbom \
+.PHONY: help setup demo test-unit test test-all gpu-test check format protos protos-check up down status bench-orchestrator sizing images sbom \
 	compose-up compose-down dashboards chart-docs chart-check docs errors-docs deploy undeploy smoke clean
 
 help: ## List the targets

@@ -52,7 +52,7 @@ class Options:
             try:
                 value = _adapter(type(self), one.name).validate_python(given)
             except ValidationError as error:
-                problem = error.errors(include_url=False, include_context=False)[0]["msg"]
+                problem = error.errors(include_url=False, include_context=False)[0]["msg"].removeprefix("Value error, ")
                 raise OptionError(one.name, f"{given!r}: {problem[0].lower()}{problem[1:]}") from error
             object.__setattr__(self, one.name, value)
 

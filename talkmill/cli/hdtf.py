@@ -54,6 +54,8 @@ def plan(
 ) -> int:
     """Write one row a clip: address, times, person, split, crop, and what is suspicious."""
     console = Console(stderr=True)
+    if without_leaks and test_list is None:
+        raise CommandError("--without-leaks needs --test-list: people leak between training and a list of tests")
     clips, notes = _read(lists)
     if faces is not None:
         found = clip_states(faces)
@@ -171,6 +173,8 @@ def report(
     rows = _print_totals(lists, out)
     targets = (csv_file or out / "report.csv", html_file or out / "report.html")
     try:
+        for target in targets:
+            target.parent.mkdir(parents=True, exist_ok=True)
         write_csv(targets[0], rows)
         write_html(targets[1], rows)
     except OSError as error:

@@ -100,7 +100,10 @@ def import_fan(
 def _check_torch() -> None:
     """Refuse what needs torch where it is not installed; it takes seconds to load."""
     if find_spec("torch") is None:
-        raise CommandError("this model is exported by torch, which is not installed; install talkmill[import]")
+        raise CommandError(
+            "this model is exported by torch, which is not installed; "
+            "install the extra: `pip install --editable '.[import]'` in the clone of talkmill"
+        )
 
 
 def _export(model_id: str, build: Callable[[Path], float], files: tuple[Path, ...], option: str) -> int:

@@ -83,7 +83,7 @@ def _print_summary(console: Console, out: Path, size: int, summary: RunSummary) 
     if summary.removed:
         left = f"{counted(len(summary.removed), 'clip')} of earlier commands left the set"
         say(console, f"{left}: {', '.join(summary.removed)}", style="red")
-    say(console, f"{counted(summary.executed, 'stage')} executed")
+    say(console, f"{counted(summary.executed, 'new result')}")
     if summary.rejected:
         say(console, f"{len(summary.rejected)} rejected, see {out / 'rejected.jsonl'}", style="red")
         return EXIT_SOME_REJECTED if summary.packed else EXIT_FAILED

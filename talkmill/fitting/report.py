@@ -66,7 +66,7 @@ def verdict(frames: FrameReport, photometric: str) -> tuple[str, list[str]]:
 
     Args:
         frames: What was measured.
-        photometric: Why the photometric result was not kept, or "".
+        photometric: Why the photometric result was not kept; "" where it was, or was not wanted.
 
     Returns:
         `good` or `doubtful`, and the reasons.

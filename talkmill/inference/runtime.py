@@ -120,7 +120,7 @@ def choose_runtime(wanted: str, threads: int, gpu: int = 0, engine_cache: Path |
         extra = "openvino" if wanted == "openvino" else "cuda"
         raise ValueError(
             f"execution provider {wanted!r} is not installed, there is {', '.join(available)}; "
-            f"install talkmill[{extra}]"
+            f"install the extra: `pip install --editable '.[{extra}]'` in the clone of talkmill"
         )
     return Runtime(wanted, threads, gpu, engine_cache)
 

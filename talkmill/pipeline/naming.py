@@ -200,7 +200,7 @@ def _expand(inputs: Iterable[str], search: FolderSearch) -> dict[str, bool]:
 
 
 def _no_video(folder: str, search: FolderSearch) -> str:
-    text = f"folder {clean_text(folder)} holds no video that is taken"
+    text = f"folder {clean_text(folder)} holds no video to run"
     if search.passed_over:
         text += f"; {told(search.passed_over)}. A file that you name is tried whatever it is called"
     return text

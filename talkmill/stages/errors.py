@@ -63,7 +63,7 @@ class NoFramesError(RejectionError):
 class NoFaceError(RejectionError):
     """No face is seen long enough."""
 
-    reason, remedy = "NO_FACE", "choose a video in which one face is seen for at least the shortest clip"
+    reason, remedy = "NO_FACE", "choose a video in which one face is seen for at least `min_seconds`"
 
 
 class RangeOutsideError(RejectionError):

@@ -51,7 +51,7 @@ def test_bad_files_are_rejected_and_good_ones_are_packed(
         assert "\n" not in row["message"]
     again = talkmill("run", folder, "--out", out, *OPTIONS)
     assert again.returncode == 2
-    assert "0 stages executed" in again.stderr
+    assert "0 new results" in again.stderr
     assert rows(out) == found
 
 

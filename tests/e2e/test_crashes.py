@@ -59,7 +59,7 @@ def test_a_kill_in_every_stage_loses_nothing(
     result = talkmill("run", sample[0], "--out", tmp_path, *OPTIONS)
     assert result.returncode == 0, result.stderr
     # Each kill came after the stages before were committed: only the last stage was left to do.
-    assert "1 stage executed" in result.stderr
+    assert "1 new result" in result.stderr
     assert contents(tmp_path / "lmdb/128") == contents(clean / "lmdb/128")
 
 

@@ -134,7 +134,7 @@ def test_a_second_run_executes_nothing(talkmill: Cli, dataset: Path, sample: Sam
     before = contents(dataset / "lmdb/512")
     result = talkmill("run", sample[0], "--out", dataset, "--person", "EileenCollins")
     assert result.returncode == 0
-    assert "0 stages executed" in result.stderr
+    assert "0 new results" in result.stderr
     assert contents(dataset / "lmdb/512") == before
 
 
@@ -149,7 +149,7 @@ def test_a_lost_data_set_is_packed_again(
     shutil.copytree(dataset, folder)
     shutil.rmtree(folder / "lmdb")
     result = talkmill("run", sample[0], "--out", folder, "--person", "EileenCollins")
-    assert "1 stage executed" in result.stderr
+    assert "1 new result" in result.stderr
     assert contents(folder / "lmdb/512") == contents(dataset / "lmdb/512")
 
 

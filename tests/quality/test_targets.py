@@ -53,7 +53,7 @@ def test_frames_that_are_missed_are_not_valid(model: MorphableModel) -> None:
     clip.landmarks[20:24] += np.random.default_rng(0).uniform(-60, 60, (4, 68, 2))
     frames = report_frames(fit_clip(clip), basis, clip.landmarks, REFERENCE_SIZE, 8.0)
     assert np.flatnonzero(~frames.valid).tolist() == [20, 21, 22, 23]
-    judgement, reasons = verdict(frames, "it is switched off")
+    judgement, reasons = verdict(frames, "the colours do not agree")
     assert judgement == "doubtful"
     assert any("7% of the frames" in reason for reason in reasons)
     assert any("landmarks alone" in reason for reason in reasons)

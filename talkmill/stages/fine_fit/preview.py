@@ -12,8 +12,6 @@ from talkmill.region import Region
 
 COLUMNS = 6
 TILE = 256
-# Around the matte: the frame at this share of its light.
-DARKENED = 0.3
 MATTE_COLOUR = np.array([0, 177, 64], np.float32)
 
 
@@ -37,7 +35,7 @@ def write_preview(
         path: The .jpg.
         sources: Frames of the clip, RGB.
         alphas: Their mattes in a region, grey.
-        region: The region; around it nothing is known, and the frame is shown darkened.
+        region: The region, which the second row shows.
         crops: Their crops, RGB.
         draw_landmarks: Column and crop to the crop with landmarks.
         draw_fit: Column and crop to the crop with the mesh.
@@ -54,11 +52,8 @@ def write_preview(
 
 
 def _over_green(frame: Frame, alpha: npt.NDArray[np.uint8], region: Region) -> Frame:
-    shown: Frame = np.rint(frame * np.float32(DARKENED)).astype(np.uint8)
     cover = alpha[..., None].astype(np.float32) / 255
-    part = region.slices
-    shown[part] = np.rint(frame[part] * cover + MATTE_COLOUR * (1 - cover)).astype(np.uint8)
-    return shown
+    return np.asarray(np.rint(frame[region.slices] * cover + MATTE_COLOUR * (1 - cover)), np.uint8)
 
 
 def _tile(image: Frame) -> Frame:

@@ -28,14 +28,14 @@ from talkmill.video.decode import read_grey_at
 from talkmill.video.frame_table import FrameTable
 from talkmill.video.images import read_images, read_images_at
 
-SWITCHED_OFF = "it is switched off"
+SWITCHED_OFF = "colours were not used (`photometric` is off): the pose rests on landmarks alone"
 
 
 class FineFitStage:
     """Fits the morphable model to a clip."""
 
     name = "fine_fit"
-    version = "4"
+    version = "5"
     outputs_type = FineFitOutputs
     keeps_result = True
     execution_provider = ""
@@ -88,7 +88,9 @@ class FineFitStage:
         context.count_video(len(clip), len(clip) / clip.rate)
         preview = context.scratch / "preview.jpg"
         self._draw(inputs, context, fit, points, preview)
-        judgement, reasons = verdict(frames, SWITCHED_OFF if refinement is None else refinement.reason)
+        judgement, reasons = verdict(frames, refinement.reason if refinement is not None else "")
+        if refinement is None:
+            reasons.append(SWITCHED_OFF)
         measurements = self._measurements(clip, fit, frames, refinement)
         measurements["verdict"] = judgement
         return FineFitOutputs(

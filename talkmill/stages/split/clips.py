@@ -174,7 +174,7 @@ def _broken_rule(part: _Part, times: npt.NDArray[np.float64], parameters: "Split
         return ClipTooShortError(message, measure=round(part.seconds, 3), threshold=parameters.min_seconds)
     side = float(np.median(track.sides))
     if side < parameters.min_face_pixels:
-        message = f"the face is {side:.0f} pixels wide in {where}, {parameters.min_face_pixels:g} are wanted"
+        message = f"the face measures {side:.0f} pixels in {where}, {parameters.min_face_pixels:g} are wanted"
         return FaceTooSmallError(message, measure=round(side, 1), threshold=parameters.min_face_pixels)
     return None
 

@@ -73,7 +73,7 @@ def test_the_folder_of_a_set_is_no_input(tmp_path: Path) -> None:
     (tmp_path / "set/work/crop").mkdir(parents=True)
     (tmp_path / "set/work/crop/crop.mkv").write_bytes(b"video")
     for folder in (tmp_path, tmp_path / "set"):
-        with pytest.raises(InputError, match=r"holds no video that is taken; passed over: 1 data set \(.*/set\)"):
+        with pytest.raises(InputError, match=r"holds no video to run; passed over: 1 data set \(.*/set\)"):
             SourceOptions().sources(folder)
 
 

@@ -92,7 +92,7 @@ def test_the_folders_of_a_set_are_passed_over_and_others_in_it_are_not(tmp_path:
 def test_a_run_inside_a_set_finds_nothing_and_says_so(inner: str, tmp_path: Path) -> None:
     write_sources(tmp_path / "in", "a.mp4")
     run_made_up(tmp_path / "set", tmp_path / "in")
-    with pytest.raises(InputError, match=rf"holds no video that is taken; passed over: 1 data set \({tmp_path}/set\)"):
+    with pytest.raises(InputError, match=rf"holds no video to run; passed over: 1 data set \({tmp_path}/set\)"):
         collect_sources([str(tmp_path / "set" / inner)], None, False, "train")
 
 
@@ -188,6 +188,6 @@ def test_a_folder_without_a_video_says_what_it_holds(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         collect_sources([str(tmp_path)], None, False, "train")
     assert str(caught.value) == (
-        f"folder {tmp_path} holds no video that is taken; passed over: 1 unfinished download ({tmp_path}/b.mp4.part), "
+        f"folder {tmp_path} holds no video to run; passed over: 1 unfinished download ({tmp_path}/b.mp4.part), "
         f"1 .srt file ({tmp_path}/a.srt). A file that you name is tried whatever it is called"
     )
