@@ -36,16 +36,22 @@ class DecodedPicture:
     interlaced: bool
 
 
+# A decoder with threads reports a damaged packet up to so many packets late.
+LATEST_REPORT = 64
+
+
 @dataclass(slots=True)
 class DecodeReport:
-    """What went wrong while pictures were decoded; filled while the iterator runs.
+    """What went wrong while pictures were decoded; whole when the iterator has ended.
 
     Attributes:
-        failed_packets: Packets at which the decoder gave up, or at most a few before that.
+        lost_packets: Packets whose picture did not decode, or not without errors; hidden ones too.
+        silent_packets: Packets that gave no picture though the decoder said nothing.
         interlaced_count: Interlaced pictures.
     """
 
-    failed_packets: list[int] = field(default_factory=list)
+    lost_packets: list[int] = field(default_factory=list)
+    silent_packets: list[int] = field(default_factory=list)
     interlaced_count: int = 0
 
 
@@ -99,6 +105,7 @@ class _Tag:
     """What a packet hands to its picture. PyAV knows it by its identity: each packet needs one of its own."""
 
     packet: int
+    hidden: bool
     stamps: tuple[float, float] = (np.nan, np.nan)
     interlaced: bool = False
 
@@ -116,28 +123,52 @@ class _Decoder:
         self._context.copy_opaque = True
         self._format: PictureFormat | None = None
         self._deinterlacer: Deinterlacer | None = None
+        # Packets whose picture has not come, and those at which the decoder gave up.
+        self._waiting: dict[int, None] = {}
+        self._failures: list[int] = []
+        self._newest = -1
 
     def decode(self, packet: av.Packet, number: int) -> Iterator[DecodedPicture]:
-        packet.opaque = _Tag(number)
-        yield from self._pictures(packet, number)
+        hidden = packet.is_discard
+        packet = _shown(packet)
+        packet.opaque = _Tag(number, hidden)
+        self._waiting[number], self._newest = None, number
+        yield from self._pictures(packet)
 
     def end(self) -> Iterator[DecodedPicture]:
         """Give what the decoder still holds, and make it ready for another stretch."""
-        yield from self._pictures(None, -1)
+        yield from self._pictures(None)
         yield from self._deinterlaced_rest()
         self._context.flush_buffers()
+        for number in self._waiting:
+            failed = any(0 <= late - number < LATEST_REPORT for late in self._failures)
+            (self._report.lost_packets if failed else self._report.silent_packets).append(number)
+        self._waiting, self._failures = {}, []
 
-    def _pictures(self, packet: av.Packet | None, number: int) -> Iterator[DecodedPicture]:
+    def _pictures(self, packet: av.Packet | None) -> Iterator[DecodedPicture]:
         try:
-            frames = self._context.decode(packet)
+            frames = self._decoded(packet)
         except av.FFmpegError:
-            self._report.failed_packets.append(number)
+            self._failures.append(self._newest)
             return
         for frame in frames:
-            if frame.opaque is None or frame.is_corrupt:
-                self._report.failed_packets.append(number)
+            if frame.opaque is None:
+                self._failures.append(self._newest)
                 continue
-            yield from self._deinterlaced(frame)
+            self._waiting.pop(frame.opaque.packet, None)
+            if frame.is_corrupt:
+                self._report.lost_packets.append(frame.opaque.packet)
+            elif not frame.opaque.hidden:
+                yield from self._deinterlaced(frame)
+
+    def _decoded(self, packet: av.Packet | None) -> list[av.VideoFrame]:
+        try:
+            return self._context.decode(packet)
+        except av.BlockingIOError:
+            # Stuck in the rest of a damaged packet that holds several frames (VP9): it would take no other.
+            self._failures.append(self._newest)
+            self._context.flush_buffers()
+            return self._context.decode(packet)
 
     def _deinterlaced(self, frame: av.VideoFrame) -> Iterator[DecodedPicture]:
         format_ = picture_format(frame, self._stream)
@@ -169,6 +200,18 @@ class _Decoder:
         tag: _Tag = frame.opaque
         assert self._format is not None  # noqa: S101 - a frame has been decoded
         return DecodedPicture(tag.packet, *tag.stamps, frame, self._format, tag.interlaced)
+
+
+def _shown(packet: av.Packet) -> av.Packet:
+    """Return a packet that gives its picture though an edit list hides it: its damage reaches those after it."""
+    if not packet.is_discard:
+        return packet
+    shown = av.Packet(bytes(packet))
+    shown.pts, shown.dts, shown.time_base = packet.pts, packet.dts, packet.time_base
+    shown.is_keyframe = packet.is_keyframe
+    for data in packet.iter_sidedata():
+        shown.set_sidedata(data)
+    return shown
 
 
 def read_video(path: Path) -> Iterator[Frame]:

@@ -52,6 +52,7 @@ class PacketIndex:
         sound: The sound's packets; empty where there is none.
         key: (P,) whether a picture packet can be decoded without those before it.
         hidden: (P,) whether an edit list hides the picture of a packet.
+        torn: (P,) whether a part of a packet may be missing, as the container says.
         size_bytes: (P,) of the picture's packets.
         offsets: (S,) seconds that put the stamps of each section on the file's one clock.
         rate: Frames a second as the header says, 25 where it says nothing.
@@ -65,6 +66,7 @@ class PacketIndex:
     sound: StreamPackets
     key: BoolArray
     hidden: BoolArray
+    torn: BoolArray
     size_bytes: Int64Array
     offsets: Float64Array
     rate: float
@@ -82,6 +84,11 @@ class PacketIndex:
     def sound_times(self) -> Float64Array:
         """(P,) seconds of the sound's packets on the file's one clock; NaN where there are no stamps."""
         return self._on_one_clock(self.sound)
+
+    @property
+    def first_key(self) -> int:
+        """The first packet at which decoding can begin; the first of all where none is marked as such."""
+        return int(np.argmax(self.key)) if self.key.size else 0
 
     def _on_one_clock(self, packets: StreamPackets) -> Float64Array:
         return np.asarray(packets.stamps + self.offsets[packets.section])
@@ -142,7 +149,7 @@ def index_packets(
         limits.check_size(context.width, context.height)
         streams = [picture] + ([] if choice.sound is None else [container.streams[choice.sound]])
         rows = {stream.index: _Rows() for stream in streams}
-        key, hidden, sizes = [], [], []
+        key, hidden, torn, sizes = [], [], [], []
         place = 0
         for packet in container.demux(streams):
             if not packet.size:
@@ -152,6 +159,7 @@ def index_packets(
             if packet.stream_index == picture.index:
                 key.append(packet.is_keyframe)
                 hidden.append(packet.is_discard)
+                torn.append(packet.is_corrupt)
                 sizes.append(packet.size)
                 if len(sizes) > limits.max_frames:
                     raise VideoLimitError(f"more than {limits.max_frames} frames")
@@ -165,6 +173,7 @@ def index_packets(
             sound=_packets(sounds, sections),
             key=np.array(key, bool),
             hidden=np.array(hidden, bool),
+            torn=_torn(np.array(torn, bool), np.array(key, bool)),
             size_bytes=np.array(sizes, np.int64),
             offsets=offsets,
             rate=rate,
@@ -172,6 +181,17 @@ def index_packets(
             header_size=(context.width, context.height),
             limits=limits,
         )
+
+
+def _torn(flagged: BoolArray, key: BoolArray) -> BoolArray:
+    """Find the packets that have lost a part, by the flags of FFmpeg's demuxer.
+
+    FFmpeg flags the packet before the torn one where a parser puts packets together (.ts). Where pieces are joined that
+    each count their own, it flags the last but one before the key frame that begins the next: nothing is lost there.
+    """
+    torn = flagged & ~np.append(key, [False, False])[2:]
+    torn[1:] |= torn[:-1].copy()
+    return np.asarray(torn)
 
 
 def _packets(rows: _Rows, sections: dict[int, Int64Array]) -> StreamPackets:

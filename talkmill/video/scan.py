@@ -17,12 +17,15 @@ from talkmill.video.packets import PacketIndex
 from talkmill.video.picture import PictureFormat, RgbConverter
 from talkmill.video.prefetch import prefetched
 from talkmill.video.resample import FrameSchedule
-from talkmill.video.timeline import damaged_pictures, timeline
+from talkmill.video.timeline import leaning_packets, timeline
 
 PreparedT = TypeVar("PreparedT")
 
 # Pictures around a range that are looked at too: stamps of packets are not yet those of pictures.
 RANGE_MARGIN_SECONDS = 1.0
+# Decoders in which every packet that is whole gives a picture. Others have packets that are shown later or never, hold
+# one field, or lean on what is not there.
+PICTURE_EACH = ("vp9", "av1", "libdav1d")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +43,7 @@ class Scan:
         breaks: (M,) whether a picture does not follow the one before: a hole, another clock, another format.
         stamped: Whether times are those of presentation stamps.
         interlaced: Whether pictures were deinterlaced.
+        damaged_count: Pictures that are left out because the file is damaged.
         notes: What the user should know.
     """
 
@@ -53,6 +57,7 @@ class Scan:
     breaks: BoolArray
     stamped: bool
     interlaced: bool
+    damaged_count: int
     notes: tuple[str, ...]
 
     def window(self, frames: Int64Array) -> tuple[int, int]:
@@ -139,14 +144,12 @@ def scan_source(
         visit(item, done, max(done, total))
     if not seen.packets:
         return None
-    return _scan(seen, index, report, windows if ranges else [], max_gap_seconds)
+    return _scan(seen, index, report, windows, max_gap_seconds, in_part=bool(ranges))
 
 
 def first_shown(index: PacketIndex) -> float:
     """Return the time of the first picture that can be shown, on the clock of the index, by its packets alone."""
-    shown = ~index.hidden
-    if index.key.any():
-        shown &= np.arange(len(shown)) >= np.flatnonzero(index.key)[0]
+    shown = ~index.hidden & (np.arange(len(index.hidden)) >= index.first_key)
     times = index.times
     return float(np.nanmin(times[shown])) if shown.any() else float(np.nanmin(times))
 
@@ -178,12 +181,25 @@ def _apart(windows: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _scan(
-    seen: _Seen, index: PacketIndex, report: DecodeReport, windows: list[tuple[int, int]], max_gap_seconds: float
+    seen: _Seen,
+    index: PacketIndex,
+    report: DecodeReport,
+    windows: list[tuple[int, int]],
+    max_gap_seconds: float,
+    *,
+    in_part: bool,
 ) -> Scan | None:
     packets = np.array(seen.packets, np.int64)
     line = timeline(packets, np.array(seen.presentation), np.array(seen.decoding), index)
-    damaged, lost_count = damaged_pictures(packets, report.failed_packets, index)
-    kept = line.kept & ~damaged
+    inside, ahead = _around(windows, index)
+    lost = [*report.lost_packets, *np.flatnonzero(index.torn & inside)]
+    if index.codec in PICTURE_EACH:
+        lost += report.silent_packets
+    damaged = leaning_packets(packets, lost, index)
+    # A file that begins between key frames has lost what came before.
+    leading = leaning_packets(packets, [-1] if windows[0][0] < index.first_key else [], index)
+    whole = ~(damaged | leading)[packets]
+    kept = line.kept & whole
     if not kept.any():
         # Every picture leans on one that is lost.
         return None
@@ -196,7 +212,22 @@ def _scan(
     breaks[1:] |= np.array([one != other for one, other in pairwise(formats)], bool)
     starts = np.array([first for first, _ in windows], np.int64)
     breaks[1:] |= np.diff(np.searchsorted(starts, packets[rows], side="right")) != 0
-    zero = first_shown(index) if windows else float(times[0])
+    zero = first_shown(index) if in_part else float(times[0])
+    absent = inside & ~index.hidden
+    absent[packets[whole]] = False
+    if in_part and not line.stamped:
+        # Pictures that are shown before the key frame of a window are not missed, and cannot be told from others here.
+        absent &= damaged
+    leading |= ahead
+    damaged_count = int((absent & ~leading).sum())
+    notes = _notes(
+        seen,
+        report,
+        kept_count=len(rows),
+        damaged_count=damaged_count,
+        leading_count=0 if in_part else int((absent & leading).sum()),
+        double_count=int((whole & ~line.kept).sum()),
+    )
     return Scan(
         index=index,
         rows=rows,
@@ -208,34 +239,29 @@ def _scan(
         breaks=breaks,
         stamped=line.stamped,
         interlaced=report.interlaced_count > 0,
-        notes=tuple(_notes(seen, index, report, line.kept, damaged, lost_count, bool(windows))),
+        damaged_count=damaged_count,
+        notes=tuple(notes),
     )
 
 
+def _around(windows: list[tuple[int, int]], index: PacketIndex) -> tuple[BoolArray, BoolArray]:
+    """Say which packets lie in some windows, and which are shown before the key frame at which decoding begins."""
+    times, inside, ahead = index.times, np.zeros(len(index.key), bool), np.zeros(len(index.key), bool)
+    for first, end in windows:
+        inside[first:end] = True
+        ahead[first:end] = times[first:end] < times[max(first, index.first_key)]
+    return inside, ahead
+
+
 def _notes(
-    seen: _Seen,
-    index: PacketIndex,
-    report: DecodeReport,
-    kept: BoolArray,
-    damaged: BoolArray,
-    lost_count: int,
-    in_part: bool,
+    seen: _Seen, report: DecodeReport, *, kept_count: int, damaged_count: int, leading_count: int, double_count: int
 ) -> Iterator[str]:
-    if lost_count or damaged.any():
-        lost = counted(lost_count + int(damaged.sum()), "undecodable frame")
-        yield f"damaged file: {lost} left out, {int((kept & ~damaged).sum())} kept"
-    if not in_part:
-        undecoded = ~index.hidden
-        undecoded[seen.packets] = False
-        before_key = int(np.argmax(index.key)) if index.key.any() else 0
-        leading, missing = int(undecoded[:before_key].sum()), int(undecoded[before_key:].sum()) - lost_count
-        if leading:
-            yield f"{counted(leading, 'frame')} before the first key frame left out: nothing decodes there"
-        if missing > 0:
-            yield f"damaged file: {counted(missing, 'undecodable frame')} left out, {len(seen.packets)} kept"
-    double = int((~kept).sum())
-    if double:
-        yield f"{counted(double, 'frame')} left out: another frame has the same time"
+    if damaged_count:
+        yield f"damaged file: {counted(damaged_count, 'undecodable frame')} left out, {kept_count} kept"
+    if leading_count:
+        yield f"{counted(leading_count, 'frame')} before the first key frame left out: nothing decodes there"
+    if double_count:
+        yield f"{counted(double_count, 'frame')} left out: another frame has the same time"
     if report.interlaced_count:
         yield f"{counted(report.interlaced_count, 'interlaced frame')}: deinterlaced with bwdif"
     for format_ in dict.fromkeys(seen.formats):

@@ -1,5 +1,6 @@
 """The time axis of a source: when each decoded picture is shown, and where a take ends."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,6 @@ from talkmill.arrays import BoolArray, Float64Array, Int64Array
 
 if TYPE_CHECKING:
     from talkmill.video.packets import PacketIndex
-
-# A decoder with threads reports a damaged packet up to so many packets late.
-LATEST_REPORT = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,32 +64,23 @@ def _faults(times: Float64Array) -> float:
     return float(np.isnan(times).sum() + np.count_nonzero(np.diff(times) <= 0)) if len(times) else np.inf
 
 
-def damaged_pictures(packets: Int64Array, failed: list[int], index: "PacketIndex") -> tuple[BoolArray, int]:
-    """Find the pictures that lean on a packet which did not decode.
+def leaning_packets(packets: Int64Array, lost: Sequence[int], index: "PacketIndex") -> BoolArray:
+    """Find the packets whose pictures are lost, or lean on a lost one.
 
     Args:
-        packets: (M,) number of each decoded picture's packet.
-        failed: Packets at which the decoder gave up, or a few later.
+        packets: (M,) number of each decoded picture's packet, in the order of presentation.
+        lost: Packets that gave no picture, or a damaged one; -1 for what came before the first.
         index: The file's packets.
 
     Returns:
-        (M,) whether the picture is damaged: it lies between a lost one and the next key frame; and how many packets
-        gave no picture.
+        (P,) true for a lost packet and all up to the next key frame that decodes. What is decoded after that key frame
+        but shown before it leans on what was before, too.
     """
-    lost = np.ones(len(index.key), bool)
-    lost[packets] = False
-    lost &= ~index.hidden
-    damaged = np.zeros(len(packets), bool)
-    count = 0
-    keys = np.flatnonzero(index.key)
-    seen_from = int(packets.min()) if len(packets) else 0
-    for reported in failed:
-        end = len(lost) if reported < 0 else reported + 1
-        first = max(seen_from, end - LATEST_REPORT)
-        for packet in np.flatnonzero(lost[first:end]) + first:
-            after = keys[keys > packet]
-            next_key = int(after[0]) if after.size else len(lost)
-            damaged |= (packets > packet) & (packets < next_key)
-            lost[packet] = False
-            count += 1
-    return damaged, count
+    leaning = np.zeros(len(index.key), bool)
+    keys = np.flatnonzero(index.key[packets])
+    for packet in lost:
+        after = keys[packets[keys] > packet]
+        shown_before = packets[: after[0]] if after.size else packets
+        leaning[shown_before[shown_before > packet]] = True
+        leaning[max(packet, 0) : packets[after[0]] if after.size else None] = True
+    return leaning

@@ -6,7 +6,7 @@ import pytest
 from talkmill.video.container import StreamChoice
 from talkmill.video.limits import DEFAULT_LIMITS
 from talkmill.video.packets import PacketIndex, StreamPackets
-from talkmill.video.timeline import damaged_pictures, timeline
+from talkmill.video.timeline import leaning_packets, timeline
 
 NONE = np.nan
 
@@ -16,7 +16,6 @@ def index_of(
     key: list[int] | None = None,
     section: list[int] | None = None,
     offsets: tuple[float, ...] = (0.0,),
-    hidden: tuple[int, ...] = (),
 ) -> PacketIndex:
     """The packets of a file at 25 frames a second."""
     count = len(decoding)
@@ -28,7 +27,8 @@ def index_of(
         picture=StreamPackets(np.full(count, NONE), np.array(decoding), rows, sections),
         sound=StreamPackets(nothing, nothing, nothing.astype(np.int64), nothing.astype(np.int64)),
         key=np.isin(rows, [0] if key is None else key),
-        hidden=np.isin(rows, hidden),
+        hidden=np.zeros(count, bool),
+        torn=np.zeros(count, bool),
         size_bytes=np.ones(count, np.int64),
         offsets=np.array(offsets),
         rate=25.0,
@@ -101,44 +101,37 @@ def test_a_part_of_a_file_is_on_the_clock_of_its_own_packets() -> None:
     assert line.times == pytest.approx([10.08, 10.12])
 
 
-def damage(
-    pictures: list[int], failed: list[int], key: list[int], hidden: tuple[int, ...] = ()
-) -> tuple[list[int], int]:
-    """The packets of the damaged pictures, and the number of the lost."""
-    packets = np.array(pictures)
-    index = index_of([0.04 * one for one in range(12)], key, hidden=hidden)
-    damaged, lost = damaged_pictures(packets, failed, index)
-    return packets[damaged].tolist(), lost
+def leaning(pictures: list[int], lost: list[int], key: list[int]) -> list[int]:
+    index = index_of([0.04 * one for one in range(12)], key)
+    return np.flatnonzero(leaning_packets(np.array(pictures), lost, index)).tolist()
 
 
-def test_pictures_between_a_lost_one_and_the_next_key_frame_are_damaged() -> None:
-    pictures = [one for one in range(12) if one != 5]
-    assert damage(pictures, [5], key=[0, 4, 8]) == ([6, 7], 1)
-    assert damage(pictures, [5], key=[0, 4]) == ([6, 7, 8, 9, 10, 11], 1)
+def without(*lost: int) -> list[int]:
+    return [one for one in range(12) if one not in lost]
 
 
-def test_a_report_that_comes_late_is_of_the_packet_that_gave_no_picture() -> None:
-    pictures = [one for one in range(12) if one != 5]
-    assert damage(pictures, [7], key=[0, 4, 8]) == ([6, 7], 1)
-    # At the end of the file the decoder is asked once more for what it holds.
-    assert damage(pictures, [-1], key=[0, 4, 8]) == ([6, 7], 1)
+def test_what_is_decoded_from_a_lost_packet_to_the_next_key_frame_leans_on_it() -> None:
+    assert leaning(without(5), [5], key=[0, 4, 8]) == [5, 6, 7]
+    assert leaning(without(5), [5], key=[0, 4]) == [5, 6, 7, 8, 9, 10, 11]
+    assert leaning(without(1, 9), [1, 9], key=[0, 4, 8]) == [1, 2, 3, 9, 10, 11]
 
 
-def test_a_lost_key_frame_damages_what_leans_on_it() -> None:
-    assert damage([one for one in range(12) if one != 4], [4], key=[0, 4, 8]) == ([5, 6, 7], 1)
+def test_what_is_decoded_after_a_key_frame_and_shown_before_it_leans_on_what_was_before() -> None:
+    pictures = [0, 2, 1, 3, 5, 4, 7, 8, 6, 9, 10, 11]
+    assert leaning(pictures, [3], key=[0, 6]) == [3, 4, 5, 7, 8]
+    # A whole picture that is decoded before the lost one is none of them.
+    assert leaning(pictures, [2], key=[0, 6]) == [2, 3, 4, 5, 7, 8]
 
 
-def test_what_an_edit_list_hides_is_not_lost() -> None:
-    assert damage([one for one in range(12) if one not in (1, 5)], [5], key=[0, 4, 8], hidden=(1,)) == ([6, 7], 1)
+@pytest.mark.parametrize("first", [0, 4])
+def test_a_lost_key_frame_is_no_end(first: int) -> None:
+    assert leaning(without(first), [first], key=[0, 4, 8]) == list(range(first, first + 4))
+    assert leaning(without(3, 4), [3, 4], key=[0, 4, 8]) == [3, 4, 5, 6, 7]
 
 
-def test_two_reports_are_of_two_packets() -> None:
-    pictures = [one for one in range(12) if one not in (1, 9)]
-    assert damage(pictures, [1, 10], key=[0, 4, 8]) == ([2, 3, 10, 11], 2)
+def test_a_file_that_begins_between_key_frames_leans_on_what_came_before() -> None:
+    assert leaning([1, 2, 5, 6, 4, 7, 8], [-1], key=[4, 8]) == [0, 1, 2, 3, 5, 6]
 
 
-def test_a_packet_that_gives_no_picture_unreported_is_no_damage() -> None:
-    """A skipped one, or one before the first key frame."""
-    assert damage([one for one in range(2, 12) if one != 5], [], key=[2, 8]) == ([], 0)
-    # What lies before the first picture of a range was not decoded at all.
-    assert damage(list(range(8, 12)), [9], key=[0, 8]) == ([], 0)
+def test_nothing_lost_is_no_damage() -> None:
+    assert leaning(without(2, 3), [], key=[0, 4]) == []
