@@ -1,5 +1,6 @@
 """Small videos whose frames say their number, and what tests read of them."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -103,6 +104,20 @@ def record(path: Path, times: Iterable[float], first: int = 0, **options: Any) -
     with Recording(path, **options) as recording:
         for number, time in enumerate(times, start=first):
             recording.picture(numbered(number), time)
+    return path
+
+
+def spoil(path: Path, *packets: int, whole: bool = True) -> Path:
+    """Overwrite packets of a file's picture, or the second half of each."""
+    with av.open(str(path)) as container:
+        found = [bytes(packet) for packet in container.demux(container.streams.video[0]) if packet.size]
+    content = bytearray(path.read_bytes())
+    for packet in packets:
+        size = len(found[packet])
+        (begin,) = (place.start() for place in re.finditer(re.escape(found[packet]), content))
+        skip = 0 if whole else size // 2
+        content[begin + skip : begin + size] = (b"\xff" if whole else b"\0") * (size - skip)
+    path.write_bytes(content)
     return path
 
 

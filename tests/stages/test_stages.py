@@ -25,6 +25,7 @@ from talkmill.stages.errors import (
     InputMissingError,
     LandmarksInvalidError,
     NoFaceError,
+    NoFramesError,
     RangeOutsideError,
     VideoRemovedError,
 )
@@ -40,7 +41,7 @@ from talkmill.video.clip import read_clip
 from talkmill.video.decode import read_video
 from talkmill.video.frame_table import FrameTable
 from talkmill.video.images import ImageWriter
-from tests.media import whole_table
+from tests.media import RATE, record, spoil, whole_table
 from tests.sites import serving
 
 
@@ -212,6 +213,17 @@ def test_a_video_without_a_face_says_how_much_was_looked_at(
     frames = [np.full((180, 320, 3), 40 + 160 * (number // 10 % 2), np.uint8) for number in range(40)]
     with pytest.raises(NoFaceError, match=r"no face is seen in any of 4 shots, 40 frames in all"):
         run_split(harness, split, make_video("grey.mp4", frames))
+
+
+def test_damage_is_named_where_nothing_is_left(harness: StageHarness, split: SplitStage, tmp_path: Path) -> None:
+    options = {"crf": "12", "preset": "ultrafast", "bf": "0", "g": "20", "sc_threshold": "0"}
+    path = spoil(record(tmp_path / "a.mp4", np.arange(60) / RATE, options=options), 20)
+    with pytest.raises(
+        NoFaceError, match=r"no face is seen in any of 2 shots, .*; 20 frames of the damaged file left out"
+    ):
+        run_split(harness, split, path)
+    with pytest.raises(NoFramesError, match=r"^no frame in 1 to 1\.4 s, which was asked for, decodes$"):
+        run_split(harness, split, path, ranges=(TimeRange(1.0, 1.4),))
 
 
 def test_cancelled_work_stops_and_leaves_nothing(

@@ -70,7 +70,7 @@ class SplitStage:
 
         Raises:
             NotAVideoError: The source is not a video.
-            NoFramesError: No frame decodes.
+            NoFramesError: No frame decodes, or none in the ranges that were asked for.
             NoFaceError: Not one clip has a face that lasts.
             RangeOutsideError: No range that was asked for lies inside the source.
             VideoTooLargeError: The source has more pixels, frames or seconds than are taken.
@@ -94,7 +94,7 @@ class SplitStage:
         }
         notes = [
             *index.choice.notes,
-            *(_outside([part], index) for part in parameters.ranges if not holds_frame(scan.times, part)),
+            *(str(_empty_error([part], index)) for part in parameters.ranges if not holds_frame(scan.times, part)),
             *scan.notes,
             *survey.notes,
         ]
@@ -126,7 +126,7 @@ class SplitStage:
         if survey is not None:
             return survey
         if ranges:
-            raise RangeOutsideError(_outside(ranges, index))
+            raise _empty_error(ranges, index)
         if index.header_size == (0, 0):
             raise VideoTooLargeError(
                 f"no frame decodes; frames may have more than {self._limits.max_pixels} pixels, which are not taken"
@@ -231,20 +231,26 @@ def _sound_notes(cut: SoundCut, sound: Sound | None, rate: Fraction) -> Iterator
 
 
 def _no_clip_error(survey: Survey, rejections: list[Rejection], ranges: Sequence[TimeRange]) -> RejectionError:
-    if ranges and not rejections:
-        return RangeOutsideError(_outside(ranges, survey.scan.index))
+    scan = survey.scan
+    if ranges and not any(holds_frame(scan.times, part) for part in ranges):
+        return _empty_error(ranges, scan.index)
     faces = [rejection for rejection in rejections if rejection.reason != NoFaceError.reason]
     if faces:
         same = [rejection for rejection in faces if rejection.reason == faces[0].reason]
         error = from_rejection(max(same, key=lambda rejection: rejection.measure or 0))
         assert error is not None  # noqa: S101 - this stage made it of a verdict
         return error
-    shots = f" of {counted(len(rejections), 'shot')}" if rejections else ""
-    damage = next((f"; {note}" for note in survey.scan.notes if note.startswith("damaged")), "")
-    return NoFaceError(f"no face is seen in any{shots}, {len(survey.scan.times)} frames in all{damage}")
+    shots = f" of {counted(len(rejections), 'shot')}" if rejections else " take"
+    damage = f"; {counted(scan.damaged_count, 'frame')} of the damaged file left out" if scan.damaged_count else ""
+    return NoFaceError(f"no face is seen in any{shots}, {len(scan.times)} frames in all{damage}")
 
 
-def _outside(ranges: Sequence[TimeRange], index: PacketIndex) -> str:
+def _empty_error(ranges: Sequence[TimeRange], index: PacketIndex) -> RejectionError:
+    """Say why ranges give no frame: they lie outside the video, or what lies there is damaged."""
     wanted = ", ".join(f"{part.start_seconds:g} to {part.end_seconds:g} s" for part in ranges)
-    end = float(np.nanmax(index.times)) - first_shown(index)
-    return f"no frame lies in {wanted}, which was asked for: the last frame of the video stands at {end:.2f} s"
+    times = np.sort(index.times[~index.hidden]) - first_shown(index)
+    if any(holds_frame(times, part) for part in ranges):
+        return NoFramesError(f"no frame in {wanted}, which was asked for, decodes")
+    return RangeOutsideError(
+        f"no frame lies in {wanted}, which was asked for: the last frame of the video stands at {times[-1]:.2f} s"
+    )

@@ -1,6 +1,5 @@
 """One pass over a source: which pictures there are, when each is shown, and what the user is told."""
 
-import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from talkmill.video.clip import read_clip
 from talkmill.video.packets import index_packets
 from talkmill.video.scan import Scan, first_shown, read_pictures, scan_source
-from tests.media import RATE, Recording, numbered, numbers_of, record, scan_of, table_of
+from tests.media import RATE, Recording, numbered, numbers_of, record, scan_of, spoil, table_of
 
 COUNT = 60
 TIMES = np.arange(COUNT) / RATE
@@ -23,20 +22,6 @@ REORDERED = GROUPS | {"bf": "3", "b_strategy": "0"}
 def numbers(path: Path, scan: Scan) -> list[int]:
     """The numbers of the pictures of a scan that holds one format."""
     return numbers_of(read_clip(path, table_of(scan)))
-
-
-def spoil(path: Path, *packets: int, whole: bool = True) -> Path:
-    """Overwrite packets of a picture, or the second half of each."""
-    with av.open(str(path)) as container:
-        found = [bytes(packet) for packet in container.demux(container.streams.video[0]) if packet.size]
-    content = bytearray(path.read_bytes())
-    for packet in packets:
-        size = len(found[packet])
-        (begin,) = (place.start() for place in re.finditer(re.escape(found[packet]), content))
-        skip = 0 if whole else size // 2
-        content[begin + skip : begin + size] = (b"\xff" if whole else b"\0") * (size - skip)
-    path.write_bytes(content)
-    return path
 
 
 @pytest.mark.parametrize(
