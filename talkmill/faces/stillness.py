@@ -11,8 +11,10 @@ from talkmill.faces.tracking import FaceTrack, iou
 from talkmill.geometry.boxes import mean_sides
 from talkmill.geometry.shrink import shrink
 
-# A look at the faces in every so many seconds.
+# A look at the faces in every so many seconds in the mean, and the distances in shares of that: what repeats itself in
+# that time would look still.
 LOOK_SECONDS = 0.5
+LOOK_SHARES = (0.6, 1.1, 1.3)
 # Faces of one frame that are looked at, the largest first.
 MOST_FACES = 3
 # What is looked at: a square of so many sides of the face, at this many pixels a side, blurred.
@@ -39,14 +41,16 @@ class FaceLooks:
 
     def __init__(self, rate: float) -> None:
         """Begin for a video of some frames a second."""
-        self._stride = max(1, round(rate * LOOK_SECONDS))
-        self._seconds = self._stride / rate
+        self._distances = [max(1, round(rate * LOOK_SECONDS * share)) for share in LOOK_SHARES]
+        self._rate = rate
+        self._next = 0
         self._looks: dict[int, tuple[Float32Array, list[Frame]]] = {}
         self._count = 0
 
     def add(self, image: Frame, found: Detections) -> None:
         """Take the next frame, RGB (H, W, 3) uint8, and its faces."""
-        if self._count % self._stride == 0:
+        if self._count == self._next:
+            self._next += self._distances[len(self._looks) % len(self._distances)]
             boxes = found.boxes[found.scores >= SURE_SCORE]
             boxes = boxes[np.argsort(-mean_sides(boxes))][:MOST_FACES]
             self._looks[self._count] = boxes, [_square(image, box) for box in boxes]
@@ -63,11 +67,14 @@ class FaceLooks:
             Whether it is still; False where it is seen too shortly to tell.
         """
         squares: list[Frame] = []
+        looked: list[int] = []
         for box, frame in zip(track.boxes, frames, strict=True):
             boxes, pictures = self._looks.get(int(frame), (np.zeros((0, 4), np.float32), []))
             overlaps = iou(box[None], boxes)[0]
-            squares += [pictures[row] for row in np.flatnonzero(overlaps >= SAME_BOX_IOU)[:1]]
-        seconds = len(squares) * self._seconds
+            for row in np.flatnonzero(overlaps >= SAME_BOX_IOU)[:1]:
+                squares.append(pictures[row])
+                looked.append(int(frame))
+        seconds = (looked[-1] - looked[0]) / self._rate if looked else 0.0
         bound = next((bound for least, bound in STILL_DIFFERENCES if seconds >= least), None)
         if bound is None:
             return False

@@ -216,6 +216,11 @@ class _RunWriter:
             layout=frame.layout.name,
             time_base=Fraction(1, frame.sample_rate),
         )
+        if frame.layout.nb_channels == 1:
+            # Made stereo by a mix, one channel would lose 3 dB.
+            doubled = self._graph.add("pan", "stereo|c0=c0|c1=c0")
+            source.link_to(doubled)
+            source = doubled
         resampled = self._graph.add("aresample", f"{SAMPLE_RATE}:{FOLLOW}")
         shaped = self._graph.add("aformat", f"sample_fmts=s16:channel_layouts=stereo:sample_rates={SAMPLE_RATE}")
         source.link_to(resampled)

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import av
+import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from talkmill.text import counted
 from talkmill.video.limits import DEFAULT_LIMITS, VideoLimits
-from talkmill.video.picture import picture_format
+from talkmill.video.picture import container_aspect, picture_format
 
 # Names of FFmpeg's demuxers of single files. Playlists and scripts (hls, concat, ...) could name other files.
 ALLOWED_FORMATS = frozenset(
@@ -204,13 +205,36 @@ def choose_streams(
     if audio_stream is not None:
         sound = _wanted(sounds, audio_stream, "sound")
     elif sounds:
-        sound = max([stream for stream in sounds if decodes(stream)] or sounds, key=_sound_rank)
-        if len(sounds) > 1:
+        own = of_programme(picture, pictures, sounds) if container.format.name == "mpegts" else sounds
+        sound = max([stream for stream in own if decodes(stream)] or own, key=_sound_rank, default=None)
+        if sound is None:
+            notes.append(
+                f"{counted(len(sounds), 'sound')} of other programmes: none is read; `audio_stream` chooses one"
+            )
+        elif len(sounds) > 1:
             notes.append(_chosen(sound, sounds, sounds, "sound", "audio_stream"))
     if sound is not None and not decodes(sound):
         notes.append(f"no decoder for the sound ({_codec(sound)}) is there")
         sound = None
     return StreamChoice(picture.index, None if sound is None else sound.index, tuple(notes))
+
+
+def of_programme(
+    picture: VideoStream, pictures: Sequence[VideoStream], sounds: Sequence[AudioStream]
+) -> Sequence[AudioStream]:
+    """Return the sounds that belong to a picture of a transport stream, which may carry several programmes.
+
+    PyAV does not tell programmes, but the streams of one follow each other: its picture first, in all but a few files.
+    Where all pictures come before all sounds, they are of one programme.
+    """
+    indices, heard = [stream.index for stream in pictures], [stream.index for stream in sounds]
+    if max(indices) < min(heard) or max(heard) < min(indices):
+        return sounds
+    if min(heard) < min(indices):
+        before = max((index for index in indices if index < picture.index), default=-1)
+        return [stream for stream in sounds if before < stream.index < picture.index]
+    after = min((index for index in indices if index > picture.index), default=np.inf)
+    return [stream for stream in sounds if picture.index < stream.index < after]
 
 
 def _wanted(streams: Sequence[StreamT], number: int, kind: str) -> StreamT:
@@ -258,13 +282,14 @@ def describe(path: Path, limits: VideoLimits = DEFAULT_LIMITS) -> VideoDescripti
         duration = float(container.duration / av.time_base) if container.duration else None
         limits.check_size(stream.codec_context.width, stream.codec_context.height)
         limits.check_length(stream.frames, duration or 0)
+        aspect = container_aspect(stream)
         try:
             first = next(iter(container.decode(stream)), None)
         except av.FFmpegError as error:
             raise NoFrameError(f"the first frame does not decode ({_reason(error)})") from error
         if first is None:
             raise NoFrameError("the file holds no frames")
-        width, height = picture_format(first, stream).upright_size
+        width, height = picture_format(first, stream, aspect).upright_size
         return VideoDescription(
             width=width,
             height=height,

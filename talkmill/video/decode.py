@@ -3,16 +3,23 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from talkmill.arrays import Frame
 from talkmill.video.container import choose_streams, open_video
 from talkmill.video.limits import DEFAULT_LIMITS, VideoLimits
-from talkmill.video.picture import Deinterlacer, PictureFormat, RgbConverter, picture_format
+from talkmill.video.picture import (
+    Deinterlacer,
+    PictureFormat,
+    RgbConverter,
+    container_aspect,
+    picture_format,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +117,24 @@ class _Tag:
     interlaced: bool = False
 
 
+# FFmpeg's own decoders of these drop the alpha that WebM keeps beside the picture.
+_DECODERS_OF_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+
+
+def _codec_context(stream: VideoStream) -> VideoCodecContext:
+    name = _DECODERS_OF_ALPHA.get(stream.codec_context.name)
+    if name is None or stream.metadata.get("alpha_mode") != "1":
+        return stream.codec_context
+    return cast("VideoCodecContext", av.CodecContext.create(name, "r"))
+
+
 class _Decoder:
     """The decoder of one stream, and the deinterlacer behind it."""
 
     def __init__(self, stream: VideoStream, report: DecodeReport, limits: VideoLimits) -> None:
         self._stream, self._report = stream, report
-        self._context = stream.codec_context
+        self._context = _codec_context(stream)
+        self._aspect = container_aspect(stream)
         stream.thread_type = "AUTO"
         # A stream may change its size in the middle: the decoder refuses before it takes the memory.
         self._context.options = {"max_pixels": str(limits.max_pixels)}
@@ -171,7 +190,7 @@ class _Decoder:
             return self._context.decode(packet)
 
     def _deinterlaced(self, frame: av.VideoFrame) -> Iterator[DecodedPicture]:
-        format_ = picture_format(frame, self._stream)
+        format_ = picture_format(frame, self._stream, self._aspect)
         if format_ != self._format:
             yield from self._deinterlaced_rest()
             self._format = format_

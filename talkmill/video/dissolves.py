@@ -10,9 +10,10 @@ from talkmill.arrays import Float32Array, Frame
 # Pictures are compared grey, at this width and height, and blurred: a dissolve is there at any size, motion is less so.
 SIZE = (64, 36)
 BLUR_SIGMA = 1.0
-# Frames between the two pictures that a dissolve may lie between: at 25 a second 0.3 to 1.6 s. Longer ones are found by
+# Seconds between the two pictures that a dissolve may lie between, and the fewest frames. Longer ones are found by
 # their parts.
-SPANS = (8, 12, 18, 27, 40)
+SPANS_SECONDS = (0.32, 0.48, 0.72, 1.08, 1.6)
+FEWEST_FRAMES = 4
 # Videos of more frames a second are looked at in every second, third ... frame.
 LOOKS_A_SECOND = 30
 # The pictures between must be mixtures of the two: what is left over, by the difference of the two. Two shots are less
@@ -35,7 +36,9 @@ class DissolveFinder:
     def __init__(self, rate: float) -> None:
         """Create a finder for one video of some frames a second."""
         self._stride = max(1, round(rate / LOOKS_A_SECOND))
-        self._recent: deque[Float32Array] = deque(maxlen=SPANS[-1] + 1)
+        looks = rate / self._stride
+        self._spans = sorted({max(FEWEST_FRAMES, round(seconds * looks)) for seconds in SPANS_SECONDS})
+        self._recent: deque[Float32Array] = deque(maxlen=self._spans[-1] + 1)
         self._shape: tuple[int, ...] = ()
         self._count = 0
         self._found: list[tuple[int, int]] = []
@@ -48,7 +51,7 @@ class DissolveFinder:
         if self._count % self._stride == 0:
             grey = cv2.cvtColor(cv2.resize(image, SIZE, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
             self._recent.append(cv2.GaussianBlur(grey.astype(np.float32), (0, 0), BLUR_SIGMA).ravel())
-            for span in SPANS:
+            for span in self._spans:
                 if span < len(self._recent) and self._dissolves(span):
                     self._found.append((self._count - span * self._stride, self._count + 1))
         self._count += 1

@@ -18,6 +18,8 @@ from talkmill.video.colour import BT709_PRIMARIES, SDR_TRANSFER, UNSPECIFIED, to
 HD_WIDTH, SD_HEIGHT = 1280, 576
 # MatrixCoefficients of ITU-T H.273, by the names of FFmpeg's scale filter.
 RGB_MATRIX, BT709_MATRIX, BT601_MATRIX = 0, 1, 6
+# Of the others in use, which swscale does not know; the rest are unspecified or reserved.
+OTHER_MATRICES = {8: "YCgCo", 11: "YDzDx", 12: "chromaticity-derived", 13: "chromaticity-derived", 14: "ICtCp"}
 MATRIX_NAMES = {1: "bt709", 4: "fcc", 5: "bt470", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
 # Aspects of a pixel beyond these are damage, not a format: anamorphic film has 2.
 WIDEST_PIXEL = Fraction(4)
@@ -84,23 +86,37 @@ class PictureFormat:
             found.append("the display matrix mirrors the picture: it is shown mirrored, as players do")
         if to_bt709(self.primaries, self.transfer) is not None:
             found.append(f"{to_bt709(self.primaries, self.transfer)} is mapped to BT.709")
+        if self.matrix in OTHER_MATRICES:
+            found.append(
+                f"the colour matrix {OTHER_MATRICES[self.matrix]} is not known here: colours are read as BT.709's"
+            )
         if self.alpha:
             found.append("the picture has an alpha channel: it is shown over white")
         return tuple(found)
 
 
-def picture_format(frame: av.VideoFrame, stream: VideoStream) -> PictureFormat:
+def container_aspect(stream: VideoStream) -> Fraction | None:
+    """Return the pixel aspect that a container sets against the coded one, before anything is decoded; None: nothing.
+
+    The container's goes before the coded one, as in FFmpeg's av_guess_sample_aspect_ratio and in players.
+    """
+    aspect = stream.sample_aspect_ratio
+    return None if not aspect or aspect == stream.codec_context.sample_aspect_ratio else Fraction(aspect)
+
+
+def picture_format(frame: av.VideoFrame, stream: VideoStream, set_aspect: Fraction | None) -> PictureFormat:
     """Read how a decoded frame is meant to be seen.
 
     Args:
         frame: The frame.
         stream: Its stream.
+        set_aspect: What `container_aspect` gave before decoding.
 
     Returns:
         The format; what nobody says is filled in as players do.
     """
-    # The decoder knows of a change in the middle of the stream; the container is asked where it says nothing.
-    aspect = stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio or Fraction(1)
+    # The decoder knows of a change in the middle of the stream.
+    aspect = set_aspect or stream.codec_context.sample_aspect_ratio or Fraction(1)
     if not 1 / WIDEST_PIXEL <= aspect <= WIDEST_PIXEL:
         aspect = Fraction(1)
     name = frame.format.name
@@ -108,7 +124,7 @@ def picture_format(frame: av.VideoFrame, stream: VideoStream) -> PictureFormat:
     matrix = int(frame.colorspace)
     if rgb:
         matrix = RGB_MATRIX
-    elif matrix not in MATRIX_NAMES:
+    elif matrix not in MATRIX_NAMES and matrix not in OTHER_MATRICES:
         matrix = BT709_MATRIX if frame.width >= HD_WIDTH or frame.height > SD_HEIGHT else BT601_MATRIX
     named_full, limited = frame.color_range == ColorRange.JPEG, frame.color_range == ColorRange.MPEG
     full = rgb or named_full or name.startswith("yuvj") or (grey and not limited)
@@ -121,10 +137,11 @@ def picture_format(frame: av.VideoFrame, stream: VideoStream) -> PictureFormat:
         transfer=int(frame.color_trc) or UNSPECIFIED,
         matrix=matrix,
         full_range=full,
-        alpha="a" in name and (name.startswith(("yuva", "ya", "gbra", "gbrap")) or name in _RGB_WITH_ALPHA),
+        alpha="a" in name and (name.startswith(_WITH_ALPHA) or name in _RGB_WITH_ALPHA),
     )
 
 
+_WITH_ALPHA = ("yuva", "ya", "gbra", "gbrap", "ayuv", "vuya", "uyva", "rgbaf")
 _RGB_WITH_ALPHA = ("rgba", "bgra", "argb", "abgr", "rgba64le", "rgba64be", "bgra64le", "bgra64be", "pal8")
 
 
@@ -214,7 +231,7 @@ class _Graph:
         middle = ("gbrap16le" if format_.alpha else "gbrp16le") if mapping else packed
         scale = f"w={width}:h={height}:flags={flags}:out_range=pc"
         if format_.matrix != RGB_MATRIX:
-            name = MATRIX_NAMES[format_.matrix]
+            name = MATRIX_NAMES.get(format_.matrix, "bt709")
             scale += f":in_color_matrix={name}:out_color_matrix={name}:in_range={'pc' if format_.full_range else 'tv'}"
         self._limited_grey = frame.format.name.startswith("gray") and not format_.full_range
         filters += [("scale", scale), ("format", middle)]

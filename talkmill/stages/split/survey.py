@@ -71,8 +71,10 @@ def survey_source(
         The survey; None where no picture decodes.
     """
     convert = RgbConverter()
-    cuts, jumps, dissolves = SceneCutFinder(), JumpCutFinder(), DissolveFinder(index.rate)
-    looks = FaceLooks(index.rate)
+    # A header may say any rate.
+    length = float(np.ptp(index.times))
+    rate = (len(index.times) - 1) / length if length > 0 else index.rate
+    cuts, jumps, dissolves, looks = SceneCutFinder(), JumpCutFinder(), DissolveFinder(rate), FaceLooks(rate)
     detections: list[Detections] = []
 
     def prepare(picture: DecodedPicture) -> Frame:

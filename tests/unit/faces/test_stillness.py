@@ -56,9 +56,14 @@ def test_a_face_that_moves_at_the_end_alone_lives() -> None:
     assert not still([face(0.2)] * 88 + [face(1.0)] * 12)
 
 
+@pytest.mark.parametrize("period", [6, 12, 13, 25])
+def test_a_mouth_that_repeats_itself_lives(period: int) -> None:
+    assert not still([face(0.5 + 0.5 * float(np.sin(2 * np.pi * number / period))) for number in range(100)])
+
+
 def test_what_is_seen_for_a_moment_is_taken_to_live() -> None:
     assert not still([face(0.5)] * 20)
-    assert still([face(0.5)] * 30)
+    assert still([face(0.5)] * 40)
 
 
 def test_a_face_at_the_edge_is_looked_at() -> None:

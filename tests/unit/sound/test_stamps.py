@@ -197,6 +197,14 @@ def test_two_channels_become_one_without_losing_the_voice(
     assert found.notes == ((told,) if told else ())
 
 
+def test_one_channel_is_as_loud_as_two_alike(tmp_path: Path) -> None:
+    peaks = []
+    for layout in ("mono", "stereo"):
+        path = recorded(tmp_path / f"{layout}.mkv", tones(2), sound_codec="flac", layout=layout)
+        peaks.append(int(np.abs(cut(path, 2).samples.astype(int)).max()))
+    assert peaks[0] == pytest.approx(peaks[1], rel=0.01)
+
+
 def test_a_voice_in_the_centre_alone_is_heard(tmp_path: Path) -> None:
     found = cut(recorded(tmp_path / "a.mkv", tones(2), gains=(0, 0, 1, 0, 0, 0), sound_codec="flac", layout="5.1"), 2)
     # FFmpeg's mix leaves headroom for the other channels.

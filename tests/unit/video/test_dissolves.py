@@ -54,6 +54,12 @@ def test_at_twice_the_rate_it_lasts_as_long() -> None:
     assert end >= 2 * 49
 
 
+def test_at_half_the_rate_it_has_half_the_frames() -> None:
+    ((first, end),) = dissolves(mixed(5, TWO), rate=12.0)
+    assert 25 - 6 <= first <= 26
+    assert 29 <= end <= 30 + 6
+
+
 def test_cuts_motion_and_changes_of_light_are_none() -> None:
     assert dissolves(mixed(0, TWO)) == []
     assert dissolves([contrasted(ONE, 1.5 * number) for number in range(80)]) == []

@@ -2,10 +2,12 @@
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from talkmill.video.container import of_programme
 from talkmill.video.packets import PacketIndex, index_packets
 from tests.media import RATE, Recording, numbered, record
 
@@ -129,3 +131,22 @@ def test_a_file_without_stamps_is_counted(tmp_path: Path) -> None:
     path = record(tmp_path / "a.m4v", np.arange(20) / RATE, codec="mpeg4", form="m4v", tick=1 / Fraction(RATE))
     index = index_packets(path)
     assert index.times == pytest.approx(np.arange(20) / index.rate, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("streams", "picture", "own"),
+    [
+        ("pspss", 0, [1]),
+        ("pspss", 2, [3, 4]),
+        ("spsp", 3, [2]),
+        ("psp", 2, []),
+        ("ppss", 1, [2, 3]),
+        ("ps", 0, [1]),
+    ],
+)
+def test_the_sound_is_of_the_programme_of_the_picture(streams: str, picture: int, own: list[int]) -> None:
+    """A transport stream may carry several; p is a picture, s a sound."""
+    numbered = [(kind, SimpleNamespace(index=index)) for index, kind in enumerate(streams)]
+    pictures, sounds = ([stream for kind, stream in numbered if kind == wanted] for wanted in "ps")
+    found = of_programme(numbered[picture][1], pictures, sounds)
+    assert [stream.index for stream in found] == own

@@ -8,6 +8,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.video.codeccontext import VideoCodecContext
 
 from talkmill.region import Region
 from talkmill.video.container import describe, open_video
@@ -254,6 +255,49 @@ def test_the_format_is_that_of_the_frame_where_the_container_says_nothing(tmp_pa
     path = record(tmp_path / "a.mp4", [0.0])
     with open_video(path) as container:
         stream = container.streams.video[0]
-        found = picture_format(next(container.decode(stream)), stream)
+        found = picture_format(next(container.decode(stream)), stream, None)
     assert found == PictureFormat(WIDTH, HEIGHT, primaries=2, transfer=2)
     assert found.notes == ()
+
+
+def test_the_containers_pixel_aspect_goes_before_the_coded_one(tmp_path: Path) -> None:
+    """As `ffmpeg -aspect ... -c copy` writes it."""
+
+    def square(context: VideoCodecContext) -> None:
+        context.sample_aspect_ratio = Fraction(1)
+
+    path = one_picture(tmp_path / "a.mp4", drawn(), prepare=square)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"pasp") + 4
+    content[place : place + 8] = (16).to_bytes(4, "big") + (11).to_bytes(4, "big")
+    path.write_bytes(content)
+    assert {image.shape for image in read_video(path)} == {(HEIGHT, round(WIDTH * 16 / 11), 3)}
+    assert describe(path).width == round(WIDTH * 16 / 11)
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_alpha_that_webm_keeps_beside_the_picture_is_shown_over_white(codec: str, tmp_path: Path) -> None:
+    cover = np.zeros((HEIGHT, WIDTH, 1), np.uint8)
+    cover[:, WIDTH // 2 :] = 255
+    with Recording(
+        tmp_path / "a.webm", codec=codec, pixel_format="yuva420p", options={"auto-alt-ref": "0"}
+    ) as recording:
+        for number in range(4):
+            image = np.concatenate([numbered(number), cover], axis=2)
+            frame = av.VideoFrame.from_ndarray(image, format="rgba").reformat(format="yuva420p")
+            recording.picture(frame, number / RATE)
+    pictures = list(decode_pictures(tmp_path / "a.webm", 0))
+    assert [picture.packet for picture in pictures] == list(range(4))
+    convert = RgbConverter()
+    for picture in pictures:
+        assert any("alpha" in note for note in picture.format.notes)
+        image = convert(picture.frame, picture.format)
+        assert (image[:, : WIDTH // 2 - 4] == 255).all()
+        assert image[:, WIDTH // 2 + 8 :].mean() < 200
+
+
+def test_a_colour_matrix_that_is_not_known_is_told() -> None:
+    assert "YCgCo" in PictureFormat(WIDTH, HEIGHT, matrix=8).notes[0]
+    frame = av.VideoFrame.from_ndarray(drawn(), format="rgb24").reformat(format="yuv444p")
+    as_709 = RgbConverter()(frame, PictureFormat(WIDTH, HEIGHT, matrix=1))
+    assert np.array_equal(RgbConverter()(frame, PictureFormat(WIDTH, HEIGHT, matrix=8)), as_709)
