@@ -30,7 +30,6 @@ def read_clip(
     table: FrameTable,
     *,
     indices: Sequence[int] | Int64Array | None = None,
-    size: tuple[int, int] | None = None,
     region: Region | None = None,
 ) -> Iterator[Frame]:
     """Decode a clip: the same pixels for everybody.
@@ -39,8 +38,7 @@ def read_clip(
         path: The clip's video.
         table: Its frame table.
         indices: Numbers of the wanted frames of the clip, rising; None for all.
-        size: Width and height that the frames are scaled to; None for their own.
-        region: Part of the frames that is wanted, at its own size; None for all of it.
+        region: Part of the frames that is wanted; None for all of it.
 
     Yields:
         RGB, (H, W, 3) uint8, upright, square pixels, BT.709; as many as are wanted, in order. A frame that repeats
@@ -53,7 +51,7 @@ def read_clip(
     wanted = table.packets if indices is None else table.packets[np.asarray(indices, np.int64)]
     if not len(wanted):
         return
-    convert, format_ = RgbConverter(size, region), table.format
+    convert, format_ = RgbConverter(region), table.format
     done = 0
     window = (int(table.window[0]), int(table.window[1]))
     for picture in decode_pictures(path, int(table.stream), [window]):

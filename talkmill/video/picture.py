@@ -177,14 +177,13 @@ def turned(image: Frame, turn: tuple[int, int, int, int]) -> Frame:
 class RgbConverter:
     """Turns decoded frames into upright RGB; keeps what it builds for the next frame of the same format."""
 
-    def __init__(self, size: tuple[int, int] | None = None, region: Region | None = None) -> None:
+    def __init__(self, region: Region | None = None) -> None:
         """Create a converter.
 
         Args:
-            size: Width and height that the upright frame is scaled to; None for its own.
-            region: Part of the upright frame that is wanted, at its own size; None for all of it.
+            region: Part of the upright frame that is wanted; None for all of it.
         """
-        self._size, self._region = size, region
+        self._region = region
         self._graphs: dict[Any, _Graph] = {}
 
     def __call__(self, frame: av.VideoFrame, format_: PictureFormat) -> Frame:
@@ -199,16 +198,14 @@ class RgbConverter:
         """
         key = (format_, frame.format.name)
         if key not in self._graphs:
-            self._graphs[key] = _Graph(frame, format_, self._size, self._region)
+            self._graphs[key] = _Graph(frame, format_, self._region)
         return self._graphs[key](frame)
 
 
 class _Graph:
     """FFmpeg's filters for one format of frames."""
 
-    def __init__(
-        self, frame: av.VideoFrame, format_: PictureFormat, size: tuple[int, int] | None, region: Region | None
-    ) -> None:
+    def __init__(self, frame: av.VideoFrame, format_: PictureFormat, region: Region | None) -> None:
         self._format, self._rest = format_, None
         width, height = format_.square_size
         filters: list[tuple[str, str]] = []
@@ -223,13 +220,10 @@ class _Graph:
                 filters.append(("crop", f"{width}:{height}:{x}:{y}:exact=1"))
                 stored = Region(stored.x - x, stored.y - y, stored.width, stored.height)
             self._rest = np.s_[stored.y : stored.y + stored.height, stored.x : stored.x + stored.width]
-        elif size is not None:
-            width, height = size if format_.turn[0] else size[::-1]
-        flags = "area" if size is not None else SCALE_FLAGS
         mapping = to_bt709(format_.primaries, format_.transfer)
         packed = "rgba" if format_.alpha else "rgb24"
         middle = ("gbrap16le" if format_.alpha else "gbrp16le") if mapping else packed
-        scale = f"w={width}:h={height}:flags={flags}:out_range=pc"
+        scale = f"w={width}:h={height}:flags={SCALE_FLAGS}:out_range=pc"
         if format_.matrix != RGB_MATRIX:
             name = MATRIX_NAMES.get(format_.matrix, "bt709")
             scale += f":in_color_matrix={name}:out_color_matrix={name}:in_range={'pc' if format_.full_range else 'tv'}"

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 import pytest
 
@@ -150,16 +149,13 @@ def test_frames_that_repeat_are_given_again(tmp_path: Path) -> None:
     assert list(read_clip(path, table, indices=[])) == []
 
 
-def test_frames_are_read_in_another_size_or_in_part(tmp_path: Path) -> None:
+def test_frames_are_read_in_part(tmp_path: Path) -> None:
     path = source(tmp_path, "h264")
     table = table_of(scan_of(path), [5, 6])
     whole = list(read_clip(path, table))
     region = Region(33, 9, 41, 50)
     parts = list(read_clip(path, table, region=region))
     assert all(np.array_equal(part, image[region.slices]) for part, image in zip(parts, whole, strict=True))
-    for small, image in zip(read_clip(path, table, size=(48, 32)), whole, strict=True):
-        assert small.shape == (32, 48, 3)
-        assert np.abs(small.astype(int) - cv2.resize(image, (48, 32), interpolation=cv2.INTER_AREA)).mean() < 3
 
 
 def test_a_fingerprint_is_of_the_picture_and_not_of_what_lies_beside_it(tmp_path: Path) -> None:

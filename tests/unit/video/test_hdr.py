@@ -168,8 +168,6 @@ def test_a_phones_picture_has_the_colours_of_the_scene(transfer: int) -> None:
     assert np.abs(found - PATCHES).max() <= 8
     part = Region(37, 5, 150, 20)
     assert np.abs(RgbConverter(region=part)(frame, format_).astype(int) - image[part.slices]).max() <= 1
-    small = RgbConverter(size=(64, 8))(frame, format_)
-    assert np.abs(small[4, 4::8].astype(int) - found).max() <= 1
 
 
 def test_the_table_is_as_exact_as_the_mapping() -> None:

@@ -149,15 +149,6 @@ def test_a_region_is_that_part_of_the_whole_picture(
         assert np.array_equal(RgbConverter(region=region)(frame, format_), whole[region.slices]), region
 
 
-@pytest.mark.parametrize("turn", TURNS)
-def test_a_frame_that_is_scaled_has_the_wanted_size_upright(turn: tuple[int, int, int, int]) -> None:
-    image = drawn()
-    small = RgbConverter(size=(30, 20))(frame_of(image, "yuv444p"), PictureFormat(WIDTH, HEIGHT, turn))
-    assert small.shape == (20, 30, 3)
-    expected = cv2.resize(TURNS[turn](image), (30, 20), interpolation=cv2.INTER_AREA)
-    assert np.abs(small.astype(int) - expected).mean() < 4
-
-
 @pytest.mark.parametrize(
     ("tag", "levels"),
     [(1, {16: 0, 235: 255, 126: 128, 5: 0, 250: 255}), (2, {16: 16, 235: 235, 126: 126}), (0, {16: 16, 235: 235})],
