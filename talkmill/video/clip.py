@@ -2,10 +2,13 @@
 
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 
 from talkmill.arrays import Frame, Int64Array
 from talkmill.region import Region
@@ -74,64 +77,130 @@ def fingerprint(frame: av.VideoFrame) -> int:
     return zlib.crc32(rows[::FINGERPRINT_STEP, : min(plane.line_size, frame.width)].tobytes())
 
 
-def copy_packets(
-    source: Path, index: PacketIndex, window: tuple[int, int], target: Path, first: tuple[int, int] | None
-) -> Path | None:
-    """Copy coded packets of a picture into a file of their own, and make sure that they decode to the same.
+@dataclass(frozen=True, slots=True)
+class PacketCopy:
+    """Coded packets of a picture that become a file of their own.
+
+    Attributes:
+        window: First packet, a key frame, and the packet after the last.
+        target: The file to write; its suffix is chosen when it is written.
+        first: Packet and fingerprint of a picture that must come out the same; None where there is none to compare.
+    """
+
+    window: tuple[int, int]
+    target: Path
+    first: tuple[int, int] | None
+
+
+def copy_packets(source: Path, index: PacketIndex, copies: Sequence[PacketCopy]) -> list[Path | None]:
+    """Copy coded packets into files of their own, and make sure that they decode to the same. The source is read once.
 
     Args:
         source: The video.
         index: Its packets.
-        window: First packet, a key frame, and the packet after the last.
-        target: The file to write; its suffix is chosen here.
-        first: Packet and fingerprint of a picture that must come out the same; None where there is none to compare.
+        copies: What is copied; windows may overlap.
 
     Returns:
-        The file; None where no container takes the packets or they decode to something else.
+        The file of each; None where no container takes the packets or they decode to something else.
 
     Raises:
-        OSError: The file cannot be written.
+        OSError: A file cannot be written.
     """
+    done: dict[int, Path] = {}
+    rest = [number for number, copy in enumerate(copies) if _can_be_copied(index, copy.window)]
+    for suffix, (format_name, _) in CONTAINERS.items():
+        outputs = [_Output(copies[number], suffix, format_name) for number in rest]
+        try:
+            _write(source, index.choice.picture, outputs)
+            done |= {number: output.path for number, output in zip(rest, outputs, strict=True) if output.is_right()}
+        finally:
+            for output in outputs:
+                if output.path not in done.values():
+                    output.path.unlink(missing_ok=True)
+        rest = [number for number in rest if number not in done]
+    return [done.get(number) for number in range(len(copies))]
+
+
+def _can_be_copied(index: PacketIndex, window: tuple[int, int]) -> bool:
     part = slice(*window)
     # Matroska keeps no stamps of decoding: the first packets of a file may have none.
-    if np.isnan(index.picture.presentation[part]).any() or index.hidden[part].any():
-        return None
-    for suffix, (format_name, _) in CONTAINERS.items():
-        path = target.with_suffix(f".{suffix}")
+    return not (np.isnan(index.picture.presentation[part]).any() or index.hidden[part].any())
+
+
+class _Output:
+    """The file of one copy, while it is written."""
+
+    def __init__(self, copy: PacketCopy, suffix: str, format_name: str) -> None:
+        self.copy, self.path = copy, copy.target.with_suffix(f".{suffix}")
+        self._format_name = format_name
+        self._container: Any = None
+        self._stream: Any = None
+        self._count = 0
+        self._taken = True
+
+    def add(self, packet: av.Packet, template: VideoStream) -> None:
+        """Write a packet, which stays as it is; once the container has refused one, none."""
+        if not self._taken:
+            return
+        stamps = packet.pts, packet.dts, packet.duration, packet.time_base
         try:
-            count = _written(source, index, window, path, format_name)
-            if count == window[1] - window[0] and _same(path, count, window[0], first):
-                return path
+            if self._container is None:
+                # Without bitexact, Matroska writes a random id: the same packets would give another artifact each time.
+                options = {"fflags": "+bitexact"}
+                self._container = av.open(str(self.path), "w", format=self._format_name, container_options=options)
+                self._stream = self._container.add_stream_from_template(template, opaque=True)
+            packet.stream = self._stream
+            self._container.mux(packet)
+            self._count += 1
         except OSError:
             # A full disk is no property of the source.
-            path.unlink(missing_ok=True)
             raise
         except (av.FFmpegError, ValueError):
-            # The container does not take this codec.
-            pass
-        path.unlink(missing_ok=True)
-    return None
+            self._taken = False
+        finally:
+            packet.pts, packet.dts, packet.duration, packet.time_base = stamps
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self._container is None:
+            return
+        try:
+            self._container.close()
+        except OSError:
+            raise
+        except (av.FFmpegError, ValueError):
+            self._taken = False
+        finally:
+            self._container = None
+
+    def is_right(self) -> bool:
+        """Whether the file has all packets, and its first wanted picture is the source's."""
+        first, end = self.copy.window
+        return self._taken and self._count == end - first and _same(self.path, self._count, first, self.copy.first)
 
 
-def _written(source: Path, index: PacketIndex, window: tuple[int, int], path: Path, format_name: str) -> int:
-    # Without bitexact, Matroska writes a random id: the same packets would give another artifact each time.
-    options = {"fflags": "+bitexact"}
-    with open_video(source) as container, av.open(str(path), "w", format=format_name, container_options=options) as out:
-        stream = container.streams[index.choice.picture]
-        copied = out.add_stream_from_template(stream, opaque=True)
-        number = -1
-        count = 0
-        for packet in container.demux(stream):
-            if not packet.size:
-                continue
-            number += 1
-            if number >= window[1]:
-                break
-            if number >= window[0]:
-                packet.stream = copied
-                out.mux(packet)
-                count += 1
-    return count
+def _write(source: Path, stream_index: int, outputs: Sequence[_Output]) -> None:
+    """Hand each packet of a picture to the outputs that want it; few files are open at a time."""
+    if not outputs:
+        return
+    waiting = sorted(outputs, key=lambda output: output.copy.window, reverse=True)
+    writing: list[_Output] = []
+    try:
+        with open_video(source) as container:
+            stream: Any = container.streams[stream_index]
+            for number, packet in enumerate(packet for packet in container.demux(stream) if packet.size):
+                while waiting and waiting[-1].copy.window[0] == number:
+                    writing.append(waiting.pop())
+                for output in writing:
+                    output.add(packet, stream)
+                for output in [output for output in writing if output.copy.window[1] == number + 1]:
+                    writing.remove(output)
+                    output.close()
+                if not writing and not waiting:
+                    return
+    finally:
+        for output in writing:
+            output.close()
 
 
 def _same(path: Path, count: int, first_packet: int, first: tuple[int, int] | None) -> bool:

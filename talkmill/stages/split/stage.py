@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from talkmill.arrays import Int64Array
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import ModelVersion, Rejection
 from talkmill.faces.detection import DETECTORS
@@ -31,7 +30,7 @@ from talkmill.stages.split.clips import ClipPlan, holds_frame, plan_clips
 from talkmill.stages.split.messages import CutClip, SplitInputs, SplitOutputs, SplitParameters, TimeRange
 from talkmill.stages.split.survey import Survey, survey_source
 from talkmill.text import counted
-from talkmill.video.clip import CONTAINERS, copy_packets
+from talkmill.video.clip import CONTAINERS, PacketCopy, copy_packets
 from talkmill.video.container import NoFrameError, UnreadableVideoError
 from talkmill.video.frame_table import FrameTable
 from talkmill.video.limits import DEFAULT_LIMITS, VideoLimitError, VideoLimits
@@ -153,17 +152,27 @@ class _Cutter:
         zero = self._scan.zero_seconds
         windows = [(zero + plan.start_seconds, zero + plan.end_seconds + 1 / self._rate) for plan in plans]
         sound = read_sound(self._path, self._scan.index, self._context.scratch / "sound.raw", windows)
-        for index, plan in enumerate(plans):
-            yield self._clip(index, plan, sound)
+        schedules = [self._schedule(plan) for plan in plans]
+        videos = self._videos(plans, schedules)
+        for index, (plan, schedule, (video, table)) in enumerate(zip(plans, schedules, videos, strict=True)):
+            yield self._clip(index, plan, schedule, video, table, sound)
 
-    def _clip(self, index: int, plan: ClipPlan, sound: Sound | None) -> CutClip:
+    def _schedule(self, plan: ClipPlan) -> FrameSchedule:
+        times = self._scan.times[plan.first_frame : plan.end_frame]
+        return schedule_frames(times, self._rate, plan.start_seconds, plan.end_seconds)
+
+    def _clip(
+        self,
+        index: int,
+        plan: ClipPlan,
+        schedule: FrameSchedule,
+        video: Artifact,
+        table: FrameTable,
+        sound: Sound | None,
+    ) -> CutClip:
         scan, context, rate = self._scan, self._context, self._rate
-        times = scan.times[plan.first_frame : plan.end_frame]
-        schedule = schedule_frames(times, rate, plan.start_seconds, plan.end_seconds)
         rows = schedule.source_indices
-        frames = plan.first_frame + rows
         count = len(rows)
-        video, table = self._video(index, frames, schedule)
         table_path = context.scratch / f"clip_{index:03}.frame_table.npz"
         table.save(table_path)
         track_path = context.scratch / f"clip_{index:03}.face_track.npz"
@@ -203,20 +212,27 @@ class _Cutter:
             notes=tuple(notes),
         )
 
-    def _video(self, index: int, frames: Int64Array, schedule: FrameSchedule) -> tuple[Artifact, FrameTable]:
-        """Give the coded video of a clip, and the table of its frames."""
-        scan = self._scan
-        window, sizes = scan.window(frames), scan.index.size_bytes
-        if sizes[slice(*window)].sum() >= WHOLE_SOURCE_SHARE * sizes.sum():
-            return self._source, scan.table(frames, schedule)
-        # A deinterlaced picture has no other to compare with: its neighbours before the clip are missing.
-        first = int(frames[0])
-        known = None if scan.interlaced else (int(scan.packets[first]), int(scan.fingerprints[first]))
-        copied = copy_packets(self._path, scan.index, window, self._context.scratch / f"clip_{index:03}", known)
-        if copied is None:
-            return self._source, scan.table(frames, schedule)
-        video = self._context.publish(copied, copied.name, CONTAINERS[copied.suffix[1:]][1])
-        return video, scan.table(frames, schedule, window)
+    def _videos(
+        self, plans: Sequence[ClipPlan], schedules: Sequence[FrameSchedule]
+    ) -> Iterator[tuple[Artifact, FrameTable]]:
+        """Give the coded video of each clip, and the table of its frames."""
+        scan, sizes = self._scan, self._scan.index.size_bytes
+        frames = [plan.first_frame + schedule.source_indices for plan, schedule in zip(plans, schedules, strict=True)]
+        copies = {}
+        for index, wanted in enumerate(frames):
+            window, first = scan.window(wanted), int(wanted[0])
+            # A deinterlaced picture has no other to compare with: its neighbours before the clip are missing.
+            known = None if scan.interlaced else (int(scan.packets[first]), int(scan.fingerprints[first]))
+            if sizes[slice(*window)].sum() < WHOLE_SOURCE_SHARE * sizes.sum():
+                copies[index] = PacketCopy(window, self._context.scratch / f"clip_{index:03}", known)
+        copied = dict(zip(copies, copy_packets(self._path, scan.index, list(copies.values())), strict=True))
+        for index, (wanted, schedule) in enumerate(zip(frames, schedules, strict=True)):
+            path = copied.get(index)
+            if path is None:
+                yield self._source, scan.table(wanted, schedule)
+            else:
+                video = self._context.publish(path, path.name, CONTAINERS[path.suffix[1:]][1])
+                yield video, scan.table(wanted, schedule, copies[index].window)
 
 
 def _sound_notes(cut: SoundCut, sound: Sound | None, rate: Fraction) -> Iterator[str]:

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from talkmill.region import Region
-from talkmill.video.clip import ClipMismatchError, copy_packets, fingerprint, read_clip
+from talkmill.video.clip import ClipMismatchError, PacketCopy, copy_packets, fingerprint, read_clip
+from talkmill.video.container import open_video
 from talkmill.video.frame_table import FrameTable
-from talkmill.video.packets import index_packets
+from talkmill.video.packets import PacketIndex, index_packets
 from talkmill.video.resample import FrameSchedule
 from talkmill.video.scan import Scan
 from tests.media import RATE, numbered, numbers_of, record, scan_of, table_of, whole_table
@@ -46,11 +47,18 @@ def source(folder: Path, name: str) -> Path:
     return record(folder / file, TIMES, **options)
 
 
+def copy_of(
+    path: Path, index: PacketIndex, window: tuple[int, int], target: Path, first: tuple[int, int] | None
+) -> Path | None:
+    (found,) = copy_packets(path, index, [PacketCopy(window, target, first)])
+    return found
+
+
 def copied(path: Path, scan: Scan, frames: np.ndarray, target: Path) -> tuple[Path, FrameTable]:
     """Copy a clip's packets into a file of its own, as the split stage does."""
     window, first = scan.window(frames), int(frames[0])
     known = (int(scan.packets[first]), int(scan.fingerprints[first]))
-    video = copy_packets(path, scan.index, window, target, known)
+    video = copy_of(path, scan.index, window, target, known)
     assert video is not None
     schedule = FrameSchedule(Fraction(RATE), frames, float(scan.times[frames[0]]))
     return video, scan.table(frames, schedule, window)
@@ -78,7 +86,7 @@ def test_packets_without_stamps_or_a_container_are_not_copied(name: str, tmp_pat
     path = source(tmp_path, name)
     scan = scan_of(path)
     frames = np.arange(22, 40)
-    assert copy_packets(path, scan.index, scan.window(frames), tmp_path / "clip", None) is None
+    assert copy_of(path, scan.index, scan.window(frames), tmp_path / "clip", None) is None
     assert numbers_of(read_clip(path, table_of(scan, list(frames)))) == list(frames)
 
 
@@ -90,21 +98,47 @@ def test_the_same_packets_are_the_same_file(tmp_path: Path) -> None:
     assert one.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.parametrize("name", ["h264", "ts", "mpeg4"])
+def test_clips_of_one_source_are_copied_in_one_reading(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that share packets too, as two people of one shot do; each is what it is alone."""
+    path = source(tmp_path, name)
+    scan = scan_of(path)
+    windows = [scan.window(np.arange(*part)) for part in ((30, 60), (0, 14), (30, 60), (26, 40), (14, 26))]
+    alone = []
+    for window in windows:
+        video = copy_of(path, scan.index, window, tmp_path / "alone", None)
+        assert video is not None
+        alone.append(video.read_bytes())
+    opened = []
+
+    def counting(which: Path, *arguments: Any) -> Any:
+        opened.append(which)
+        return open_video(which, *arguments)
+
+    monkeypatch.setattr("talkmill.video.clip.open_video", counting)
+    copies = [PacketCopy(window, tmp_path / f"clip_{number}", None) for number, window in enumerate(windows)]
+    found = copy_packets(path, scan.index, copies)
+    assert opened.count(path) == 1
+    assert [video.read_bytes() for video in found if video is not None] == alone
+
+
 def test_a_copy_that_decodes_to_something_else_is_not_taken(tmp_path: Path) -> None:
     path = source(tmp_path, "h264")
     scan = scan_of(path)
     window, packet = scan.window(np.arange(24, 48)), int(scan.packets[24])
     right = int(scan.fingerprints[24])
-    assert copy_packets(path, scan.index, window, tmp_path / "clip", (packet, right ^ 1)) is None
+    assert copy_of(path, scan.index, window, tmp_path / "clip", (packet, right ^ 1)) is None
     assert not list(tmp_path.glob("clip*"))
-    assert copy_packets(path, scan.index, window, tmp_path / "clip", (packet, right)) is not None
+    assert copy_of(path, scan.index, window, tmp_path / "clip", (packet, right)) is not None
 
 
 def test_a_copy_without_the_picture_to_compare_is_not_taken(tmp_path: Path) -> None:
     path = source(tmp_path, "h264")
     scan = scan_of(path)
     window = scan.window(np.arange(24, 48))
-    assert copy_packets(path, scan.index, window, tmp_path / "clip", (window[1], 0)) is None
+    assert copy_of(path, scan.index, window, tmp_path / "clip", (window[1], 0)) is None
     assert not list(tmp_path.glob("clip*"))
 
 
@@ -113,8 +147,8 @@ def test_hidden_packets_are_not_copied(tmp_path: Path) -> None:
     path = source(tmp_path, "h264")
     scan = scan_of(path)
     index = replace(scan.index, hidden=np.arange(COUNT) == 30)
-    assert copy_packets(path, index, (24, 48), tmp_path / "clip", None) is None
-    assert copy_packets(path, index, (36, 48), tmp_path / "clip", None) is not None
+    assert copy_of(path, index, (24, 48), tmp_path / "clip", None) is None
+    assert copy_of(path, index, (36, 48), tmp_path / "clip", None) is not None
 
 
 @pytest.mark.parametrize("packet", [COUNT, 200])
@@ -187,9 +221,10 @@ def test_a_full_disk_is_no_property_of_the_source(tmp_path: Path, monkeypatch: p
     """The source would be read in its place without a word."""
     path = record(tmp_path / "a.mp4", [index / RATE for index in range(10)])
 
-    def full(*arguments: object) -> int:
+    def full(*arguments: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("talkmill.video.clip._written", full)
+    monkeypatch.setattr("av.container.OutputContainer.mux", full)
     with pytest.raises(OSError, match="No space left"):
-        copy_packets(path, index_packets(path), (0, 10), tmp_path / "copied", None)
+        copy_of(path, index_packets(path), (0, 10), tmp_path / "copied", None)
+    assert not list(tmp_path.glob("copied*"))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from talkmill.region import Region
 from talkmill.stages.fine_fit.preview import TILE, write_preview
-from talkmill.video.clip import copy_packets, read_clip
+from talkmill.video.clip import PacketCopy, copy_packets, read_clip
 from talkmill.video.decode import read_video
 from talkmill.video.encode import compatible_writer, file_writer, lossless_writer
 from talkmill.video.images import decode_image, encode_image
@@ -167,7 +167,7 @@ def test_a_clip_keeps_the_colours_that_its_copy_cannot_name(tmp_path: Path) -> N
     """MPEG-4 part 2 carries no matrix, and .mov may have no room for one: the frame table has it."""
     path = tagged(tmp_path / "a.mkv", "mpeg4", Colorspace.ITU601, 6)
     scan = scan_of(path)
-    copied = copy_packets(path, scan.index, (0, 1), tmp_path / "copied", None)
+    (copied,) = copy_packets(path, scan.index, [PacketCopy((0, 1), tmp_path / "copied", None)])
     assert copied is not None
     table = scan.table(np.array([0]), FrameSchedule(Fraction(25), np.array([0]), 0.0), (0, 1))
     assert errors(next(read_clip(copied, table))).mean() < 2
