@@ -27,7 +27,7 @@ from talkmill.stages.errors import (
     error_kinds,
 )
 from talkmill.video.container import UnreadableVideoError, VideoDescription, describe
-from talkmill.video.cut import EmptyCutError, SmallRegionError, cut_video
+from talkmill.video.cut import EmptyCutError, SmallRegionError, VideoPart, cut_part, find_part
 from talkmill.video.limits import VideoLimitError
 
 # What may end otherwise when it is tried again as it was.
@@ -214,14 +214,12 @@ class PlanDownloader:
         target = self._clips.folder / f"{clip.name}.mp4"
         self._clips.folder.mkdir(parents=True, exist_ok=True)
         try:
-            found = _described(source)
-            end = clip.end_seconds if clip.end_seconds is not None else (found.duration_seconds or 0.0)
-            last = min(end, found.duration_seconds or end)
-            region, embedding = self._region(clip, source, last)
+            part = find_part(source, clip.start_seconds, clip.end_seconds)
+            region, embedding = self._region(clip, part)
             flags = dict.fromkeys((*clip.flags, *region.flags))
-            cut = cut_video(source, target, clip.start_seconds, clip.end_seconds, region.box)
+            cut = cut_part(part, target, region.box)
             seconds = float(cut.frame_count / cut.rate)
-            if clip.end_seconds is not None and seconds < end - clip.start_seconds - LATE_SECONDS:
+            if clip.end_seconds is not None and seconds < clip.end_seconds - clip.start_seconds - LATE_SECONDS:
                 flags["TIME_PAST_END"] = None
             state = replace(
                 state,
@@ -239,7 +237,7 @@ class PlanDownloader:
             state = replace(state, reason="FACE_TOO_SMALL", message=str(error))
         except NoFaceInClipError as error:
             state = replace(state, reason="NO_FACE", message=str(error))
-        except (NotAVideoError, UnreadableVideoError, VideoLimitError, av.FFmpegError) as error:
+        except (UnreadableVideoError, VideoLimitError, av.FFmpegError) as error:
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise StorageFullError(f"no space is left in {self._folder}") from error
             state = replace(state, reason="NOT_A_VIDEO", message=str(error))
@@ -247,12 +245,10 @@ class PlanDownloader:
         if state.status == "failed":
             self._say(f"{clip.name}: {state.reason}: {state.message}")
 
-    def _region(self, clip: PlannedClip, source: Path, end: float) -> tuple[Region, tuple[float, ...]]:
+    def _region(self, clip: PlannedClip, part: VideoPart) -> tuple[Region, tuple[float, ...]]:
         # The networks take every core: one look at a time.
         with self._look:
-            frames = self._sampler.frames(source, clip.start_seconds, end)
-            if not frames:
-                raise EmptyCutError(f"the video has no frame from {clip.start_seconds:g} s on")
+            frames = self._sampler.frames(part)
             height, width = frames[0].shape[:2]
             faces = [self._sampler.faces(frame) for frame in frames]
             region = choose_region(clip.crop, width, height, faces)

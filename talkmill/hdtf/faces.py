@@ -1,7 +1,6 @@
 """Detects and embeds faces in a few frames of a video."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +10,8 @@ from talkmill.faces.detection import SURE_SCORE, FaceDetector
 from talkmill.faces.embedding import FaceEmbedder
 from talkmill.landmarks.detection import LandmarkDetector
 from talkmill.landmarks.points import LEFT_EYE, MOUTH, RIGHT_EYE
-from talkmill.video.packets import index_packets
-from talkmill.video.scan import read_pictures, scan_source
+from talkmill.video.cut import VideoPart
+from talkmill.video.scan import read_pictures
 
 SAMPLES = 8
 
@@ -32,16 +31,11 @@ class FaceSampler:
         """
         self._detector, self._landmarks, self._embedder = detector, landmarks, embedder
 
-    def frames(self, path: Path, start_seconds: float, end_seconds: float) -> list[Frame]:
-        """Return up to SAMPLES frames, spread over a part of a video; fewer where it ends earlier."""
-        step = (end_seconds - start_seconds) / SAMPLES
-        wanted = start_seconds + step * (np.arange(SAMPLES) + 0.5)
-        ranges = [(float(instant), float(instant)) for instant in wanted]
-        scan = scan_source(path, index_packets(path), ranges, float("inf"), lambda _: None, lambda *_: None)
-        if scan is None:
-            return []
-        rows = np.searchsorted(scan.times, wanted - 1e-3)
-        return read_pictures(path, scan, [int(row) for row in dict.fromkeys(rows) if row < len(scan.times)])
+    def frames(self, part: VideoPart) -> list[Frame]:
+        """Return up to SAMPLES frames, RGB (H, W, 3) uint8, spread over a part of a video."""
+        count = part.end - part.first
+        rows = np.unique((part.first + (np.arange(SAMPLES) + 0.5) * count / SAMPLES).astype(np.int64))
+        return read_pictures(part.path, part.scan, [int(row) for row in rows])
 
     def faces(self, frame: Frame) -> npt.NDArray[np.float32]:
         """Return the sure faces of a frame, (K, 4)."""

@@ -12,6 +12,7 @@ from talkmill.hdtf.people import ONE_PERSON, TWO_PEOPLE
 from talkmill.inference.runtime import cpu_runtime
 from talkmill.landmarks.detection import FaceApiDetector
 from talkmill.models.repository import ModelRepository
+from talkmill.video.cut import find_part
 
 ONE_MAN = ("edtalk_uncrop_Obama", "3ddfa_obama")
 OTHERS = ("otavatar_example", "real3d_May_5s", "liveportrait_s18")
@@ -27,7 +28,7 @@ def vectors(models: ModelRepository, assets: Path) -> dict[str, np.ndarray]:
     )
     found = {}
     for name in (*ONE_MAN, *OTHERS):
-        frames = sampler.frames(assets / "videos" / f"{name}.mp4", 0.0, 2.0)
+        frames = sampler.frames(find_part(assets / "videos" / f"{name}.mp4", 0.0, 2.0))
         found[name] = np.array(sampler.embedding(frames, [sampler.faces(frame)[0] for frame in frames]))
     return found
 
