@@ -5,7 +5,7 @@ from pathlib import Path
 
 import onnx
 
-from talkmill.models.export import face_api, ict, makehuman, tfjs
+from talkmill.models.export import face_api, face_mesh, ict, makehuman, tfjs
 
 
 def _tfjs_graph(folder: Path, target: Path) -> None:
@@ -25,6 +25,7 @@ BUILDERS: dict[str, Callable[[Path, Path], None]] = {
     "tfjs-graph": _tfjs_graph,
     "face-api-68": _face_api_68,
     "face-api-embedding": _face_api_embedding,
+    "mediapipe-task": face_mesh.build,
     "makehuman-head": makehuman.build,
     "ict-light": ict.build,
 }
