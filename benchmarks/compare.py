@@ -31,7 +31,7 @@ from talkmill.stages.coarse_fit.messages import CoarseFitParameters
 from talkmill.stages.coarse_fit.stage import CoarseFitStage
 from talkmill.stages.contract import Stage
 from talkmill.stages.fine_fit.messages import FineFitParameters
-from talkmill.stages.landmarks.stage import LandmarksStage
+from talkmill.stages.landmarks.stage import DETECTORS, LandmarksStage
 from talkmill.stages.matting.messages import MattingMethod, MattingParameters
 from talkmill.stages.matting.stage import MattingStage
 from talkmill.stages.pack.stage import PackStage
@@ -172,8 +172,9 @@ def _variants(
     matting("modnet", cpu, "fp32")
     coarse(cpu, "fp32")
     if openvino is not None:
-        landmarks = models.ensure(DEFAULT_MODELS.landmarks, "landmarks")
-        result.append(("landmarks openvino fp32", LandmarksStage(landmarks, openvino), parameters))
+        choice = DEFAULT_MODELS.landmarks
+        networks = {name: models.ensure(name, "landmarks") for name in DETECTORS[choice][0]}
+        result.append(("landmarks openvino fp32", LandmarksStage(choice, networks, openvino), parameters))
         matting("draft", openvino, "fp32")
         precisions: list[Precision] = ["fp32"]
         try:

@@ -13,7 +13,7 @@ from scipy.signal import find_peaks
 from talkmill.dataset.reader import Dataset
 from talkmill.faces.detection import FaceBoxesDetector
 from talkmill.inference.runtime import cpu_runtime
-from talkmill.landmarks.detection import FaceApiDetector
+from talkmill.landmarks.detection import LandmarkDetector
 from talkmill.landmarks.points import INNER, outer_eye_distance
 from talkmill.landmarks.smoothing import jitter, smooth_over_time
 from talkmill.matting.recurrent import RecurrentMatter
@@ -22,6 +22,7 @@ from talkmill.models.repository import ModelRepository
 from talkmill.pipeline.finished import FinishedClip, WorkFolder, finished_clip
 from talkmill.sound.audio import SAMPLE_RATE
 from talkmill.stages.landmarks.messages import LandmarksParameters
+from talkmill.stages.landmarks.stage import DETECTORS
 from talkmill.stages.records import FaceTrack
 from talkmill.video.clip import read_clip
 from talkmill.video.decode import read_grey_frames, read_video
@@ -174,14 +175,12 @@ def _difference_to(yardstick: RecurrentMatter, clip: FinishedClip, files: dict[s
     return total / len(boxes)
 
 
-def _detectors(models: ModelRepository, threads: int) -> tuple[FaceBoxesDetector, FaceApiDetector]:
+def _detectors(models: ModelRepository, threads: int) -> tuple[FaceBoxesDetector, LandmarkDetector]:
     runtime = cpu_runtime(threads)
     detector = models.ensure(DEFAULT_MODELS.detector, "face_detection")
-    landmarks = models.ensure(DEFAULT_MODELS.landmarks, "landmarks")
-    return (
-        FaceBoxesDetector(runtime.load(detector.path, detector.version.id)),
-        FaceApiDetector(runtime.load(landmarks.path, landmarks.version.id)),
-    )
+    names, landmark_detector = DETECTORS[DEFAULT_MODELS.landmarks]
+    networks = [runtime.load(models.ensure(name, "landmarks").path, name) for name in names]
+    return FaceBoxesDetector(runtime.load(detector.path, detector.version.id)), landmark_detector(*networks)
 
 
 def read_pts(path: Path) -> npt.NDArray[np.float64]:

@@ -4,11 +4,14 @@ from services.landmarks.settings import LandmarksSettings
 from services.models import installed
 from services.process import Built, one_stage
 from services.runtime import runtime_of
-from talkmill.stages.landmarks.stage import LandmarksStage
+from talkmill.models.catalogue import find
+from talkmill.stages.landmarks.stage import DETECTORS, LandmarksStage
 
 SETTINGS = LandmarksSettings
 
 
 def build(settings: LandmarksSettings) -> Built:
     """Return the stage of a request, and the stages to load before the server is ready."""
-    return one_stage(LandmarksStage(installed(settings.models, settings.landmarks), runtime_of(settings)))
+    find(settings.landmarks, "landmarks")
+    networks = {name: installed(settings.models, name) for name in DETECTORS[settings.landmarks][0]}
+    return one_stage(LandmarksStage(settings.landmarks, networks, runtime_of(settings)))

@@ -227,7 +227,7 @@ def _sampler(console: Console) -> "FaceSampler":
             f"people are taken by name alone; `talkmill models fetch {EMBEDDING_MODEL}` lets faces confirm them",
         )
         return FaceSampler(detector, None, None)
-    landmarks = FaceApiDetector(load(DEFAULT_MODELS.landmarks, "landmarks"))
+    landmarks = FaceApiDetector(load("face-api-68", "landmarks"))
     return FaceSampler(detector, landmarks, FaceEmbedder(load(EMBEDDING_MODEL, "face_embedding")))
 
 

@@ -1,5 +1,6 @@
-"""Landmarks of a frame: two passes of crops around the face; the agreement of the second pass is the confidence."""
+"""Landmarks of a frame: what a detector gives, and face-api-68's, which runs two passes of crops around the face."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,14 +11,16 @@ from talkmill.arrays import Float32Array, Frame
 from talkmill.geometry.transforms import Matrix, apply
 from talkmill.inference.backend import Network
 from talkmill.landmarks.crops import crop_transform, sample
+from talkmill.landmarks.mesh import FaceMesh
 from talkmill.landmarks.points import MIRROR, face_size, roll
 
 # Figures of the constants below: docs/stages/landmarks.md.
 SIDE = 112
 FIRST_SCALE = 1.1
 SECOND_SCALE = 1.15
-# Crops of the second pass: shift in x and y in sides, scale, each also mirrored.
-TEST_TIME_AUGMENTATION = (
+# A crop of the second pass: shift in x and y in sides, scale; each is also mirrored.
+Augmentation = tuple[float, float, float]
+TEST_TIME_AUGMENTATION: tuple[Augmentation, ...] = (
     (0.0, 0.0, 1.0),
     (0.03, 0.0, 1.0),
     (-0.03, 0.0, 1.0),
@@ -35,11 +38,13 @@ class Landmarks:
 
     Attributes:
         points: (68, 2) float32 pixels, centres at integers.
-        confidence: (68,) float32 in (0, 1]: 1 where all crops agree, 1/2 where they differ by 2 % of the face.
+        confidence: (68,) float32 in (0, 1]: 1 where all votes agree, 1/2 where they differ by 2 % of the face.
+        mesh: What the face mesh says; None where it was not asked.
     """
 
     points: Float32Array
     confidence: Float32Array
+    mesh: FaceMesh | None = None
 
 
 class LandmarkDetector(Protocol):
@@ -58,12 +63,22 @@ class LandmarkDetector(Protocol):
         ...
 
 
+def trust(spread: npt.NDArray[np.floating]) -> Float32Array:
+    """Return the confidence of points whose votes differ by a share of the face size; float32 in (0, 1]."""
+    return np.asarray(1 / (1 + (spread / HALF_TRUST_SPREAD) ** 2), np.float32)
+
+
 class FaceApiDetector:
     """Runs face-api-68, which wants a square around an upright face."""
 
-    def __init__(self, network: Network) -> None:
-        """Create a detector from face-api-68."""
-        self._network = network
+    def __init__(self, network: Network, augmentation: Sequence[Augmentation] = TEST_TIME_AUGMENTATION) -> None:
+        """Create a detector from face-api-68.
+
+        Args:
+            network: face-api-68.
+            augmentation: Crops of the second pass.
+        """
+        self._network, self._augmentation = network, augmentation
 
     def detect(self, frame: Frame, face_box: Float32Array) -> Landmarks:
         """Find the landmarks of one face; see `LandmarkDetector.detect`."""
@@ -77,13 +92,12 @@ class FaceApiDetector:
         side = float((high - low).max()) * SECOND_SCALE
         transforms = [
             crop_transform(turn @ ((low + high) / 2 + np.array([dx, dy]) * side), side * scale, angle, SIDE)
-            for dx, dy, scale in TEST_TIME_AUGMENTATION
+            for dx, dy, scale in self._augmentation
         ]
         votes = self._run(frame, transforms)
         points = votes.mean(0)
         spread = np.linalg.norm(votes - points, axis=-1).mean(0) / face_size(points)
-        confidence = 1 / (1 + (spread / HALF_TRUST_SPREAD) ** 2)
-        return Landmarks(points.astype(np.float32), confidence.astype(np.float32))
+        return Landmarks(points.astype(np.float32), trust(spread))
 
     def _run(self, frame: Frame, transforms: list[Matrix]) -> npt.NDArray[np.float64]:
         """Run every crop and its mirror image; (2 * crops, 68, 2) in pixels of the frame."""

@@ -118,6 +118,6 @@ def turned(angle: float) -> Float64Array:
 
 
 def yaw(vertices: npt.NDArray[np.floating]) -> float:
-    """Return the turn of the head to the side in radians, 0 where it faces the camera."""
+    """Return the turn of the head in radians: 0 where it faces the camera, positive towards the image's left."""
     between = vertices[LEFT_EAR] - vertices[RIGHT_EAR]
     return YAW_GAIN * atan2(-between[2], float(np.hypot(between[0], between[1])))

@@ -8,6 +8,7 @@ FloatArray = npt.NDArray[np.floating]
 COUNT = 68
 CONTOUR_COUNT = 17
 CONTOUR, INNER = slice(0, CONTOUR_COUNT), slice(CONTOUR_COUNT, COUNT)
+BROWS, NOSE = slice(17, 27), slice(27, 36)
 RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
 MOUTH = slice(48, 68)
 OUTER_EYE_CORNERS = (36, 45)

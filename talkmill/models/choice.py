@@ -10,7 +10,7 @@ from talkmill.option import Option, Options
 class ModelChoice(Options):
     """Ids of models in the catalogue."""
 
-    landmarks: Annotated[str, Option("Landmark model.", metavar="ID")] = "face-api-68"
+    landmarks: Annotated[str, Option("Landmark model.", metavar="ID")] = "face-mesh-478"
     morphable: Annotated[str, Option("Morphable model.", metavar="ID")] = "makehuman-head"
     detector: Annotated[str, Option("Face detector.", metavar="ID")] = "faceboxes-v2"
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from talkmill.inference.runtime import choose_runtime
+from talkmill.models.catalogue import find
 from talkmill.models.choice import ModelChoice
 from talkmill.models.repository import ModelRepository
 from talkmill.pipeline.graph import RunParameters
@@ -12,7 +13,7 @@ from talkmill.stages.contract import Stage
 from talkmill.stages.crop.stage import CropStage
 from talkmill.stages.download.stage import DownloadStage
 from talkmill.stages.fine_fit.stage import FineFitStage
-from talkmill.stages.landmarks.stage import LandmarksStage
+from talkmill.stages.landmarks.stage import DETECTORS, LandmarksStage
 from talkmill.stages.matting.messages import MATTING_METHODS
 from talkmill.stages.matting.stage import MattingStage
 from talkmill.stages.pack.stage import InPlacePackStage
@@ -53,7 +54,8 @@ def build_stages(
     runtime.check(precision)
     detector = models.ensure(choice.detector, "face_detection")
     matting = {name: models.ensure(name, "matting", "matting_part") for name in MATTING_METHODS[method]}
-    landmarks = models.ensure(choice.landmarks, "landmarks")
+    find(choice.landmarks, "landmarks")
+    landmarks = {name: models.ensure(name, "landmarks") for name in DETECTORS[choice.landmarks][0]}
     morphable = models.ensure(choice.morphable, "morphable")
     regressor = None if coarse.method == "landmark-fit" else models.ensure(coarse.method, "coarse_regressor")
 
@@ -62,7 +64,7 @@ def build_stages(
         SplitStage(detector, runtime),
         MattingStage(matting, runtime, precision),
         CropStage(),
-        LandmarksStage(landmarks, runtime),
+        LandmarksStage(choice.landmarks, landmarks, runtime),
         CoarseFitStage(coarse.method, morphable if regressor is None else regressor, runtime, coarse.precision),
         FineFitStage(morphable, threads),
         InPlacePackStage(folder / "lmdb"),

@@ -41,7 +41,7 @@ class FinishedClip:
         alpha_region: The part of the upright frame that `alpha` is for.
         measurements: Stage name to what it measured.
         made_from: Kind to file: `video`, `frame_table`, `audio`, `face_track`, `alpha`, `frames`, `landmarks`,
-            `coefficients`, `fit`.
+            `coefficients`, `fit`; `face_mesh` where the landmark model has one.
     """
 
     name: str

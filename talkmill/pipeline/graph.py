@@ -226,13 +226,19 @@ FIRST, CLIPS_FROM, PACK = nodes_of("source")[0].name, nodes_of("source")[-1].nam
 def clip_artifacts(progress: ClipProgress) -> dict[str, Artifact]:
     """Return every artifact that a finished clip is shown or exported from."""
     clip, matting = progress.clip, progress.outputs["matting"]
-    return packed_artifacts(progress) | {
-        "video": clip.video,
-        "frame_table": clip.frame_table,
-        "audio": clip.audio,
-        "face_track": clip.face_track,
-        "alpha": matting.alpha,
-    }
+    landmarks: LandmarksOutputs = progress.outputs["landmarks"]
+    face_mesh = {} if landmarks.face_mesh is None else {"face_mesh": landmarks.face_mesh}
+    return (
+        packed_artifacts(progress)
+        | face_mesh
+        | {
+            "video": clip.video,
+            "frame_table": clip.frame_table,
+            "audio": clip.audio,
+            "face_track": clip.face_track,
+            "alpha": matting.alpha,
+        }
+    )
 
 
 def packed_artifacts(progress: ClipProgress) -> dict[str, Any]:

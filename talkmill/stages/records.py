@@ -11,7 +11,16 @@ from talkmill.arrays import BoolArray, Float32Array, Float64Array
 from talkmill.record import NPZ_MEDIA_TYPE, N, Record, RecordError, array
 
 MEDIA_TYPE = NPZ_MEDIA_TYPE
-__all__ = ["MEDIA_TYPE", "ClipLandmarks", "CoarseFit", "CropGeometry", "FaceTrack", "FineFit", "RecordError"]
+__all__ = [
+    "MEDIA_TYPE",
+    "ClipFaceMesh",
+    "ClipLandmarks",
+    "CoarseFit",
+    "CropGeometry",
+    "FaceTrack",
+    "FineFit",
+    "RecordError",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,26 @@ class ClipLandmarks(Record):
     raw_points: Float32Array = array(np.float32, N, 68, 2)
     confidence: Float32Array = array(np.float32, N, 68)
     valid: BoolArray = array(np.bool_, N)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFaceMesh(Record):
+    """MediaPipe's face mesh of each frame; of the landmarks stage. Frames that are not valid there are interpolated.
+
+    Attributes:
+        mesh: (N, 478, 3) pixels of the crop as measured, not smoothed; pixel centres at integers. z is in pixels too,
+            grows away from the camera and has its zero near the middle of the head. Vertices 468 to 472 are the iris
+            of the subject's right eye, the middle first, 473 to 477 that of the left.
+        presence: (N,) logit of the net that there is a face; as measured, never interpolated.
+        eye_opening: (N, 2) distance of the lids over the width of the eye, the subject's right eye first.
+        gaze: (N, 2, 2) middle of the iris less that of the eye's corners, in widths of the eye: towards the subject's
+            left and down the face; the subject's right eye first.
+    """
+
+    mesh: Float32Array = array(np.float32, N, 478, 3)
+    presence: Float32Array = array(np.float32, N)
+    eye_opening: Float32Array = array(np.float32, N, 2)
+    gaze: Float32Array = array(np.float32, N, 2, 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,7 +257,7 @@ def test_a_track_of_another_length_breaks_the_contract(
 
 
 def test_landmarks_on_nothing_are_invalid(harness: StageHarness, models: ModelRepository, tmp_path: Path) -> None:
-    stage = LandmarksStage(models.ensure("face-api-68", "landmarks"), cpu_runtime(2))
+    stage = LandmarksStage("face-api-68", {"face-api-68": models.ensure("face-api-68", "landmarks")}, cpu_runtime(2))
     with ImageWriter(tmp_path / "w.zip") as writer:
         for _ in range(4):
             writer.write(np.full((128, 128, 3), 255, np.uint8))

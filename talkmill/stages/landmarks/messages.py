@@ -38,10 +38,13 @@ class LandmarksOutputs:
     Attributes:
         landmarks: .npz: `points` (N, 68, 2) float32 smoothed, `raw_points` (N, 68, 2) float32 as measured,
             `confidence` (N, 68) float32, `valid` (N,) bool. Pixels of the crop, centres at integers, iBUG order.
+        face_mesh: .npz: `mesh` (N, 478, 3) float32 pixels of the crop, `presence` (N,) float32, `eye_opening` (N, 2)
+            float32, `gaze` (N, 2, 2) float32. None where the landmark model has no mesh.
         measurements: What was seen.
         notes: What the user should know.
     """
 
     landmarks: Artifact
+    face_mesh: Artifact | None = None
     measurements: dict[str, Measurement] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -1,16 +1,18 @@
 """Landmarks: 68 points a frame in pixels of the crop, with confidence and validity, smoothed in time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
 from talkmill.artifacts.manifest import ModelVersion
-from talkmill.inference.backend import Network
 from talkmill.inference.runtime import Runtime
 from talkmill.landmarks.detection import FaceApiDetector, LandmarkDetector
+from talkmill.landmarks.eyes import eye_opening, gaze
 from talkmill.landmarks.fan import FanDetector
+from talkmill.landmarks.fused import FusedDetector
+from talkmill.landmarks.mesh import FaceMesh
 from talkmill.landmarks.points import INNER, outer_eye_distance
 from talkmill.landmarks.smoothing import fill_gaps, jitter, smooth_over_time
 from talkmill.landmarks.validity import plausible
@@ -18,14 +20,15 @@ from talkmill.models.installed import InstalledModel
 from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.errors import FrameContractError, LandmarksInvalidError
 from talkmill.stages.landmarks.messages import LandmarksInputs, LandmarksOutputs
-from talkmill.stages.records import MEDIA_TYPE, ClipLandmarks, CropGeometry
+from talkmill.stages.records import MEDIA_TYPE, ClipFaceMesh, ClipLandmarks, CropGeometry
 from talkmill.video.images import read_images
 from talkmill.video.prefetch import prefetched
 
-# How each landmark model of the catalogue is fed and read.
-DETECTORS: dict[str, Callable[[Network], LandmarkDetector]] = {
-    "face-api-68": FaceApiDetector,
-    "fan-2d4": FanDetector,
+# Each landmark model that may be chosen: the networks that its detector needs, and what makes it out of them.
+DETECTORS: dict[str, tuple[tuple[str, ...], Callable[..., LandmarkDetector]]] = {
+    "face-mesh-478": (("face-mesh-478", "face-api-68"), FusedDetector),
+    "face-api-68": (("face-api-68",), FaceApiDetector),
+    "fan-2d4": (("fan-2d4",), FanDetector),
 }
 # Trust in a frame that was filled in, against 0.5 to 1 of a measured one.
 FILLED_WEIGHT = 0.02
@@ -35,22 +38,30 @@ class LandmarksStage:
     """Measures, checks and smooths."""
 
     name = "landmarks"
-    version = "2"
+    version = "3"
     outputs_type = LandmarksOutputs
     keeps_result = True
 
-    def __init__(self, model: InstalledModel, runtime: Runtime) -> None:
-        self.models: tuple[ModelVersion, ...] = (model.version,)
-        self._model = model
+    def __init__(self, choice: str, models: Mapping[str, InstalledModel], runtime: Runtime) -> None:
+        """Create the stage.
+
+        Args:
+            choice: A landmark model of DETECTORS.
+            models: Its networks.
+            runtime: Where they run.
+        """
+        names, self._make = DETECTORS[choice]
+        self._networks = [models[name] for name in names]
+        self.models: tuple[ModelVersion, ...] = tuple(model.version for model in self._networks)
         self._runtime = runtime
         self.execution_provider = ""
         self.arithmetic = runtime.arithmetic
 
     def load(self) -> None:
-        """Load the landmark net."""
-        network = self._runtime.load(self._model.checked_path(), self._model.version.id)
-        self.execution_provider = network.execution_provider
-        self._detector = DETECTORS[self._model.version.id](network)
+        """Load the landmark nets."""
+        networks = [self._runtime.load(model.checked_path(), model.version.id) for model in self._networks]
+        self.execution_provider = networks[0].execution_provider
+        self._detector = self._make(*networks)
 
     def run(self, inputs: LandmarksInputs, context: StageContext) -> LandmarksOutputs:
         """Find the landmarks of a clip.
@@ -63,12 +74,14 @@ class LandmarksStage:
         boxes, seen = geometry.face_boxes, geometry.valid
         raw = np.zeros((len(boxes), 68, 2), np.float32)
         confidence = np.zeros((len(boxes), 68), np.float32)
+        meshes: list[FaceMesh] = []
         rate = float(Fraction(inputs.rate))
         count = 0
         for index, frame in enumerate(prefetched(read_images(context.path(inputs.frames)))):
             if index < len(boxes):
                 found = self._detector.detect(frame, boxes[index])
                 raw[index], confidence[index] = found.points, found.confidence
+                meshes += [] if found.mesh is None else [found.mesh]
             count = index + 1
             context.advance(min(count, len(boxes)), len(boxes))
             context.count_video(1, 1 / rate)
@@ -81,7 +94,7 @@ class LandmarksStage:
             limit = inputs.parameters.max_invalid_fraction
             raise LandmarksInvalidError(message, measure=round(invalid_fraction, 4), threshold=limit)
         points = self._smooth(raw, confidence, valid, rate, inputs.parameters.cutoff_hertz)
-        path = context.scratch / "landmarks.npz"
+        path, mesh_path = (context.scratch / name for name in ("landmarks.npz", "face_mesh.npz"))
         ClipLandmarks(points, raw, confidence, valid).save(path)
         eyes = float(np.median(outer_eye_distance(points)))
         measurements: dict[str, Measurement] = {
@@ -91,10 +104,20 @@ class LandmarksStage:
             "jitter_raw_percent": _jitter_percent(raw, eyes),
             "jitter_percent": _jitter_percent(points, eyes),
         }
+        if meshes:
+            face_mesh = _face_mesh(meshes, valid)
+            face_mesh.save(mesh_path)
+            measurements["median_presence"] = round(float(np.median(face_mesh.presence)), 2)
+            measurements["median_eye_opening"] = round(float(np.median(face_mesh.eye_opening)), 4)
         notes = []
         if not valid.all():
             notes.append(f"{int((~valid).sum())} of {len(valid)} frames could not be measured and are interpolated")
-        return LandmarksOutputs(context.publish(path, "landmarks.npz", MEDIA_TYPE), measurements, tuple(notes))
+        return LandmarksOutputs(
+            context.publish(path, "landmarks.npz", MEDIA_TYPE),
+            context.publish(mesh_path, "face_mesh.npz", MEDIA_TYPE) if meshes else None,
+            measurements,
+            tuple(notes),
+        )
 
     def _smooth(
         self,
@@ -108,6 +131,12 @@ class LandmarksStage:
         trust = np.where(valid[:, None], confidence, FILLED_WEIGHT)
         weights = np.repeat(trust[:, :, None], 2, axis=2)
         return smooth_over_time(filled, weights, rate, cutoff).astype(np.float32)
+
+
+def _face_mesh(meshes: list[FaceMesh], valid: npt.NDArray[np.bool_]) -> ClipFaceMesh:
+    mesh = fill_gaps(np.stack([one.vertices for one in meshes]), valid).astype(np.float32)
+    presence = np.array([one.presence for one in meshes], np.float32)
+    return ClipFaceMesh(mesh, presence, eye_opening(mesh), gaze(mesh))
 
 
 def _jitter_percent(points: npt.NDArray[np.float32], eyes: float) -> float | None:

@@ -40,7 +40,7 @@ class LandmarksParameters(_message.Message):
     def __init__(self, cutoff_hertz: _Optional[float] = ..., max_invalid_fraction: _Optional[float] = ...) -> None: ...
 
 class LandmarksOutputs(_message.Message):
-    __slots__ = ("landmarks", "measurements", "notes")
+    __slots__ = ("landmarks", "measurements", "notes", "face_mesh")
     class MeasurementsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -51,7 +51,9 @@ class LandmarksOutputs(_message.Message):
     LANDMARKS_FIELD_NUMBER: _ClassVar[int]
     MEASUREMENTS_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
+    FACE_MESH_FIELD_NUMBER: _ClassVar[int]
     landmarks: _common_pb2.Artifact
     measurements: _containers.MessageMap[str, _common_pb2.Measurement]
     notes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, landmarks: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., measurements: _Optional[_Mapping[str, _common_pb2.Measurement]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+    face_mesh: _common_pb2.Artifact
+    def __init__(self, landmarks: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., measurements: _Optional[_Mapping[str, _common_pb2.Measurement]] = ..., notes: _Optional[_Iterable[str]] = ..., face_mesh: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ...) -> None: ...
