@@ -203,8 +203,8 @@ def _measure_images(folder: Path, models: ModelRepository, threads: int) -> list
         errors.append(np.linalg.norm(points - truth, axis=1) / outer_eye_distance(truth) * 100)
     table = np.array(errors)
     return [
-        at_most("landmark error on labelled images, all points, % of the outer-eye distance", float(table.mean()), 8.0),
-        at_most("landmark error on labelled images, inner points, %", float(table[:, INNER].mean()), 6.0),
+        at_most("landmark error on labelled images, all points, % of the outer-eye distance", float(table.mean()), 7.1),
+        at_most("landmark error on labelled images, inner points, %", float(table[:, INNER].mean()), 4.8),
     ]
 
 

@@ -10,9 +10,9 @@ from scipy.stats import spearmanr
 
 from benchmarks.quality import read_pts
 from talkmill.inference.runtime import cpu_runtime
-from talkmill.landmarks.detection import FaceApiDetector
 from talkmill.landmarks.points import outer_eye_distance
 from talkmill.models.repository import ModelRepository
+from talkmill.stages.landmarks.stage import DETECTORS
 
 PHOTOGRAPHS = ("breakingbad.jpg", "einstein.jpg", "eos_image_0010.png")
 SAMPLES = 16
@@ -33,10 +33,11 @@ def spoilt(image: np.ndarray, kind: int, low: np.ndarray, size: np.ndarray, rand
     return image
 
 
-@pytest.fixture(scope="module")
-def measured(models: ModelRepository, assets: Path) -> tuple[np.ndarray, np.ndarray]:
+@pytest.fixture(scope="module", params=["face-mesh-478", "face-api-68"])
+def measured(request: pytest.FixtureRequest, models: ModelRepository, assets: Path) -> tuple[np.ndarray, np.ndarray]:
     """Errors in outer-eye distances and confidences, point by point."""
-    detector = FaceApiDetector(cpu_runtime(2).load(models.ensure("face-api-68", "landmarks").path, "l"))
+    names, landmark_detector = DETECTORS[request.param]
+    detector = landmark_detector(*(cpu_runtime(2).load(models.ensure(name, "landmarks").path, name) for name in names))
     errors, confidences = [], []
     for name in PHOTOGRAPHS:
         truth = read_pts(assets / "images" / f"{Path(name).stem}.pts")

@@ -8,7 +8,7 @@ import pytest
 from talkmill.faces.detection import FaceBoxesDetector
 from talkmill.inference.backend import PrecisionUnavailableError
 from talkmill.inference.runtime import Runtime, cpu_runtime
-from talkmill.landmarks.detection import FaceApiDetector
+from talkmill.landmarks.fused import FusedDetector
 from talkmill.landmarks.points import outer_eye_distance
 from talkmill.matting.fusion import FusionMatter
 from talkmill.models.repository import ModelRepository
@@ -64,8 +64,10 @@ def test_the_matte_is_the_same(models: ModelRepository, faces: dict[str, list[tu
 def test_the_points_are_the_same(
     models: ModelRepository, faces: dict[str, list[tuple[np.ndarray, np.ndarray]]]
 ) -> None:
-    path = models.ensure("face-api-68", "landmarks").path
-    ours, theirs = (FaceApiDetector(place.load(path, "l")) for place in (Runtime("openvino", 2), cpu_runtime(2)))
+    paths = [models.ensure(name, "landmarks").path for name in ("face-mesh-478", "face-api-68")]
+    ours, theirs = (
+        FusedDetector(*(place.load(path, "l") for path in paths)) for place in (Runtime("openvino", 2), cpu_runtime(2))
+    )
     for frames in faces.values():
         for frame, box in frames:
             there = theirs.detect(frame, box).points
