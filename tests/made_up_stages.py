@@ -31,7 +31,16 @@ from talkmill.stages.fine_fit.messages import FineFitOutputs
 from talkmill.stages.landmarks.messages import LandmarksOutputs
 from talkmill.stages.matting.messages import MattingOutputs
 from talkmill.stages.pack.stage import InPlacePackStage
-from talkmill.stages.records import MEDIA_TYPE, ClipLandmarks, CoarseFit, CropGeometry, FaceTrack, FineFit, Record
+from talkmill.stages.records import (
+    MEDIA_TYPE,
+    ClipFaceMesh,
+    ClipLandmarks,
+    CoarseFit,
+    CropGeometry,
+    FaceTrack,
+    FineFit,
+    Record,
+)
 from talkmill.stages.split.messages import CutClip, SplitOutputs
 from talkmill.video.encode import alpha_writer, compatible_writer
 from talkmill.video.images import MEDIA_TYPE as IMAGES_MEDIA_TYPE
@@ -128,7 +137,12 @@ def _crop(stage: MadeUp, inputs: Any, context: StageContext) -> CropOutputs:
 def _landmarks(stage: MadeUp, inputs: Any, context: StageContext) -> LandmarksOutputs:
     points = stage.values(FRAMES, 68, 2)
     landmarks = ClipLandmarks(points, points, np.abs(stage.values(FRAMES, 68)), np.arange(FRAMES) != 1)
-    return LandmarksOutputs(stage.published(context, "landmarks.npz", landmarks))
+    mesh = ClipFaceMesh(
+        stage.values(FRAMES, 478, 3), stage.values(FRAMES), stage.values(FRAMES, 2), stage.values(FRAMES, 2, 2)
+    )
+    return LandmarksOutputs(
+        stage.published(context, "landmarks.npz", landmarks), stage.published(context, "face_mesh.npz", mesh)
+    )
 
 
 def _coarse_fit(stage: MadeUp, inputs: Any, context: StageContext) -> CoarseFitOutputs:
