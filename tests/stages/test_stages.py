@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from talkmill.inference.runtime import cpu_runtime
+from talkmill.models.choice import DEFAULT_MODELS
 from talkmill.models.repository import ModelRepository
 from talkmill.sample import SampleTruth
 from talkmill.stages.download.messages import DownloadInputs
@@ -31,10 +32,10 @@ from talkmill.stages.errors import (
 )
 from talkmill.stages.harness import StageHarness
 from talkmill.stages.landmarks.messages import LandmarksInputs
-from talkmill.stages.landmarks.stage import LandmarksStage
+from talkmill.stages.landmarks.stage import DETECTORS, LandmarksStage
 from talkmill.stages.matting.messages import MattingInputs
 from talkmill.stages.matting.stage import MattingStage
-from talkmill.stages.records import CropGeometry, FaceTrack
+from talkmill.stages.records import ClipFaceMesh, ClipLandmarks, CropGeometry, FaceTrack
 from talkmill.stages.split.messages import CutClip, SplitInputs, SplitOutputs, SplitParameters, TimeRange
 from talkmill.stages.split.stage import SplitStage
 from talkmill.video.clip import read_clip
@@ -266,6 +267,32 @@ def test_landmarks_on_nothing_are_invalid(harness: StageHarness, models: ModelRe
     CropGeometry(np.eye(3), boxes, np.zeros(4, bool)).save(tmp_path / "g.npz")
     with pytest.raises(LandmarksInvalidError, match="100% of 4 frames"):
         harness.run(stage, LandmarksInputs(frames, harness.put(tmp_path / "g.npz", "npz"), "25"))
+
+
+def test_landmarks_of_a_face_come_with_its_mesh(
+    harness: StageHarness, models: ModelRepository, sample_frames: list[np.ndarray], tmp_path: Path
+) -> None:
+    names = DETECTORS[DEFAULT_MODELS.landmarks][0]
+    networks = {name: models.ensure(name, "landmarks") for name in names}
+    stage = LandmarksStage(DEFAULT_MODELS.landmarks, networks, cpu_runtime(2))
+    assert {version.id for version in stage.models} == {"face-mesh-478", "face-api-68"}
+    with ImageWriter(tmp_path / "w.zip") as writer:
+        for frame in sample_frames[:3]:
+            writer.write(frame)
+    boxes = np.tile(np.array([560, 200, 700, 380], np.float32), (3, 1))
+    CropGeometry(np.eye(3), boxes, np.ones(3, bool)).save(tmp_path / "g.npz")
+    frames, geometry = harness.put(tmp_path / "w.zip", "application/zip"), harness.put(tmp_path / "g.npz", "npz")
+    outputs = harness.run(stage, LandmarksInputs(frames, geometry, "25")).outputs
+    assert outputs.face_mesh is not None
+    landmarks = ClipLandmarks.load(harness.store.fetch(outputs.landmarks))
+    face = ClipFaceMesh.load(harness.store.fetch(outputs.face_mesh))
+    assert landmarks.valid.all()
+    # The outer corners of the eyes are vertices of the mesh, in the same pixels.
+    assert landmarks.raw_points[:, [36, 45]] == pytest.approx(face.mesh[:, [33, 263], :2], abs=1e-3)
+    # The irises lie in the eyes of an astronaut who looks out of the picture, eyes open.
+    assert np.abs(face.gaze).max() < 0.25
+    assert face.eye_opening.min() > 0.15
+    assert face.presence.min() > 5
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
