@@ -131,7 +131,8 @@ def scan_of(path: Path, ranges: Sequence[tuple[float, float]] = (), max_gap_seco
 def table_of(scan: Scan, frames: Sequence[int] | None = None) -> FrameTable:
     """Return the table of a clip of some frames of a source, in their order, read from the source itself."""
     chosen = np.arange(len(scan.times)) if frames is None else np.array(frames, np.int64)
-    return scan.table(chosen, FrameSchedule(Fraction(RATE), chosen, float(scan.times[chosen[0]])))
+    schedule = FrameSchedule(Fraction(RATE), chosen, float(scan.times[chosen[0]]))
+    return scan.table(chosen, schedule, scan.windows(chosen)[0])
 
 
 def whole_table(path: Path) -> FrameTable:

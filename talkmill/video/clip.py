@@ -84,12 +84,12 @@ class PacketCopy:
     Attributes:
         window: First packet, a key frame, and the packet after the last.
         target: The file to write; its suffix is chosen when it is written.
-        first: Packet and fingerprint of a picture that must come out the same; None where there is none to compare.
+        known: Packet of a picture that must come out, and its fingerprint; None where it may be another.
     """
 
     window: tuple[int, int]
     target: Path
-    first: tuple[int, int] | None
+    known: tuple[int, int | None]
 
 
 def copy_packets(source: Path, index: PacketIndex, copies: Sequence[PacketCopy]) -> list[Path | None]:
@@ -124,7 +124,9 @@ def copy_packets(source: Path, index: PacketIndex, copies: Sequence[PacketCopy])
 def _can_be_copied(index: PacketIndex, window: tuple[int, int]) -> bool:
     part = slice(*window)
     # Matroska keeps no stamps of decoding: the first packets of a file may have none.
-    return not (np.isnan(index.picture.presentation[part]).any() or index.hidden[part].any())
+    # A copy has one header, the file's first.
+    changed = index.new_header[: window[1]].any()
+    return not (changed or np.isnan(index.picture.presentation[part]).any() or index.hidden[part].any())
 
 
 class _Output:
@@ -176,7 +178,8 @@ class _Output:
     def is_right(self) -> bool:
         """Whether the file has all packets, and its first wanted picture is the source's."""
         first, end = self.copy.window
-        return self._taken and self._count == end - first and _same(self.path, self._count, first, self.copy.first)
+        packet, wanted = self.copy.known
+        return self._taken and self._count == end - first and _holds(self.path, self._count, (packet - first, wanted))
 
 
 def _write(source: Path, stream_index: int, outputs: Sequence[_Output]) -> None:
@@ -203,15 +206,25 @@ def _write(source: Path, stream_index: int, outputs: Sequence[_Output]) -> None:
             output.close()
 
 
-def _same(path: Path, count: int, first_packet: int, first: tuple[int, int] | None) -> bool:
-    """Whether a copy has all packets, and its first wanted picture is the source's."""
+def _holds(path: Path, count: int, known: tuple[int, int | None]) -> bool:
+    """Whether a copy has all packets, and gives a picture of the source."""
     with open_video(path) as container:
         if sum(1 for packet in container.demux(container.streams.video[0]) if packet.size) != count:
             return False
-    if first is None:
-        return True
-    packet, wanted = first
-    for picture in decode_pictures(path, 0, [(0, count)]):
-        if picture.packet == packet - first_packet:
-            return fingerprint(picture.frame) == wanted
+    return gives(path, 0, (0, count), known)
+
+
+def gives(path: Path, stream: int, window: tuple[int, int], known: tuple[int, int | None]) -> bool:
+    """Say whether a picture comes out as it is known where decoding begins at the first packet of a window.
+
+    Args:
+        path: The video.
+        stream: Index of the stream in the container.
+        window: First packet and the packet after the last. No more is decoded than up to the picture.
+        known: Packet of the picture, and its fingerprint; None where any picture will do.
+    """
+    packet, wanted = known
+    for picture in decode_pictures(path, stream, [window]):
+        if picture.packet == packet:
+            return wanted is None or fingerprint(picture.frame) == wanted
     return False

@@ -13,7 +13,7 @@ from talkmill.video.encode import SMALLEST_CLIP_SIDE, file_writer
 from talkmill.video.join import join_streams
 from talkmill.video.packets import index_packets
 from talkmill.video.resample import native_rate, schedule_frames
-from talkmill.video.scan import Scan, scan_source
+from talkmill.video.scan import Scan, scan_source, window_of
 
 # A hole in the source is filled with repeated frames up to here; a part with a longer one ends at the hole.
 LONGEST_HOLE_SECONDS = 1.0
@@ -122,7 +122,8 @@ def cut_part(part: VideoPart, target: Path, box: tuple[int, int, int, int] | Non
     times = scan.times[part.first : part.end]
     rate = native_rate(times, index.rate)
     schedule = schedule_frames(times, rate, float(times[0]), float(times[-1]))
-    table = scan.table(part.first + schedule.source_indices, schedule)
+    frames = part.first + schedule.source_indices
+    table = scan.table(frames, schedule, window_of(part.path, scan, frames))
     region = _even(table.format.upright_size, box)
     has_sound = index.choice.sound is not None
     picture = target.with_name(f".{target.stem}.picture.mp4")

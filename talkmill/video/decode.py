@@ -8,11 +8,13 @@ from typing import Any, cast
 import av
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from talkmill.arrays import Frame
 from talkmill.video.container import choose_streams, open_video
 from talkmill.video.limits import DEFAULT_LIMITS, VideoLimits
+from talkmill.video.packets import NEW_HEADER
 from talkmill.video.picture import (
     Deinterlacer,
     PictureFormat,
@@ -32,6 +34,7 @@ class DecodedPicture:
         decoding: The decoding stamp that came with it, likewise.
         frame: The picture, deinterlaced.
         format: How it is meant to be seen.
+        key: Whether it leans on no other, as its decoder says.
         interlaced: Whether it was interlaced.
     """
 
@@ -40,6 +43,7 @@ class DecodedPicture:
     decoding: float
     frame: av.VideoFrame
     format: PictureFormat
+    key: bool
     interlaced: bool
 
 
@@ -92,17 +96,22 @@ def decode_pictures(
         stream: Any = container.streams[stream_index]
         decoder = _Decoder(stream, report, limits)
         rest = list(windows) if windows is not None else [(0, np.iinfo(np.int64).max)]
-        number = -1
+        number, header = -1, None
         for packet in container.demux(stream):
             if not packet.size:
                 continue
             number += 1
+            if packet.has_sidedata(NEW_HEADER):
+                header = packet.get_sidedata(NEW_HEADER)
             if rest and number >= rest[0][1]:
                 rest.pop(0)
                 yield from decoder.end()
             if not rest:
                 return
             if number >= rest[0][0]:
+                if number == rest[0][0] and header is not None:
+                    # The header may have changed in a packet that was passed over.
+                    packet.set_sidedata(header)
                 yield from decoder.decode(packet, number)
         yield from decoder.end()
 
@@ -114,6 +123,7 @@ class _Tag:
     packet: int
     hidden: bool
     stamps: tuple[float, float] = (np.nan, np.nan)
+    key: bool = False
     interlaced: bool = False
 
 
@@ -195,6 +205,7 @@ class _Decoder:
             yield from self._deinterlaced_rest()
             self._format = format_
         interlaced = bool(frame.interlaced_frame)
+        key = bool(frame.key_frame) or frame.pict_type == PictureType.I
         tick = float(frame.time_base or self._stream.time_base or 0)
         stamps = (
             np.nan if frame.pts is None else frame.pts * tick,
@@ -204,9 +215,9 @@ class _Decoder:
             self._deinterlacer = Deinterlacer()
         self._report.interlaced_count += interlaced
         if self._deinterlacer is None:
-            yield DecodedPicture(frame.opaque.packet, *stamps, frame, format_, interlaced)
+            yield DecodedPicture(frame.opaque.packet, *stamps, frame, format_, key, interlaced)
             return
-        frame.opaque.stamps, frame.opaque.interlaced = stamps, interlaced
+        frame.opaque.stamps, frame.opaque.key, frame.opaque.interlaced = stamps, key, interlaced
         for done in self._deinterlacer.push(frame):
             yield self._from_filter(done)
 
@@ -218,7 +229,7 @@ class _Decoder:
     def _from_filter(self, frame: av.VideoFrame) -> DecodedPicture:
         tag: _Tag = frame.opaque
         assert self._format is not None  # noqa: S101 - a frame has been decoded
-        return DecodedPicture(tag.packet, *tag.stamps, frame, self._format, tag.interlaced)
+        return DecodedPicture(tag.packet, *tag.stamps, frame, self._format, tag.key, tag.interlaced)
 
 
 def _shown(packet: av.Packet) -> av.Packet:

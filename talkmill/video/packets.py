@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import av
 import numpy as np
@@ -18,6 +19,8 @@ BACK_SECONDS, BACK_ALONE_SECONDS = 0.02, 0.2
 FORWARD_SECONDS = 10.0
 # Where the picture's clock is new, the sound's is so within this many seconds of its own packets.
 NEAR_SECONDS = 3.0
+# What FFmpeg hands on with the first packet of another header of the codec.
+NEW_HEADER: Final = "new_extradata"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +56,7 @@ class PacketIndex:
         key: (P,) whether a picture packet can be decoded without those before it.
         hidden: (P,) whether an edit list hides the picture of a packet.
         torn: (P,) whether a part of a packet may be missing, as the container says.
+        new_header: (P,) whether the codec's header changes with a packet: an encoder that was started again.
         size_bytes: (P,) of the picture's packets.
         offsets: (S,) seconds that put the stamps of each section on the file's one clock.
         rate: Frames a second as the header says, 25 where it says nothing.
@@ -67,6 +71,7 @@ class PacketIndex:
     key: BoolArray
     hidden: BoolArray
     torn: BoolArray
+    new_header: BoolArray
     size_bytes: Int64Array
     offsets: Float64Array
     rate: float
@@ -93,19 +98,26 @@ class PacketIndex:
     def _on_one_clock(self, packets: StreamPackets) -> Float64Array:
         return np.asarray(packets.stamps + self.offsets[packets.section])
 
-    def key_before(self, packet: int, seconds: float = np.inf) -> int:
-        """Return the last packet up to one, and shown no later than a time, at which decoding can begin.
+    def starts_before(self, packet: int, seconds: float = np.inf, first: int = 0) -> list[int]:
+        """Return packets at which decoding may begin so that it gives a picture: the nearest, then ever earlier ones.
+
+        What is called a key frame need not be one: after the recovery point of an intra refresh whole pictures come
+        only some packets later, and containers may err.
 
         Args:
-            packet: Number of a picture packet.
-            seconds: On the file's one clock. What is decoded after a key frame but shown before it leans on what came
-                before that key frame.
+            packet: Number of the picture's packet.
+            seconds: When it is shown, on the file's one clock. What is decoded after a key frame but shown before it
+                leans on what came before that key frame.
+            first: The last of the packets that are returned; none lies before it.
 
         Returns:
-            The packet; the first of all where there is none.
+            The last key frame of those up to the packet that is shown no later, the 2nd, the 4th, the 8th last and so
+            on, and the first packet.
         """
-        before = np.flatnonzero(self.key[: packet + 1] & (self.times[: packet + 1] <= seconds))
-        return int(before[-1]) if before.size else 0
+        span = slice(first, packet + 1)
+        keys = first + np.flatnonzero(self.key[span] & (self.times[span] <= seconds))
+        starts = [int(keys[-back]) for back in (1 << step for step in range(32)) if back <= keys.size]
+        return starts if starts and starts[-1] == first else [*starts, first]
 
 
 @dataclass(slots=True)
@@ -149,7 +161,7 @@ def index_packets(
         limits.check_size(context.width, context.height)
         streams = [picture] + ([] if choice.sound is None else [container.streams[choice.sound]])
         rows = {stream.index: _Rows() for stream in streams}
-        key, hidden, torn, sizes = [], [], [], []
+        key, hidden, torn, new_header, sizes = [], [], [], [], []
         place = 0
         for packet in container.demux(streams):
             if not packet.size:
@@ -160,6 +172,7 @@ def index_packets(
                 key.append(packet.is_keyframe)
                 hidden.append(packet.is_discard)
                 torn.append(packet.is_corrupt)
+                new_header.append(packet.has_sidedata(NEW_HEADER))
                 sizes.append(packet.size)
                 if len(sizes) > limits.max_frames:
                     raise VideoLimitError(f"more than {limits.max_frames} frames")
@@ -174,6 +187,7 @@ def index_packets(
             key=np.array(key, bool),
             hidden=np.array(hidden, bool),
             torn=_torn(np.array(torn, bool), np.array(key, bool)),
+            new_header=np.array(new_header, bool),
             size_bytes=np.array(sizes, np.int64),
             offsets=offsets,
             rate=rate,

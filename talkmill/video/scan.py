@@ -1,6 +1,6 @@
 """One pass over a source or parts of it: which pictures there are, when each is shown, and where a take ends."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 
 from talkmill.arrays import BoolArray, Float64Array, Frame, Int64Array
 from talkmill.text import counted
-from talkmill.video.clip import fingerprint
+from talkmill.video.clip import fingerprint, gives
 from talkmill.video.decode import DecodedPicture, DecodeReport, decode_pictures
 from talkmill.video.frame_table import FrameTable
 from talkmill.video.packets import PacketIndex
@@ -26,6 +26,8 @@ RANGE_MARGIN_SECONDS = 1.0
 # Decoders in which every packet that is whole gives a picture. Others have packets that are shown later or never, hold
 # one field, or lean on what is not there.
 PICTURE_EACH = ("vp9", "av1", "libdav1d")
+# Decoders that give no picture that leans on what is not there.
+WHOLE_PICTURES = ("h264",)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +39,7 @@ class Scan:
         rows: (M,) number of each kept picture among all that decoded.
         packets: (M,) its packet.
         times: (M,) seconds from the source's first picture, rising.
+        starts: (W,) packets at which decoding began, rising.
         zero_seconds: Time of the source's first picture on the clock of the index.
         fingerprints: (M,) of the decoded pictures.
         formats: How each picture becomes RGB.
@@ -51,6 +54,7 @@ class Scan:
     rows: Int64Array
     packets: Int64Array
     times: Float64Array
+    starts: Int64Array
     zero_seconds: float
     fingerprints: Int64Array
     formats: list[PictureFormat]
@@ -60,27 +64,44 @@ class Scan:
     damaged_count: int
     notes: tuple[str, ...]
 
-    def window(self, frames: Int64Array) -> tuple[int, int]:
-        """Return the packets that some pictures are decoded from: from a key frame that comes before all of them."""
+    def windows(self, frames: Int64Array) -> list[tuple[int, int]]:
+        """Return packets that some pictures may be decoded from: first and the packet after the last.
+
+        Args:
+            frames: (N,) numbers of the pictures.
+
+        Returns:
+            From the last key frame that comes before all of them, then from ever earlier ones. Decoding from the last
+            gives what was scanned.
+        """
         packets = self.packets[frames]
-        end = int(packets.max()) + 1
+        first, end = int(packets.min()), int(packets.max()) + 1
+        start = int(self.starts[np.searchsorted(self.starts, first, side="right") - 1])
         if not self.stamped:
-            return 0, end
+            return [(start, end)]
         first_time = float(self.times[frames].min()) + self.zero_seconds
-        return self.index.key_before(int(packets.min()), first_time + 1e-6), end
+        return [(begin, end) for begin in self.index.starts_before(first, first_time + 1e-6, start)]
+
+    def known(self, frames: Int64Array) -> tuple[int, int | None]:
+        """Return the packet and the fingerprint of the first of some pictures.
+
+        A deinterlaced picture has no fingerprint to compare with: where decoding begins, its neighbours are missing.
+        """
+        first = int(frames[0])
+        return int(self.packets[first]), None if self.interlaced else int(self.fingerprints[first])
 
     def table(
-        self, frames: Int64Array, schedule: FrameSchedule, copied_from: tuple[int, int] | None = None
+        self, frames: Int64Array, schedule: FrameSchedule, window: tuple[int, int], *, copied: bool = False
     ) -> FrameTable:
         """Return the table of a clip.
 
         Args:
             frames: (N,) the picture that stands at each instant; all of one format.
             schedule: That they come from.
-            copied_from: The packets that were copied to a file of their own; None where the source itself is read.
+            window: The packets that they are decoded from.
+            copied: Whether these packets were copied to a file of their own; else the source itself is read.
         """
-        window = self.window(frames)
-        first, stream = (0, self.index.choice.picture) if copied_from is None else (copied_from[0], 0)
+        first, stream = (window[0], 0) if copied else (0, self.index.choice.picture)
         return FrameTable.of(
             packets=self.packets[frames] - first,
             window=(window[0] - first, window[1] - first),
@@ -131,7 +152,7 @@ def scan_source(
     Returns:
         The scan; None where no picture decodes, or every one leans on a lost one.
     """
-    windows = _windows(index, ranges)
+    windows = _windows(path, index, ranges)
     total = sum(end - first for first, end in windows)
     report, seen = DecodeReport(), _Seen()
 
@@ -154,7 +175,14 @@ def first_shown(index: PacketIndex) -> float:
     return float(np.nanmin(times[shown])) if shown.any() else float(np.nanmin(times))
 
 
-def _windows(index: PacketIndex, ranges: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
+def window_of(path: Path, scan: Scan, frames: Int64Array) -> tuple[int, int]:
+    """Return the packets that some pictures of a source are decoded from; some are decoded to make sure."""
+    *nearer, last = scan.windows(frames)
+    known, stream = scan.known(frames), scan.index.choice.picture
+    return next((window for window in nearer if gives(path, stream, window, known)), last)
+
+
+def _windows(path: Path, index: PacketIndex, ranges: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
     """Return the packets to decode for some ranges, apart and in order, each from a key frame on."""
     if not ranges:
         return [(0, len(index.key))]
@@ -165,8 +193,25 @@ def _windows(index: PacketIndex, ranges: Sequence[tuple[float, float]]) -> list[
         inside = np.flatnonzero((times >= low) & (times <= high))
         if not inside.size:
             continue
-        windows.append((index.key_before(int(inside[0]), low), int(inside[-1]) + 1))
+        first, end = int(inside[0]), int(inside[-1]) + 1
+        *nearer, last = index.starts_before(first, low)
+        windows.append((next((start for start in nearer if _begins(path, index, start, first)), last), end))
     return _apart(windows)
+
+
+def _begins(path: Path, index: PacketIndex, start: int, wanted: int) -> bool:
+    """Whether decoding that begins at a packet gives the pictures from another on as they are, or tells of damage.
+
+    FFmpeg's decoder of H.264 gives nothing until its pictures are whole again. Others may begin with anything: theirs
+    must be a key frame.
+    """
+    report = DecodeReport()
+    window = (start, wanted + 1)
+    picture = next(decode_pictures(path, index.choice.picture, [window], report, index.limits), None)
+    if picture is not None and (index.codec in WHOLE_PICTURES or picture.key):
+        return True
+    # What is damaged is told, and is no reason to look further back.
+    return bool(report.lost_packets)
 
 
 def _apart(windows: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -204,13 +249,13 @@ def _scan(
         # Every picture leans on one that is lost.
         return None
     rows = np.flatnonzero(kept)
+    starts = np.array([first for first, _ in windows], np.int64)
     times = line.times[rows]
     formats = [seen.formats[row] for row in rows]
     breaks = np.zeros(len(rows), bool)
     breaks[1:] |= np.diff(times) > max(max_gap_seconds, 1.5 / index.rate)
     breaks[1:] |= np.diff(index.picture.section[packets[rows]]) != 0
     breaks[1:] |= np.array([one != other for one, other in pairwise(formats)], bool)
-    starts = np.array([first for first, _ in windows], np.int64)
     breaks[1:] |= np.diff(np.searchsorted(starts, packets[rows], side="right")) != 0
     zero = first_shown(index) if in_part else float(times[0])
     absent = inside & ~index.hidden
@@ -218,7 +263,7 @@ def _scan(
     if in_part and not line.stamped:
         # Pictures that are shown before the key frame of a window are not missed, and cannot be told from others here.
         absent &= damaged
-    leading |= ahead
+    leading |= ahead | (_withheld(windows, packets, report, index) & ~damaged)
     damaged_count = int((absent & ~leading).sum())
     notes = _notes(
         seen,
@@ -233,6 +278,7 @@ def _scan(
         rows=rows,
         packets=packets[rows],
         times=times - zero,
+        starts=starts,
         zero_seconds=zero,
         fingerprints=np.array(seen.fingerprints, np.int64)[rows],
         formats=formats,
@@ -251,6 +297,18 @@ def _around(windows: list[tuple[int, int]], index: PacketIndex) -> tuple[BoolArr
         inside[first:end] = True
         ahead[first:end] = times[first:end] < times[max(first, index.first_key)]
     return inside, ahead
+
+
+def _withheld(
+    windows: list[tuple[int, int]], packets: Int64Array, report: DecodeReport, index: PacketIndex
+) -> BoolArray:
+    """Say which packets gave nothing, without an error, because decoding had just begun: before the first picture."""
+    withheld = np.zeros(len(index.key), bool)
+    withheld[report.silent_packets] = True
+    for first, end in windows:
+        given = packets[(packets >= first) & (packets < end)]
+        withheld[given.min() if given.size else first : end] = False
+    return withheld
 
 
 def _notes(
@@ -277,10 +335,25 @@ def read_pictures(path: Path, scan: Scan, frames: Sequence[int]) -> list[Frame]:
         frames: Numbers of pictures of the scan, rising.
     """
     wanted = {int(scan.packets[frame]) for frame in frames}
-    windows = _apart(scan.window(np.array([frame], np.int64)) for frame in frames)
+    numbers = [np.array([frame], np.int64) for frame in frames]
+    found = _read(path, scan, wanted, [scan.windows(number)[0] for number in numbers])
+    shown = [known for known, _ in found]
+    if shown == [scan.known(number) for number in numbers]:
+        return [image for _, image in found]
+    # Decoding did not begin at a key frame.
+    return [image for _, image in _read(path, scan, wanted, [scan.windows(number)[-1] for number in numbers])]
+
+
+def _read(
+    path: Path, scan: Scan, wanted: Collection[int], windows: Iterable[tuple[int, int]]
+) -> list[tuple[tuple[int, int | None], Frame]]:
+    """Decode the pictures of some packets, each with what is known of it."""
     convert = RgbConverter()
     return [
-        convert(picture.frame, picture.format)
-        for picture in decode_pictures(path, scan.index.choice.picture, windows)
+        (
+            (picture.packet, None if scan.interlaced else fingerprint(picture.frame)),
+            convert(picture.frame, picture.format),
+        )
+        for picture in decode_pictures(path, scan.index.choice.picture, _apart(windows))
         if picture.packet in wanted
     ]

@@ -42,7 +42,7 @@ from talkmill.video.clip import read_clip
 from talkmill.video.decode import read_video
 from talkmill.video.frame_table import FrameTable
 from talkmill.video.images import ImageWriter
-from tests.media import RATE, record, spoil, whole_table
+from tests.media import RATE, Recording, record, spoil, whole_table
 from tests.sites import serving
 
 
@@ -96,6 +96,23 @@ def test_a_range_is_cut_at_its_frames(
     assert clip.frame_count == 35
     source = [frame for index, frame in enumerate(read_video(sample[0])) if index == 25]
     assert np.array_equal(frames_of(harness, clip)[0], source[0])
+
+
+def test_clips_of_a_recording_without_key_frames_are_decoded_from_further_back(
+    harness: StageHarness, split: SplitStage, sample: tuple[Path, SampleTruth], tmp_path: Path
+) -> None:
+    """Intra refresh: what is marked as key frames is none, and pictures are whole only some packets later."""
+    options = {"crf": "12", "preset": "ultrafast", "bf": "0", "g": "50", "intra-refresh": "1"}
+    with Recording(tmp_path / "a.mkv", options=options) as recording:
+        for number, image in zip(range(130), read_video(sample[0]), strict=False):
+            recording.picture(image, number / RATE)
+    expected = list(read_video(tmp_path / "a.mkv"))
+    ranges = (TimeRange(0.4, 1.6), TimeRange(2.4, 3.6))
+    clips = run_split(harness, split, tmp_path / "a.mkv", ranges=ranges).clips
+    for clip, first in zip(clips, (10, 60), strict=True):
+        found = frames_of(harness, clip)
+        assert len(found) == 30
+        assert all(np.array_equal(one, other) for one, other in zip(found, expected[first:], strict=False))
 
 
 def test_a_range_that_holds_nothing_is_told_beside_one_that_does(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from talkmill.arrays import Int64Array
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import ModelVersion, Rejection
 from talkmill.faces.detection import DETECTORS
@@ -30,7 +31,7 @@ from talkmill.stages.split.clips import ClipPlan, holds_frame, plan_clips
 from talkmill.stages.split.messages import CutClip, SplitInputs, SplitOutputs, SplitParameters, TimeRange
 from talkmill.stages.split.survey import Survey, survey_source
 from talkmill.text import counted
-from talkmill.video.clip import CONTAINERS, PacketCopy, copy_packets
+from talkmill.video.clip import CONTAINERS, PacketCopy, copy_packets, gives
 from talkmill.video.container import NoFrameError, UnreadableVideoError
 from talkmill.video.frame_table import FrameTable
 from talkmill.video.limits import DEFAULT_LIMITS, VideoLimitError, VideoLimits
@@ -46,7 +47,7 @@ class SplitStage:
     """Looks at a source once, then copies the coded packets of its clips. Nothing is encoded."""
 
     name = "split"
-    version = "8"
+    version = "9"
     outputs_type = SplitOutputs
     keeps_result = True
 
@@ -218,21 +219,35 @@ class _Cutter:
         """Give the coded video of each clip, and the table of its frames."""
         scan, sizes = self._scan, self._scan.index.size_bytes
         frames = [plan.first_frame + schedule.source_indices for plan, schedule in zip(plans, schedules, strict=True)]
-        copies = {}
-        for index, wanted in enumerate(frames):
-            window, first = scan.window(wanted), int(wanted[0])
-            # A deinterlaced picture has no other to compare with: its neighbours before the clip are missing.
-            known = None if scan.interlaced else (int(scan.packets[first]), int(scan.fingerprints[first]))
-            if sizes[slice(*window)].sum() < WHOLE_SOURCE_SHARE * sizes.sum():
-                copies[index] = PacketCopy(window, self._context.scratch / f"clip_{index:03}", known)
-        copied = dict(zip(copies, copy_packets(self._path, scan.index, list(copies.values())), strict=True))
+        windows = [scan.windows(wanted) for wanted in frames]
+        chosen: dict[int, tuple[Path | None, tuple[int, int]]] = {}
+        # From the nearest key frame, and from ever further back where that gives something else.
+        for back in range(max(len(some) for some in windows)):
+            tried = {index: some[back] for index, some in enumerate(windows) if index not in chosen}
+            copies = {
+                index: PacketCopy(window, self._context.scratch / f"clip_{index:03}", scan.known(frames[index]))
+                for index, window in tried.items()
+                if sizes[slice(*window)].sum() < WHOLE_SOURCE_SHARE * sizes.sum()
+            }
+            copied = dict(zip(copies, copy_packets(self._path, scan.index, list(copies.values())), strict=True))
+            for index, window in tried.items():
+                path = copied.get(index)
+                if path is not None or self._is_right(window, windows[index], frames[index]):
+                    chosen[index] = path, window
+            if len(chosen) == len(plans):
+                break
         for index, (wanted, schedule) in enumerate(zip(frames, schedules, strict=True)):
-            path = copied.get(index)
+            path, window = chosen[index]
             if path is None:
-                yield self._source, scan.table(wanted, schedule)
+                yield self._source, scan.table(wanted, schedule, window)
             else:
                 video = self._context.publish(path, path.name, CONTAINERS[path.suffix[1:]][1])
-                yield video, scan.table(wanted, schedule, copies[index].window)
+                yield video, scan.table(wanted, schedule, window, copied=True)
+
+    def _is_right(self, window: tuple[int, int], windows: list[tuple[int, int]], frames: Int64Array) -> bool:
+        """Whether decoding the source gives a clip's frames; where the scan began it does."""
+        scan = self._scan
+        return window == windows[-1] or gives(self._path, scan.index.choice.picture, window, scan.known(frames))
 
 
 def _sound_notes(cut: SoundCut, sound: Sound | None, rate: Fraction) -> Iterator[str]:

@@ -16,7 +16,7 @@ from talkmill.video.container import open_video
 from talkmill.video.frame_table import FrameTable
 from talkmill.video.packets import PacketIndex, index_packets
 from talkmill.video.resample import FrameSchedule
-from talkmill.video.scan import Scan
+from talkmill.video.scan import Scan, window_of
 from tests.media import RATE, numbered, numbers_of, record, scan_of, table_of, whole_table
 
 COUNT = 60
@@ -48,20 +48,19 @@ def source(folder: Path, name: str) -> Path:
 
 
 def copy_of(
-    path: Path, index: PacketIndex, window: tuple[int, int], target: Path, first: tuple[int, int] | None
+    path: Path, index: PacketIndex, window: tuple[int, int], target: Path, known: tuple[int, int | None]
 ) -> Path | None:
-    (found,) = copy_packets(path, index, [PacketCopy(window, target, first)])
+    (found,) = copy_packets(path, index, [PacketCopy(window, target, known)])
     return found
 
 
 def copied(path: Path, scan: Scan, frames: np.ndarray, target: Path) -> tuple[Path, FrameTable]:
     """Copy a clip's packets into a file of its own, as the split stage does."""
-    window, first = scan.window(frames), int(frames[0])
-    known = (int(scan.packets[first]), int(scan.fingerprints[first]))
-    video = copy_of(path, scan.index, window, target, known)
+    window = scan.windows(frames)[0]
+    video = copy_of(path, scan.index, window, target, scan.known(frames))
     assert video is not None
     schedule = FrameSchedule(Fraction(RATE), frames, float(scan.times[frames[0]]))
-    return video, scan.table(frames, schedule, window)
+    return video, scan.table(frames, schedule, window, copied=True)
 
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if name not in ("raw", "flv")])
@@ -86,7 +85,7 @@ def test_packets_without_stamps_or_a_container_are_not_copied(name: str, tmp_pat
     path = source(tmp_path, name)
     scan = scan_of(path)
     frames = np.arange(22, 40)
-    assert copy_of(path, scan.index, scan.window(frames), tmp_path / "clip", None) is None
+    assert copy_of(path, scan.index, scan.windows(frames)[0], tmp_path / "clip", scan.known(frames)) is None
     assert numbers_of(read_clip(path, table_of(scan, list(frames)))) == list(frames)
 
 
@@ -105,10 +104,10 @@ def test_clips_of_one_source_are_copied_in_one_reading(
     """Those that share packets too, as two people of one shot do; each is what it is alone."""
     path = source(tmp_path, name)
     scan = scan_of(path)
-    windows = [scan.window(np.arange(*part)) for part in ((30, 60), (0, 14), (30, 60), (26, 40), (14, 26))]
+    windows = [scan.windows(np.arange(*part))[0] for part in ((30, 60), (0, 14), (30, 60), (26, 40), (14, 26))]
     alone = []
     for window in windows:
-        video = copy_of(path, scan.index, window, tmp_path / "alone", None)
+        video = copy_of(path, scan.index, window, tmp_path / "alone", (window[0], None))
         assert video is not None
         alone.append(video.read_bytes())
     opened = []
@@ -118,7 +117,9 @@ def test_clips_of_one_source_are_copied_in_one_reading(
         return open_video(which, *arguments)
 
     monkeypatch.setattr("talkmill.video.clip.open_video", counting)
-    copies = [PacketCopy(window, tmp_path / f"clip_{number}", None) for number, window in enumerate(windows)]
+    copies = [
+        PacketCopy(window, tmp_path / f"clip_{number}", (window[0], None)) for number, window in enumerate(windows)
+    ]
     found = copy_packets(path, scan.index, copies)
     assert opened.count(path) == 1
     assert [video.read_bytes() for video in found if video is not None] == alone
@@ -127,7 +128,7 @@ def test_clips_of_one_source_are_copied_in_one_reading(
 def test_a_copy_that_decodes_to_something_else_is_not_taken(tmp_path: Path) -> None:
     path = source(tmp_path, "h264")
     scan = scan_of(path)
-    window, packet = scan.window(np.arange(24, 48)), int(scan.packets[24])
+    window, packet = scan.windows(np.arange(24, 48))[0], int(scan.packets[24])
     right = int(scan.fingerprints[24])
     assert copy_of(path, scan.index, window, tmp_path / "clip", (packet, right ^ 1)) is None
     assert not list(tmp_path.glob("clip*"))
@@ -137,9 +138,47 @@ def test_a_copy_that_decodes_to_something_else_is_not_taken(tmp_path: Path) -> N
 def test_a_copy_without_the_picture_to_compare_is_not_taken(tmp_path: Path) -> None:
     path = source(tmp_path, "h264")
     scan = scan_of(path)
-    window = scan.window(np.arange(24, 48))
+    window = scan.windows(np.arange(24, 48))[0]
     assert copy_of(path, scan.index, window, tmp_path / "clip", (window[1], 0)) is None
     assert not list(tmp_path.glob("clip*"))
+
+
+def restarted(path: Path) -> Path:
+    """A stream whose encoder was started again, with other options, after 20 of 60 frames."""
+    parts = [
+        record(
+            path,
+            TIMES[begin:end],
+            first=begin,
+            options={"crf": "12", "preset": "ultrafast", "bf": "0", "g": "20"} | more,
+            tick=Fraction(1, 1000),
+        ).read_bytes()
+        for begin, end, more in ((0, 20, {}), (20, 60, {"x264-params": "cabac=1:8x8dct=1:ref=3"}))
+    ]
+    content, ends = parts[0][:13], b"\x17\x02"
+    for part in parts:
+        place = 13
+        while place < len(part):
+            tag = part[place : (place := place + 15 + int.from_bytes(part[place + 1 : place + 4]))]
+            # A second description and the end of a sequence are no part of the stream.
+            if tag[11:13] != ends and (tag[0] != 18 or part is parts[0]):
+                content += tag
+    path.write_bytes(content)
+    return path
+
+
+def test_a_header_that_changes_in_the_middle(tmp_path: Path) -> None:
+    """A copy has room for one header: packets before the change are copied, those behind are read from the source."""
+    path = restarted(tmp_path / "a.flv")
+    scan = scan_of(path)
+    assert np.flatnonzero(scan.index.new_header).tolist() == [20]
+    for begin, end, one_header in ((5, 18, True), (10, 30, False), (22, 30, False), (42, 60, False)):
+        frames = np.arange(begin, end)
+        window = scan.windows(frames)[0]
+        video = copy_of(path, scan.index, window, tmp_path / "clip", scan.known(frames))
+        assert (video is not None) == one_header
+        assert window_of(path, scan, frames) == window
+        assert numbers_of(read_clip(path, table_of(scan, list(frames)))) == list(frames)
 
 
 def test_hidden_packets_are_not_copied(tmp_path: Path) -> None:
@@ -147,8 +186,8 @@ def test_hidden_packets_are_not_copied(tmp_path: Path) -> None:
     path = source(tmp_path, "h264")
     scan = scan_of(path)
     index = replace(scan.index, hidden=np.arange(COUNT) == 30)
-    assert copy_of(path, index, (24, 48), tmp_path / "clip", None) is None
-    assert copy_of(path, index, (36, 48), tmp_path / "clip", None) is not None
+    assert copy_of(path, index, (24, 48), tmp_path / "clip", (24, None)) is None
+    assert copy_of(path, index, (36, 48), tmp_path / "clip", (36, None)) is not None
 
 
 @pytest.mark.parametrize("packet", [COUNT, 200])
@@ -226,5 +265,5 @@ def test_a_full_disk_is_no_property_of_the_source(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr("av.container.OutputContainer.mux", full)
     with pytest.raises(OSError, match="No space left"):
-        copy_of(path, index_packets(path), (0, 10), tmp_path / "copied", None)
+        copy_of(path, index_packets(path), (0, 10), tmp_path / "copied", (0, None))
     assert not list(tmp_path.glob("copied*"))

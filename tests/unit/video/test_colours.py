@@ -167,7 +167,7 @@ def test_a_clip_keeps_the_colours_that_its_copy_cannot_name(tmp_path: Path) -> N
     """MPEG-4 part 2 carries no matrix, and .mov may have no room for one: the frame table has it."""
     path = tagged(tmp_path / "a.mkv", "mpeg4", Colorspace.ITU601, 6)
     scan = scan_of(path)
-    (copied,) = copy_packets(path, scan.index, [PacketCopy((0, 1), tmp_path / "copied", None)])
+    (copied,) = copy_packets(path, scan.index, [PacketCopy((0, 1), tmp_path / "copied", (0, None))])
     assert copied is not None
     table = scan.table(np.array([0]), FrameSchedule(Fraction(25), np.array([0]), 0.0), (0, 1))
     assert errors(next(read_clip(copied, table))).mean() < 2

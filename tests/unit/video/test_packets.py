@@ -1,5 +1,6 @@
 """The packets of a file on one clock: joined recordings, clocks that are set, and holes that are none of these."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -120,7 +121,13 @@ def test_packets_say_where_decoding_can_begin(tmp_path: Path) -> None:
     path = record(tmp_path / "a.mp4", np.arange(30) / RATE, options={"g": "10", "bf": "0", "sc_threshold": "0"})
     index = index_packets(path)
     assert np.flatnonzero(index.key).tolist() == [0, 10, 20]
-    assert [index.key_before(packet) for packet in (0, 9, 10, 29)] == [0, 0, 10, 20]
+    assert [index.starts_before(packet)[0] for packet in (0, 9, 10, 29)] == [0, 0, 10, 20]
+    assert index.starts_before(29) == [20, 10, 0]
+    assert index.starts_before(29, first=5) == [20, 10, 5]
+    assert index.starts_before(29, seconds=15 / RATE) == [10, 0]
+    many = replace(index, key=np.ones(30, bool))
+    assert many.starts_before(29) == [29, 28, 26, 22, 14, 0]
+    assert replace(index, key=np.zeros(30, bool)).starts_before(29) == [0]
     assert index.codec == "h264"
     assert index.rate == RATE
     assert index.header_size == (96, 64)

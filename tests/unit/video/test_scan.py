@@ -10,7 +10,8 @@ import pytest
 
 from talkmill.video.clip import read_clip
 from talkmill.video.packets import index_packets
-from talkmill.video.scan import Scan, first_shown, read_pictures, scan_source
+from talkmill.video.resample import FrameSchedule
+from talkmill.video.scan import Scan, first_shown, read_pictures, scan_source, window_of
 from tests.media import RATE, Recording, numbered, numbers_of, record, scan_of, spoil, table_of
 
 COUNT = 60
@@ -265,6 +266,61 @@ def test_ranges_that_overlap_are_decoded_once(tmp_path: Path) -> None:
     assert found == list(range(len(found)))
     assert len(found) >= 75
     assert not scan.breaks.any()
+
+
+REFRESH = {"crf": "12", "preset": "ultrafast", "bf": "0", "g": "50", "intra-refresh": "1", "x264-params": "scenecut=0"}
+
+
+def refreshed(path: Path) -> Path:
+    """Pictures that are made new column by column: after the first one, what is marked as key frames is none."""
+    with Recording(path, options=REFRESH) as recording:
+        for number in range(150):
+            recording.picture(numbered(number, 800), number / RATE)
+    return path
+
+
+def test_a_range_of_a_recording_without_key_frames_has_its_frames(tmp_path: Path) -> None:
+    path = refreshed(tmp_path / "a.mkv")
+    assert np.flatnonzero(index_packets(path).key).tolist() == [0, 50, 100]
+    # Decoded from the mark at 50, pictures are whole from 99 on.
+    scan = scan_of(path, ranges=[(3.0, 4.6)])
+    wanted = np.flatnonzero((scan.times >= 3.0 - 1e-6) & (scan.times < 4.6 - 1e-6))
+    assert numbers_of(
+        read_clip(path, scan.table(wanted, FrameSchedule(Fraction(RATE), wanted, 3.0), window_of(path, scan, wanted)))
+    ) == list(range(75, 115))
+    assert scan.notes == ()
+
+
+def test_what_was_not_whole_yet_is_not_damaged(tmp_path: Path) -> None:
+    """The range lies behind the second mark: what comes before it need not be whole."""
+    path, counting = refreshed(tmp_path / "a.mkv"), Counting()
+    scan = counting.scan(path, (5.2, 6.0))
+    assert scan is not None
+    assert counting.prepared < 60
+    assert numbers(path, scan)[-20:] == list(range(130, 150))
+    assert scan.notes == ()
+    assert scan.damaged_count == 0
+
+
+def all_marked(path: Path) -> Path:
+    """A container without a list of its key frames, one in 30: every packet is said to be one."""
+    options = {"b": "3M", "g": "30"}
+    record(path, np.arange(150) / RATE, codec="mpeg4", options=options, tick=Fraction(1, RATE))
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"stss", b"free"))
+    return path
+
+
+def test_what_a_container_wrongly_calls_a_key_frame_is_none(tmp_path: Path) -> None:
+    path = all_marked(tmp_path / "a.mov")
+    assert index_packets(path).key.all()
+    clean, part = scan_of(path), scan_of(path, ranges=[(3.0, 4.6)])
+    assert set(part.fingerprints.tolist()) < set(clean.fingerprints.tolist())
+    frames = np.arange(75, 115)
+    first, end = window_of(path, clean, frames)
+    assert end == 115
+    assert first in (0, 30, 60)
+    assert numbers_of(read_pictures(path, clean, [75, 100])) == [75, 100]
 
 
 def test_a_range_behind_the_end_decodes_nothing(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def index_of(
         key=np.isin(rows, [0] if key is None else key),
         hidden=np.zeros(count, bool),
         torn=np.zeros(count, bool),
+        new_header=np.zeros(count, bool),
         size_bytes=np.ones(count, np.int64),
         offsets=np.array(offsets),
         rate=25.0,
