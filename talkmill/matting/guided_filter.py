@@ -1,87 +1,76 @@
-"""Edge-aware refinement of a small matte against the full frame."""
+"""Edge-aware refinement of a small matte against the colours of the full frame."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from talkmill.arrays import Float32Array
+from talkmill.arrays import Float32Array, Frame
+from talkmill.matting.grid import Grid
 from talkmill.region import Region
 
 
 @dataclass(frozen=True, slots=True)
 class LocalLinearModel:
-    """Coefficients of a guided filter: alpha = slope * grey + offset, both (h, w) float32."""
+    """A guided filter: alpha = slope . colour + offset at every pixel.
 
-    slope: Float32Array
-    offset: Float32Array
+    Attributes:
+        coefficients: The slopes of red, green and blue, and the offset, (h, w, 4) float32.
+    """
+
+    coefficients: Float32Array
 
     def at(self, guide: Float32Array) -> Float32Array:
-        """Evaluate at another resolution.
+        """Evaluate at the same size.
 
         Args:
-            guide: Luma in [0, 1], (H, W) float32; any size.
+            guide: RGB in [0, 1], (h, w, 3) float32.
 
         Returns:
-            (H, W) float32, not clipped.
+            (h, w) float32, not clipped.
         """
-        size = (guide.shape[1], guide.shape[0])
-        result = np.asarray(cv2.resize(self.slope, size, interpolation=cv2.INTER_LINEAR), np.float32)
-        result *= guide
-        result += cv2.resize(self.offset, size, interpolation=cv2.INTER_LINEAR)
-        return result
+        red, green, blue, offset = cv2.split(self.coefficients)
+        for slope, channel in zip((red, green, blue), cv2.split(guide), strict=True):
+            offset = cv2.add(offset, cv2.multiply(slope, channel))
+        return np.asarray(offset, np.float32)
 
-    def in_part(self, guide: Float32Array, part: Region, full_size: tuple[int, int]) -> Float32Array:
-        """Evaluate at another resolution in a part of the image alone.
+    def in_part(self, frame: Frame, part: Region, grid: Grid) -> Float32Array:
+        """Evaluate at the frame's own size.
 
         Args:
-            guide: Luma of the part in [0, 1], (H, W) float32; any size.
-            part: The part, in pixels of an image of `full_size`.
-            full_size: Width and height of the image that the model covers.
+            frame: RGB, (H, W, 3) uint8.
+            part: The part of it that alpha is wanted for.
+            grid: Where in the frame the coefficients lie.
 
         Returns:
-            (H, W) float32, not clipped; what `at` gives there, to the precision of cv2.warpAffine (1/32 pixel).
+            (part.height, part.width) float32, not clipped.
         """
-        height, width = self.slope.shape
-        steps = np.array([part.width / guide.shape[1], part.height / guide.shape[0]])
-        ratios = np.array([width / full_size[0], height / full_size[1]])
-        # Pixel centres lie at integers: pixel u of the guide lies at (part + (u + 1/2) step) ratio - 1/2 of the model.
-        offsets = (np.array([part.x, part.y]) + steps / 2) * ratios - 0.5
-        model_from_guide = np.hstack([np.diag(steps * ratios), offsets[:, None]])
-        size = (guide.shape[1], guide.shape[0])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-
-        def sampled(values: Float32Array) -> Float32Array:
-            border = cv2.BORDER_REPLICATE
-            return np.asarray(
-                cv2.warpAffine(values, model_from_guide, size, flags=flags, borderMode=border), np.float32
-            )
-
-        result = sampled(self.slope)
-        result *= guide
-        result += sampled(self.offset)
+        target = Grid(part, part.width, part.height)
+        result = target.sampled(self.coefficients[..., 3], grid.frame_from_grid)
+        for channel, colour in enumerate(cv2.split(frame[part.slices])):
+            slope = target.sampled(self.coefficients[..., channel], grid.frame_from_grid)
+            result += cv2.multiply(slope, colour, scale=1 / 255, dtype=cv2.CV_32F)
         return result
 
 
-def grey(frame: npt.NDArray[np.uint8]) -> Float32Array:
-    """Return the luma of an RGB frame in [0, 1], (H, W) float32."""
-    luma = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)).astype(np.float32)
-    luma *= np.float32(1 / 255)
-    return luma
+def in_unit_range(picture: Frame) -> Float32Array:
+    """Return an RGB picture in [0, 1], (H, W, 3) float32."""
+    guide = picture.astype(np.float32)
+    guide *= np.float32(1 / 255)
+    return guide
 
 
 def fit_guided_filter(guide: Float32Array, matte: Float32Array, radius: int, epsilon: float) -> LocalLinearModel:
     """Fit the guided filter of a matte at a small size.
 
-    Source: He, Sun, Tang, "Guided image filtering", TPAMI 2013, eq. 5-8; applying averaged coefficients at full
+    Source: He, Sun, Tang, "Guided image filtering", TPAMI 2013, eq. 14-16; applying averaged coefficients at full
     size is He and Sun, "Fast guided filter", 2015.
 
     Args:
-        guide: Luma in [0, 1], (h, w) float32.
+        guide: RGB in [0, 1], (h, w, 3) float32.
         matte: Alpha in [0, 1], (h, w) float32.
         radius: Half the window, in pixels.
-        epsilon: Regularisation, in squared luma.
+        epsilon: Regularisation, in squared units of the guide.
 
     Returns:
         The averaged local linear coefficients.
@@ -89,11 +78,24 @@ def fit_guided_filter(guide: Float32Array, matte: Float32Array, radius: int, eps
     window = (2 * radius + 1, 2 * radius + 1)
 
     def mean(image: Float32Array) -> Float32Array:
-        return np.asarray(cv2.blur(image, window, borderType=cv2.BORDER_REFLECT))
+        return np.asarray(cv2.blur(image, window, borderType=cv2.BORDER_REFLECT), np.float32)
 
-    mean_guide, mean_matte = mean(guide), mean(matte)
-    covariance = mean(guide * matte) - mean_guide * mean_matte
-    variance = mean(guide * guide) - mean_guide * mean_guide
-    slope = np.asarray(covariance / (variance + np.float32(epsilon)), np.float32)
-    offset = np.asarray(mean_matte - slope * mean_guide, np.float32)
-    return LocalLinearModel(mean(slope), mean(offset))
+    # About the middle of the range, float32 loses the least in the difference of two means.
+    r, g, b = (np.asarray(channel - np.float32(0.5)) for channel in cv2.split(guide))
+    mean_r, mean_g, mean_b, mean_matte = mean(r), mean(g), mean(b), mean(matte)
+    of_r = mean(r * matte) - mean_r * mean_matte
+    of_g = mean(g * matte) - mean_g * mean_matte
+    of_b = mean(b * matte) - mean_b * mean_matte
+    rr = mean(r * r) - mean_r * mean_r + np.float32(epsilon)
+    gg = mean(g * g) - mean_g * mean_g + np.float32(epsilon)
+    bb = mean(b * b) - mean_b * mean_b + np.float32(epsilon)
+    rg, rb, gb = mean(r * g) - mean_r * mean_g, mean(r * b) - mean_r * mean_b, mean(g * b) - mean_g * mean_b
+    # The inverse of the symmetric 3 x 3 matrix by its cofactors.
+    c_rr, c_rg, c_rb = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
+    c_gg, c_gb, c_bb = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
+    scale = 1 / (rr * c_rr + rg * c_rg + rb * c_rb)
+    slope_r = (c_rr * of_r + c_rg * of_g + c_rb * of_b) * scale
+    slope_g = (c_rg * of_r + c_gg * of_g + c_gb * of_b) * scale
+    slope_b = (c_rb * of_r + c_gb * of_g + c_bb * of_b) * scale
+    offset = mean_matte - slope_r * (mean_r + 0.5) - slope_g * (mean_g + 0.5) - slope_b * (mean_b + 0.5)
+    return LocalLinearModel(mean(np.dstack([slope_r, slope_g, slope_b, offset])))

@@ -1,26 +1,27 @@
 """The interface of a matting method. The table of methods: `talkmill/stages/matting/messages.py`."""
 
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from talkmill.arrays import Float32Array
+from talkmill.arrays import Float32Array, Frame
 from talkmill.region import Region
 
 
 class Matter(Protocol):
-    """Mattes the frames of one clip, in order."""
+    """Mattes the frames of one clip."""
 
-    def matte(self, frame: npt.NDArray[np.uint8], face_box: Float32Array, region: Region) -> Float32Array:
-        """Matte the next frame.
+    def mattes(
+        self, frames: Iterable[Frame], face_boxes: Float32Array, crop: Region, region: Region
+    ) -> Iterator[tuple[Frame, Float32Array]]:
+        """Matte a clip.
 
         Args:
-            frame: RGB, (H, W, 3) uint8.
-            face_box: (4,) float32 x0, y0, x1, y1 of the person's face in pixels.
-            region: The part of the frame that alpha is wanted for; the same in every frame of the clip.
+            frames: RGB, (H, W, 3) uint8, as many as boxes, in order.
+            face_boxes: (N, 4) float32 x0, y0, x1, y1 of the person's face in pixels.
+            crop: The part of the frame that people will see.
+            region: The part that alpha is wanted for; it holds `crop`.
 
-        Returns:
-            Alpha of the region in [0, 1], float32.
+        Yields:
+            Each frame with the alpha of the region in [0, 1], float32. A method holds few frames back.
         """
         ...

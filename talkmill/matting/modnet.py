@@ -3,13 +3,15 @@
 Source: Ke et al., "MODNet: Real-time trimap-free portrait matting via objective decomposition", AAAI 2022.
 """
 
+from collections.abc import Iterable, Iterator
+
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from talkmill.arrays import Float32Array
+from talkmill.arrays import Float32Array, Frame
 from talkmill.inference.backend import Network
-from talkmill.matting.guided_filter import fit_guided_filter, grey
+from talkmill.matting.grid import Grid
+from talkmill.matting.guided_filter import fit_guided_filter, in_unit_range
 from talkmill.matting.temporal import MotionGate
 from talkmill.region import Region
 
@@ -19,25 +21,29 @@ FILTER_RADIUS, FILTER_EPSILON = 2, 1e-4
 
 
 class ModnetMatter:
-    """Mattes one clip, in order."""
+    """Mattes clips."""
 
     def __init__(self, network: Network) -> None:
         """Create a matter from modnet."""
         self._network = network
-        self._gate = MotionGate()
 
-    def matte(self, frame: npt.NDArray[np.uint8], face_box: Float32Array, region: Region) -> Float32Array:
-        """Matte the next frame; see `matter.Matter`. The face is not needed."""
-        small = np.asarray(cv2.resize(frame, input_size(*frame.shape[:2]), interpolation=cv2.INTER_AREA))
-        blob = small.astype(np.float32).transpose(2, 0, 1)[None]
-        blob -= np.float32(127.5)
-        blob *= np.float32(1 / 127.5)
-        alpha = self._network.run({self._network.input_names[0]: blob})[0][0, 0]
-        guide = grey(small)
-        steady = self._gate.smooth(alpha, guide)
-        model = fit_guided_filter(guide, steady, FILTER_RADIUS, FILTER_EPSILON)
-        refined = model.in_part(grey(frame[region.slices]), region, (frame.shape[1], frame.shape[0]))
-        return np.clip(refined, 0, 1, out=refined)
+    def mattes(
+        self, frames: Iterable[Frame], face_boxes: Float32Array, crop: Region, region: Region
+    ) -> Iterator[tuple[Frame, Float32Array]]:
+        """Matte a clip; see `matter.Matter`. Face and crop are not needed."""
+        gate = MotionGate()
+        for frame in frames:
+            height, width = frame.shape[:2]
+            grid = Grid(Region(0, 0, width, height), *input_size(height, width))
+            small = np.asarray(cv2.resize(frame, (grid.width, grid.height), interpolation=cv2.INTER_AREA))
+            blob = small.astype(np.float32).transpose(2, 0, 1)[None]
+            blob -= np.float32(127.5)
+            blob *= np.float32(1 / 127.5)
+            alpha = self._network.run({self._network.input_names[0]: blob})[0][0, 0]
+            guide = in_unit_range(small)
+            model = fit_guided_filter(guide, gate.smooth(alpha, guide), FILTER_RADIUS, FILTER_EPSILON)
+            refined = model.in_part(frame, region, grid)
+            yield frame, np.clip(refined, 0, 1, out=refined)
 
 
 def input_size(height: int, width: int) -> tuple[int, int]:

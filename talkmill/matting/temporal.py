@@ -10,6 +10,9 @@ from talkmill.arrays import Float32Array
 GAINS = (0.25, 1.0)
 LEVELS = (2.0, 10.0)
 WINDOW = (5, 5)
+# The weight grows as well with how far the new matte is from the mean so far: what appears without a change of the
+# frame is taken in the end.
+JUMPS = (0.15, 0.5)
 
 
 class MotionGate:
@@ -19,23 +22,26 @@ class MotionGate:
         self._smoothed: Float32Array | None = None
         self._previous: Float32Array | None = None
 
-    def smooth(self, alpha: Float32Array, guide: Float32Array) -> Float32Array:
+    def smooth(self, alpha: Float32Array, picture: Float32Array) -> Float32Array:
         """Take the next matte.
 
         Args:
             alpha: (h, w) float32.
-            guide: Luma of its frame in [0, 1], (h, w) float32.
+            picture: Its frame, RGB in [0, 1], (h, w, 3) float32.
 
         Returns:
-            (h, w) float32: a quarter of the way from the mean so far to the new matte where the frame changed by less
-            than 2 levels, the new matte where it changed by more than 10. Nothing of a moving edge stays behind.
+            (h, w) float32: a quarter of the way from the mean so far to the new matte where no channel of the frame
+            changed by 2 levels, the new matte where one changed by more than 10. Nothing of a moving edge stays behind.
         """
-        if self._smoothed is None or self._previous is None or self._smoothed.shape != alpha.shape:
+        if self._smoothed is None or self._previous is None:
             self._smoothed = alpha
         else:
-            change = cv2.blur(np.abs(guide - self._previous), WINDOW) * np.float32(255)
+            difference = np.asarray(cv2.absdiff(picture, self._previous)).max(axis=2)
+            change = cv2.blur(difference, WINDOW) * np.float32(255)
             share = np.clip((change - LEVELS[0]) / (LEVELS[1] - LEVELS[0]), 0, 1)
-            gain = GAINS[0] + (GAINS[1] - GAINS[0]) * share
-            self._smoothed = (self._smoothed + gain * (alpha - self._smoothed)).astype(np.float32)
-        self._previous = guide
+            step = alpha - self._smoothed
+            jump = np.clip((np.abs(cv2.blur(step, WINDOW)) - JUMPS[0]) / (JUMPS[1] - JUMPS[0]), 0, 1)
+            gain = np.maximum(GAINS[0] + (GAINS[1] - GAINS[0]) * share, jump)
+            self._smoothed = (self._smoothed + gain * step).astype(np.float32)
+        self._previous = picture
         return self._smoothed

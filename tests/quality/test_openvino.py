@@ -7,6 +7,7 @@ import pytest
 
 from talkmill.faces.detection import FaceBoxesDetector
 from talkmill.inference.backend import PrecisionUnavailableError
+from talkmill.inference.precision import Precision
 from talkmill.inference.runtime import Runtime, cpu_runtime
 from talkmill.landmarks.fused import FusedDetector
 from talkmill.landmarks.points import outer_eye_distance
@@ -17,11 +18,13 @@ from talkmill.video.decode import read_video
 
 # Mean difference of a matte to that of the CPU in fp32 (docs/models.md): the target is 0.005.
 BF16_MATTE = 0.005
+# A frame and the box of its face.
+Pair = tuple[np.ndarray, np.ndarray]
 CLIPS = ("otavatar_example", "retalking_5", "real3d_May_5s")
 
 
 @pytest.fixture(scope="module")
-def faces(models: ModelRepository, assets: Path) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+def faces(models: ModelRepository, assets: Path) -> dict[str, list[Pair]]:
     """A few frames of real clips, with the face of each."""
     path = models.ensure("faceboxes-v2", "face_detection").path
     detector = FaceBoxesDetector(cpu_runtime(2).load(path, "faceboxes-v2"))
@@ -32,7 +35,7 @@ def faces(models: ModelRepository, assets: Path) -> dict[str, list[tuple[np.ndar
     return found
 
 
-def precisions() -> list[str]:
+def precisions() -> list[Precision]:
     try:
         Runtime("openvino", 1).check("bf16")
     except PrecisionUnavailableError:
@@ -40,30 +43,25 @@ def precisions() -> list[str]:
     return ["fp32", "bf16"]
 
 
-def whole(frame: np.ndarray) -> Region:
-    return Region(0, 0, frame.shape[1], frame.shape[0])
+def mattes(runtime: Runtime, precision: Precision, models: ModelRepository, pairs: list[Pair]) -> np.ndarray:
+    selfie, salient = (models.ensure(name, "matting_part").path for name in ("selfie-256", "u2netp"))
+    # As the matting stage has it: the selfie net stays in fp32.
+    matter = FusionMatter(runtime.load(selfie, "s"), runtime.load(salient, "u", precision))
+    frames, boxes = [frame for frame, _ in pairs], np.stack([box for _, box in pairs])
+    height, width = frames[0].shape[:2]
+    whole = Region(0, 0, width, height)
+    return np.stack([alpha for _, alpha in matter.mattes(frames, boxes, whole, whole)])
 
 
-def test_the_matte_is_the_same(models: ModelRepository, faces: dict[str, list[tuple[np.ndarray, np.ndarray]]]) -> None:
-    def matter(runtime: Runtime, precision: str) -> FusionMatter:
-        selfie, salient = (models.ensure(name, "matting_part").path for name in ("selfie-256", "u2netp"))
-        # As the matting stage has it: the selfie net stays in fp32.
-        return FusionMatter(runtime.load(selfie, "s"), runtime.load(salient, "u", precision))  # type: ignore[arg-type]
-
+def test_the_matte_is_the_same(models: ModelRepository, faces: dict[str, list[Pair]]) -> None:
     for precision in precisions():
         limit = 1e-4 if precision == "fp32" else BF16_MATTE
-        for frames in faces.values():
-            ours, theirs = matter(Runtime("openvino", 2), precision), matter(cpu_runtime(2), "fp32")
-            differences = [
-                np.abs(ours.matte(*pair, whole(pair[0])) - theirs.matte(*pair, whole(pair[0]))).mean()
-                for pair in frames
-            ]
-            assert np.mean(differences) < limit
+        for pairs in faces.values():
+            ours = mattes(Runtime("openvino", 2), precision, models, pairs)
+            assert np.abs(ours - mattes(cpu_runtime(2), "fp32", models, pairs)).mean() < limit
 
 
-def test_the_points_are_the_same(
-    models: ModelRepository, faces: dict[str, list[tuple[np.ndarray, np.ndarray]]]
-) -> None:
+def test_the_points_are_the_same(models: ModelRepository, faces: dict[str, list[Pair]]) -> None:
     paths = [models.ensure(name, "landmarks").path for name in ("face-mesh-478", "face-api-68")]
     ours, theirs = (
         FusedDetector(*(place.load(path, "l") for path in paths)) for place in (Runtime("openvino", 2), cpu_runtime(2))

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.arrays import Float32Array, Frame
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.faces.crop_box import CropBox, head_region, square_in_frame
 from talkmill.inference.backend import PrecisionUnavailableError
@@ -43,7 +44,7 @@ class MattingStage:
     """Runs one matting method over a clip."""
 
     name = "matting"
-    version = "5"
+    version = "6"
     outputs_type = MattingOutputs
     keeps_result = True
 
@@ -78,11 +79,8 @@ class MattingStage:
         if len(table.packets) != len(boxes):
             raise FrameContractError(f"the clip has {len(table.packets)} frames, its face track has {len(boxes)}")
         width, height = table.format.upright_size
-        region = (
-            Region(0, 0, width, height)
-            if inputs.parameters.full_frame
-            else seen_region(square_in_frame(head_region(boxes, inputs.increase_area), width, height), width, height)
-        )
+        crop = seen_region(square_in_frame(head_region(boxes, inputs.increase_area), width, height), width, height)
+        region = Region(0, 0, width, height) if inputs.parameters.full_frame else crop
         path = context.scratch / "alpha.mkv"
         flicker = FlickerMeter()
         coverage = 0.0
@@ -92,8 +90,9 @@ class MattingStage:
         with alpha_writer(path, rate) as writer:
             # Decoding, the networks and encoding each have a thread: none waits for another.
             frames = prefetched(read_clip(context.path(inputs.video), table))
+            rounded = _rounded(matter.mattes(frames, boxes, crop, region))
             try:
-                for index, (frame, alpha) in enumerate(prefetched(_mattes(matter, frames, boxes, region))):
+                for index, (frame, alpha) in enumerate(prefetched(rounded)):
                     writer.write(alpha)
                     flicker.add(frame[region.slices], alpha)
                     coverage += float(alpha.mean()) / 255
@@ -129,16 +128,11 @@ def seen_region(box: CropBox, width: int, height: int) -> Region:
     return Region.inside(box.x0 - MARGIN, box.y0 - MARGIN, x1, y1, width, height)
 
 
-def _mattes(
-    matter: Matter,
-    frames: Iterable[npt.NDArray[np.uint8]],
-    boxes: npt.NDArray[np.float32],
-    region: Region,
-) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
-    """Yield frames with the mattes of a region, 0..255."""
-    for frame, box in zip(frames, boxes, strict=True):
+def _rounded(mattes: Iterable[tuple[Frame, Float32Array]]) -> Iterator[tuple[Frame, Frame]]:
+    """Yield frames with their mattes, 0..255."""
+    for frame, alpha in mattes:
         # Rounds to nearest and keeps to 0..255.
-        yield frame, np.asarray(cv2.convertScaleAbs(matter.matte(frame, box, region), alpha=255))
+        yield frame, np.asarray(cv2.convertScaleAbs(alpha, alpha=255))
 
 
 def _face_alpha(alpha: npt.NDArray[np.uint8], box: npt.NDArray[np.float32]) -> float:

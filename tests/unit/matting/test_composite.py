@@ -1,26 +1,9 @@
+"""What a composite keeps of a frame."""
+
 import numpy as np
 import pytest
 
 from talkmill.matting.composite import composite_over, foreground_at
-from talkmill.matting.guided_filter import fit_guided_filter, grey
-
-
-def test_the_guided_filter_snaps_a_blurred_matte_to_the_edge() -> None:
-    frame = np.zeros((60, 80, 3), np.uint8)
-    frame[:, 40:] = 255
-    blurred = np.tile(np.clip((np.arange(80) - 30) / 20, 0, 1), (60, 1)).astype(np.float32)
-    refined = fit_guided_filter(grey(frame), blurred, 8, 1e-4).at(grey(frame))
-    steps = [float(matte[30, 41] - matte[30, 38]) for matte in (blurred, refined)]
-    # The ramp is 20 pixels wide, the filter's window 17: the edge cannot be sharper than their overlap allows.
-    assert steps[1] > 2.5 * steps[0]
-
-
-def test_coefficients_apply_at_any_size() -> None:
-    frame = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
-    model = fit_guided_filter(grey(frame), np.full((40, 60), 0.7, np.float32), 4, 1e-3)
-    large = np.repeat(np.repeat(frame, 3, 0), 3, 1)
-    assert model.at(grey(large)).shape == (120, 180)
-    assert np.allclose(model.at(grey(large)), 0.7, atol=1e-3)
 
 
 def test_the_old_background_leaves_the_edge() -> None:

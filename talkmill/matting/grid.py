@@ -1,0 +1,71 @@
+"""A part of a frame at a working size: its picture, and maps of other grids brought onto it."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from talkmill.arrays import Float32Array, Frame
+from talkmill.geometry.transforms import Matrix
+from talkmill.region import Region
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Pixels of a part of a frame, at another size.
+
+    Attributes:
+        part: The part, in pixels of the frame.
+        width: Columns of the grid.
+        height: Rows of the grid.
+    """
+
+    part: Region
+    width: int
+    height: int
+
+    @classmethod
+    def at_ratio(cls, part: Region, ratio: float) -> "Grid":
+        """Return the grid whose pixels are 1 / ratio pixels of the frame."""
+        return cls(part, max(1, round(part.width * ratio)), max(1, round(part.height * ratio)))
+
+    @property
+    def frame_from_grid(self) -> Matrix:
+        """(3, 3); pixel centres at integers on both sides."""
+        step_x, step_y = self.part.width / self.width, self.part.height / self.height
+        x0, y0 = self.part.x + step_x / 2 - 0.5, self.part.y + step_y / 2 - 0.5
+        return np.array([[step_x, 0, x0], [0, step_y, y0], [0, 0, 1]])
+
+    def picture(self, frame: Frame) -> Frame:
+        """Return the part of a frame, (height, width, 3) uint8."""
+        part = frame[self.part.slices]
+        if part.shape[:2] == (self.height, self.width):
+            return part
+        # Above a half, two pixels make one: nothing to alias.
+        interpolation = cv2.INTER_LINEAR if 2 * self.width >= self.part.width else cv2.INTER_AREA
+        return np.asarray(cv2.resize(part, (self.width, self.height), interpolation=interpolation))
+
+    def sampled(self, values: Float32Array, frame_from_values: Matrix, outside: float | None = None) -> Float32Array:
+        """Sample a map that lies elsewhere in the frame.
+
+        Args:
+            values: (h, w) or (h, w, C) float32.
+            frame_from_values: (3, 3) affine.
+            outside: What holds beyond the map; None for its nearest value.
+
+        Returns:
+            (height, width) or (height, width, C) float32, linear between the values.
+        """
+        values_from_grid = np.linalg.inv(frame_from_values) @ self.frame_from_grid
+        border = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
+        return np.asarray(
+            cv2.warpAffine(
+                values,
+                values_from_grid[:2],
+                (self.width, self.height),
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                borderMode=border,
+                borderValue=(outside or 0.0,) * 4,
+            ),
+            np.float32,
+        )
