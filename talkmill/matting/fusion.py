@@ -22,11 +22,11 @@ from talkmill.region import Region
 
 # The view is the crop and this share of its longer side around it, at the size where the face has so many pixels.
 VIEW_MARGIN, VIEW_FACE_SIDE = 0.15, 128.0
-# The head rescue starts where this share of the head is missing, and is whole this much later.
-RESCUE_START, RESCUE_RANGE = 0.03, 0.05
+# The rescue begins where the selfie net is surer than this. Of 0.5 and 0.7 the second flickers less at dark hair.
+RESCUE_SURE = 0.7
 # Semi-axes of its ellipse and how far below the face's centre it lies, in face widths and heights: head and shoulders.
 RESCUE_AXES, RESCUE_BELOW = (2.0, 1.4), 0.2
-# The rescue is whole up to RESCUE_EDGE inside this radius, in semi-axes, and nothing from it on.
+# It is whole up to RESCUE_EDGE inside this radius, in semi-axes, and nothing from it on.
 RESCUE_RADIUS, RESCUE_EDGE = 1.15, 0.3
 # Radius and regularisation of the two guided filters, and the levels that follow each.
 COARSE_FILTER, FINE_FILTER = (6, 1e-3), (3, 1e-4)
@@ -80,12 +80,11 @@ def levels(alpha: Float32Array) -> Float32Array:
     return np.clip(alpha, 0, 1, out=alpha)
 
 
-def rescue_head(raw: Float32Array, salient: Float32Array, selfie: Float32Array, face_box: Float32Array) -> Float32Array:
-    """Trust the selfie net inside the head where the salient object misses part of it.
+def rescue_head(raw: Float32Array, selfie: Float32Array, face_box: Float32Array) -> Float32Array:
+    """Keep what the selfie net is sure of in head and shoulders: the salient object now and then loses half of them.
 
     Args:
         raw: The matte so far, (h, w) float32.
-        salient: (h, w) float32.
         selfie: (h, w) float32.
         face_box: (4,) x0, y0, x1, y1 in their pixels.
 
@@ -100,10 +99,8 @@ def rescue_head(raw: Float32Array, salient: Float32Array, selfie: Float32Array, 
     columns = (np.arange(width, dtype=np.float32) - centre_x) / (RESCUE_AXES[0] * face_width)
     radius = np.sqrt(rows[:, None] ** 2 + columns[None] ** 2)
     ellipse = np.clip((RESCUE_RADIUS - radius) / RESCUE_EDGE, 0, 1)
-    missing = float((ellipse * selfie * (1 - salient)).sum() / max(1e-6, float((ellipse * selfie).sum())))
-    strength = float(np.clip((missing - RESCUE_START) / RESCUE_RANGE, 0, 1))
-    blend = ellipse * np.float32(strength)
-    return np.asarray((1 - blend) * raw + blend * np.maximum(selfie, raw), np.float32)
+    sure = np.clip((selfie - RESCUE_SURE) / (1 - RESCUE_SURE), 0, 1)
+    return np.asarray(np.maximum(raw, ellipse * sure), np.float32)
 
 
 def _around(crop: Region, width: int, height: int) -> Region:
@@ -126,7 +123,7 @@ def _raw(
     salient = _salient_on(view, salient_map, frame_size)
     corner = np.array([view.part.x, view.part.y] * 2, np.float32)
     scale = np.array([view.width / view.part.width, view.height / view.part.height] * 2, np.float32)
-    return rescue_head(np.sqrt(salient * selfie), salient, selfie, (face_box - corner) * scale)
+    return rescue_head(np.sqrt(salient * selfie), selfie, (face_box - corner) * scale)
 
 
 def _salient_on(grid: Grid, salient_map: Float32Array, frame_size: tuple[int, int]) -> Float32Array:

@@ -6,13 +6,14 @@ import cv2
 import numpy as np
 
 from talkmill.arrays import Float32Array, Frame
+from talkmill.geometry.shrink import shrink
 from talkmill.geometry.transforms import Matrix
 from talkmill.region import Region
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Pixels of a part of a frame, at another size.
+    """Pixels of a part of a frame, at its size or a smaller one.
 
     Attributes:
         part: The part, in pixels of the frame.
@@ -38,12 +39,7 @@ class Grid:
 
     def picture(self, frame: Frame) -> Frame:
         """Return the part of a frame, (height, width, 3) uint8."""
-        part = frame[self.part.slices]
-        if part.shape[:2] == (self.height, self.width):
-            return part
-        # Above a half, two pixels make one: nothing to alias.
-        interpolation = cv2.INTER_LINEAR if 2 * self.width >= self.part.width else cv2.INTER_AREA
-        return np.asarray(cv2.resize(part, (self.width, self.height), interpolation=interpolation))
+        return shrink(frame[self.part.slices], (self.width, self.height))
 
     def sampled(self, values: Float32Array, frame_from_values: Matrix, outside: float | None = None) -> Float32Array:
         """Sample a map that lies elsewhere in the frame.

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.arrays import Float32Array, Frame
+from talkmill.geometry.shrink import shrink
 from talkmill.inference.backend import Network
 
 INPUT_SIDE = 320
@@ -43,7 +44,7 @@ class SalientObject:
         waiting: list[tuple[Frame, Frame]] = []
         before: tuple[Frame, Float32Array] | None = None
         for index, frame in enumerate(frames):
-            image = np.asarray(cv2.resize(frame, (INPUT_SIDE, INPUT_SIDE), interpolation=cv2.INTER_AREA))
+            image = shrink(frame, (INPUT_SIDE, INPUT_SIDE))
             grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
             if index % KEY_INTERVAL and index != frame_count - 1:
                 waiting.append((frame, grey))

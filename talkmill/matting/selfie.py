@@ -7,6 +7,7 @@ import numpy as np
 
 from talkmill.arrays import Float32Array, Frame
 from talkmill.geometry.boxes import mean_sides
+from talkmill.geometry.shrink import shrink
 from talkmill.geometry.transforms import Matrix, image_from_square
 from talkmill.inference.backend import Network
 from talkmill.matting.grid import Grid
@@ -56,7 +57,7 @@ class SelfiePyramid:
         height, width = frame.shape[:2]
         whole = Grid(Region(0, 0, width, height), INPUT_SIDE, INPUT_SIDE)
         everywhere = np.full((INPUT_SIDE, INPUT_SIDE), WHOLE_FRAME_WEIGHT, np.float32)
-        shrunk = np.asarray(cv2.resize(frame, (INPUT_SIDE, INPUT_SIDE), interpolation=cv2.INTER_AREA))
+        shrunk = shrink(frame, (INPUT_SIDE, INPUT_SIDE))
         found = [SelfieMap(self._run(shrunk), everywhere, whole.frame_from_grid)]
         centre_x, centre_y = (float(value) for value in (face_box[:2] + face_box[2:]) / 2)
         for factor, weight in SQUARES:
@@ -105,7 +106,7 @@ def _square(frame: Frame, frame_from_square: Matrix) -> Frame:
         x1, y1 = np.ceil(corner + step * (INPUT_SIDE + 1)).astype(int)
         part = Region.inside(x0, y0, x1, y1, frame.shape[1], frame.shape[0])
         grid = Grid.at_ratio(part, 1 / step)
-        frame = np.asarray(cv2.resize(frame[part.slices], (grid.width, grid.height), interpolation=cv2.INTER_AREA))
+        frame = shrink(frame[part.slices], (grid.width, grid.height))
         matrix = np.linalg.inv(grid.frame_from_grid) @ matrix
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     side = (INPUT_SIDE, INPUT_SIDE)
