@@ -139,7 +139,7 @@ def test_a_checkpoint_without_torch_is_refused(
     """torch is not in the default install; a module that is None is not there."""
     monkeypatch.setitem(sys.modules, "torch", None)
     (tmp_path / "network.ckpt").write_bytes(b"")
-    with pytest.raises(CommandError, match=r"install talkmill\[import\]"):
+    with pytest.raises(CommandError, match=r"--editable '\.\[import\]'"):
         command(tmp_path / "network.ckpt")
 
 

@@ -61,7 +61,7 @@ class SplitServiceServicer:
         - INTERNAL INTERNAL, INTERNAL FRAME_CONTRACT_BROKEN: a defect.
         - INVALID_ARGUMENT NOT_A_VIDEO, NO_FRAMES: the source is not a video, or no frame of it decodes.
         - INVALID_ARGUMENT RANGE_OUTSIDE: no range that was asked for lies inside the source.
-        - FAILED_PRECONDITION NO_FACE, CLIP_TOO_SHORT, FACE_TOO_SMALL, HEAD_MOVES: not one clip is good enough.
+        - FAILED_PRECONDITION NO_FACE, CLIP_TOO_SHORT, FACE_TOO_SMALL, HEAD_MOVES, STILL_PICTURE: not one clip is good enough.
         - FAILED_PRECONDITION MODEL_UNAVAILABLE: the face detector is not there.
         - RESOURCE_EXHAUSTED VIDEO_TOO_LARGE: more pixels, frames or seconds than this installation takes.
         """
