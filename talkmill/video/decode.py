@@ -122,6 +122,7 @@ class _Tag:
 
     packet: int
     hidden: bool
+    presentation_ticks: int | None
     stamps: tuple[float, float] = (np.nan, np.nan)
     key: bool = False
     interlaced: bool = False
@@ -153,15 +154,15 @@ class _Decoder:
         self._format: PictureFormat | None = None
         self._deinterlacer: Deinterlacer | None = None
         # Packets whose picture has not come, and those at which the decoder gave up.
-        self._waiting: dict[int, None] = {}
+        self._waiting: dict[int, _Tag] = {}
         self._failures: list[int] = []
         self._newest = -1
 
     def decode(self, packet: av.Packet, number: int) -> Iterator[DecodedPicture]:
         hidden = packet.is_discard
         packet = _shown(packet)
-        packet.opaque = _Tag(number, hidden)
-        self._waiting[number], self._newest = None, number
+        packet.opaque = tag = _Tag(number, hidden, packet.pts)
+        self._waiting[number], self._newest = tag, number
         yield from self._pictures(packet)
 
     def end(self) -> Iterator[DecodedPicture]:
@@ -184,11 +185,22 @@ class _Decoder:
             if frame.opaque is None:
                 self._failures.append(self._newest)
                 continue
-            self._waiting.pop(frame.opaque.packet, None)
+            tag = self._tag(frame)
+            self._waiting.pop(tag.packet, None)
             if frame.is_corrupt:
-                self._report.lost_packets.append(frame.opaque.packet)
-            elif not frame.opaque.hidden:
-                yield from self._deinterlaced(frame)
+                self._report.lost_packets.append(tag.packet)
+            elif not tag.hidden:
+                yield from self._deinterlaced(frame, tag)
+
+    def _tag(self, frame: av.VideoFrame) -> _Tag:
+        """Return the tag of the packet that a picture is shown by.
+
+        A packet of VP9 may show what another one holds. FFmpeg names that one, but gives the stamp of this.
+        """
+        own: _Tag = frame.opaque
+        if frame.pts is None or frame.pts == own.presentation_ticks:
+            return own
+        return next((tag for tag in self._waiting.values() if tag.presentation_ticks == frame.pts), own)
 
     def _decoded(self, packet: av.Packet | None) -> list[av.VideoFrame]:
         try:
@@ -199,7 +211,7 @@ class _Decoder:
             self._context.flush_buffers()
             return self._context.decode(packet)
 
-    def _deinterlaced(self, frame: av.VideoFrame) -> Iterator[DecodedPicture]:
+    def _deinterlaced(self, frame: av.VideoFrame, tag: _Tag) -> Iterator[DecodedPicture]:
         format_ = picture_format(frame, self._stream, self._aspect)
         if format_ != self._format:
             yield from self._deinterlaced_rest()
@@ -215,9 +227,9 @@ class _Decoder:
             self._deinterlacer = Deinterlacer()
         self._report.interlaced_count += interlaced
         if self._deinterlacer is None:
-            yield DecodedPicture(frame.opaque.packet, *stamps, frame, format_, key, interlaced)
+            yield DecodedPicture(tag.packet, *stamps, frame, format_, key, interlaced)
             return
-        frame.opaque.stamps, frame.opaque.key, frame.opaque.interlaced = stamps, key, interlaced
+        tag.stamps, tag.key, tag.interlaced = stamps, key, interlaced
         for done in self._deinterlacer.push(frame):
             yield self._from_filter(done)
 

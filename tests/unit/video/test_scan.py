@@ -400,6 +400,34 @@ def test_what_is_done_to_the_pictures_is_told_once(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("slot", range(3))
+def test_a_packet_that_shows_another_picture_again_is_told_from_it(slot: int, tmp_path: Path) -> None:
+    """A header of VP9 with show_existing_frame is the whole packet: it shows what the decoder keeps in a slot."""
+    options = {"deadline": "realtime", "cpu-used": "8", "b": "2M", "g": "20"}
+    source = record(tmp_path / "source.webm", TIMES, codec="libvpx-vp9", options=options, tick=Fraction(1, 1000))
+    path = tmp_path / "a.webm"
+    with av.open(str(source)) as container, av.open(str(path), "w") as out:
+        stream = out.add_stream_from_template(container.streams.video[0])
+        coded = [packet for packet in container.demux(container.streams.video[0]) if packet.size]
+        contents = [(bytes(packet), packet.is_keyframe) for packet in coded]
+        for place in (COUNT, 41, 15):
+            contents.insert(place, (bytes([0x88 + slot]), False))
+        for number, (content, key) in enumerate(contents):
+            packet = av.Packet(content)
+            packet.pts = packet.dts = 40 * number
+            packet.time_base, packet.is_keyframe, packet.stream = Fraction(1, 1000), key, stream
+            out.mux(packet)
+    scan = scan_of(path)
+    assert scan.packets.tolist() == list(range(COUNT + 3))
+    assert scan.notes == ()
+    # FFmpeg by itself, which counts pictures and no packets.
+    with av.open(str(path)) as container:
+        shown = numbers_of(frame.to_ndarray(format="rgb24") for frame in container.decode(video=0))
+    assert numbers(path, scan) == shown
+    frames = np.arange(12, COUNT + 3)
+    assert numbers_of(read_clip(path, table_of(scan, list(frames)))) == shown[12:]
+
+
 def test_nothing_that_decodes_is_none(tmp_path: Path) -> None:
     path = record(tmp_path / "a.mp4", TIMES[:5], options=GROUPS)
     assert Counting().scan(spoil(path, *range(5))) is None
