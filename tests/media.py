@@ -132,7 +132,7 @@ def table_of(scan: Scan, frames: Sequence[int] | None = None) -> FrameTable:
     """Return the table of a clip of some frames of a source, in their order, read from the source itself."""
     chosen = np.arange(len(scan.times)) if frames is None else np.array(frames, np.int64)
     schedule = FrameSchedule(Fraction(RATE), chosen, float(scan.times[chosen[0]]))
-    return scan.table(chosen, schedule, scan.windows(chosen)[0])
+    return scan.table(chosen, schedule, scan.windows(chosen)[-1])
 
 
 def whole_table(path: Path) -> FrameTable:

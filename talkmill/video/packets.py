@@ -19,6 +19,8 @@ BACK_SECONDS, BACK_ALONE_SECONDS = 0.02, 0.2
 FORWARD_SECONDS = 10.0
 # Where the picture's clock is new, the sound's is so within this many seconds of its own packets.
 NEAR_SECONDS = 3.0
+# Containers that keep no stamps of presentation.
+GUESSED = ("avi",)
 # What FFmpeg hands on with the first packet of another header of the codec.
 NEW_HEADER: Final = "new_extradata"
 
@@ -32,16 +34,18 @@ class StreamPackets:
         decoding: (P,) seconds, as the container says.
         place: (P,) number of the packet among those of both streams.
         section: (P,) which clock the stamps are of.
+        guessed: Whether the container keeps no stamps of presentation: they are FFmpeg's guess.
     """
 
     presentation: Float64Array
     decoding: Float64Array
     place: Int64Array
     section: Int64Array
+    guessed: bool = False
 
     @property
     def stamps(self) -> Float64Array:
-        """(P,) seconds: of presentation, or of decoding where there are no others."""
+        """(P,) seconds: of presentation, or of decoding where these are guessed or missing."""
         return _stamps(self)
 
 
@@ -125,6 +129,7 @@ class _Rows:
     presentation: list[float] = field(default_factory=list)
     decoding: list[float] = field(default_factory=list)
     place: list[int] = field(default_factory=list)
+    guessed: bool = False
 
     def add(self, packet: av.Packet, place: int) -> None:
         tick = float(packet.time_base)
@@ -161,6 +166,7 @@ def index_packets(
         limits.check_size(context.width, context.height)
         streams = [picture] + ([] if choice.sound is None else [container.streams[choice.sound]])
         rows = {stream.index: _Rows() for stream in streams}
+        rows[picture.index].guessed = container.format.name in GUESSED
         key, hidden, torn, new_header, sizes = [], [], [], [], []
         place = 0
         for packet in container.demux(streams):
@@ -214,6 +220,7 @@ def _packets(rows: _Rows, sections: dict[int, Int64Array]) -> StreamPackets:
         np.array(rows.decoding),
         np.array(rows.place, np.int64),
         sections[id(rows)],
+        rows.guessed,
     )
 
 
@@ -261,7 +268,8 @@ def _numbered(count: int, edges: list[int]) -> Int64Array:
 
 def _stamps(rows: "_Rows | StreamPackets") -> Float64Array:
     presentation, decoding = np.array(rows.presentation), np.array(rows.decoding)
-    return np.where(np.isnan(presentation), decoding, presentation)
+    first, second = (decoding, presentation) if rows.guessed else (presentation, decoding)
+    return np.where(np.isnan(first), second, first)
 
 
 def _jumps(rows: _Rows) -> list[_Jump]:

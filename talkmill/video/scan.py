@@ -17,7 +17,7 @@ from talkmill.video.packets import PacketIndex
 from talkmill.video.picture import PictureFormat, RgbConverter
 from talkmill.video.prefetch import prefetched
 from talkmill.video.resample import FrameSchedule
-from talkmill.video.timeline import leaning_packets, timeline
+from talkmill.video.timeline import first_place, leaning_packets, timeline
 
 PreparedT = TypeVar("PreparedT")
 
@@ -28,6 +28,8 @@ RANGE_MARGIN_SECONDS = 1.0
 PICTURE_EACH = ("vp9", "av1", "libdav1d")
 # Decoders that give no picture that leans on what is not there.
 WHOLE_PICTURES = ("h264",)
+# Pictures that may be shown before the key frame they come after: H.264 and HEVC keep no more than 16.
+MOST_LEADING = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,9 +79,7 @@ class Scan:
         packets = self.packets[frames]
         first, end = int(packets.min()), int(packets.max()) + 1
         start = int(self.starts[np.searchsorted(self.starts, first, side="right") - 1])
-        if not self.stamped:
-            return [(start, end)]
-        first_time = float(self.times[frames].min()) + self.zero_seconds
+        first_time = float(self.times[frames].min()) + self.zero_seconds if self.stamped else np.inf
         return [(begin, end) for begin in self.index.starts_before(first, first_time + 1e-6, start)]
 
     def known(self, frames: Int64Array) -> tuple[int, int | None]:
@@ -165,14 +165,28 @@ def scan_source(
         visit(item, done, max(done, total))
     if not seen.packets:
         return None
-    return _scan(seen, index, report, windows, max_gap_seconds, in_part=bool(ranges))
+    return _scan(path, seen, index, report, windows, max_gap_seconds, in_part=bool(ranges))
 
 
-def first_shown(index: PacketIndex) -> float:
-    """Return the time of the first picture that can be shown, on the clock of the index, by its packets alone."""
-    shown = ~index.hidden & (np.arange(len(index.hidden)) >= index.first_key)
-    times = index.times
-    return float(np.nanmin(times[shown])) if shown.any() else float(np.nanmin(times))
+def first_shown(path: Path, index: PacketIndex) -> float:
+    """Return the time of the first picture that can be shown, on the clock of the index.
+
+    Packets say it, unless pictures are shown before the first key frame but come after it: they may lean on what came
+    before. Then the first pictures are decoded.
+    """
+    times, first = index.times, index.first_key
+    shown = ~index.hidden & (np.arange(len(index.hidden)) >= first)
+    if not shown.any():
+        return float(np.nanmin(times))
+    earliest = float(np.nanmin(times[shown]))
+    told = not (index.picture.guessed or np.isnan(index.picture.stamps).any())
+    if told and times[first] <= earliest:
+        return earliest
+    window = (first, first + 2 + MOST_LEADING)
+    packets = np.array([one.packet for one in decode_pictures(path, index.choice.picture, [window])], np.int64)
+    if not packets.size:
+        return earliest
+    return float(times[packets[0] if told else min(first_place(packets), len(times) - 1)])
 
 
 def window_of(path: Path, scan: Scan, frames: Int64Array) -> tuple[int, int]:
@@ -186,7 +200,7 @@ def _windows(path: Path, index: PacketIndex, ranges: Sequence[tuple[float, float
     """Return the packets to decode for some ranges, apart and in order, each from a key frame on."""
     if not ranges:
         return [(0, len(index.key))]
-    times, zero = index.times, first_shown(index)
+    times, zero = index.times, first_shown(path, index)
     windows: list[tuple[int, int]] = []
     for start, end in ranges:
         low, high = zero + start - RANGE_MARGIN_SECONDS, zero + end + RANGE_MARGIN_SECONDS
@@ -226,6 +240,7 @@ def _apart(windows: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _scan(
+    path: Path,
     seen: _Seen,
     index: PacketIndex,
     report: DecodeReport,
@@ -235,7 +250,8 @@ def _scan(
     in_part: bool,
 ) -> Scan | None:
     packets = np.array(seen.packets, np.int64)
-    line = timeline(packets, np.array(seen.presentation), np.array(seen.decoding), index)
+    starts = np.array([first for first, _ in windows], np.int64)
+    line = timeline(packets, np.array(seen.presentation), np.array(seen.decoding), index, starts)
     inside, ahead = _around(windows, index)
     lost = [*report.lost_packets, *np.flatnonzero(index.torn & inside)]
     if index.codec in PICTURE_EACH:
@@ -249,7 +265,6 @@ def _scan(
         # Every picture leans on one that is lost.
         return None
     rows = np.flatnonzero(kept)
-    starts = np.array([first for first, _ in windows], np.int64)
     times = line.times[rows]
     formats = [seen.formats[row] for row in rows]
     breaks = np.zeros(len(rows), bool)
@@ -257,7 +272,7 @@ def _scan(
     breaks[1:] |= np.diff(index.picture.section[packets[rows]]) != 0
     breaks[1:] |= np.array([one != other for one, other in pairwise(formats)], bool)
     breaks[1:] |= np.diff(np.searchsorted(starts, packets[rows], side="right")) != 0
-    zero = first_shown(index) if in_part else float(times[0])
+    zero = first_shown(path, index) if in_part else float(times[0])
     absent = inside & ~index.hidden
     absent[packets[whole]] = False
     if in_part and not line.stamped:

@@ -27,36 +27,86 @@ class Timeline:
     stamped: bool
 
 
-def timeline(packets: Int64Array, presentation: Float64Array, decoding: Float64Array, index: "PacketIndex") -> Timeline:
+def timeline(
+    packets: Int64Array,
+    presentation: Float64Array,
+    decoding: Float64Array,
+    index: "PacketIndex",
+    starts: Sequence[int] | Int64Array = (0,),
+) -> Timeline:
     """Give every decoded picture its time.
 
-    Presentation stamps are taken, unless decoding stamps rise more steadily (.avi keeps no others) or there are none;
-    without any, pictures are counted at the header's rate. Source: the best-effort stamps of FFmpeg (guess_correct_pts
-    in libavcodec/decode.c), decided here over the whole file.
+    Presentation stamps are taken, unless there are none, or the container keeps none (.avi) and those of decoding are
+    no worse, or those of decoding rise more steadily; without any, pictures are counted at the header's rate. Source:
+    the best-effort stamps of FFmpeg (guess_correct_pts in libavcodec/decode.c), decided here over the whole file.
 
     Args:
         packets: (M,) number of each picture's packet.
         presentation: (M,) seconds as the container says; NaN where it says none.
         decoding: (M,) likewise.
         index: The file's packets.
+        starts: (W,) packets at which decoding began, rising.
 
     Returns:
         The times.
     """
     offsets = index.offsets[index.picture.section[packets]]
-    by_presentation, by_decoding = presentation + offsets, decoding + offsets
-    stamped = not np.isnan(by_presentation).any() and _faults(by_presentation) <= _faults(by_decoding)
-    if stamped:
-        times = by_presentation
-    elif not np.isnan(by_decoding).any():
-        # The stamp that comes with a picture is that of the packet which was then read.
-        own = index.picture.decoding[packets[0]] + offsets[0]
-        times = by_decoding - (by_decoding[0] - own if not np.isnan(own) else 0.0)
-    else:
-        times = np.arange(len(packets)) / index.rate
+    by_presentation, by_decoding = presentation + offsets, np.full(len(packets), np.nan)
+    counted = np.empty(len(packets))
+    begun = np.searchsorted(np.asarray(starts), packets, side="right")
+    for start in np.unique(begun):
+        part = begun == start
+        counted[part] = (first_place(packets[part]) + np.arange(part.sum())) / index.rate
+        by_decoding[part] = _by_reading(packets[part], decoding[part], index) + offsets[part]
+    faults = _faults(by_presentation) + index.picture.guessed, _faults(by_decoding)
+    stamped = not np.isnan(by_presentation).any() and faults[0] <= faults[1]
+    others = counted if np.isnan(by_decoding).any() else by_decoding
+    times = by_presentation if stamped else others
     latest = np.maximum.accumulate(times)
     kept = np.concatenate([[True], times[1:] > latest[:-1]])
     return Timeline(np.where(kept, times, np.nan), kept, stamped)
+
+
+def first_place(packets: Int64Array) -> int:
+    """Return the place of a picture among all of the file, by the packets alone.
+
+    Args:
+        packets: (M,) of the pictures that decode from a key frame on, in the order of presentation; the first one's
+            place is wanted.
+
+    Returns:
+        How many are shown before it: those of earlier packets, and of the packets right behind the key frame that gave
+        nothing, as they lean on what came before it.
+    """
+    first = np.sort(packets)[:2]
+    return int(first[1]) - 1 if len(first) > 1 else int(first[0])
+
+
+def _by_reading(packets: Int64Array, decoding: Float64Array, index: "PacketIndex") -> Float64Array:
+    """Return when pictures are shown by stamps of decoding, each of which is that of the packet which was then read.
+
+    The first picture comes when some more packets have been read: all are shown so much earlier. The last ones come
+    when nothing is read any more; they have the stamps of what would have been.
+    """
+    known = np.flatnonzero(~np.isnan(decoding))
+    if not known.size or known[0]:
+        return decoding
+    own = index.picture.decoding
+    first, end = int(packets.min()), int(packets.max()) + 1
+    step = float(np.nanmedian(np.diff(own))) if len(own) > 1 else 1 / index.rate
+
+    def read(stamp: float) -> int:
+        return first + int(np.nanargmin(np.abs(own[first:end] - stamp)))
+
+    def stamp(packet: int) -> float:
+        inside = packet < len(own) and not np.isnan(own[packet])
+        return float(own[packet]) if inside else float(np.nanmax(own)) + (packet - len(own) + 1) * step
+
+    stamps, last = decoding.copy(), int(known[-1])
+    for row in range(last + 1, len(stamps)):
+        stamps[row] = stamp(read(decoding[last]) + row - last)
+    ahead = max(read(decoding[0]) - first_place(packets), 0)
+    return stamps - (stamp(index.first_key + ahead) - stamp(index.first_key))
 
 
 def _faults(times: Float64Array) -> float:

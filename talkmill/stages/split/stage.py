@@ -83,7 +83,7 @@ class SplitStage:
         rate = native if parameters.fps == "source" else Fraction(parameters.fps)
         plans, rejections = plan_clips(scan.times, survey.detections, survey.takes, survey.is_still, rate, parameters)
         if not plans:
-            raise _no_clip_error(survey, rejections, parameters.ranges)
+            raise _no_clip_error(path, survey, rejections, parameters.ranges)
         clips = tuple(_Cutter(inputs.source, path, scan, rate, context).clips(plans))
         measurements: dict[str, Measurement] = {
             "source_frame_count": len(scan.times),
@@ -94,7 +94,11 @@ class SplitStage:
         }
         notes = [
             *index.choice.notes,
-            *(str(_empty_error([part], index)) for part in parameters.ranges if not holds_frame(scan.times, part)),
+            *(
+                str(_empty_error(path, [part], index))
+                for part in parameters.ranges
+                if not holds_frame(scan.times, part)
+            ),
             *scan.notes,
             *survey.notes,
         ]
@@ -126,7 +130,7 @@ class SplitStage:
         if survey is not None:
             return survey
         if ranges:
-            raise _empty_error(ranges, index)
+            raise _empty_error(path, ranges, index)
         if index.header_size == (0, 0):
             raise VideoTooLargeError(
                 f"no frame decodes; frames may have more than {self._limits.max_pixels} pixels, which are not taken"
@@ -261,10 +265,12 @@ def _sound_notes(cut: SoundCut, sound: Sound | None, rate: Fraction) -> Iterator
         yield "the sound is silent"
 
 
-def _no_clip_error(survey: Survey, rejections: list[Rejection], ranges: Sequence[TimeRange]) -> RejectionError:
+def _no_clip_error(
+    path: Path, survey: Survey, rejections: list[Rejection], ranges: Sequence[TimeRange]
+) -> RejectionError:
     scan = survey.scan
     if ranges and not any(holds_frame(scan.times, part) for part in ranges):
-        return _empty_error(ranges, scan.index)
+        return _empty_error(path, ranges, scan.index)
     faces = [rejection for rejection in rejections if rejection.reason != NoFaceError.reason]
     if faces:
         same = [rejection for rejection in faces if rejection.reason == faces[0].reason]
@@ -276,10 +282,10 @@ def _no_clip_error(survey: Survey, rejections: list[Rejection], ranges: Sequence
     return NoFaceError(f"no face is seen in any{shots}, {len(scan.times)} frames in all{damage}")
 
 
-def _empty_error(ranges: Sequence[TimeRange], index: PacketIndex) -> RejectionError:
+def _empty_error(path: Path, ranges: Sequence[TimeRange], index: PacketIndex) -> RejectionError:
     """Say why ranges give no frame: they lie outside the video, or what lies there is damaged."""
     wanted = ", ".join(f"{part.start_seconds:g} to {part.end_seconds:g} s" for part in ranges)
-    times = np.sort(index.times[~index.hidden]) - first_shown(index)
+    times = np.sort(index.times[~index.hidden]) - first_shown(path, index)
     if any(holds_frame(times, part) for part in ranges):
         return NoFramesError(f"no frame in {wanted}, which was asked for, decodes")
     return RangeOutsideError(

@@ -268,6 +268,87 @@ def test_ranges_that_overlap_are_decoded_once(tmp_path: Path) -> None:
     assert not scan.breaks.any()
 
 
+X265 = {"preset": "ultrafast"}
+X265_OPEN = "keyint=20:min-keyint=20:bframes=3:open-gop=1:scenecut=0:log-level=none"
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.h264", {"options": REORDERED, "form": "h264"}),
+        ("b.h264", {"options": REORDERED | {"x264-params": "open-gop=1"}, "form": "h264"}),
+        ("a.hevc", {"codec": "libx265", "options": X265 | {"x265-params": X265_OPEN}, "form": "hevc"}),
+        ("a.m4v", {"codec": "mpeg4", "options": {"bf": "2", "qmax": "2", "g": "20"}, "form": "m4v", "tick": Fraction(1, RATE)}),
+        ("a.avi", {"options": REORDERED, "tick": Fraction(1, RATE)}),
+        ("b.avi", {"options": REORDERED | {"x264-params": "open-gop=1"}, "tick": Fraction(1, RATE)}),
+        ("c.avi", {"codec": "mpeg4", "options": {"bf": "2", "qmax": "2", "g": "20"}, "tick": Fraction(1, RATE)}),
+    ],
+)  # fmt: skip
+def test_a_range_without_stamps_of_presentation_is_where_it_is_in_the_whole(
+    name: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    path = record(tmp_path / name, np.arange(200) / RATE, **options)
+    whole = scan_of(path)
+    for start in (0.0, 2.2, 4.0, 6.0):
+        scan = scan_of(path, ranges=[(start, start + 1.0)])
+        wanted = np.flatnonzero((scan.times >= start - 1e-6) & (scan.times < start + 1.0 - 1e-6))
+        first = round(start * RATE)
+        assert numbers_of(read_clip(path, table_of(scan, list(wanted)))) == list(range(first, first + RATE))
+        assert scan.times[wanted] == pytest.approx(whole.times[first : first + RATE], abs=1e-6)
+        assert scan.zero_seconds == pytest.approx(whole.zero_seconds, abs=1e-6)
+
+
+HOLED = np.concatenate([np.arange(50) / RATE, 3 + np.arange(50) / RATE])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"options": REORDERED, "tick": Fraction(1, RATE)},
+        {"options": REORDERED},
+        {"options": GROUPS, "tick": Fraction(1, RATE)},
+        {"codec": "mpeg4", "options": {"bf": "2", "qmax": "2", "g": "20"}, "tick": Fraction(1, RATE)},
+        {"codec": "mjpeg", "pixel_format": "yuvj420p", "options": {"qmin": "2", "qmax": "2"}, "tick": Fraction(1, RATE)},
+    ],
+)  # fmt: skip
+def test_a_hole_in_an_avi_is_where_it_is(options: dict[str, Any], tmp_path: Path) -> None:
+    """It keeps the order of decoding alone, and none of the last pictures comes with a stamp."""
+    path = record(tmp_path / "a.avi", HOLED, **options)
+    scan = scan_of(path)
+    assert numbers(path, scan) == list(range(100))
+    assert scan.times == pytest.approx(HOLED, abs=1e-3)
+    assert scan.zero_seconds == pytest.approx(0, abs=1e-3)
+    assert np.flatnonzero(scan.breaks).tolist() == [50]
+    part = scan_of(path, ranges=[(1.5, 3.5)])
+    assert part.times == pytest.approx(
+        HOLED[np.searchsorted(HOLED, part.times[0] - 1e-3) :][: len(part.times)], abs=1e-3
+    )
+    assert part.times[0] < 1.5
+    assert part.times[-1] > 3.5
+
+
+def test_a_range_of_what_begins_at_an_open_group_counts_from_the_frame_that_decodes(tmp_path: Path) -> None:
+    """Behind the first key frame come pictures that are shown before it and lean on what was cut off."""
+    options = X265 | {"x265-params": X265_OPEN}
+    path = record(tmp_path / "whole.mkv", np.arange(150) / RATE, codec="libx265", options=options)
+    cut = tmp_path / "a.mkv"
+    with av.open(str(path)) as container, av.open(str(cut), "w") as out:
+        stream = out.add_stream_from_template(container.streams.video[0])
+        begun = 0
+        for packet in container.demux(container.streams.video[0]):
+            begun += packet.is_keyframe
+            if packet.size and begun > 1:
+                packet.stream = stream
+                out.mux(packet)
+    whole = scan_of(cut)
+    first = numbers(cut, whole)[0]
+    assert first_shown(cut, whole.index) - whole.index.times.min() == pytest.approx(3 / RATE, abs=1e-6)
+    scan = scan_of(cut, ranges=[(2.0, 3.0)])
+    wanted = np.flatnonzero((scan.times >= 2.0 - 1e-6) & (scan.times < 3.0 - 1e-6))
+    assert numbers_of(read_clip(cut, table_of(scan, list(wanted)))) == list(range(first + 50, first + 75))
+    assert scan.zero_seconds == pytest.approx(whole.zero_seconds, abs=1e-6)
+
+
 REFRESH = {"crf": "12", "preset": "ultrafast", "bf": "0", "g": "50", "intra-refresh": "1", "x264-params": "scenecut=0"}
 
 
@@ -349,7 +430,7 @@ def test_a_capture_that_begins_between_key_frames_begins_with_the_first(tmp_path
     (note,) = scan.notes
     assert "before the first key frame left out: nothing decodes there" in note
     # A range counts from the same picture.
-    assert first_shown(scan.index) == pytest.approx(scan.zero_seconds, abs=1e-6)
+    assert first_shown(path, scan.index) == pytest.approx(scan.zero_seconds, abs=1e-6)
 
 
 def trimmed(path: Path, seconds: float) -> Path:
@@ -374,7 +455,7 @@ def test_what_an_edit_list_hides_is_not_shown_and_not_missed(tmp_path: Path) -> 
     assert numbers(path, scan) == list(range(15, COUNT))
     assert scan.times == pytest.approx(np.arange(COUNT - 15) / RATE, abs=2e-3)
     assert scan.notes == ()
-    assert first_shown(scan.index) == pytest.approx(scan.zero_seconds, abs=1e-3)
+    assert first_shown(path, scan.index) == pytest.approx(scan.zero_seconds, abs=1e-3)
 
 
 def test_frames_of_one_time_are_one_frame(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """When each picture is shown, by the stamps that there are; and which pictures damage reaches."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from talkmill.video.container import StreamChoice
 from talkmill.video.limits import DEFAULT_LIMITS
 from talkmill.video.packets import PacketIndex, StreamPackets
-from talkmill.video.timeline import leaning_packets, timeline
+from talkmill.video.timeline import first_place, leaning_packets, timeline
 
 NONE = np.nan
 
@@ -136,3 +138,44 @@ def test_a_file_that_begins_between_key_frames_leans_on_what_came_before() -> No
 
 def test_nothing_lost_is_no_damage() -> None:
     assert leaning(without(2, 3), [], key=[0, 4]) == []
+
+
+def test_the_place_of_a_windows_first_picture() -> None:
+    """As many come before it as there are packets, and what was to be shown between but leans on what is gone."""
+    assert first_place(np.array([0, 2, 1, 3])) == 0
+    assert first_place(np.array([20, 22, 21, 23])) == 20
+    assert first_place(np.array([20, 26, 24, 25])) == 23
+    assert first_place(np.array([20])) == 20
+
+
+def test_without_stamps_a_part_is_counted_from_its_place_in_the_file() -> None:
+    packets = np.array([0, 2, 1, 8, 10, 9])
+    nothing = np.full(6, NONE)
+    line = timeline(packets, nothing, nothing, index_of([NONE] * 12, key=[0, 4, 8]), starts=[0, 8])
+    assert line.times * 25 == pytest.approx([0, 1, 2, 8, 9, 10])
+
+
+def test_the_last_pictures_have_the_stamps_of_what_would_have_been_read() -> None:
+    """A hole of 1 s before the fourth picture: its packet is the sixth that is read."""
+    own = [0.0, 0.04, 0.08, 0.12, 0.16, 1.2, 1.24, 1.28]
+    packets = np.array([0, 2, 1, 3, 5, 4])
+    decoding = np.array([0.08, 0.12, 0.16, 1.2, NONE, NONE])
+    line = timeline(packets, np.full(6, NONE), decoding, index_of(own))
+    assert line.times == pytest.approx([0, 0.04, 0.08, 1.12, 1.16, 1.2])
+    # At the end of the file the steps go on.
+    end = timeline(packets, np.full(6, NONE), decoding, index_of(own[:6]))
+    assert end.times == pytest.approx(line.times)
+
+
+def test_guessed_stamps_of_presentation_are_not_taken() -> None:
+    """FFmpeg gives the packets of .avi the stamp of the next one: before a hole it is that of behind it."""
+    own = np.array([0.0, 0.04, 0.08, 1.12, 1.16])
+    guessed = np.array([0.04, 0.08, 1.12, 1.16, 1.2])
+    index = index_of(list(own))
+    assert timeline(np.arange(5), guessed, own, index).stamped
+    index = replace(index, picture=replace(index.picture, guessed=True))
+    line = timeline(np.arange(5), guessed, own, index)
+    assert not line.stamped
+    assert line.times == pytest.approx(own)
+    # Where those of decoding are worse they are.
+    assert timeline(np.arange(5), guessed, np.zeros(5), index).stamped
