@@ -86,7 +86,7 @@ class StreamChoice:
 
 @dataclass(frozen=True, slots=True)
 class VideoDescription:
-    """What a file says of its picture, and what its first frame looks like.
+    """What a file says of its picture, and what its first frame that decodes looks like.
 
     Attributes:
         width: Width in pixels of the upright frame of square pixels.
@@ -263,7 +263,7 @@ def _chosen(chosen: Any, among: Sequence[Any], numbered: Sequence[Any], kind: st
 
 
 def describe(path: Path, limits: VideoLimits = DEFAULT_LIMITS) -> VideoDescription:
-    """Say what a file holds, from its headers and its first frame.
+    """Say what a file holds, from its headers and the first frame that decodes.
 
     Args:
         path: The file.
@@ -273,7 +273,7 @@ def describe(path: Path, limits: VideoLimits = DEFAULT_LIMITS) -> VideoDescripti
         Its description.
 
     Raises:
-        UnreadableVideoError: Not a video, or its first frame does not decode.
+        UnreadableVideoError: Not a video, or no frame of it decodes.
         VideoLimitError: It is larger.
     """
     with open_video(path, limits) as container:
@@ -283,12 +283,7 @@ def describe(path: Path, limits: VideoLimits = DEFAULT_LIMITS) -> VideoDescripti
         limits.check_size(stream.codec_context.width, stream.codec_context.height)
         limits.check_length(stream.frames, duration or 0)
         aspect = container_aspect(stream)
-        try:
-            first = next(iter(container.decode(stream)), None)
-        except av.FFmpegError as error:
-            raise NoFrameError(f"the first frame does not decode ({_reason(error)})") from error
-        if first is None:
-            raise NoFrameError("the file holds no frames")
+        first = _first_frame(container, stream)
         width, height = picture_format(first, stream, aspect).upright_size
         return VideoDescription(
             width=width,
@@ -301,3 +296,14 @@ def describe(path: Path, limits: VideoLimits = DEFAULT_LIMITS) -> VideoDescripti
             has_audio=choice.sound is not None,
             format_name=container.format.name,
         )
+
+
+def _first_frame(container: InputContainer, stream: VideoStream) -> av.VideoFrame:
+    reason = "the file holds no frames"
+    for packet in container.demux(stream):
+        try:
+            for frame in packet.decode():
+                return frame
+        except av.FFmpegError as error:
+            reason = f"no frame decodes ({_reason(error)})"
+    raise NoFrameError(reason)

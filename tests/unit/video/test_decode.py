@@ -6,10 +6,10 @@ import av
 import numpy as np
 import pytest
 
-from talkmill.video.container import UnreadableVideoError, describe, open_video
+from talkmill.video.container import NoFrameError, UnreadableVideoError, describe, open_video
 from talkmill.video.decode import read_grey_frames, read_video
 from talkmill.video.encode import alpha_writer, file_writer, lossless_writer
-from tests.media import scan_of
+from tests.media import WIDTH, record, scan_of, spoil
 
 COLOURS = np.array([[200, 30, 40], [30, 180, 60], [40, 50, 190], [128, 128, 128], [230, 230, 230], [20, 20, 20]])
 
@@ -24,6 +24,13 @@ def test_what_is_no_video_says_what_it_is(tmp_path: Path, content: bytes) -> Non
     path.write_bytes(content)
     with pytest.raises(UnreadableVideoError, match=r"^the file (is empty|is not a video: it holds)"):
         describe(path)
+
+
+def test_a_video_whose_first_frame_is_damaged_is_described_by_the_next(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.mp4", [0, 1, 2], options={"preset": "ultrafast", "g": "1"})
+    assert describe(spoil(path, 0)).width == WIDTH
+    with pytest.raises(NoFrameError, match="no frame decodes"):
+        describe(spoil(path, 1, 2))
 
 
 def test_a_playlist_is_not_opened(tmp_path: Path) -> None:
