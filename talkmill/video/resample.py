@@ -10,6 +10,9 @@ import numpy.typing as npt
 TIME_TOLERANCE_SECONDS = 2e-3
 # A rate is constant when every frame lies this close to the grid (half a tick of a 1/1000 s time base, doubled).
 CONSTANT_RATE_TOLERANCE_SECONDS = 2e-3
+# Frames that come in pairs, or a few at a time, are nearer to one another than those of a camera are: what counts is
+# how long so many gaps last in all.
+NEAREST_SECONDS, GAPS_IN_ALL = 1 / 125, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,10 @@ def native_rate(times: npt.NDArray[np.float64], header_rate: float) -> Fraction:
     if len(times) < 2:
         return Fraction(header_rate).limit_denominator(1001)
     gaps = np.diff(times)
-    steps = np.rint(gaps / np.median(gaps))
+    gap = float(np.median(gaps))
+    if gap < NEAREST_SECONDS and len(gaps) > GAPS_IN_ALL:
+        gap = max(gap, float(np.median(times[GAPS_IN_ALL:] - times[:-GAPS_IN_ALL])) / GAPS_IN_ALL)
+    steps = np.rint(gaps / gap)
     rate = float(steps.sum() / gaps.sum())
     for candidate in (Fraction(round(rate)), Fraction(round(rate * 1.001) * 1000, 1001)):
         if candidate > 0 and abs(float(candidate) / rate - 1) < 1e-3:

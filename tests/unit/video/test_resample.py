@@ -62,3 +62,17 @@ def test_the_native_rate_is_found_from_rounded_times(rate: Fraction) -> None:
 
 def test_a_missing_frame_is_no_constant_rate() -> None:
     assert not constant_rate(np.delete(np.arange(20) / 25, 10), RATE)
+
+
+def test_frames_in_pairs_have_the_rate_of_the_pairs_twice() -> None:
+    """Two frames 1 ms apart are no 1000 frames a second."""
+    times = (np.arange(60)[:, None] / 25 + [0, 0.001]).ravel()
+    assert native_rate(times, 25.0) == 50
+    assert native_rate((np.arange(60)[:, None] / 10 + [0, 0.001, 0.002]).ravel(), 25.0) == 30
+
+
+def test_holes_do_not_change_the_native_rate() -> None:
+    times = np.arange(200) / 25 + np.arange(200) // 12 * 0.4
+    assert native_rate(times, 1.0) == 25
+    assert native_rate(np.arange(300) / 240, 25.0) == 240
+    assert native_rate(np.array([0, 0.04, 2, 2.04, 2.08]), 1.0) == 25
