@@ -122,6 +122,7 @@ class _Seen:
     decoding: list[float] = field(default_factory=list)
     fingerprints: list[int] = field(default_factory=list)
     formats: list[PictureFormat] = field(default_factory=list)
+    key: list[bool] = field(default_factory=list)
 
     def add(self, picture: DecodedPicture) -> None:
         self.packets.append(picture.packet)
@@ -129,6 +130,7 @@ class _Seen:
         self.decoding.append(picture.decoding)
         self.fingerprints.append(fingerprint(picture.frame))
         self.formats.append(picture.format)
+        self.key.append(picture.key)
 
 
 def scan_source(
@@ -256,9 +258,10 @@ def _scan(
     lost = [*report.lost_packets, *np.flatnonzero(index.torn & inside)]
     if index.codec in PICTURE_EACH:
         lost += report.silent_packets
-    damaged = leaning_packets(packets, lost, index)
+    key = np.array(seen.key, bool)
+    damaged = leaning_packets(packets, key, lost, index)
     # A file that begins between key frames has lost what came before.
-    leading = leaning_packets(packets, [-1] if windows[0][0] < index.first_key else [], index)
+    leading = leaning_packets(packets, key, [-1] if windows[0][0] < index.first_key else [], index)
     whole = ~(damaged | leading)[packets]
     kept = line.kept & whole
     if not kept.any():

@@ -114,22 +114,26 @@ def _faults(times: Float64Array) -> float:
     return float(np.isnan(times).sum() + np.count_nonzero(np.diff(times) <= 0)) if len(times) else np.inf
 
 
-def leaning_packets(packets: Int64Array, lost: Sequence[int], index: "PacketIndex") -> BoolArray:
+def leaning_packets(packets: Int64Array, key: BoolArray, lost: Sequence[int], index: "PacketIndex") -> BoolArray:
     """Find the packets whose pictures are lost, or lean on a lost one.
 
     Args:
         packets: (M,) number of each decoded picture's packet, in the order of presentation.
+        key: (M,) whether the picture leans on no other, as its decoder says.
         lost: Packets that gave no picture, or a damaged one; -1 for what came before the first.
         index: The file's packets.
 
     Returns:
         (P,) true for a lost packet and all up to the next key frame that decodes. What is decoded after that key frame
-        but shown before it leans on what was before, too.
+        but shown before it leans on what was before, too. What H.264 marks and is none begins to make the picture new,
+        part by part (intra refresh): it is whole at the next mark.
     """
     leaning = np.zeros(len(index.key), bool)
     keys = np.flatnonzero(index.key[packets])
     for packet in lost:
         after = keys[packets[keys] > packet]
+        again = np.arange(len(after)) > 0
+        after = after[key[after] | (again & (index.codec == "h264"))]
         shown_before = packets[: after[0]] if after.size else packets
         leaning[shown_before[shown_before > packet]] = True
         leaning[max(packet, 0) : packets[after[0]] if after.size else None] = True

@@ -383,6 +383,16 @@ def test_what_was_not_whole_yet_is_not_damaged(tmp_path: Path) -> None:
     assert scan.damaged_count == 0
 
 
+def test_damage_lasts_until_pictures_are_made_new(tmp_path: Path) -> None:
+    path = refreshed(tmp_path / "a.mkv")
+    right = pictures(path, scan_of(path))
+    scan = scan_of(spoil(path, 30))
+    found = pictures(path, scan)
+    assert list(found) == [*range(30), *range(100, 150)]
+    assert max(np.abs(image.astype(int) - right[number]).max() for number, image in found.items()) < 5
+    assert scan.notes == ("damaged file: 70 undecodable frames left out, 80 kept",)
+
+
 def all_marked(path: Path) -> Path:
     """A container without a list of its key frames, one in 30: every packet is said to be one."""
     options = {"b": "3M", "g": "30"}

@@ -104,9 +104,10 @@ def test_a_part_of_a_file_is_on_the_clock_of_its_own_packets() -> None:
     assert line.times == pytest.approx([10.08, 10.12])
 
 
-def leaning(pictures: list[int], lost: list[int], key: list[int]) -> list[int]:
+def leaning(pictures: list[int], lost: list[int], key: list[int], real: list[int] | None = None) -> list[int]:
     index = index_of([0.04 * one for one in range(12)], key)
-    return np.flatnonzero(leaning_packets(np.array(pictures), lost, index)).tolist()
+    decoded = np.isin(pictures, key if real is None else real)
+    return np.flatnonzero(leaning_packets(np.array(pictures), decoded, lost, index)).tolist()
 
 
 def without(*lost: int) -> list[int]:
@@ -134,6 +135,12 @@ def test_a_lost_key_frame_is_no_end(first: int) -> None:
 
 def test_a_file_that_begins_between_key_frames_leans_on_what_came_before() -> None:
     assert leaning([1, 2, 5, 6, 4, 7, 8], [-1], key=[4, 8]) == [0, 1, 2, 3, 5, 6]
+
+
+def test_where_pictures_are_made_new_part_by_part_they_are_whole_at_the_next_mark() -> None:
+    assert leaning(without(1), [1], key=[0, 4, 8], real=[0]) == [1, 2, 3, 4, 5, 6, 7]
+    assert leaning(without(5), [5], key=[0, 4, 8], real=[0]) == [5, 6, 7, 8, 9, 10, 11]
+    assert leaning(without(1), [1], key=[0, 3, 6, 9], real=[0, 3]) == [1, 2]
 
 
 def test_nothing_lost_is_no_damage() -> None:
