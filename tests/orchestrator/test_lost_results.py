@@ -10,7 +10,6 @@ from talkmill.artifacts.s3 import S3Store
 from talkmill.client.client import Client
 from talkmill.serving.settings import StoreSettings
 from talkmill.serving.stores import open_store
-from talkmill.stages.execution import artifacts_of
 from talkmill.stages.landmarks.messages import LandmarksOutputs
 from tests.orchestrator.conftest import check_whole, fast_sources, rows, submit, wait_for_end
 
@@ -29,9 +28,7 @@ def landmarks_of(cluster: Cluster, run: str, clip: str) -> Artifact:
     from pydantic import TypeAdapter
 
     (row,) = [row for row in rows(cluster, stage_run, run) if (row["subject"], row["stage"]) == (clip, "landmarks")]
-    outputs = TypeAdapter(LandmarksOutputs).validate_json(row["outputs"])
-    (artifact,) = artifacts_of(outputs)
-    return artifact
+    return TypeAdapter(LandmarksOutputs).validate_json(row["outputs"]).landmarks
 
 
 def test_pack_leaves_a_damaged_clip_out_and_a_retry_makes_it_again(
