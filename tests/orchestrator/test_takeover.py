@@ -72,7 +72,7 @@ def test_the_dead_and_the_frozen_are_taken_over(pair: Cluster, tmp_path: Path) -
         before = {(row["subject"], row["stage"]): row["ended_at"] for row in rows(pair, stage_run, name)}
         os.kill(pid, signal.SIGCONT)
         # It finds its lease gone and ends; supervisord starts a new one.
-        wait_until(lambda: pair.pid("orchestrator") not in (0, pid), 60, "the woken replica has ended")
+        wait_until(lambda: pair.pid("orchestrator") not in (0, pid), 180, "the woken replica has ended")
         assert wait_for_end(client, name).state == pb.STATE_SUCCEEDED
         after = {(row["subject"], row["stage"]): row["ended_at"] for row in rows(pair, stage_run, name)}
         # What was done while it slept was not done a second time.
