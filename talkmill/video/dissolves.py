@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from talkmill.arrays import Float32Array, Frame
+from talkmill.video.stretches import joined
 
 # Pictures are compared grey, at this width and height, and blurred: a dissolve is there at any size, motion is less so.
 SIZE = (64, 36)
@@ -59,13 +60,7 @@ class DissolveFinder:
     @property
     def dissolves(self) -> list[tuple[int, int]]:
         """First frame and the frame after the last, of each dissolve, in order."""
-        joined: list[tuple[int, int]] = []
-        for first, end in sorted(self._found):
-            if joined and first <= joined[-1][1]:
-                joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-            else:
-                joined.append((first, end))
-        return joined
+        return joined(self._found)
 
     def _dissolves(self, span: int) -> bool:
         """Say whether the frames up to the last one, over a span, are mixtures of its ends."""

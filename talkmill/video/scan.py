@@ -17,6 +17,7 @@ from talkmill.video.packets import PacketIndex
 from talkmill.video.picture import PictureFormat, RgbConverter
 from talkmill.video.prefetch import prefetched
 from talkmill.video.resample import FrameSchedule
+from talkmill.video.stretches import joined
 from talkmill.video.timeline import first_place, leaning_packets, timeline
 
 PreparedT = TypeVar("PreparedT")
@@ -212,7 +213,7 @@ def _windows(path: Path, index: PacketIndex, ranges: Sequence[tuple[float, float
         first, end = int(inside[0]), int(inside[-1]) + 1
         *nearer, last = index.starts_before(first, low)
         windows.append((next((start for start in nearer if _begins(path, index, start, first)), last), end))
-    return _apart(windows)
+    return joined(windows)
 
 
 def _begins(path: Path, index: PacketIndex, start: int, wanted: int) -> bool:
@@ -228,17 +229,6 @@ def _begins(path: Path, index: PacketIndex, start: int, wanted: int) -> bool:
         return True
     # What is damaged is told, and is no reason to look further back.
     return bool(report.lost_packets)
-
-
-def _apart(windows: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join windows that meet, and bring them into order."""
-    apart: list[tuple[int, int]] = []
-    for first, end in sorted(windows):
-        if apart and first <= apart[-1][1]:
-            apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
-        else:
-            apart.append((first, end))
-    return apart
 
 
 def _scan(
@@ -372,6 +362,6 @@ def _read(
             (picture.packet, None if scan.interlaced else fingerprint(picture.frame)),
             convert(picture.frame, picture.format),
         )
-        for picture in decode_pictures(path, scan.index.choice.picture, _apart(windows))
+        for picture in decode_pictures(path, scan.index.choice.picture, joined(windows))
         if picture.packet in wanted
     ]
