@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.arrays import Float32Array
+from talkmill.geometry.boxes import mean_sides
 from talkmill.inference.backend import Network
 
 # Intersection over union above which two boxes are the same face (FaceBoxes and YuNet both publish 0.3).
@@ -34,6 +35,12 @@ class Detections:
 
     boxes: Float32Array
     scores: Float32Array
+
+    @property
+    def sure_boxes(self) -> Float32Array:
+        """(S, 4) boxes of what is surely a face, the largest first."""
+        boxes = self.boxes[self.scores >= SURE_SCORE]
+        return np.asarray(boxes[np.argsort(-mean_sides(boxes))])
 
 
 class FaceDetector(Protocol):

@@ -53,13 +53,13 @@ class FaceFinder:
         found = self._detector.detect(frame)
         if max(frame.shape[:2]) > self._square and not (found.scores >= SURE_SCORE).any():
             found = merged([found, *(self._look(frame, *square) for square in self._squares(frame))])
-        sure = found.boxes[found.scores >= SURE_SCORE]
+        sure = found.sure_boxes
         if not len(sure) and not len(self._followed):
             self._faceless += 1
         else:
             # What was lost is searched for in the next frame.
             self._faceless = 0
-        self._followed = sure[np.argsort(-_areas(sure))][:MOST_FOLLOWED]
+        self._followed = sure[:MOST_FOLLOWED]
         return found
 
     def _squares(self, frame: npt.NDArray[np.uint8]) -> list[tuple[int, int, int]]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from talkmill.arrays import Float32Array, Frame, Int64Array
-from talkmill.faces.detection import SURE_SCORE, Detections
+from talkmill.faces.detection import Detections
 from talkmill.faces.tracking import FaceTrack, iou
 from talkmill.geometry.boxes import mean_sides
 from talkmill.geometry.shrink import shrink
@@ -51,8 +51,7 @@ class FaceLooks:
         """Take the next frame, RGB (H, W, 3) uint8, and its faces."""
         if self._count == self._next:
             self._next += self._distances[len(self._looks) % len(self._distances)]
-            boxes = found.boxes[found.scores >= SURE_SCORE]
-            boxes = boxes[np.argsort(-mean_sides(boxes))][:MOST_FACES]
+            boxes = found.sure_boxes[:MOST_FACES]
             self._looks[self._count] = boxes, [_square(image, box) for box in boxes]
         self._count += 1
 
@@ -68,12 +67,13 @@ class FaceLooks:
         """
         squares: list[Frame] = []
         looked: list[int] = []
-        for box, frame in zip(track.boxes, frames, strict=True):
-            boxes, pictures = self._looks.get(int(frame), (np.zeros((0, 4), np.float32), []))
-            overlaps = iou(box[None], boxes)[0]
-            for row in np.flatnonzero(overlaps >= SAME_BOX_IOU)[:1]:
-                squares.append(pictures[row])
-                looked.append(int(frame))
+        for row in np.flatnonzero(np.isin(frames, list(self._looks))):
+            frame = int(frames[row])
+            boxes, pictures = self._looks[frame]
+            overlaps = iou(track.boxes[row][None], boxes)[0]
+            for same in np.flatnonzero(overlaps >= SAME_BOX_IOU)[:1]:
+                squares.append(pictures[same])
+                looked.append(frame)
         seconds = (looked[-1] - looked[0]) / self._rate if looked else 0.0
         bound = next((bound for least, bound in STILL_DIFFERENCES if seconds >= least), None)
         if bound is None:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from talkmill.arrays import BoolArray, Float32Array, Frame
-from talkmill.faces.detection import SURE_SCORE, Detections
+from talkmill.faces.detection import Detections
 from talkmill.faces.finder import FaceFinder
 from talkmill.faces.jumps import JumpCutFinder
 from talkmill.faces.stillness import FaceLooks
 from talkmill.faces.tracking import FaceTrack
-from talkmill.geometry.boxes import mean_sides
 from talkmill.text import counted
 from talkmill.video.decode import DecodedPicture
 from talkmill.video.dissolves import DissolveFinder
 from talkmill.video.packets import PacketIndex
 from talkmill.video.picture import RgbConverter
+from talkmill.video.resample import native_rate
 from talkmill.video.scan import Scan, scan_source
 from talkmill.video.scenes import SceneCutFinder, thumbnail
 
@@ -71,9 +71,8 @@ def survey_source(
         The survey; None where no picture decodes.
     """
     convert = RgbConverter()
-    # A header may say any rate.
-    length = float(np.ptp(index.times))
-    rate = (len(index.times) - 1) / length if length > 0 else index.rate
+    # A header may say any rate, and holes say nothing of it.
+    rate = float(native_rate(np.unique(index.times), index.rate))
     cuts, jumps, dissolves, looks = SceneCutFinder(), JumpCutFinder(), DissolveFinder(rate), FaceLooks(rate)
     detections: list[Detections] = []
 
@@ -118,8 +117,8 @@ def survey_source(
 
 
 def _largest(found: Detections) -> Float32Array | None:
-    boxes = found.boxes[found.scores >= SURE_SCORE]
-    return np.asarray(boxes[np.argmax(mean_sides(boxes))]) if len(boxes) else None
+    boxes = found.sure_boxes
+    return np.asarray(boxes[0]) if len(boxes) else None
 
 
 def _begins(scan: Scan, frames: Sequence[int]) -> BoolArray:
