@@ -189,4 +189,9 @@ def _add_sound(video: Path, target: Path, samples: npt.NDArray[np.int16]) -> Non
 
 
 if __name__ == "__main__":
-    write_sample(Path(sys.argv[1]))
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m talkmill.sample FILE.mp4")
+    try:
+        write_sample(Path(sys.argv[1]))
+    except ModuleNotFoundError as error:
+        sys.exit(f"{error}: the sample's portrait comes with scikit-image; pip install 'talkmill[sample]'")

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
     import onnx
@@ -36,10 +37,22 @@ class Format(StrEnum):
 def list_models() -> int:
     """Show every model: what it does, its licence, whether it is fetched."""
     repository = open_models(read_settings(Settings), Console(stderr=True))
-    table = Table("model", "role", "licence", "default", "fetched", "what it is")
-    for entry in catalogue().values():
-        fetched = "yes" if repository.installed(entry.id) else "no"
-        table.add_row(entry.id, entry.role, entry.licence, "yes" if entry.default else "", fetched, entry.title)
+    table = Table(
+        Column("model", no_wrap=True),
+        Column("licence", overflow="fold"),
+        Column("state", max_width=8),
+        "what it is",
+        box=SIMPLE_HEAD,
+    )
+    role = None
+    for entry in sorted(catalogue().values(), key=lambda entry: entry.role):
+        if entry.role != role:
+            role = entry.role
+            table.add_section()
+            table.add_row(f"[bold]{role.replace('_', ' ')}[/bold]")
+        states = {"default": entry.default, "fetched": repository.installed(entry.id) is not None}
+        state = ", ".join(word for word, holds in states.items() if holds)
+        table.add_row(entry.id, entry.licence, state, entry.title)
     Console().print(table)
     return EXIT_OK
 

@@ -33,7 +33,7 @@ def run(
     known: SourceOptions,
     jobs: Annotated[int, typer.Option(min=1, help="Sources and clips at a time.")] = 1,
     provider: Annotated[
-        str | None, typer.Option(help="Execution provider: auto, cpu, openvino, cuda, tensorrt.")
+        str | None, typer.Option(help="Execution provider: auto, cpu, openvino, cuda, tensorrt; auto if none.")
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show debug logs.")] = False,
 ) -> int:

@@ -11,7 +11,8 @@ ENTRY_PREFIX = b"clip/"
 # A clip whose frames are being written; it is removed when the set is opened again.
 PENDING_KEY = b"pending"
 
-# Values of one frame; all float32 but `valid`, which is uint8.
+# Values of one frame; all float32 but `valid`, which is uint8. A change raises `SCHEMA_VERSION` of manifest.py and is
+# told in docs/data-format.md.
 ROW_SHAPES: dict[str, tuple[int, ...]] = {
     KEYPOINT: (68, 2),
     COEFFICIENTS: (260,),

@@ -121,6 +121,18 @@ def test_the_report_tells_measures_times_and_models(dataset: Path) -> None:
     assert stages["crop"]["measurements"]["sharpness_ratio"] > 0.9
 
 
+def test_a_page_explains_every_measurement(dataset: Path) -> None:
+    (clip,) = json.loads((dataset / "report.json").read_text())["clips"]
+    docs = Path(__file__).parents[2] / "docs/stages"
+    unexplained = [
+        f"{stage}: {name}"
+        for stage, told in clip["stages"].items()
+        for name in told["measurements"]
+        if f"`{name}`" not in (docs / f"{stage}.md").read_text()
+    ]
+    assert unexplained == []
+
+
 def test_meta_names_source_person_basis_and_camera(clip: Clip) -> None:
     meta = clip.meta
     assert meta["person"] == "EileenCollins"
