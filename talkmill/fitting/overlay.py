@@ -1,19 +1,26 @@
-"""The fitted mesh drawn over a frame, for people to look at. Not a renderer: painter's algorithm, flat shading."""
+"""The fitted head drawn over a frame, for people to look at. Not a renderer: painter's algorithm, one light."""
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.arrays import Float64Array, Frame
+from talkmill.arrays import Float32Array, Float64Array, Frame
 from talkmill.geometry.conventions import project
 from talkmill.morphable.model import MorphableModel
 
-# Light blue, RGB: no skin has it.
-MESH_COLOUR = np.array([120, 190, 255], np.float64)
-OPACITY = 0.6
-# Light on a triangle that is seen edge-on, where one that is seen face-on has 1, and the cosine between normal and line
-# of sight below which a triangle is left out; both chosen by eye.
-AMBIENT, EDGE_ON = 0.25, 0.05
+# Clay, RGB; and how much of it covers the frame. Chosen by eye, as are all constants here.
+CLAY = np.array([218, 218, 222], np.float32)
+OPACITY = 0.7
+# Where the light stands in the camera's frame (x right, y up, z towards the camera), and what reaches the dark side.
+LIGHT = np.array([-0.35, 0.45, 0.82])
+AMBIENT = 0.3
+# A triangle whose normal and line of sight have a smaller cosine is seen edge-on and left out.
+EDGE_ON = 0.05
+# How often each normal is replaced by the mean of those around it: enough that a crease of one triangle is not seen,
+# and that nose, lips and brows still are.
+SMOOTHING_ROUNDS = 4
+# Standard deviation of the blur that hides the triangles and softens the outline, of the frame's side.
+BLUR = 1 / 300
 # Sub-pixel bits of cv2's polygon coordinates.
 SHIFT = 4
 
@@ -27,7 +34,7 @@ def draw_mesh(
     focal: float,
     centre: float,
 ) -> Frame:
-    """Draw a head over a frame.
+    """Draw a head of clay over a frame.
 
     Args:
         frame: RGB, (H, W, 3) uint8.
@@ -41,29 +48,46 @@ def draw_mesh(
     Returns:
         A new frame, (H, W, 3) uint8.
     """
-    camera = vertices @ rotation.T + translation
-    corners = camera[model.triangles]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    camera, triangles = vertices @ rotation.T + translation, model.triangles
+    corners = camera[triangles]
+    faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     middles = corners.mean(1)
-    towards = -middles / np.linalg.norm(middles, axis=1, keepdims=True)
-    facing = (normals * towards).sum(1)
     # hm08 and ICT wind their faces counter-clockwise seen from outside.
-    front = np.flatnonzero(facing > EDGE_ON)
+    front = np.flatnonzero((_unit(faces) * _unit(-middles)).sum(1) > EDGE_ON)
     order = front[np.argsort(middles[front, 2])]
+    lit = np.maximum(_smooth_normals(faces, triangles, len(vertices)) @ _unit(LIGHT), 0)
+    # 0 is left for where no head is.
+    lights = np.rint(255 * (AMBIENT + (1 - AMBIENT) * lit[triangles[order]].mean(1)))
     pixels = project(vertices.astype(np.float64), rotation, translation, focal, centre)
-    polygons = np.rint(pixels[model.triangles[order]] * (1 << SHIFT)).astype(np.int32)
-    layer = frame.copy()
-    for polygon, light in zip(polygons, facing[order], strict=True):
-        shade = MESH_COLOUR * (AMBIENT + (1 - AMBIENT) * light)
-        cv2.fillConvexPoly(layer, polygon, shade.tolist(), cv2.LINE_AA, SHIFT)
-    return np.asarray(cv2.addWeighted(layer, OPACITY, frame, 1 - OPACITY, 0))
+    polygons = np.rint(pixels[triangles[order]] * (1 << SHIFT)).astype(np.int32)
+    layer = np.zeros(frame.shape[:2], np.uint8)
+    for polygon, light in zip(polygons, lights.tolist(), strict=True):
+        cv2.fillConvexPoly(layer, polygon, light, cv2.LINE_8, SHIFT)
+    return _blended(frame, layer)
 
 
-def draw_points(frame: Frame, points: npt.NDArray[np.floating], colour: tuple[int, int, int] = (0, 220, 60)) -> Frame:
-    """Draw landmarks over a frame; (68, 2) pixels with centres at integers. Returns a new frame."""
-    layer = frame.copy()
-    radius = max(1, round(frame.shape[0] / 256))
-    for x, y in np.rint(points * (1 << SHIFT)).astype(int):
-        cv2.circle(layer, (int(x), int(y)), radius << SHIFT, colour, -1, cv2.LINE_AA, SHIFT)
-    return layer
+def _blended(frame: Frame, layer: npt.NDArray[np.uint8]) -> Frame:
+    """Put clay over a frame, with the light of a layer, (H, W) uint8, in which 0 is no head."""
+    sigma = BLUR * len(frame)
+    cover = _blur(np.asarray(layer > 0, np.float32), sigma)
+    light = _blur(np.asarray(layer, np.float32) / np.float32(255), sigma) / np.maximum(cover, 1e-3)
+    share = OPACITY * cover[..., None]
+    return np.asarray(np.rint(frame * (1 - share) + share * CLAY * np.minimum(light, 1)[..., None]), np.uint8)
+
+
+def _smooth_normals(faces: Float64Array, triangles: npt.NDArray[np.int32], count: int) -> Float64Array:
+    """Return unit normals of the vertices, (V, 3), out of those of the faces, (T, 3), which weigh by their area."""
+    around = faces
+    for _ in range(1 + SMOOTHING_ROUNDS):
+        sums = [np.bincount(triangles.reshape(-1), np.repeat(axis, 3), count) for axis in around.T]
+        normals = _unit(np.stack(sums, axis=1))
+        around = normals[triangles].mean(1)
+    return normals
+
+
+def _unit(vectors: Float64Array) -> Float64Array:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12))
+
+
+def _blur(image: Float32Array, sigma: float) -> Float32Array:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma))

@@ -38,7 +38,7 @@ from talkmill.video.images import read_images
 
 WHITE = (255, 255, 255)
 # Of what is in the files of a clip: clips that another version wrote are written again.
-LAYOUT_VERSION = "2"
+LAYOUT_VERSION = "3"
 # Folder and suffix of each file of a clip.
 CLIP_FILES = (
     ("split", ".mp4"),

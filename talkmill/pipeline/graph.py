@@ -145,9 +145,12 @@ def _fine_fit(progress: ClipProgress, parameters: RunParameters) -> FineFitInput
         clip.frame_table,
         done["matting"].alpha,
         done["matting"].region,
+        done["crop"].geometry,
+        parameters.crop.background_color,
         parameters.crop.size,
         clip.rate,
         parameters.fine_fit,
+        done["landmarks"].face_mesh,
     )
 
 

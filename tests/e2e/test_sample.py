@@ -13,6 +13,8 @@ import pytest
 from talkmill.dataset.reader import Clip, read_clip, verify
 from talkmill.geometry.transforms import apply
 from talkmill.landmarks.points import INNER, outer_eye_distance
+from talkmill.preview.canvas import BLUE, MAGENTA
+from talkmill.preview.sheet import GAP, MARGIN, TILE
 from talkmill.sample import FACE_CENTRE, FRAME_COUNT, MOUTH_HERTZ, RATE
 from talkmill.stages.records import CropGeometry
 from tests.fixture_types import Cli, Contents, Sample
@@ -95,9 +97,12 @@ def test_the_fit_lies_in_the_range_that_trainers_expect(clip: Clip) -> None:
     assert np.ptp(condition[:, 6]) == 0
 
 
-def test_the_preview_shows_six_frames_in_five_rows(dataset: Path) -> None:
+def test_the_preview_shows_six_frames_and_the_verdict(dataset: Path) -> None:
     preview = cv2.imread(str(dataset / f"preview/{CLIP}.jpg"))
-    assert preview.shape == (5 * 256, 6 * 256, 3)
+    assert preview.shape[1] == MARGIN + 6 * (TILE + GAP)
+    assert preview[2, 2, ::-1] == pytest.approx(BLUE, abs=4), "the clip is good"
+    loud = (np.abs(preview[..., ::-1].astype(int) - MAGENTA).max(-1) < 12).mean()
+    assert loud > 0.02, "the edge of the matte lies over magenta"
 
 
 def test_frames_are_the_person_over_white(dataset: Path) -> None:

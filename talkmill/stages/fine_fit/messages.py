@@ -6,7 +6,7 @@ from talkmill.artifacts.artifact import Artifact
 from talkmill.fitting.priors import FitPriors, PhotometricPriors
 from talkmill.region import Region
 from talkmill.stages.contract import Measurement
-from talkmill.stages.fields import Focal, Fraction01, Positive, Rate, Side
+from talkmill.stages.fields import Focal, Fraction01, Level, Positive, Rate, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,22 @@ class FineFitParameters:
 
 @dataclass(frozen=True, slots=True)
 class FineFitInputs:
-    """Landmarks to fit, and the frames for the preview."""
+    """Landmarks and frames to fit, and what the preview shows besides.
+
+    Attributes:
+        landmarks: Of the landmarks stage.
+        frames: Of the crop stage.
+        video: The clip, and its frame table.
+        frame_table: Which picture of the video stands at each instant of the clip.
+        alpha: Of the matting stage.
+        region: The part of the upright frame that alpha is for.
+        geometry: Of the crop stage.
+        background_color: RGB behind the person in the crop.
+        size: Side of the crop in pixels.
+        rate: Frames a second.
+        parameters: What decides the fit.
+        face_mesh: Of the landmarks stage; None where the landmark model has none.
+    """
 
     landmarks: Artifact
     frames: Artifact
@@ -42,9 +57,12 @@ class FineFitInputs:
     frame_table: Artifact
     alpha: Artifact
     region: Region
+    geometry: Artifact
+    background_color: tuple[Level, Level, Level]
     size: Side
     rate: Rate
     parameters: FineFitParameters = FineFitParameters()
+    face_mesh: Artifact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +74,7 @@ class FineFitOutputs:
             pixels of a 512 crop, `id` (100,), `exp` (N, 79), `reprojection_error` and `reprojection_error_inner` (N,)
             RMS pixels at 512, `photometric_residual` (N,) grey levels, `jitter` (N,) pixels at 512, `valid` (N,) bool;
             float32. Camera: docs/coordinates.md.
-        preview: JPEG strip.
+        preview: JPEG; docs/preview.md.
         measurements: What was seen.
         notes: Why the verdict is not `good`.
     """

@@ -1,68 +1,83 @@
-"""Draws the preview: source, matte, crop, landmarks and mesh of a few frames."""
+"""Gathers what the preview of a clip shows, and writes it."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
-import cv2
 import numpy as np
-import numpy.typing as npt
+import simplejpeg
 
 from talkmill.arrays import Frame
-from talkmill.region import Region
+from talkmill.fitting.report import FrameReport
+from talkmill.preview.canvas import resized
+from talkmill.preview.clip import Eyes, PreviewedClip, moments
+from talkmill.preview.sheet import TILE, Column, CropPlace, Verdict, preview_sheet
+from talkmill.stages.contract import StageContext
+from talkmill.stages.fine_fit.messages import FineFitInputs
+from talkmill.stages.records import ClipFaceMesh, ClipLandmarks, CropGeometry
+from talkmill.video.clip import read_clip
+from talkmill.video.decode import read_grey_at
+from talkmill.video.frame_table import FrameTable
+from talkmill.video.images import read_images_at
 
-COLUMNS = 6
-TILE = 256
-MATTE_COLOUR = np.array([0, 177, 64], np.float32)
-
-
-def preview_indices(frame_count: int) -> list[int]:
-    """Return the frames that are shown, spread over the clip."""
-    return sorted({int(index) for index in np.linspace(0, frame_count - 1, COLUMNS)})
+JPEG_QUALITY = 90
 
 
 def write_preview(
     path: Path,
-    sources: list[Frame],
-    alphas: list[Frame],
-    region: Region,
-    crops: list[Frame],
-    draw_landmarks: Callable[[int, Frame], Frame],
-    draw_fit: Callable[[int, Frame], Frame],
+    inputs: FineFitInputs,
+    context: StageContext,
+    landmarks: ClipLandmarks,
+    frames: FrameReport,
+    judgement: tuple[str, tuple[str, ...]],
+    draw_head: Callable[[int, Frame], Frame],
 ) -> None:
-    """Write the strip: one column a frame; rows are source, matte over green, crop, landmarks, mesh.
+    """Write the preview of a clip.
 
     Args:
         path: The .jpg.
-        sources: Frames of the clip, RGB.
-        alphas: Their mattes in a region, grey.
-        region: The region, which the second row shows.
-        crops: Their crops, RGB.
-        draw_landmarks: Column and crop to the crop with landmarks.
-        draw_fit: Column and crop to the crop with the mesh.
+        inputs: Of the stage.
+        context: Of the stage.
+        landmarks: Of the clip.
+        frames: How the head fits them.
+        judgement: `good` or `doubtful`, and why.
+        draw_head: Number of a frame and its crop at any size to the crop with the fitted head.
     """
-    rows = [
-        [_tile(frame) for frame in sources],
-        [_tile(_over_green(frame, alpha, region)) for frame, alpha in zip(sources, alphas, strict=True)],
-        [_tile(crop) for crop in crops],
-        [_tile(draw_landmarks(column, crop)) for column, crop in enumerate(crops)],
-        [_tile(draw_fit(column, crop)) for column, crop in enumerate(crops)],
+    mesh = None if inputs.face_mesh is None else ClipFaceMesh.load(context.path(inputs.face_mesh))
+    clip = PreviewedClip(
+        float(Fraction(inputs.rate)),
+        landmarks.points,
+        landmarks.confidence,
+        landmarks.valid,
+        frames.valid,
+        frames.inner_error,
+        None if mesh is None else Eyes(mesh.mesh[..., :2], mesh.eye_opening),
+    )
+    shown = moments(clip)
+    indices = [moment.frame for moment in shown]
+    table = FrameTable.load(context.path(inputs.frame_table))
+    crops = read_images_at(context.path(inputs.frames), indices)
+    heads = [draw_head(frame, resized(crop, TILE, TILE)) for frame, crop in zip(indices, crops, strict=True)]
+    sources = list(read_clip(context.path(inputs.video), table, indices=indices))
+    alphas = read_grey_at(context.path(inputs.alpha), indices)
+    geometry = CropGeometry.load(context.path(inputs.geometry))
+    sheet = preview_sheet(
+        clip,
+        Verdict(judgement[0], _facts(clip, frames), judgement[1]),
+        CropPlace(inputs.region, geometry.image_from_crop, inputs.size, inputs.background_color),
+        [Column(*one) for one in zip(shown, sources, alphas, crops, heads, strict=True)],
+    )
+    path.write_bytes(simplejpeg.encode_jpeg(sheet, JPEG_QUALITY, "RGB", "444"))
+
+
+def _facts(clip: PreviewedClip, frames: FrameReport) -> tuple[str, ...]:
+    facts = [
+        f"{len(clip)} frame{'s' if len(clip) != 1 else ''}, {len(clip) / clip.rate:.1f} s",
+        f"{clip.valid.mean():.1%} valid",
+        f"the head misses the inner landmarks by {frames.rms(inner=True):.1f} pixels at 512",
     ]
-    strip = np.concatenate([np.concatenate(row, axis=1) for row in rows])
-    cv2.imwrite(str(path), cv2.cvtColor(strip, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])
-
-
-def _over_green(frame: Frame, alpha: npt.NDArray[np.uint8], region: Region) -> Frame:
-    cover = alpha[..., None].astype(np.float32) / 255
-    return np.asarray(np.rint(frame[region.slices] * cover + MATTE_COLOUR * (1 - cover)), np.uint8)
-
-
-def _tile(image: Frame) -> Frame:
-    """Fit an image into a square tile, centred on grey."""
-    height, width = image.shape[:2]
-    scale = TILE / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    tile = np.full((TILE, TILE, 3), 128, np.uint8)
-    top, left = (TILE - size[1]) // 2, (TILE - size[0]) // 2
-    tile[top : top + size[1], left : left + size[0]] = small
-    return tile
+    if clip.eyes is not None:
+        opening, count = clip.eyes.opening[clip.measured].mean(1), len(clip.blinks)
+        facts.append(f"{count} blink{'s' if count != 1 else ''}")
+        facts.append(f"eyes open {float(np.median(opening)):.2f}, least {float(opening.min()):.2f}")
+    return tuple(facts)

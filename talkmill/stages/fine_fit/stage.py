@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +12,20 @@ from talkmill.arrays import Frame
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.fitting.clip import ClipFit, ObservedClip, fit_clip
 from talkmill.fitting.coefficients import FINE_EXPRESSION_COUNT, FINE_IDENTITY_COUNT, padded
-from talkmill.fitting.overlay import draw_mesh, draw_points
+from talkmill.fitting.overlay import draw_mesh
 from talkmill.fitting.photometric import Refinement, refine
 from talkmill.fitting.projection import LandmarkBasis
 from talkmill.fitting.report import FrameReport, report_frames, verdict
+from talkmill.fitting.state import State
 from talkmill.geometry.conventions import REFERENCE_SIZE, euler_from_rotation, principal_point
 from talkmill.models.installed import InstalledModel
 from talkmill.morphable.model import MorphableModel
 from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.errors import FitFailedError
 from talkmill.stages.fine_fit.messages import FineFitInputs, FineFitOutputs
-from talkmill.stages.fine_fit.preview import preview_indices, write_preview
+from talkmill.stages.fine_fit.preview import write_preview
 from talkmill.stages.records import MEDIA_TYPE, ClipLandmarks, FineFit
-from talkmill.video.clip import read_clip
-from talkmill.video.decode import read_grey_at
-from talkmill.video.frame_table import FrameTable
-from talkmill.video.images import read_images, read_images_at
+from talkmill.video.images import read_images
 
 SWITCHED_OFF = "colours were not used (`photometric` is off): the pose rests on landmarks alone"
 
@@ -35,7 +34,7 @@ class FineFitStage:
     """Fits the morphable model to a clip."""
 
     name = "fine_fit"
-    version = "5"
+    version = "6"
     outputs_type = FineFitOutputs
     keeps_result = True
     execution_provider = ""
@@ -86,13 +85,14 @@ class FineFitStage:
             message = f"{lost:.0%} of {len(clip)} frames could not be fitted, {most:.0%} are allowed"
             raise FitFailedError(message, measure=round(lost, 4), threshold=most)
         context.count_video(len(clip), len(clip) / clip.rate)
-        preview = context.scratch / "preview.jpg"
-        self._draw(inputs, context, fit, points, preview)
         judgement, reasons = verdict(frames, refinement.reason if refinement is not None else "")
         if refinement is None:
             reasons.append(SWITCHED_OFF)
         measurements = self._measurements(clip, fit, frames, refinement)
         measurements["verdict"] = judgement
+        preview = context.scratch / "preview.jpg"
+        head = partial(self._draw_head, fit.state)
+        write_preview(preview, inputs, context, landmarks, frames, (judgement, tuple(reasons)), head)
         return FineFitOutputs(
             context.publish(self._save(context, fit, frames, refinement), "fit.npz", MEDIA_TYPE),
             context.publish(preview, "preview.jpg", "image/jpeg"),
@@ -177,30 +177,9 @@ class FineFitStage:
             found["held_out_error_photometric"] = round(refinement.error_after, 3)
         return found
 
-    def _draw(
-        self,
-        inputs: FineFitInputs,
-        context: StageContext,
-        fit: ClipFit,
-        points: npt.NDArray[np.float32],
-        path: Path,
-    ) -> None:
-        columns, state = preview_indices(len(points)), fit.state
-        table = FrameTable.load(context.path(inputs.frame_table))
-        scale = inputs.size / REFERENCE_SIZE
-
-        def draw_fit(column: int, crop: Frame) -> Frame:
-            frame = columns[column]
-            vertices = self._model.shape(state.identity, state.expression[frame]).astype(np.float64)
-            pose = (state.pose.rotation[frame], state.pose.translation[frame])
-            return draw_mesh(crop, self._model, vertices, *pose, state.focal * scale, principal_point(inputs.size))
-
-        write_preview(
-            path,
-            list(read_clip(context.path(inputs.video), table, indices=columns)),
-            read_grey_at(context.path(inputs.alpha), columns),
-            inputs.region,
-            read_images_at(context.path(inputs.frames), columns),
-            lambda column, crop: draw_points(crop, points[columns[column]]),
-            draw_fit,
-        )
+    def _draw_head(self, state: State, frame: int, crop: Frame) -> Frame:
+        """Draw the head of a frame over its crop, of any size."""
+        size = len(crop)
+        vertices = self._model.shape(state.identity, state.expression[frame]).astype(np.float64)
+        pose = (state.pose.rotation[frame], state.pose.translation[frame])
+        return draw_mesh(crop, self._model, vertices, *pose, state.focal * size / REFERENCE_SIZE, principal_point(size))

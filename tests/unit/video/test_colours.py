@@ -9,10 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
-from PIL import Image
 
-from talkmill.region import Region
-from talkmill.stages.fine_fit.preview import TILE, write_preview
 from talkmill.video.clip import PacketCopy, copy_packets, read_clip
 from talkmill.video.decode import read_video
 from talkmill.video.encode import compatible_writer, file_writer, lossless_writer
@@ -178,21 +175,3 @@ def test_stored_frames_keep_their_colours() -> None:
     by_cv2 = cv2.cvtColor(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
     assert errors(by_cv2).max() < 2
     assert errors(decode_image(content)).max() < 2
-
-
-def test_previews_keep_their_colours(tmp_path: Path) -> None:
-    tile = grid(TILE, TILE)
-    opaque = np.full((TILE, TILE), 255, np.uint8)
-    write_preview(
-        tmp_path / "a.jpg",
-        [tile],
-        [opaque],
-        Region(0, 0, TILE, TILE),
-        [tile],
-        lambda column, crop: crop,
-        lambda column, crop: crop,
-    )
-    strip = np.asarray(Image.open(tmp_path / "a.jpg"))
-    assert len(strip) == 5 * TILE
-    for row in range(5):
-        assert errors(strip[row * TILE : (row + 1) * TILE]).mean() < 2

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class FitCoefficientsRequest(_message.Message):
-    __slots__ = ("context", "landmarks", "frames", "video", "alpha", "size", "rate", "parameters", "frame_table", "region")
+    __slots__ = ("context", "landmarks", "frames", "video", "alpha", "size", "rate", "parameters", "frame_table", "region", "geometry", "background_color", "face_mesh")
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     LANDMARKS_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
@@ -19,6 +19,9 @@ class FitCoefficientsRequest(_message.Message):
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     FRAME_TABLE_FIELD_NUMBER: _ClassVar[int]
     REGION_FIELD_NUMBER: _ClassVar[int]
+    GEOMETRY_FIELD_NUMBER: _ClassVar[int]
+    BACKGROUND_COLOR_FIELD_NUMBER: _ClassVar[int]
+    FACE_MESH_FIELD_NUMBER: _ClassVar[int]
     context: _common_pb2.ExecutionContext
     landmarks: _common_pb2.Artifact
     frames: _common_pb2.Artifact
@@ -29,7 +32,10 @@ class FitCoefficientsRequest(_message.Message):
     parameters: FineFitParameters
     frame_table: _common_pb2.Artifact
     region: _common_pb2.Region
-    def __init__(self, context: _Optional[_Union[_common_pb2.ExecutionContext, _Mapping]] = ..., landmarks: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., frames: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., video: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., alpha: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., size: _Optional[int] = ..., rate: _Optional[str] = ..., parameters: _Optional[_Union[FineFitParameters, _Mapping]] = ..., frame_table: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., region: _Optional[_Union[_common_pb2.Region, _Mapping]] = ...) -> None: ...
+    geometry: _common_pb2.Artifact
+    background_color: _containers.RepeatedScalarFieldContainer[int]
+    face_mesh: _common_pb2.Artifact
+    def __init__(self, context: _Optional[_Union[_common_pb2.ExecutionContext, _Mapping]] = ..., landmarks: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., frames: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., video: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., alpha: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., size: _Optional[int] = ..., rate: _Optional[str] = ..., parameters: _Optional[_Union[FineFitParameters, _Mapping]] = ..., frame_table: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., region: _Optional[_Union[_common_pb2.Region, _Mapping]] = ..., geometry: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., background_color: _Optional[_Iterable[int]] = ..., face_mesh: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ...) -> None: ...
 
 class FitCoefficientsResponse(_message.Message):
     __slots__ = ("progress", "outputs", "summary")

@@ -1,0 +1,1 @@
+"""The picture of a clip that people look at before they train."""
