@@ -9,7 +9,7 @@ import numpy as np
 from talkmill.preview.sheet import CHART, GAP, LINE, MARGIN, TILE
 
 # Rows of a preview of a 16:9 source without reasons, from its lower edge: name and height; parts show three columns.
-HERE, SHOWN, WIDTH, QUALITY = Path(__file__).parent, 3, 1040, 74
+HERE, SHOWN, WIDTH, QUALITY = Path(__file__).parent, 3, 1040, 73
 
 
 def write(name: str, image: np.ndarray, width: int) -> None:

@@ -11,6 +11,8 @@ from talkmill.morphable.model import MorphableModel
 # Clay, RGB; and how much of it covers the frame. Chosen by eye, as are all constants here.
 CLAY = np.array([218, 218, 222], np.float32)
 OPACITY = 0.7
+# Where clay and skin are equally bright, as in print without colour, the outlines are what is seen.
+OUTLINE = (0, 114, 178)
 # Where the light stands in the camera's frame (x right, y up, z towards the camera), and what reaches the dark side.
 LIGHT = np.array([-0.35, 0.45, 0.82])
 AMBIENT = 0.3
@@ -67,12 +69,15 @@ def draw_mesh(
 
 
 def _blended(frame: Frame, layer: npt.NDArray[np.uint8]) -> Frame:
-    """Put clay over a frame, with the light of a layer, (H, W) uint8, in which 0 is no head."""
+    """Put clay and its outlines over a frame, with the light of a layer, (H, W) uint8, in which 0 is no head."""
     sigma = BLUR * len(frame)
     cover = _blur(np.asarray(layer > 0, np.float32), sigma)
     light = _blur(np.asarray(layer, np.float32) / np.float32(255), sigma) / np.maximum(cover, 1e-3)
     share = OPACITY * cover[..., None]
-    return np.asarray(np.rint(frame * (1 - share) + share * CLAY * np.minimum(light, 1)[..., None]), np.uint8)
+    image = np.asarray(np.rint(frame * (1 - share) + share * CLAY * np.minimum(light, 1)[..., None]), np.uint8)
+    # Of the head and of the openings of eyes and mouth.
+    outlines, _ = cv2.findContours((layer > 0).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(image, outlines, -1, OUTLINE, 1, cv2.LINE_AA))
 
 
 def _smooth_normals(faces: Float64Array, triangles: npt.NDArray[np.int32], count: int) -> Float64Array:

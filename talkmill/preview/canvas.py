@@ -77,7 +77,7 @@ class Canvas:
 
     def crosses(self, points: npt.NDArray[np.floating], radius: float, colour: Colour = ORANGE) -> None:
         """Draw crosses with a dark rim, (P, 2): nobody takes them for dots."""
-        arms = radius * 1.5 * np.array([[[-1, -1], [1, 1]], [[-1, 1], [1, -1]]])
+        arms = radius * 1.2 * np.array([[[-1, -1], [1, 1]], [[-1, 1], [1, -1]]])
         strokes = list(_fixed(points[:, None, None] + arms).reshape(-1, 2, 2))
         thickness = max(1, round(radius * 0.7))
         for wide, shade in ((thickness + 2, INK), (thickness, colour)):

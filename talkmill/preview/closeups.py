@@ -25,6 +25,8 @@ EYE_ASPECT, MOUTH_ASPECT = 0.62, 0.5
 CAPTION_HEIGHT, LETTERS, DOT_RADIUS = 28, 14, 2.0
 
 
+NOT_MEASURED = "not measured"
+
 FloatArray = npt.NDArray[np.floating]
 
 
@@ -69,14 +71,14 @@ def closeups_panel(crop: Frame, clip: PreviewedClip, frame: int, width: int) -> 
     marks = _mouth_marks(clip, frame)
     view = _view(crop, points[MOUTH].mean(0), MOUTH_SHARE * face, (width, mouth_height), marks, measured)
     canvas.paste(view, 0, top)
-    _caption(canvas, f"lips {clip.lips[frame]:.2f}", False, 0, top + mouth_height, width)
+    _caption(canvas, f"lips {clip.lips[frame]:.2f}" if measured else NOT_MEASURED, False, 0, top + mouth_height, width)
     return canvas.image
 
 
 def _eye_words(clip: PreviewedClip, frame: int, side: int) -> tuple[str, bool]:
     """Return what is said of an eye, and whether it is shut."""
     if not clip.measured[frame]:
-        return "not measured", False
+        return NOT_MEASURED, False
     if clip.eyes is None:
         return "no face mesh", False
     opening = float(clip.eyes.opening[frame, side])

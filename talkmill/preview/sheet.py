@@ -115,7 +115,7 @@ def _head(verdict: Verdict, width: int) -> Frame:
 def _label(clip: PreviewedClip, moment: Moment) -> Frame:
     canvas = Canvas.blank(TILE, LINE)
     words = f"frame {moment.frame}, {moment.frame / clip.rate:.2f} s"
-    notes = [moment.why, "" if clip.valid[moment.frame] else "not valid"]
+    notes = [moment.why, "not valid" if clip.measured[moment.frame] and not clip.valid[moment.frame] else ""]
     canvas.write(": ".join([words, *(note for note in notes if note)]), 2, 25, 16)
     return canvas.image
 

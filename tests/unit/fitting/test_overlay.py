@@ -63,3 +63,10 @@ def test_creases_of_one_triangle_are_not_seen() -> None:
     )
     assert np.median(turned) > 5
     assert np.abs(bumpy - smooth).mean() < 4
+
+
+def test_an_outline_is_seen_where_clay_and_ground_are_equally_bright() -> None:
+    image = drawn(ball(), 200).astype(int)
+    blue = image[..., 2] - image[..., 0] > 60
+    assert np.hypot(*(np.argwhere(blue) - (SIDE - 1) / 2).T) == pytest.approx(FOCAL / 63**0.5, abs=4)
+    assert blue.sum() > 2 * FOCAL / 63**0.5
