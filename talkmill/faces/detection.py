@@ -80,13 +80,13 @@ class FaceBoxesDetector:
     def detect(self, frame: npt.NDArray[np.uint8]) -> Detections:
         """Find faces in an RGB frame, (H, W, 3) uint8."""
         canvas, scale = _letterbox(frame, self.SIDE, self.SIDE)
-        blob = canvas[:, :, ::-1].astype(np.float32) - np.array(self.MEAN_BGR, np.float32)
-        name = self._network.input_names[0]
-        location, confidence = self._network.run({name: blob.transpose(2, 0, 1)[None]})
-        centre = self._priors[:, :2] + location[0, :, :2] * self.VARIANCES[0] * self._priors[:, 2:]
-        size = self._priors[:, 2:] * np.exp(location[0, :, 2:] * self.VARIANCES[1])
+        location, confidence = self._network.run({self._network.input_names[0]: _blob(canvas, self.MEAN_BGR)})
+        likely = np.flatnonzero(confidence[0, :, 1] > SCORE_FLOOR)
+        priors, offsets = self._priors[likely], location[0, likely]
+        centre = priors[:, :2] + offsets[:, :2] * self.VARIANCES[0] * priors[:, 2:]
+        size = priors[:, 2:] * np.exp(offsets[:, 2:] * self.VARIANCES[1])
         boxes = np.concatenate([centre - size / 2, centre + size / 2], axis=1) * self.SIDE / scale
-        return _select(boxes.astype(np.float32), confidence[0, :, 1])
+        return _select(boxes.astype(np.float32), confidence[0, likely, 1])
 
 
 class YuNetDetector:
@@ -109,8 +109,7 @@ class YuNetDetector:
         ratio = self.SIDE / max(height, width)
         rows, columns = (ceil(side * ratio / 32) * 32 for side in (height, width))
         canvas, scale = _letterbox(frame, rows, columns)
-        blob = canvas[:, :, ::-1].astype(np.float32).transpose(2, 0, 1)[None]
-        outputs = self._network.run({self._network.input_names[0]: blob})
+        outputs = self._network.run({self._network.input_names[0]: _blob(canvas)})
         boxes, scores = [], []
         for index, stride in enumerate(self.STRIDES):
             classes, objects, deltas = (outputs[group * 3 + index][0] for group in range(3))
@@ -142,6 +141,14 @@ def _letterbox(frame: npt.NDArray[np.uint8], rows: int, columns: int) -> tuple[n
     canvas = np.full((rows, columns, 3), 114, np.uint8)
     canvas[: size[1], : size[0]] = cv2.resize(frame, size, interpolation=interpolation)
     return canvas, scale
+
+
+def _blob(canvas: npt.NDArray[np.uint8], mean_bgr: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Float32Array:
+    """Return a picture as the networks want it: its channels in the order BGR, less a mean, (1, 3, H, W) float32."""
+    blob = np.empty((1, 3, *canvas.shape[:2]), np.float32)
+    for target, plane, mean in zip(blob[0], reversed(cv2.split(canvas)), mean_bgr, strict=True):
+        np.subtract(plane, np.float32(mean), out=target)
+    return blob
 
 
 def _select(boxes: Float32Array, scores: Float32Array) -> Detections:

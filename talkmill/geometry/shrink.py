@@ -9,8 +9,8 @@ from talkmill.arrays import Frame
 def shrink(image: Frame, size: tuple[int, int]) -> Frame:
     """Return a picture at a smaller size, each pixel the mean of those that it covers.
 
-    First by a whole number, which OpenCV does ten times faster than any other ratio: 1080p to a width of 256 takes
-    1 ms, not 6. Up to that number less one of the last rows and columns are left out.
+    It is halved while it is twice as large or more: OpenCV takes 0.6 ms to halve 1080p, and 2 to 4 ms for any other
+    ratio. Where a side is odd, its last row or column is left out.
 
     Args:
         image: (H, W, 3) or (H, W) uint8.
@@ -20,10 +20,24 @@ def shrink(image: Frame, size: tuple[int, int]) -> Frame:
         (height, width, 3) or (height, width) uint8.
     """
     height, width = image.shape[:2]
-    times = min(width // size[0], height // size[1])
-    if times > 1:
-        wide, high = width // times, height // times
-        image = np.asarray(
-            cv2.resize(image[: high * times, : wide * times], (wide, high), interpolation=cv2.INTER_AREA), np.uint8
-        )
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    while width >= 2 * size[0] and height >= 2 * size[1]:
+        width, height = width // 2, height // 2
+        part = image[: 2 * height, : 2 * width]
+        image = np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return image if (width, height) == size else mean_pixels(image, size)
+
+
+def mean_pixels(image: Frame, size: tuple[int, int]) -> Frame:
+    """Return a picture at a smaller size, each pixel the mean of those that it covers.
+
+    Of 16 bits OpenCV makes it in half the time that it takes of bytes.
+
+    Args:
+        image: (H, W, 3) or (H, W) uint8.
+        size: Width and height, each at most that of the picture.
+
+    Returns:
+        (height, width, 3) or (height, width) uint8, rounded to nearest.
+    """
+    means = cv2.resize(image.astype(np.uint16), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(means.astype(np.uint8))

@@ -1,10 +1,13 @@
 """Squares cut out of a frame for a landmark net, and the way back to the frame's pixels."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.arrays import Frame
+from talkmill.arrays import Float32Array, Frame
+from talkmill.geometry.shrink import mean_pixels
 from talkmill.geometry.transforms import Matrix
 
 
@@ -25,7 +28,23 @@ def crop_transform(centre: npt.NDArray[np.floating], side: float, angle: float, 
     return matrix
 
 
-def sample(frame: Frame, frame_from_crop: Matrix, pixels: int) -> Frame:
+def batch_of(frame: Frame, frame_from_crops: Sequence[Matrix], pixels: int, *, mirrored: bool) -> Float32Array:
+    """Sample crops, as a landmark net wants them.
+
+    Args:
+        frame: RGB, (H, W, 3) uint8.
+        frame_from_crops: (3, 3) of each crop.
+        pixels: Side of a crop.
+        mirrored: Whether the mirror images of all crops follow.
+
+    Returns:
+        RGB in [0, 255], (crops, 3, pixels, pixels) float32, twice as many crops where they are mirrored.
+    """
+    crops = np.stack([cv2.split(_sampled(frame, matrix, pixels)) for matrix in frame_from_crops]).astype(np.float32)
+    return np.concatenate([crops, crops[..., ::-1]]) if mirrored else crops
+
+
+def _sampled(frame: Frame, frame_from_crop: Matrix, pixels: int) -> Frame:
     """Sample a crop, black outside the frame; the frame is shrunk first where the crop is smaller, against aliasing.
 
     Args:
@@ -45,7 +64,7 @@ def sample(frame: Frame, frame_from_crop: Matrix, pixels: int) -> Frame:
         x1, y1 = np.clip(high, [x0 + 1, y0 + 1], [frame.shape[1], frame.shape[0]]).astype(int)
         part = frame[y0:y1, x0:x1]
         size = (max(1, round((x1 - x0) / step)), max(1, round((y1 - y0) / step)))
-        frame = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA))
+        frame = mean_pixels(part, size)
         ratio = np.array([size[0] / (x1 - x0), size[1] / (y1 - y0)])
         matrix = matrix.copy()
         matrix[:2, 2] = (matrix[:2, 2] - [x0, y0] + 0.5) * ratio - 0.5

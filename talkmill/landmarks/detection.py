@@ -10,7 +10,7 @@ import numpy.typing as npt
 from talkmill.arrays import Float32Array, Frame
 from talkmill.geometry.transforms import Matrix, apply
 from talkmill.inference.backend import Network
-from talkmill.landmarks.crops import crop_transform, sample
+from talkmill.landmarks.crops import batch_of, crop_transform
 from talkmill.landmarks.mesh import FaceMesh
 from talkmill.landmarks.points import MIRROR, face_size, roll
 
@@ -101,11 +101,10 @@ class FaceApiDetector:
 
     def _run(self, frame: Frame, transforms: list[Matrix]) -> npt.NDArray[np.float64]:
         """Run every crop and its mirror image; (2 * crops, 68, 2) in pixels of the frame."""
-        crops = [sample(frame, transform, SIDE) for transform in transforms]
-        batch = np.stack([*crops, *(crop[:, ::-1] for crop in crops)]).astype(np.float32).transpose(0, 3, 1, 2)
+        batch = batch_of(frame, transforms, SIDE, mirrored=True)
         (output,) = self._network.run({self._network.input_names[0]: batch})
         points = output.astype(np.float64) * SIDE - 0.5
-        count = len(crops)
+        count = len(transforms)
         points[count:, :, 0] = SIDE - 1 - points[count:, :, 0]
         points[count:] = points[count:, MIRROR]
         return apply(np.stack([*transforms, *transforms]), points)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from talkmill.arrays import Float32Array, Frame
 from talkmill.geometry.transforms import apply
 from talkmill.inference.backend import Network
-from talkmill.landmarks.crops import crop_transform, sample
+from talkmill.landmarks.crops import batch_of, crop_transform
 from talkmill.landmarks.detection import Landmarks
 
 SIDE, HEATMAP_SIDE = 256, 64
@@ -36,7 +36,7 @@ class FanDetector:
         centre = centre - np.array([0.0, CENTRE_ABOVE * height])
         side = (width + height) / REFERENCE_SCALE * SCALED_PIXELS
         transform = crop_transform(centre, side, 0.0, SIDE)
-        blob = sample(frame, transform, SIDE).astype(np.float32).transpose(2, 0, 1)[None] * np.float32(1 / 255)
+        blob = batch_of(frame, [transform], SIDE, mirrored=False) * np.float32(1 / 255)
         (heatmaps,) = self._network.run({self._network.input_names[0]: blob})
         points, heights = decode(heatmaps[0])
         confidence = np.clip(heights, 1e-3, 1).astype(np.float32)

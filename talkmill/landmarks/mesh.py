@@ -10,7 +10,7 @@ import numpy.typing as npt
 from talkmill.arrays import Float32Array, Float64Array, Frame
 from talkmill.geometry.transforms import Matrix, apply
 from talkmill.inference.backend import Network
-from talkmill.landmarks.crops import crop_transform, sample
+from talkmill.landmarks.crops import batch_of, crop_transform
 
 SIDE = 256
 SURFACE_COUNT, VERTEX_COUNT = 468, 478
@@ -81,9 +81,7 @@ class MeshDetector:
 
     def _run(self, frame: Frame, frame_from_crop: Matrix, mirrored: bool) -> tuple[Float64Array, float]:
         """Run a crop, and its mirror image where it is wanted; (1 or 2, 478, 3) in pixels of the frame, and a logit."""
-        crop = sample(frame, frame_from_crop, SIDE)
-        crops = np.stack([crop, crop[:, ::-1]] if mirrored else [crop]).astype(np.float32)
-        batch = crops.transpose(0, 3, 1, 2) * np.float32(1 / 255)
+        batch = batch_of(frame, [frame_from_crop], SIDE, mirrored=mirrored) * np.float32(1 / 255)
         points, presence = self._network.run({self._network.input_names[0]: batch})
         votes = points.astype(np.float64)
         # The net's pixels begin at their edge; the crop's centres lie at integers.

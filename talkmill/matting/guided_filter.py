@@ -40,17 +40,19 @@ class LocalLinearModel:
         Args:
             frame: RGB, (H, W, 3) uint8.
             part: The part of it that alpha is wanted for.
-            grid: Where in the frame the coefficients lie.
+            grid: Where in the frame the coefficients lie; its part holds `part`.
 
         Returns:
             (part.height, part.width) float32, not clipped.
         """
-        target = Grid(part, part.width, part.height)
-        result = target.sampled(self.coefficients[..., 3], grid.frame_from_grid)
-        for channel, colour in enumerate(cv2.split(frame[part.slices])):
-            slope = target.sampled(self.coefficients[..., channel], grid.frame_from_grid)
-            result += cv2.multiply(slope, colour, scale=1 / 255, dtype=cv2.CV_32F)
-        return result
+        inside = Region(part.x - grid.part.x, part.y - grid.part.y, part.width, part.height).slices
+        red, green, blue, offset = (
+            cv2.resize(plane, (grid.part.width, grid.part.height), interpolation=cv2.INTER_LINEAR)[inside]
+            for plane in cv2.split(self.coefficients)
+        )
+        for slope, colour in zip((red, green, blue), cv2.split(frame[part.slices]), strict=True):
+            offset = cv2.add(offset, cv2.multiply(slope, colour, scale=1 / 255, dtype=cv2.CV_32F))
+        return np.asarray(offset, np.float32)
 
 
 def in_unit_range(picture: Frame) -> Float32Array:

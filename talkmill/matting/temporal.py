@@ -1,9 +1,14 @@
 """Temporal smoothing of a matte where the picture stands still."""
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from talkmill.arrays import Float32Array
+
+ScalarT = TypeVar("ScalarT", np.uint8, np.float32)
 
 # Exponential smoothing: the weight of the new matte over the change of the frame in 8-bit levels. Chosen by eye: 2 are
 # noise, 10 an edge that moves. What flicker it leaves is in docs/measurements.md.
@@ -36,8 +41,7 @@ class MotionGate:
         if self._smoothed is None or self._previous is None:
             self._smoothed = alpha
         else:
-            difference = np.asarray(cv2.absdiff(picture, self._previous)).max(axis=2)
-            change = cv2.blur(difference, WINDOW) * np.float32(255)
+            change = cv2.blur(largest_change(picture, self._previous), WINDOW) * np.float32(255)
             share = np.clip((change - LEVELS[0]) / (LEVELS[1] - LEVELS[0]), 0, 1)
             step = alpha - self._smoothed
             jump = np.clip((np.abs(cv2.blur(step, WINDOW)) - JUMPS[0]) / (JUMPS[1] - JUMPS[0]), 0, 1)
@@ -45,3 +49,9 @@ class MotionGate:
             self._smoothed = (self._smoothed + gain * step).astype(np.float32)
         self._previous = picture
         return self._smoothed
+
+
+def largest_change(picture: npt.NDArray[ScalarT], other: npt.NDArray[ScalarT]) -> npt.NDArray[ScalarT]:
+    """Return the largest change of a channel at each pixel between two RGB pictures, (H, W, 3) to (H, W)."""
+    red, green, blue = cv2.split(cv2.absdiff(picture, other))
+    return np.asarray(cv2.max(cv2.max(red, green), blue))

@@ -17,6 +17,7 @@ from talkmill.matting.fusion import FusionMatter
 from talkmill.matting.matter import Matter
 from talkmill.matting.modnet import ModnetMatter
 from talkmill.matting.recurrent import RecurrentMatter
+from talkmill.matting.temporal import largest_change
 from talkmill.models.installed import InstalledModel
 from talkmill.region import Region
 from talkmill.stages.contract import Measurement, StageContext
@@ -44,7 +45,7 @@ class MattingStage:
     """Runs one matting method over a clip."""
 
     name = "matting"
-    version = "6"
+    version = "7"
     outputs_type = MattingOutputs
     keeps_result = True
 
@@ -157,7 +158,7 @@ class FlickerMeter:
         step = -(-max(alpha.shape) // FLICKER_SIDE)
         frame, alpha = np.ascontiguousarray(frame[::step, ::step]), np.ascontiguousarray(alpha[::step, ::step])
         if self._previous is not None:
-            change = cv2.absdiff(frame, self._previous[0]).max(axis=2)
+            change = largest_change(frame, self._previous[0])
             still = cv2.dilate(change, np.ones((STILL_WINDOW, STILL_WINDOW), np.uint8)) <= STILL_LEVELS
             self._sum += float(cv2.absdiff(alpha, self._previous[1])[still].sum()) / 255
             self._count += int(still.sum())
