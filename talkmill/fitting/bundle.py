@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_solve_banded, cholesky_banded
 
 from talkmill.arrays import Float64Array
+from talkmill.fitting.banded import BandedFactor
 from talkmill.fitting.priors import FitPriors
 from talkmill.fitting.smoothness import Smoothness
 from talkmill.fitting.state import POSE_COUNT, NormalEquations, State, Term
@@ -19,7 +19,8 @@ MAX_ITERATIONS = 30
 # The constants below say how fast the minimum is found, hardly where it lies: on three made-up clips of 60 frames a
 # convergence of 1e-4 or 1e-6, a first damping of 1e-5 to 1e-2, a factor of 3 to 30 and an idle weight of 1e-8 to 1e-4
 # moved no rotation by more than 0.004 degrees and the cost by no more than 2e-6 of it.
-# A step that lowers the cost by a smaller share is the last.
+# A step that changes the cost by a smaller share is the last: near the minimum the smoothness, whose gradient is not
+# exact, lets it rise by some 1e-6.
 CONVERGED = 1e-5
 # Levenberg's damping: the first, the factor by which it falls after a good step and grows after a bad one, its bounds.
 FIRST_DAMPING, DAMPING_FACTOR, LEAST_DAMPING, MOST_DAMPING = 1e-4, 10.0, 1e-9, 1e6
@@ -79,14 +80,13 @@ class Bundle:
             equations = equations or self._linearise(state)
             trial = state.moved(*self._step(equations, damping))
             trial_cost = self.cost(trial)
-            if not np.isfinite(trial_cost) or trial_cost > cost:
+            gain = cost - trial_cost
+            if gain > 0:
+                state, cost, equations = trial, trial_cost, None
+                damping = max(damping / DAMPING_FACTOR, LEAST_DAMPING)
+            else:
                 damping *= DAMPING_FACTOR
-                if damping > MOST_DAMPING:
-                    break
-                continue
-            gain, cost = cost - trial_cost, trial_cost
-            state, damping, equations = trial, max(damping / DAMPING_FACTOR, LEAST_DAMPING), None
-            if gain < CONVERGED * max(cost, 1.0):
+            if abs(gain) < CONVERGED * max(cost, 1.0) or damping > MOST_DAMPING:
                 break
         return Solution(state, cost, tried)
 
@@ -100,8 +100,8 @@ class Bundle:
         equations = self._linearise(state)
         count, block, shared_count = equations.coupling.shape
         coupling = equations.coupling.reshape(count * block, shared_count)
-        spread = cho_solve_banded(self._factor(equations, 0.0), coupling, check_finite=False)
-        reduced = equations.shared - coupling.T @ spread
+        spread = self._factor(equations, 0.0).forward(coupling)
+        reduced = equations.shared - spread.T @ spread
         variance = self._focal_scale * float(np.linalg.inv(reduced)[-1, -1])
         return float(np.sqrt(variance + self._priors.log_focal_basis**2))
 
@@ -146,16 +146,16 @@ class Bundle:
         factor = self._factor(equations, damping)
         coupling = equations.coupling.reshape(count * block, shared_count)
         right = np.concatenate([equations.gradient.reshape(-1, 1), coupling], axis=1)
-        solved = np.asarray(cho_solve_banded(factor, right, check_finite=False), np.float64)
+        solved = factor.forward(right)
         alone, spread = solved[:, 0], solved[:, 1:]
         if not shared_count:
-            return alone.reshape(count, block), np.zeros(0)
+            return factor.back(alone).reshape(count, block), np.zeros(0)
         damped = equations.shared + damping * np.diag(np.diag(equations.shared))
-        step = np.linalg.solve(damped - coupling.T @ spread, equations.shared_gradient - coupling.T @ alone)
-        return np.asarray(alone - spread @ step).reshape(count, block), np.asarray(step)
+        step = np.linalg.solve(damped - spread.T @ spread, equations.shared_gradient - spread.T @ alone)
+        return factor.back(alone - spread @ step).reshape(count, block), np.asarray(step)
 
-    def _factor(self, equations: NormalEquations, damping: float) -> tuple[Float64Array, bool]:
-        """Factor the frames' part of the Hessian, in LAPACK's lower banded form."""
+    def _factor(self, equations: NormalEquations, damping: float) -> BandedFactor:
+        """Factor the frames' part of the Hessian."""
         if self._links is None:
             self._links = _banded(self._smoothness, *equations.blocks.shape[:2])
         count, block, _ = equations.blocks.shape
@@ -163,13 +163,13 @@ class Bundle:
         row, column = np.tril_indices(block)
         banded[row - column, column + block * np.arange(count)[:, None]] += equations.blocks[:, row, column]
         banded[0] += damping * banded[0] + IDLE
-        return np.asarray(cholesky_banded(banded, True, True, False), np.float64), True
+        return BandedFactor(banded)
 
 
 def _banded(smoothness: Smoothness, count: int, block: int) -> Float64Array:
     """Return what binds frames to each other, in LAPACK's lower banded form."""
     reach = smoothness.reach
-    banded = np.zeros(((reach + 1) * block, count * block))
+    banded = np.zeros(((reach + 1) * block, count * block), order="F")
     links = smoothness.links(count)
     row, column = np.indices((block, block)).reshape(2, -1)
     for apart in range(reach + 1 if reach else 0):
