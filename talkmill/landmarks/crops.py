@@ -40,11 +40,11 @@ def batch_of(frame: Frame, frame_from_crops: Sequence[Matrix], pixels: int, *, m
     Returns:
         RGB in [0, 255], (crops, 3, pixels, pixels) float32, twice as many crops where they are mirrored.
     """
-    crops = np.stack([cv2.split(_sampled(frame, matrix, pixels)) for matrix in frame_from_crops]).astype(np.float32)
+    crops = np.stack([cv2.split(sample(frame, matrix, pixels)) for matrix in frame_from_crops]).astype(np.float32)
     return np.concatenate([crops, crops[..., ::-1]]) if mirrored else crops
 
 
-def _sampled(frame: Frame, frame_from_crop: Matrix, pixels: int) -> Frame:
+def sample(frame: Frame, frame_from_crop: Matrix, pixels: int) -> Frame:
     """Sample a crop, black outside the frame; the frame is shrunk first where the crop is smaller, against aliasing.
 
     Args:
