@@ -19,8 +19,10 @@ from talkmill.video.picture import (
     Deinterlacer,
     PictureFormat,
     RgbConverter,
+    Turn,
     container_aspect,
     picture_format,
+    turn_of,
 )
 
 
@@ -97,23 +99,26 @@ def decode_pictures(
         decoder = _Decoder(stream, report, limits)
         rest = list(windows) if windows is not None else [(0, np.iinfo(np.int64).max)]
         number, header = -1, None
-        for packet in container.demux(stream):
-            if not packet.size:
-                continue
-            number += 1
-            if packet.has_sidedata(NEW_HEADER):
-                header = packet.get_sidedata(NEW_HEADER)
-            if rest and number >= rest[0][1]:
-                rest.pop(0)
-                yield from decoder.end()
-            if not rest:
-                return
-            if number >= rest[0][0]:
-                if number == rest[0][0] and header is not None:
-                    # The header may have changed in a packet that was passed over.
-                    packet.set_sidedata(header)
-                yield from decoder.decode(packet, number)
-        yield from decoder.end()
+        try:
+            for packet in container.demux(stream):
+                if not packet.size:
+                    continue
+                number += 1
+                if packet.has_sidedata(NEW_HEADER):
+                    header = packet.get_sidedata(NEW_HEADER)
+                if rest and number >= rest[0][1]:
+                    rest.pop(0)
+                    yield from decoder.end()
+                if not rest:
+                    return
+                if number >= rest[0][0]:
+                    if number == rest[0][0] and header is not None:
+                        # The header may have changed in a packet that was passed over.
+                        packet.set_sidedata(header)
+                    yield from decoder.decode(packet, number)
+            yield from decoder.end()
+        finally:
+            decoder.stop()
 
 
 @dataclass(slots=True, eq=False)
@@ -152,6 +157,9 @@ class _Decoder:
         # A frame carries the number of its packet through reordering and threads.
         self._context.copy_opaque = True
         self._format: PictureFormat | None = None
+        # Display matrices by their angle. PyAV's frame and the list of its side data hold each other, so a frame whose
+        # list was asked for keeps its megabytes until Python looks for such pairs; the angle has no list.
+        self._turns: dict[int, Turn] = {}
         self._deinterlacer: Deinterlacer | None = None
         # Packets whose picture has not come, and those at which the decoder gave up.
         self._waiting: dict[int, _Tag] = {}
@@ -174,6 +182,14 @@ class _Decoder:
             failed = any(0 <= late - number < LATEST_REPORT for late in self._failures)
             (self._report.lost_packets if failed else self._report.silent_packets).append(number)
         self._waiting, self._failures = {}, []
+
+    def stop(self) -> None:
+        """Let the decoder's threads come to rest.
+
+        They give tags back to Python, for which they need its lock. Who closes the decoder has the lock and waits for
+        them: without a rest before, both would wait for ever.
+        """
+        self._context.flush_buffers()
 
     def _pictures(self, packet: av.Packet | None) -> Iterator[DecodedPicture]:
         try:
@@ -212,7 +228,9 @@ class _Decoder:
             return self._context.decode(packet)
 
     def _deinterlaced(self, frame: av.VideoFrame, tag: _Tag) -> Iterator[DecodedPicture]:
-        format_ = picture_format(frame, self._stream, self._aspect)
+        if frame.rotation not in self._turns:
+            self._turns[frame.rotation] = turn_of(frame)
+        format_ = picture_format(frame, self._stream, self._aspect, self._turns[frame.rotation])
         if format_ != self._format:
             yield from self._deinterlaced_rest()
             self._format = format_

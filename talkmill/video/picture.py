@@ -23,7 +23,9 @@ OTHER_MATRICES = {8: "YCgCo", 11: "YDzDx", 12: "chromaticity-derived", 13: "chro
 MATRIX_NAMES = {1: "bt709", 4: "fcc", 5: "bt470", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
 # Aspects of a pixel beyond these are damage, not a format: anamorphic film has 2.
 WIDEST_PIXEL = Fraction(4)
-UPRIGHT = (1, 0, 0, 1)
+# a, b, c, d of a display matrix, each -1, 0 or 1: see `PictureFormat.turn`.
+Turn = tuple[int, int, int, int]
+UPRIGHT: Turn = (1, 0, 0, 1)
 # What shows where a picture with alpha is transparent.
 UNDER_ALPHA = 255
 # sws_scale: bicubic where it scales, as the reference's OpenCV does for chroma.
@@ -51,7 +53,7 @@ class PictureFormat:
 
     width: int
     height: int
-    turn: tuple[int, int, int, int] = UPRIGHT
+    turn: Turn = UPRIGHT
     pixel_aspect: Fraction = Fraction(1)
     primaries: int = BT709_PRIMARIES
     transfer: int = SDR_TRANSFER
@@ -104,13 +106,16 @@ def container_aspect(stream: VideoStream) -> Fraction | None:
     return None if not aspect or aspect == stream.codec_context.sample_aspect_ratio else Fraction(aspect)
 
 
-def picture_format(frame: av.VideoFrame, stream: VideoStream, set_aspect: Fraction | None) -> PictureFormat:
+def picture_format(
+    frame: av.VideoFrame, stream: VideoStream, set_aspect: Fraction | None, turn: Turn | None = None
+) -> PictureFormat:
     """Read how a decoded frame is meant to be seen.
 
     Args:
         frame: The frame.
         stream: Its stream.
         set_aspect: What `container_aspect` gave before decoding.
+        turn: What `turn_of` gives; None to ask it.
 
     Returns:
         The format; what nobody says is filled in as players do.
@@ -131,7 +136,7 @@ def picture_format(frame: av.VideoFrame, stream: VideoStream, set_aspect: Fracti
     return PictureFormat(
         width=frame.width,
         height=frame.height,
-        turn=_turn(frame),
+        turn=turn_of(frame) if turn is None else turn,
         pixel_aspect=Fraction(aspect),
         primaries=int(frame.color_primaries) or UNSPECIFIED,
         transfer=int(frame.color_trc) or UNSPECIFIED,
@@ -145,8 +150,8 @@ _WITH_ALPHA = ("yuva", "ya", "gbra", "gbrap", "ayuv", "vuya", "uyva", "rgbaf")
 _RGB_WITH_ALPHA = ("rgba", "bgra", "argb", "abgr", "rgba64le", "rgba64be", "bgra64le", "bgra64be", "pal8")
 
 
-def _turn(frame: av.VideoFrame) -> tuple[int, int, int, int]:
-    """Return the quarter turn and mirror that lie nearest to the display matrix."""
+def turn_of(frame: av.VideoFrame) -> Turn:
+    """Return the quarter turn and mirror that lie nearest to the display matrix; see `PictureFormat.turn`."""
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return UPRIGHT
@@ -158,7 +163,7 @@ def _turn(frame: av.VideoFrame) -> tuple[int, int, int, int]:
     return turn if turn[0] * turn[3] - turn[1] * turn[2] else UPRIGHT
 
 
-def turned(image: Frame, turn: tuple[int, int, int, int]) -> Frame:
+def turned(image: Frame, turn: Turn) -> Frame:
     """Show a picture, or an alpha, as its display matrix says; see `PictureFormat.turn`."""
     a, b, c, d = turn
     if not a:

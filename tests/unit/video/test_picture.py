@@ -1,5 +1,6 @@
 """How a picture is meant to be seen: turned, mirrored, in square pixels, in its range, over white."""
 
+import gc
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -79,6 +80,25 @@ def test_opencv_shows_it_the_same_way(turn: tuple[int, int, int, int], tmp_path:
     assert found
     ours = next(read_video(path))
     assert np.abs(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB).astype(int) - ours).mean() < 3
+
+
+@pytest.mark.parametrize("turn", [(1, 0, 0, 1), (0, 1, -1, 0)])
+def test_pictures_go_as_soon_as_nobody_holds_them(turn: tuple[int, int, int, int], tmp_path: Path) -> None:
+    """Not when Python looks for objects that hold each other: by then it has decoded hundreds of megabytes."""
+    path = record(tmp_path / "a.mp4", list(range(12)))
+    if turn != (1, 0, 0, 1):
+        with_matrix(path, turn)
+    gc.collect()
+    gc.disable()
+    try:
+        count = sum(1 for _ in decode_pictures(path, 0))
+        # FFmpeg's pictures lie outside Python; their owners are what can be counted.
+        left = sum(isinstance(one, av.VideoFrame) for one in gc.get_objects())
+    finally:
+        gc.enable()
+    assert count == 12
+    # The first one's side data was asked for.
+    assert left <= 1
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])
