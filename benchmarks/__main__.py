@@ -1,4 +1,4 @@
-"""Measurements: `python -m benchmarks stages | quality | continuity | fit | dataset | orchestrator`."""
+"""Measurements: `python -m benchmarks stages | quality | continuity | fit | profiles | dataset | orchestrator`."""
 
 from talkmill.environment import quiet_libraries
 from talkmill.pipeline.settings import Settings
@@ -29,6 +29,7 @@ from talkmill.faces.detection import DETECTORS
 from talkmill.inference.runtime import cpu_runtime
 from talkmill.models.choice import DEFAULT_MODELS
 from talkmill.morphable.model import MorphableModel
+from talkmill.stages.landmarks.stage import DETECTORS as LANDMARK_DETECTORS
 
 app = typer.Typer(help="Measurements.", no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -109,6 +110,29 @@ def bench_fit(
         figures = bench.run()
     if json_file is not None:
         json_file.write_text(json.dumps([asdict(figure) for figure in figures], indent=1))
+    return _print_figures(figures)
+
+
+@app.command("profiles")
+def bench_profiles(
+    videos: Annotated[list[Path], typer.Argument(help="Videos, each with one person who looks into the camera.")],
+    heads: Annotated[int, typer.Option(min=0, help="Drawn heads of each open head.")] = 4,
+) -> int:
+    """Measure the landmarks of heads turned to 75 degrees; needs the group `bench` and both open heads."""
+    models = open_models(read_settings(Settings), Console(stderr=True))
+    with dataset_errors():
+        # Ray casting is there for measurements alone.
+        from benchmarks.profiles import ProfileReader, measure_profiles
+
+        runtime = cpu_runtime(core_count())
+        faces = models.ensure(DEFAULT_MODELS.detector, "face_detection")
+        names, detector = LANDMARK_DETECTORS[DEFAULT_MODELS.landmarks]
+        networks = [runtime.load(models.ensure(name, "landmarks").path, name) for name in names]
+        reader = ProfileReader(
+            DETECTORS[faces.version.id](runtime.load(faces.path, faces.version.id)), detector(*networks)
+        )
+        shapes = [MorphableModel.load(models.ensure(name, "morphable").path) for name in HEADS]
+        figures = measure_profiles(reader, videos, shapes, heads, _say)
     return _print_figures(figures)
 
 

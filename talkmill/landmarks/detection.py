@@ -38,7 +38,8 @@ class Landmarks:
 
     Attributes:
         points: (68, 2) float32 pixels, centres at integers.
-        confidence: (68,) float32 in (0, 1]: 1 where all votes agree, 1/2 where they differ by 2 % of the face.
+        confidence: (68,) float32 in (0, 1]: 1 where all votes agree, 1/2 where they differ by 2 % of the face; less
+            where the face mesh doubts that there is a face.
         mesh: What the face mesh says; None where it was not asked.
     """
 

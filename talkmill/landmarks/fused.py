@@ -1,10 +1,10 @@
 """The default detector: eyes and mouth of MediaPipe's face mesh; brows, nose and contour of the mesh and face-api-68.
 
 face-api-68 shows no blink and leaves shut lips open; the mesh guesses more where a head is turned far. Figures and
-where the shares come from: docs/decisions/0063-fused-landmarks.md.
+where the shares come from: docs/decisions/0063-fused-landmarks.md; on heads turned far: 0065-profiles.md beside it.
 """
 
-from math import degrees
+from math import degrees, exp
 
 import numpy as np
 
@@ -44,7 +44,8 @@ def fuse(votes: MeshVotes, face_api: Landmarks) -> Landmarks:
 
     A share of face-api grows with its own confidence. The confidence of a point falls with the spread of the mesh's
     votes and the distance between the nets; for an eye and the mouth, with that of their middles, else a blink that
-    only the mesh sees would deserve no trust.
+    only the mesh sees would deserve no trust. All of it is multiplied by the probability that the mesh's crop shows a
+    face: in full profile two nets can agree on a guess.
 
     Args:
         votes: Of the mesh.
@@ -65,7 +66,8 @@ def fuse(votes: MeshVotes, face_api: Landmarks) -> Landmarks:
     for part in (RIGHT_EYE, LEFT_EYE):
         points[part] += SHARE * turned * known * apart[part].mean(0)
     spread = np.linalg.norm(points_of(votes.votes) - points_of(mesh.vertices), axis=-1).mean(0)
-    confidence = trust((spread + _distances(apart) / 2) / face_size(points))
+    agreement = trust((spread + _distances(apart) / 2) / face_size(points))
+    confidence = agreement * np.float32(_probability(votes.presence))
     return Landmarks(points.astype(np.float32), confidence, mesh)
 
 
@@ -75,6 +77,11 @@ def _distances(apart: Float64Array) -> Float64Array:
     for part in (RIGHT_EYE, LEFT_EYE, MOUTH):
         distances[part] = np.linalg.norm(apart[part].mean(0))
     return np.asarray(distances)
+
+
+def _probability(logit: float) -> float:
+    """Return the probability that belongs to a logit."""
+    return 1 / (1 + exp(-logit))
 
 
 def _ramp(value: float, between: tuple[float, float]) -> float:

@@ -10,6 +10,8 @@ CONTOUR_COUNT = 17
 CONTOUR, INNER = slice(0, CONTOUR_COUNT), slice(CONTOUR_COUNT, COUNT)
 BROWS, NOSE = slice(17, 27), slice(27, 36)
 RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
+# An eye with its brow: what a head that turns away hides first.
+RIGHT_SIDE, LEFT_SIDE = np.r_[17:22, RIGHT_EYE], np.r_[22:27, LEFT_EYE]
 MOUTH = slice(48, 68)
 OUTER_EYE_CORNERS = (36, 45)
 # The same points in a mirrored face.

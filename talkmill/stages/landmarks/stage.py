@@ -38,7 +38,7 @@ class LandmarksStage:
     """Measures, checks and smooths."""
 
     name = "landmarks"
-    version = "3"
+    version = "4"
     outputs_type = LandmarksOutputs
     keeps_result = True
 
@@ -90,7 +90,11 @@ class LandmarksStage:
         valid = seen & plausible(raw, confidence, boxes)
         invalid_fraction = float(1 - valid.mean())
         if invalid_fraction > inputs.parameters.max_invalid_fraction:
-            message = f"landmarks could not be measured in {invalid_fraction:.0%} of {len(boxes)} frames"
+            begin, end = _longest_gap(valid)
+            message = (
+                f"landmarks could not be measured in {invalid_fraction:.0%} of {len(boxes)} frames; "
+                f"the longest gap is from {begin / rate:.2f} to {end / rate:.2f} s of the clip"
+            )
             limit = inputs.parameters.max_invalid_fraction
             raise LandmarksInvalidError(message, measure=round(invalid_fraction, 4), threshold=limit)
         points = self._smooth(raw, confidence, valid, rate, inputs.parameters.cutoff_hertz)
@@ -131,6 +135,14 @@ class LandmarksStage:
         trust = np.where(valid[:, None], confidence, FILLED_WEIGHT)
         weights = np.repeat(trust[:, :, None], 2, axis=2)
         return smooth_over_time(filled, weights, rate, cutoff).astype(np.float32)
+
+
+def _longest_gap(valid: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """Return the first frame of the longest run of frames that are not valid, and the frame after its last."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], valid, [True]]).astype(np.int8)))
+    begins, ends = edges[::2], edges[1::2]
+    longest = int(np.argmax(ends - begins))
+    return int(begins[longest]), int(ends[longest])
 
 
 def _face_mesh(meshes: list[FaceMesh], valid: npt.NDArray[np.bool_]) -> ClipFaceMesh:

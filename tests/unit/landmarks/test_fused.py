@@ -127,6 +127,15 @@ def test_confidence_falls_where_the_nets_or_the_votes_differ() -> None:
     assert (fuse(votes(vertices, spread=4), face_api(seen)).confidence < 0.7).all()
 
 
+def test_confidence_falls_where_the_mesh_doubts_that_there_is_a_face() -> None:
+    vertices = head()
+    seen = to_silhouette(points_of(vertices), vertices)
+    for presence, probability in ((10.0, 1.0), (0.0, 0.5), (-3.0, 0.047), (-18.0, 1.5e-8)):
+        found = fuse(replace(votes(vertices), presence=presence), face_api(seen))
+        assert found.confidence == pytest.approx(np.full(68, probability), rel=0.02)
+        assert (found.confidence > 0).all()
+
+
 def test_lids_and_irises_are_measured_in_space() -> None:
     for turn in (0.0, 35.0):
         vertices = head(turn)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talkmill.landmarks.points import MIRROR, outer_eye_distance, roll
+from talkmill.landmarks.points import LEFT_SIDE, MIRROR, RIGHT_SIDE, outer_eye_distance, roll
 from talkmill.landmarks.smoothing import fill_gaps, jitter, smooth_over_time
 from talkmill.landmarks.validity import plausible
 from talkmill.stages.landmarks.messages import LandmarksParameters
@@ -96,3 +96,13 @@ def test_points_that_are_no_face_are_marked() -> None:
     confidence = np.full((4, 68), 0.9, np.float32)
     confidence[3] = 0.1
     assert plausible(points, confidence, boxes).tolist() == [True, False, False, False]
+
+
+def test_one_eye_with_its_brow_must_be_trusted() -> None:
+    """A head that turns away hides one; where both are guesses, a sure mouth does not make a face."""
+    points, boxes = np.stack([face()] * 3), np.tile(np.array([95, 95, 205, 205], np.float32), (3, 1))
+    confidence = np.full((3, 68), 0.9, np.float32)
+    confidence[1, LEFT_SIDE] = 0.05
+    confidence[2, np.r_[LEFT_SIDE, RIGHT_SIDE]] = 0.2
+    assert confidence[2, 17:].mean() > 0.5
+    assert plausible(points, confidence, boxes).tolist() == [True, True, False]
