@@ -33,7 +33,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def move_durably(source: Path, target: Path) -> None:
-    """Rename a file of the same file system; its content is on the disk before its new name is."""
+    """Rename a file or a folder of the same file system; a file's content is on the disk before its new name is."""
     _sync(source, os.O_RDONLY)
     source.replace(target)
     try:

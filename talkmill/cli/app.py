@@ -7,19 +7,20 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from talkmill.cli import dataset, doctor, hdtf, models, run, runs, token
+from talkmill.cli import dataset, doctor, export, hdtf, models, run, runs, token
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError
 from talkmill.cli.terminal import say
 from talkmill.version import __version__
 
-MAKE, LOOK, SERVERS, OPERATE = "Make a set", "Look at it", "Runs on a server", "Operate"
+MAKE, LOOK, TRAIN = "Make a set", "Look at it", "Give it to a trainer"
+SERVERS, OPERATE = "Runs on a server", "Operate"
 
 
 class _InPanels(TyperGroup):
     """Lists commands panel by panel; typer would list groups of commands last."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        order = [MAKE, LOOK, SERVERS, OPERATE]
+        order = [MAKE, LOOK, TRAIN, SERVERS, OPERATE]
         return sorted(
             super().list_commands(ctx), key=lambda name: order.index(vars(self.commands[name])["rich_help_panel"])
         )
@@ -34,6 +35,8 @@ app = typer.Typer(
 app.command(rich_help_panel=MAKE)(run.run)
 app.add_typer(hdtf.app, name="hdtf", rich_help_panel=MAKE)
 app.add_typer(dataset.app, name="dataset", rich_help_panel=LOOK)
+app.command(rich_help_panel=TRAIN)(export.export)
+app.command(rich_help_panel=TRAIN)(export.check)
 for command in (runs.submit, runs.watch, runs.status, runs.cancel, runs.retry, runs.fetch):
     app.command(rich_help_panel=SERVERS)(command)
 app.command("list", rich_help_panel=SERVERS)(runs.list_runs)

@@ -3,12 +3,15 @@
 It knows parts, their files and the list of what was written, `NAME_export.jsonl`; it must not know what is in a file.
 """
 
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
+from threading import Lock
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -26,7 +29,7 @@ class Part:
     Attributes:
         name: Unique in the folder.
         fingerprint: Changes with anything that the files are made of.
-        files: Their paths in the folder.
+        files: Paths in the folder: of files, and of folders that hold nothing of another part.
     """
 
     name: str
@@ -36,11 +39,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A line of the list: a part that is being written has no fingerprint yet."""
+    """A line of the list: a part that is being written has no fingerprint yet.
+
+    `sha256` has every file, also those inside folders; lists of talkmill 0.1 have none.
+    """
 
     part: str
     fingerprint: str | None
     files: tuple[str, ...]
+    sha256: dict[str, str] = field(default_factory=dict)
 
     def line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"
@@ -50,14 +57,14 @@ _ENTRY = TypeAdapter(_Entry)
 
 
 class ExportFolder:
-    """A folder that parts are written into; whoever opens it has locked it."""
+    """A folder that parts are written into, by several threads if need be; whoever opens it has locked it."""
 
     def __init__(self, folder: Path, name: str) -> None:
         """Open the folder and throw away what a killed export left half written.
 
         Args:
             folder: The folder; it exists.
-            name: What the names of its parts' folders begin with.
+            name: What the name of its list begins with.
 
         Raises:
             ValueError: The list of the folder is not one that an export wrote.
@@ -65,6 +72,7 @@ class ExportFolder:
         self._folder = folder
         self._list = folder / f"{name}_export.jsonl"
         self._staging = folder / f".{name}_export"
+        self._lock = Lock()
         shutil.rmtree(self._staging, ignore_errors=True)
         entries = _read(self._list)
         self._save(entries)
@@ -77,48 +85,67 @@ class ExportFolder:
         return (
             entry is not None
             and (entry.fingerprint, entry.files) == (part.fingerprint, part.files)
-            and all((self._folder / file).is_file() for file in part.files)
+            and all((self._folder / file).is_file() for file in entry.sha256 or part.files)
         )
 
     def write(self, part: Part, make: Callable[[Path], None]) -> None:
-        """Write a part's files, in place of older ones.
+        """Write a part, in place of an older one.
 
         Args:
             part: The part.
-            make: Writes the files into another folder, under the same paths; their folders are there.
+            make: Writes its paths into another folder; the folders around them are there.
 
         Raises:
             StrangerError: A file of the user's is in the way; nothing was written.
         """
+        staging = self._staging / uuid.uuid4().hex
+        with self._lock:
+            for file in part.files:
+                if file not in self._written and (self._folder / file).exists():
+                    raise StrangerError(
+                        f"{self._folder / file} is there and was not written by this export; move it away, or export "
+                        "into another folder"
+                    )
+            # What the list does not name could not be told from a file of the user's.
+            self._note(_Entry(part.name, None, part.files))
+            self._written.update(part.files)
         for file in part.files:
-            if file not in self._written and (self._folder / file).exists():
-                raise StrangerError(
-                    f"{self._folder / file} is there and was not written by this export; move it away, or give "
-                    "another --name"
-                )
-        # What the list does not name could not be told from a file of the user's.
-        self._note(_Entry(part.name, None, part.files))
-        self._written.update(part.files)
-        for file in part.files:
-            (self._staging / file).parent.mkdir(parents=True, exist_ok=True)
-            (self._folder / file).parent.mkdir(parents=True, exist_ok=True)
-        make(self._staging)
-        for file in part.files:
-            move_durably(self._staging / file, self._folder / file)
-        self._note(_Entry(part.name, part.fingerprint, part.files))
+            (staging / file).parent.mkdir(parents=True, exist_ok=True)
+        make(staging)
+        digests = _digests(staging)
+        with self._lock:
+            for file in part.files:
+                target = self._folder / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if target.is_dir():
+                    shutil.rmtree(target)
+                move_durably(staging / file, target)
+            self._note(_Entry(part.name, part.fingerprint, part.files, digests))
+        shutil.rmtree(staging)
+
+    def sha256(self, parts: Sequence[Part]) -> Mapping[str, str]:
+        """Return the digest of every file of some parts, by path."""
+        return {file: digest for part in parts for file, digest in self._newest[part.name].sha256.items()}
 
     def keep_only(self, parts: Sequence[Part]) -> None:
-        """Delete the files of every other part that an export wrote here; an unwritten part counts as another."""
+        """Delete every other part that an export wrote here; an unwritten part counts as another."""
         kept = [part for part in parts if self.holds(part)]
         for file in self._written.difference(*(part.files for part in kept)):
-            (self._folder / file).unlink(missing_ok=True)
-        self._save([_Entry(part.name, part.fingerprint, part.files) for part in kept])
+            path = self._folder / file
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        self._save([self._newest[part.name] for part in kept])
         shutil.rmtree(self._staging, ignore_errors=True)
 
     def strangers(self, folders: Sequence[str]) -> list[Path]:
         """Return files below some folders that no export of this list wrote."""
         found = (path for folder in folders for path in sorted((self._folder / folder).rglob("*")) if path.is_file())
-        return [path for path in found if path.relative_to(self._folder).as_posix() not in self._written]
+        return [path for path in found if not self._wrote(path.relative_to(self._folder))]
+
+    def _wrote(self, path: Path) -> bool:
+        return any(one.as_posix() in self._written for one in (path, *path.parents))
 
     def _save(self, entries: Sequence[_Entry]) -> None:
         write_whole(self._list, b"".join(entry.line() for entry in entries))
@@ -142,3 +169,13 @@ def _read(path: Path) -> list[_Entry]:
     if any(file.is_absolute() or ".." in file.parts for file in paths):
         raise ValueError(f"{path} names files outside its folder; move it away, or give another --name")
     return entries
+
+
+def _digests(staging: Path) -> dict[str, str]:
+    """Put every file below a folder on the disk, and return their digests by path."""
+    found = {}
+    for path in sorted(path for path in staging.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            found[path.relative_to(staging).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+    return found

@@ -1,5 +1,6 @@
 """The clips of a set with the files that they were packed from, as `-meta` names them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -40,8 +41,9 @@ class FinishedClip:
         basis: Id of the morphable model.
         alpha_region: The part of the upright frame that `alpha` is for.
         measurements: Stage name to what it measured.
-        made_from: Kind to file: `video`, `frame_table`, `audio`, `face_track`, `alpha`, `frames`, `landmarks`,
-            `coefficients`, `fit`; `face_mesh` where the landmark model has one.
+        person: Who is seen; None where nobody said.
+        made_from: Kind to file: `video`, `frame_table`, `audio`, `face_track`, `alpha`, `geometry`, `frames`,
+            `landmarks`, `coefficients`, `fit`; `face_mesh` where the landmark model has one.
     """
 
     name: str
@@ -52,6 +54,7 @@ class FinishedClip:
     basis: str
     alpha_region: Region
     measurements: dict[str, dict[str, Any]]
+    person: str | None
     made_from: dict[str, Artifact]
 
 
@@ -94,14 +97,28 @@ class WorkFolder:
                 f"{self.folder / 'work'} any more; run its source again with --out {self.folder}, then export again"
             )
 
-    def files(self, clip: FinishedClip) -> dict[str, Path]:
+    def files(self, clip: FinishedClip, kinds: Collection[str] | None = None) -> dict[str, Path]:
         """Return a clip's files, every byte checked.
 
+        Args:
+            clip: The clip.
+            kinds: What is wanted of `made_from`; None for all.
+
         Raises:
-            ClipGoneError: One is missing or damaged.
+            ClipGoneError: One is missing or damaged, or the clip was packed without it.
         """
+        for kind in kinds or ():
+            if kind not in clip.made_from:
+                raise ClipGoneError(
+                    f"{clip.name} was packed without {kind}; run its source again with --out {self.folder}, then "
+                    "export again"
+                )
         try:
-            return {kind: self._store.fetch(artifact) for kind, artifact in clip.made_from.items()}
+            return {
+                kind: self._store.fetch(artifact)
+                for kind, artifact in clip.made_from.items()
+                if kinds is None or kind in kinds
+            }
         except MissingArtifactError as error:
             raise ClipGoneError(f"{error}; run the source of {clip.name} again, then export again") from error
         except CorruptArtifactError as error:
@@ -141,6 +158,7 @@ def finished_clip(dataset: Dataset, name: str) -> FinishedClip:
         str(meta["morphable_basis"]),
         region,
         meta["measurements"],
+        meta.get("person"),
         {
             kind: Artifact(WORK_BUCKET, one.key, one.sha256, one.size_bytes, "application/octet-stream")
             for kind, one in made_from.items()

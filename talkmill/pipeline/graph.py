@@ -229,6 +229,7 @@ FIRST, CLIPS_FROM, PACK = nodes_of("source")[0].name, nodes_of("source")[-1].nam
 def clip_artifacts(progress: ClipProgress) -> dict[str, Artifact]:
     """Return every artifact that a finished clip is shown or exported from."""
     clip, matting = progress.clip, progress.outputs["matting"]
+    crop: CropOutputs = progress.outputs["crop"]
     landmarks: LandmarksOutputs = progress.outputs["landmarks"]
     face_mesh = {} if landmarks.face_mesh is None else {"face_mesh": landmarks.face_mesh}
     return (
@@ -240,6 +241,7 @@ def clip_artifacts(progress: ClipProgress) -> dict[str, Artifact]:
             "audio": clip.audio,
             "face_track": clip.face_track,
             "alpha": matting.alpha,
+            "geometry": crop.geometry,
         }
     )
 

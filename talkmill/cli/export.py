@@ -1,0 +1,77 @@
+"""`talkmill export` and `talkmill check`: what trainers read."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from talkmill.cli.environment import dataset_errors
+from talkmill.cli.errors import in_flags, option_errors
+from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED
+from talkmill.cli.signature import with_options
+from talkmill.cli.terminal import say
+from talkmill.layouts.options import ExportOptions
+from talkmill.layouts.registry import LAYOUTS
+from talkmill.text import counted
+
+_LAYOUT_HELP = f"What the trainer reads: {', '.join(LAYOUTS)}."
+
+
+@with_options
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run, or of data.mdb.")],
+    layout: Annotated[str, typer.Option(help=_LAYOUT_HELP, metavar="NAME")],
+    out: Annotated[Path, typer.Option(help="Folder to write into.")],
+    options: ExportOptions,
+    jobs: Annotated[int, typer.Option(min=1, help="Clips that are written at a time.")] = 1,
+) -> int:
+    """Write a set for a trainer; run it again to resume, or to follow a set that changed."""
+    from talkmill.layouts.export import export as write
+    from talkmill.layouts.registry import layout_of
+
+    console, errors = Console(), Console(stderr=True)
+    with option_errors(), dataset_errors(), errors.status("exporting") as status:
+
+        def advance(done: int, total: int) -> None:
+            status.update(f"{done} of {counted(total, 'clip')}")
+
+        result = write(folder, out, layout_of(layout), options, jobs, advance)
+    kept = f", {counted(len(result.kept), 'clip')} written before" if result.kept else ""
+    seconds = sum(piece.frame_count / piece.rate for piece in result.pieces)
+    say(console, f"{counted(len(result.pieces), 'piece')}, {float(seconds):.1f} s, in {out}{kept}")
+    for clip, why in result.left_out:
+        say(errors, f"{clip} was left out: {in_flags(why)}", style="yellow")
+    for clip, why in result.failed:
+        say(errors, f"{clip} was not exported: {why}", style="red")
+    return EXIT_SOME_REJECTED if result.failed or result.left_out else EXIT_OK
+
+
+def check(
+    folder: Annotated[Path, typer.Argument(help="Folder as the trainer gets it, by whatever tool it was made.")],
+    layout: Annotated[str, typer.Option(help=_LAYOUT_HELP, metavar="NAME")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> int:
+    """Say what a trainer would trip over in a folder: file, finding, what to do."""
+    from talkmill.layouts.registry import layout_of
+
+    console, count = Console(), 0
+    with option_errors(), dataset_errors():
+        if not folder.is_dir():
+            raise ValueError(f"there is no folder {folder}")
+        findings = []
+        for finding in layout_of(layout).check(folder):
+            count += 1
+            if as_json:
+                findings.append(asdict(finding))
+            else:
+                say(console, f"{finding.file}: {finding.what}; {finding.mend}")
+    if as_json:
+        print(json.dumps(findings, indent=1))
+    elif not count:
+        say(console, f"{folder}: nothing that {layout} would trip over was found")
+    else:
+        say(Console(stderr=True), counted(count, "finding"), style="red")
+    return EXIT_FAILED if count else EXIT_OK

@@ -1,0 +1,148 @@
+"""What readers of many layouts assert of a file, said as findings. Nothing that is checked is trusted."""
+
+import wave
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from talkmill.arrays import Frame
+from talkmill.layouts.layout import Finding
+from talkmill.video.container import UnreadableVideoError, open_media
+
+ENCODE_AGAIN = "encode it again as H.264, yuv420p, at a constant rate"
+# Frames of a file of constant rate lie this close to their places, in frames.
+RATE_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class MovieFacts:
+    """What a checked video holds.
+
+    Attributes:
+        frame_count: Frames that decode.
+        width: Of a frame, in pixels.
+        height: Of a frame, in pixels.
+        rate: Frames a second.
+        sound_seconds: Length of its sound; None without one.
+        first: The first frame, RGB (H, W, 3) uint8.
+    """
+
+    frame_count: int
+    width: int
+    height: int
+    rate: Fraction
+    sound_seconds: float | None
+    first: Frame
+
+
+def check_movie(
+    folder: Path, name: str, rate: Fraction | None, *, codecs: tuple[str, ...] = ("h264", "mpeg4")
+) -> Iterator[Finding | MovieFacts]:
+    """Check a video as decord reads it, and yield what it holds as the last item, where it can be read.
+
+    Args:
+        folder: Of the layout.
+        name: Path of the video in it.
+        rate: Frames a second that the trainer takes for granted; None for any.
+        codecs: FFmpeg's names of those that the trainer's reader decodes.
+    """
+    path = folder / name
+    if not path.is_file():
+        yield Finding(name, "there is no such file", "leave it out of the lists, or write it")
+        return
+    try:
+        facts = yield from _movie(path, name, rate, codecs)
+    except (UnreadableVideoError, av.FFmpegError, OSError) as error:
+        yield Finding(name, f"cannot be read as a video: {error}", "write it again")
+        return
+    if facts is not None:
+        yield facts
+
+
+def _movie(
+    path: Path, name: str, rate: Fraction | None, codecs: tuple[str, ...]
+) -> Generator[Finding, None, MovieFacts | None]:
+    with open_media(path) as container:
+        if not container.streams.video:
+            yield Finding(name, "has no picture", "write it again")
+            return None
+        stream = container.streams.video[0]
+        codec, layout = stream.codec_context.name, stream.codec_context.pix_fmt
+        if codec not in codecs:
+            yield Finding(name, f"is {codec}, which decord cannot decode", ENCODE_AGAIN)
+        if layout not in ("yuv420p", "yuvj420p"):
+            yield Finding(name, f"has pixels of {layout}, yuv420p is read", ENCODE_AGAIN)
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        if not packets:
+            yield Finding(name, "has no picture", "write it again")
+            return None
+        if not packets[0].is_keyframe:
+            yield Finding(name, "begins with a picture that is no key frame", ENCODE_AGAIN)
+        stamps = np.sort([float(packet.pts * packet.time_base) for packet in packets if packet.pts is not None])
+        average = stream.average_rate or Fraction(0)
+        gaps = np.diff(stamps) * float(average)
+        if len(gaps) and np.abs(gaps - 1).max() > RATE_TOLERANCE:
+            yield Finding(name, "has frames at a variable rate", ENCODE_AGAIN)
+        if rate is not None and average != rate:
+            yield Finding(name, f"has {float(average):g} frames a second, {float(rate):g} are read", ENCODE_AGAIN)
+    with open_media(path) as container:
+        count, first = 0, None
+        for frame in container.decode(container.streams.video[0]):
+            if first is None:
+                first = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+            count += 1
+    if count != len(packets):
+        yield Finding(name, f"holds {len(packets)} coded pictures, and {count} decode", ENCODE_AGAIN)
+    if first is None:
+        return None
+    return MovieFacts(count, first.shape[1], first.shape[0], average, _sound_seconds(path), first)
+
+
+def _sound_seconds(path: Path) -> float | None:
+    with open_media(path) as container:
+        if not container.streams.audio:
+            return None
+        stream = container.streams.audio[0]
+        return sum(frame.samples for frame in container.decode(stream)) / stream.rate
+
+
+@dataclass(frozen=True, slots=True)
+class WavFacts:
+    """What a checked WAV holds."""
+
+    sample_count: int
+
+
+def check_wav(folder: Path, name: str, least_samples: int | None = None) -> Iterator[Finding | WavFacts]:
+    """Check 16 kHz mono PCM, and yield what it holds as the last item.
+
+    Args:
+        folder: Of the layout.
+        name: Path of the WAV in it.
+        least_samples: What the reader takes from it.
+    """
+    path, mend = folder / name, "write it again as 16 kHz, mono, 16 bit PCM"
+    if not path.is_file():
+        yield Finding(name, "there is no such file", "write the sound of the clip there")
+        return
+    try:
+        with wave.open(str(path)) as sound:
+            form, count = (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()), sound.getnframes()
+            held = len(sound.readframes(count)) // max(1, form[1] * form[2])
+    except (wave.Error, EOFError, OSError) as error:
+        yield Finding(name, f"is no PCM WAV: {error}", mend)
+        return
+    if form != (16_000, 1, 2):
+        yield Finding(name, f"has {form[0]} Hz, {form[1]} channels of {8 * form[2]} bits", mend)
+        return
+    if held != count:
+        yield Finding(name, f"says {count} samples and holds {held}", mend)
+    if least_samples is not None and held < least_samples:
+        yield Finding(
+            name, f"has {held} samples, {least_samples} are read for its frames", "pad it with silence, or cut frames"
+        )
+    yield WavFacts(held)

@@ -1,0 +1,135 @@
+"""What a layout is: which files of a clip it needs, how it cuts, what it writes, and what its reader asserts.
+
+It knows no trainer; each has a file of its own beside this one.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from talkmill.layouts.material import ClipMaterial
+from talkmill.layouts.options import ExportOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """How long the pieces of a layout are.
+
+    Attributes:
+        least_seconds: What is shorter is left out.
+        most_seconds: What is longer is cut; None where any length will do.
+    """
+
+    least_seconds: float
+    most_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Frames of a clip that follow each other, which a trainer will see as a clip of its own.
+
+    Attributes:
+        name: Unique over the export; letters, digits and `_`.
+        clip: Name of the clip in the set.
+        split: `train` or `test`.
+        person: Who is seen; letters, digits and `_`; the clip's name where nobody said.
+        rate: Frames a second.
+        first_frame: Of the clip.
+        end_frame: The frame after the last.
+    """
+
+    name: str
+    clip: str
+    split: str
+    person: str
+    rate: Fraction
+    first_frame: int
+    end_frame: int
+
+    @property
+    def frame_count(self) -> int:
+        """Frames."""
+        return self.end_frame - self.first_frame
+
+    @property
+    def frames(self) -> slice:
+        """Its frames among those of the clip."""
+        return slice(self.first_frame, self.end_frame)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a trainer would trip over.
+
+    Attributes:
+        file: Path in the folder, as text.
+        what: What was found, and what is wanted.
+        mend: What to do.
+    """
+
+    file: str
+    what: str
+    mend: str
+
+
+class Layout(Protocol):
+    """The folder that one trainer reads.
+
+    Attributes:
+        name: On the command line.
+        version: Changes with anything that is written; pieces of another version are written again.
+        trainer: Repository and commit whose code was read.
+        needs: Kinds of a clip's files, see `FinishedClip.made_from`.
+        options: Fields of `ExportOptions` that mean something here.
+        lengths: Of a piece, in seconds.
+        whole_runs: Whether every frame of a piece is valid; else what is not valid is the layout's matter.
+        rate: Frames a second that the reader takes for granted; None for any.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    trainer: ClassVar[str]
+    needs: ClassVar[frozenset[str]]
+    options: ClassVar[frozenset[str]]
+    lengths: ClassVar[Lengths]
+    whole_runs: ClassVar[bool]
+    rate: ClassVar[Fraction | None]
+
+    def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
+        """Return the files and folders that a piece becomes; each belongs to this piece alone.
+
+        Args:
+            piece: The piece.
+            options: How to write.
+        """
+
+    def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
+        """Write the paths of a piece below a folder; the folders around them are there.
+
+        Args:
+            piece: The piece.
+            material: The clip.
+            options: How to write.
+            folder: Where.
+        """
+
+    def lists(self, pieces: Sequence[Piece], options: ExportOptions, folder: Path) -> Mapping[str, bytes]:
+        """Return the small files that name the pieces.
+
+        Args:
+            pieces: All that are written, in the order of the set.
+            options: How to write.
+            folder: Of the export; what belongs to the pieces is there.
+
+        Returns:
+            Path in the folder to content.
+        """
+
+    def check(self, folder: Path) -> Iterator[Finding]:
+        """Yield what the trainer would trip over, in a folder of whatever origin.
+
+        Args:
+            folder: As the trainer gets it.
+        """

@@ -1,0 +1,148 @@
+"""MuseTalk 1.5: whole frames with sound, and a JSON of face boxes and landmarks a clip.
+
+Source: TMElyralab/MuseTalk 0a89dec: musetalk/data/dataset.py (FaceDataset), scripts/preprocess.py.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from talkmill.layouts.checks import MovieFacts, WavFacts, check_movie, check_wav
+from talkmill.layouts.layout import Finding, Lengths, Piece
+from talkmill.layouts.material import ClipMaterial
+from talkmill.layouts.media import even, write_movie
+from talkmill.layouts.options import ExportOptions
+from talkmill.sound.audio import write_wav
+
+# The trainer names these folders in its code.
+ROOT = "dataset/HDTF"
+VIDEOS, META = f"{ROOT}/video_audio_clip_root", f"{ROOT}/meta"
+LISTS = {"train": "train.txt", "test": "val.txt"}
+# The reader throws the first line away.
+HEADER = "clip"
+# The second stage trains on 16 frames at a time and skips clips with fewer than ten times as many.
+LEAST_FRAMES = 160
+# Sound is read in one window of Whisper: what stands later gets the sound of the first 30 s.
+MOST_FRAMES = 750
+# Smaller faces are skipped by the second stage.
+LEAST_FACE = 200
+RATE = Fraction(25)
+
+
+class MuseTalk:
+    """The folder that MuseTalk's train.py reads from where it is started."""
+
+    name = "musetalk"
+    version = "1"
+    trainer = "TMElyralab/MuseTalk 0a89dec"
+    needs = frozenset({"video", "frame_table", "audio", "face_track", "landmarks", "geometry"})
+    options = frozenset({"least_seconds", "most_seconds", "encoder"})
+    lengths = Lengths(LEAST_FRAMES / 25, MOST_FRAMES / 25)
+    whole_runs = True
+    rate = RATE
+
+    def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
+        """See `Layout`."""
+        return (f"{VIDEOS}/{piece.name}.mp4", f"{VIDEOS}/{piece.name}.wav", f"{META}/{piece.name}.json")
+
+    def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
+        """See `Layout`."""
+        movie, sound, meta = self.paths(piece, options)
+        samples = material.sound(piece.frames)
+        write_movie(folder / movie, piece.rate, even(material.frames(piece.frames)), samples, options.encoder)
+        write_wav(folder / sound, samples)
+        width, height = (side - side % 2 for side in material.frame_size)
+        boxes = np.rint(material.boxes[piece.frames]).astype(int)
+        sides = boxes[0, 2:] - boxes[0, :2]
+        values = {
+            "mp4_path": movie,
+            "wav_path": sound,
+            "video_size": [height, width],
+            "face_size": [int(sides[1]), int(sides[0])],
+            "frames": piece.frame_count,
+            "face_list": boxes.tolist(),
+            "landmark_list": np.rint(material.points[piece.frames]).astype(int).tolist(),
+            "isvalid": True,
+        }
+        (folder / meta).write_text(json.dumps(values))
+
+    def lists(self, pieces: Sequence[Piece], options: ExportOptions, folder: Path) -> Mapping[str, bytes]:
+        """See `Layout`."""
+        return {
+            f"{ROOT}/{file}": "".join(
+                f"{line}\n" for line in (HEADER, *(f"{piece.name}.json" for piece in pieces if piece.split == split))
+            ).encode()
+            for split, file in LISTS.items()
+        }
+
+    def check(self, folder: Path) -> Iterator[Finding]:
+        """See `Layout`."""
+        named: list[str] = []
+        for file in LISTS.values():
+            path = folder / ROOT / file
+            if not path.is_file():
+                yield Finding(f"{ROOT}/{file}", "there is no such list", "write it: a header, then a JSON a line")
+                continue
+            first, *lines = path.read_text().splitlines() or [""]
+            if (folder / META / first.strip()).is_file() and first.strip():
+                yield Finding(
+                    f"{ROOT}/{file}",
+                    f"begins with {first}, and the reader throws the first line away",
+                    "put a line before it",
+                )
+            for number, line in enumerate(lines, start=2):
+                if not line.strip():
+                    yield Finding(f"{ROOT}/{file}", f"line {number} is empty, which ends the reader", "take it out")
+            named += [line.split()[0] for line in lines if line.strip()]
+        if not named:
+            yield Finding(ROOT, "the lists name no clip", "name the JSONs of `meta`")
+        for name, count in Counter(named).items():
+            if count > 1:
+                yield Finding(f"{META}/{name}", f"is named {count} times in the lists", "name it once, in one list")
+            yield from _check_clip(folder, f"{META}/{name}")
+
+
+def _check_clip(folder: Path, name: str) -> Iterator[Finding]:
+    path = folder / name
+    if not path.is_file():
+        yield Finding(name, "is named in a list, and there is no such file", "write it, or take the line out")
+        return
+    try:
+        values: dict[str, Any] = json.loads(path.read_text())
+        movie, sound, count = str(values["mp4_path"]), str(values["wav_path"]), int(values["frames"])
+        boxes = np.array(values["face_list"], np.float64).reshape(-1, 4)
+        points = np.array(values["landmark_list"], np.float64)
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        yield Finding(
+            name, f"cannot be read: {type(error).__name__}: {error}", "write all keys of MuseTalk's preprocess.py"
+        )
+        return
+    if points.shape != (count, 68, 2):
+        yield Finding(name, f"landmark_list is {points.shape}, ({count}, 68, 2) is read", "write 68 points a frame")
+    if len(boxes) != count:
+        yield Finding(name, f"face_list has {len(boxes)} rows for {count} frames", "write a box a frame")
+    if count < LEAST_FRAMES:
+        yield Finding(name, f"has {count} frames; clips under {LEAST_FRAMES} are skipped", "leave it out")
+    if count > MOST_FRAMES:
+        yield Finding(
+            name,
+            f"has {count} frames; after {MOST_FRAMES} the sound of the first 30 s is read",
+            "cut it into clips of 30 s",
+        )
+    if len(boxes) and np.ptp(boxes[0, [0, 2]]) < LEAST_FACE:
+        yield Finding(
+            name, f"begins with a face {np.ptp(boxes[0, [0, 2]]):.0f} pixels wide; under {LEAST_FACE} it is skipped",
+            "leave it out",
+        )  # fmt: skip
+    for found in check_movie(folder, movie, RATE):
+        if isinstance(found, MovieFacts):
+            if found.frame_count != count:
+                yield Finding(movie, f"has {found.frame_count} frames, {name} says {count}", "write both again")
+        else:
+            yield found
+    yield from (one for one in check_wav(folder, sound, round(count * 640)) if not isinstance(one, WavFacts))

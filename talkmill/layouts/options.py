@@ -1,0 +1,40 @@
+"""Options of an export, defined once for `talkmill export`, the Python API and the docs."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from talkmill.option import Option, Options
+
+Encoder = Literal["auto", "nvenc", "x264", "mpeg4"]
+
+
+@dataclass(frozen=True)
+class ExportOptions(Options):
+    """How a set is written for a trainer. A layout takes the options that mean something to it."""
+
+    size: Annotated[
+        Annotated[int, Field(ge=64, le=4096)] | None,
+        Option("Side of square pictures in pixels; the layout's own if none."),
+    ] = None
+    face_share: Annotated[
+        Annotated[float, Field(gt=0.1, lt=1)] | None,
+        Option("Share of the square's side that the face takes; the square of the set if none."),
+    ] = None
+    least_seconds: Annotated[
+        Annotated[float, Field(ge=0, le=86400)] | None, Option("Leave out what is shorter; the layout's own if none.")
+    ] = None
+    most_seconds: Annotated[
+        Annotated[float, Field(gt=0, le=86400)] | None,
+        Option("Cut what is longer, at pauses of speech; the layout's own if none."),
+    ] = None
+    encoder: Annotated[
+        Encoder, Option("Encoder of videos; auto takes NVENC where it works, else x264, else MPEG-4 part 2.")
+    ] = "auto"
+    root: Annotated[
+        str | None,
+        Option(
+            "Where the folder will lie on the machine that trains; lists with absolute paths name it.", metavar="DIR"
+        ),
+    ] = None

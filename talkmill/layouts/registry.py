@@ -1,0 +1,28 @@
+"""Every layout by name; each module is loaded when it is asked for."""
+
+from importlib import import_module
+
+from talkmill.layouts.layout import Layout
+
+# Name on the command line to module and class.
+LAYOUTS = {
+    "latentsync": ("talkmill.layouts.latentsync", "LatentSync"),
+    "musetalk": ("talkmill.layouts.musetalk", "MuseTalk"),
+}
+
+
+class UnknownLayoutError(ValueError):
+    """There is no layout of this name."""
+
+
+def layout_of(name: str) -> Layout:
+    """Return a layout.
+
+    Raises:
+        UnknownLayoutError: There is none of this name.
+    """
+    if name not in LAYOUTS:
+        raise UnknownLayoutError(f"there is no layout {name!r}; there are {', '.join(LAYOUTS)}")
+    module, kind = LAYOUTS[name]
+    layout: Layout = getattr(import_module(module), kind)()
+    return layout
