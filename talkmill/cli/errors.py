@@ -8,6 +8,7 @@ from functools import cache
 from typing import get_type_hints
 
 from talkmill.cli.outcome import CommandError
+from talkmill.layouts.options import ExportOptions
 from talkmill.models.choice import ModelChoice
 from talkmill.option import Option, OptionError, Options
 from talkmill.pipeline.naming import InputError
@@ -60,7 +61,7 @@ def in_flags(text: str, options: Sequence[str] = ()) -> str:
 @cache
 def _run_flags() -> dict[str, str]:
     flags = {name: f"--{name}" for name in ("out", "jobs", "provider")}
-    for kind in (RunOptions, SourceOptions, ModelChoice):
+    for kind in (RunOptions, SourceOptions, ModelChoice, ExportOptions):
         flags |= {one.name: flag_of(one.name, kind) for one in fields(kind)}
     return flags
 

@@ -46,6 +46,7 @@ def export(
         say(errors, f"{clip} was left out: {in_flags(why)}", style="yellow")
     for clip, why in result.failed:
         say(errors, f"{clip} was not exported: {why}", style="red")
+    say(console, f"look for what the trainer would trip over: talkmill check {out} --layout {layout}")
     return EXIT_SOME_REJECTED if result.failed or result.left_out else EXIT_OK
 
 

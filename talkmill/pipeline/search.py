@@ -3,6 +3,7 @@
 It knows the names of files, and the folders that talkmill itself writes. What is in a video it does not know.
 """
 
+import json
 import os
 import re
 from collections import Counter
@@ -98,7 +99,7 @@ class FolderSearch:
                 self.pass_over(_STAGE_RESULT, here)
                 folders.clear()
                 continue
-            written = _written_in(folders, files)
+            written = _written_in(here, folders, files)
             for kind in dict.fromkeys(written.values()):
                 self.pass_over(kind, here)
             links = {name for name in folders if name not in written and (here / name).is_symlink()}
@@ -160,7 +161,7 @@ def _kind(path: Path, is_video: bool, beside: Collection[str]) -> str | None:
     return None
 
 
-def _written_in(folders: Collection[str], files: Collection[str]) -> dict[str, str]:
+def _written_in(place: Path, folders: Collection[str], files: Collection[str]) -> dict[str, str]:
     """Return which folders of a folder talkmill wrote, and as what."""
     written: dict[str, str] = {}
     locked = LOCK_NAME in files
@@ -170,16 +171,30 @@ def _written_in(folders: Collection[str], files: Collection[str]) -> dict[str, s
     # `talkmill hdtf download`: the clips are cut from the videos.
     if locked and "videos" in folders and "clips" in folders:
         written["videos"] = _DOWNLOAD
-    for prefix in (file.removesuffix("export.jsonl") for file in files if file.endswith("_export.jsonl")):
-        written |= {name: _EXPORT for name in folders if name.startswith(prefix)}
+    for name in (name for file in files if file.endswith("_export.jsonl") for name in _exported(place / file)):
+        if name in folders:
+            written[name] = _EXPORT
     return written
+
+
+def _exported(path: Path) -> set[str]:
+    """Return the folders that the list of an export names, as far as it can be read."""
+    found: set[str] = set()
+    try:
+        with path.open("rb") as lines:
+            for line in lines:
+                found.update(str(file).partition("/")[0] for file in json.loads(line)["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        # What a kill cut short is the last line; a list of somebody else's names nothing.
+        return found
+    return found
 
 
 def _written_around(folder: Path) -> tuple[str, Path] | None:
     """Return what a folder lies inside of that talkmill wrote, and where; None for a folder of the user's."""
     for inner in (folder, *folder.parents):
         _, folders, files = next(os.walk(inner.parent), ("", [], []))
-        kind = _written_in(folders, files).get(inner.name)
+        kind = _written_in(inner.parent, folders, files).get(inner.name)
         if kind in (_DATA_SET, _EXPORT):
             return kind, inner.parent
     return None

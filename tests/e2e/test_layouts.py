@@ -1,0 +1,89 @@
+"""What trainers' readers assert, said again in our own words, of what the sample's set is exported to."""
+
+import itertools
+import json
+import wave
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from talkmill.sample import FRAME_COUNT, HEIGHT, WIDTH
+from tests.fixture_types import Cli
+
+NAME = "sample_000"
+
+
+def decord_reads(path: Path) -> tuple[int, int, int]:
+    """What decord needs of a video, and its frames, width and height."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert stream.average_rate == stream.guessed_rate == 25
+        packets = [packet for packet in container.demux(stream) if packet.size]
+    assert packets[0].is_keyframe
+    assert len({later.pts - one.pts for one, later in itertools.pairwise(packets)}) == 1
+    video, count = cv2.VideoCapture(str(path)), 0
+    while video.grab():
+        count += 1
+    assert count == len(packets) == int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+    return count, int(video.get(cv2.CAP_PROP_FRAME_WIDTH)), int(video.get(cv2.CAP_PROP_FRAME_HEIGHT))
+
+
+def sound_of(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        return np.concatenate([frame.to_ndarray().ravel() for frame in container.decode(audio=0)])
+
+
+def export(talkmill: Cli, dataset: Path, out: Path, layout: str, *options: str) -> None:
+    result = talkmill("export", dataset, "--layout", layout, "--out", out, *options)
+    assert result.returncode == 0, result.stderr
+
+
+def test_latentsync(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
+    """unet_dataset.py, syncnet_dataset.py (a229c39)."""
+    export(talkmill, dataset, tmp_path, "latentsync", "--size", "256")
+    paths = (tmp_path / "fileslist_train.txt").read_text().splitlines()
+    assert paths == [str(tmp_path.resolve() / f"train/{NAME}.mp4")]
+    count, width, height = decord_reads(Path(paths[0]))
+    assert (width, height) == (256, 256)
+    assert count == FRAME_COUNT >= 3 * 16
+    # 80 columns of mel a second, hop 200: a window of the last 16 frames ends inside.
+    assert len(sound_of(Path(paths[0]))) // 200 >= int(80 * (count - 16) / 25) + 52
+    assert talkmill("check", tmp_path, "--layout", "latentsync").returncode == 0
+
+
+def test_musetalk(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
+    """dataset.py, FaceDataset (0a89dec)."""
+    refused = talkmill("export", dataset, "--layout", "musetalk", "--out", tmp_path)
+    assert refused.returncode == 1
+    assert "4.00 s of it can be used without a break, musetalk takes 6.4 s" in refused.stderr.replace("\n", " ")
+    export(talkmill, dataset, tmp_path, "musetalk", "--least-seconds", "3")
+    root = tmp_path / "dataset/HDTF"
+    header, *lines = (root / "train.txt").read_text().splitlines()
+    assert lines == [f"{NAME}.json"] and not (root / "meta" / header).exists()
+    meta = json.loads((root / "meta" / lines[0]).read_text())
+    count, width, height = decord_reads(tmp_path / meta["mp4_path"])
+    assert meta["frames"] == count == len(meta["face_list"]) == FRAME_COUNT
+    assert meta["video_size"] == [height, width] == [HEIGHT, WIDTH]
+    points, boxes = np.array(meta["landmark_list"]), np.array(meta["face_list"])
+    assert points.shape == (count, 68, 2) and points.dtype.kind == boxes.dtype.kind == "i"
+    inside = (points[:, 17:] >= boxes[:, None, :2]) & (points[:, 17:] <= boxes[:, None, 2:])
+    assert inside.mean() > 0.95
+    with wave.open(str(tmp_path / meta["wav_path"])) as sound:
+        assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (16000, 1, 2)
+        assert sound.getnframes() == count * 640
+    findings = json.loads(talkmill("check", tmp_path, "--layout", "musetalk", "--json").stdout)
+    assert [one["what"].split("; ")[0] for one in findings] == [
+        "has 100 frames",
+        f"begins with a face {boxes[0, 2] - boxes[0, 0]} pixels wide",
+    ]
+
+
+@pytest.mark.parametrize("layout", ["latentsync", "musetalk"])
+def test_an_empty_folder_is_not_clean(talkmill: Cli, tmp_path: Path, layout: str) -> None:
+    result = talkmill("check", tmp_path, "--layout", layout)
+    assert result.returncode == 1
+    assert "there is no such list" in result.stdout

@@ -1,0 +1,165 @@
+"""An export of a set, whatever the layout: what is written, kept, taken away and refused."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from talkmill.layouts.export import NothingToExportError, export
+from talkmill.layouts.layout import Finding, Lengths, Piece
+from talkmill.layouts.material import ClipMaterial
+from talkmill.layouts.options import ExportOptions
+from talkmill.layouts.registry import LAYOUTS, layout_of
+from talkmill.option import OptionError
+from talkmill.pipeline.finished import NoWorkError
+from talkmill.pipeline.removal import remove_clips
+from tests.exports import make_set
+from tests.made_up_stages import FRAMES, run_made_up, write_sources
+
+
+class Notes:
+    """A layout of the test: a text and a folder a piece."""
+
+    name, version, trainer = "notes", "1", "nobody"
+    needs = frozenset({"landmarks", "audio", "video", "frame_table"})
+    options = frozenset({"size"})
+    lengths = Lengths(0.0)
+    whole_runs = False
+    rate: Fraction | None = Fraction(25)
+
+    def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
+        return f"texts/{piece.name}.txt", f"frames/{piece.name}"
+
+    def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
+        text, frames = self.paths(piece, options)
+        (folder / text).write_text(f"{piece.clip} {options.size} {self.version}")
+        (folder / frames).mkdir()
+        for number, frame in enumerate(material.frames(piece.frames)):
+            (folder / frames / f"{number}.raw").write_bytes(frame.tobytes())
+
+    def lists(self, pieces: Sequence[Piece], options: ExportOptions, folder: Path) -> Mapping[str, bytes]:
+        return {"list.txt": "".join(f"{piece.name}\n" for piece in pieces).encode()}
+
+    def check(self, folder: Path) -> Iterator[Finding]:
+        return iter(())
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A set of four commands: a, b, c and another b."""
+    make_set(tmp_path / "set", tmp_path / "in")
+    return tmp_path / "set"
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_every_clip_is_written_and_every_file_is_told(run: Path, tmp_path: Path, jobs: int) -> None:
+    out = tmp_path / "out"
+    seen: list[tuple[int, int]] = []
+    result = export(run, out, Notes(), ExportOptions(), jobs, lambda *done: seen.append(done))
+    names = [piece.name for piece in result.pieces]
+    assert len(names) == len(set(names)) == 4
+    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_") for name in names)
+    assert seen[-1] == (4, 4)
+    assert (out / "list.txt").read_text().split() == names
+    assert all(len(list((out / "frames" / name).iterdir())) == FRAMES for name in names)
+    record = json.loads((out / "export.json").read_text())
+    files = {path.relative_to(out).as_posix() for folder in ("texts", "frames") for path in (out / folder).rglob("*.*")}
+    assert set(record["files"]) == files | {"list.txt"}
+    assert all(hashlib.sha256((out / file).read_bytes()).hexdigest() == one for file, one in record["files"].items())
+
+
+def test_what_is_there_stays_until_something_changes(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export(run, out, Notes(), ExportOptions())
+    again = export(run, out, Notes(), ExportOptions())
+    assert len(again.kept) == 4 and not again.written
+    assert len(export(run, out, Notes(), ExportOptions(size=128)).written) == 4
+
+    class Newer(Notes):
+        version = "2"
+
+    assert len(export(run, out, Newer(), ExportOptions(size=128)).written) == 4
+    (next((out / "frames").iterdir()) / "0.raw").unlink()
+    assert len(export(run, out, Newer(), ExportOptions(size=128)).written) == 1
+
+
+def test_a_clip_that_left_the_set_goes_away(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export(run, out, Notes(), ExportOptions())
+    remove_clips(run, ["a_000"])
+    result = export(run, out, Notes(), ExportOptions())
+    assert "a_000" not in [piece.name for piece in result.pieces]
+    assert not (out / "texts/a_000.txt").exists() and not (out / "frames/a_000").exists()
+    assert "a_000" not in (out / "list.txt").read_text()
+
+
+def test_a_file_of_the_users_stays(run: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "out/frames/a_000/mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    result = export(run, tmp_path / "out", Notes(), ExportOptions())
+    assert [name for name, _ in result.failed] == ["a_000"]
+    assert "was not written by this export" in result.failed[0][1]
+    assert mine.read_text() == "mine"
+
+
+def test_an_export_that_was_stopped_goes_on(run: Path, tmp_path: Path) -> None:
+    class Stopped(Notes):
+        def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
+            super().write(piece, material, options, folder)
+            if piece.name == "b_000":
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export(run, tmp_path / "out", Stopped(), ExportOptions())
+    assert not (tmp_path / "out/texts/b_000.txt").exists()
+    result = export(run, tmp_path / "out", Notes(), ExportOptions())
+    assert "a_000" in result.kept and "b_000" in result.written
+    assert not list((tmp_path / "out").glob(".notes_export*"))
+
+
+def test_an_option_that_means_nothing_is_refused(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="means nothing to the layout notes, which takes `size`"):
+        export(run, tmp_path / "out", Notes(), ExportOptions(face_share=0.5))
+    with pytest.raises(OptionError, match="most_seconds: 1 is less than the least, 2"):
+        export(run, tmp_path / "out", layout_of("latentsync"), ExportOptions(most_seconds=1.0))
+
+
+def test_a_set_of_another_rate_is_told_what_to_run(run: Path, tmp_path: Path) -> None:
+    class Slow(Notes):
+        rate = Fraction(16)
+
+    with pytest.raises(
+        NothingToExportError, match=r"25 frames a second, notes reads 16; run its source again with `fps`"
+    ):
+        export(run, tmp_path / "out", Slow(), ExportOptions())
+
+
+def test_clips_that_are_too_short_are_named(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(NothingToExportError, match=r"of 4 clips can be written. a_000: 0.04 s of it can be used"):
+        export(run, tmp_path / "out", layout_of("latentsync"), ExportOptions())
+
+
+def test_a_set_without_its_work_is_refused(run: Path, tmp_path: Path) -> None:
+    (run / "work").rename(tmp_path / "work")
+    with pytest.raises(NoWorkError):
+        export(run, tmp_path / "out", Notes(), ExportOptions())
+
+
+def test_two_clips_never_share_a_name(tmp_path: Path) -> None:
+    sources = write_sources(tmp_path / "in", "a.b.mp4", "a_b.mp4")
+    run_made_up(tmp_path / "set", *sources)
+    result = export(tmp_path / "set", tmp_path / "out", Notes(), ExportOptions())
+    assert len({piece.name for piece in result.pieces}) == 2
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_layout_is_what_the_protocol_says(name: str) -> None:
+    layout = layout_of(name)
+    assert layout.name == name
+    assert layout.options <= set(ExportOptions.__dataclass_fields__)
+    piece = Piece("a_000", "a_000", "train", "a", Fraction(25), 0, 100)
+    assert layout.paths(piece, ExportOptions()) and len(layout.trainer.split()) == 2

@@ -1,0 +1,173 @@
+"""Folders that are broken in one way each: the finding names the file and the cause; the whole ones are clean."""
+
+import json
+import re
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from talkmill.layouts.latentsync import LatentSync
+from talkmill.layouts.media import write_movie
+from talkmill.layouts.musetalk import MuseTalk
+from talkmill.sound.audio import write_wav
+from tests.media import record
+
+SECONDS_16 = 16 * 10
+
+
+def pictures(count: int, side: int = 256) -> list[np.ndarray]:
+    return [np.full((side, side, 3), 40 + number % 100, np.uint8) for number in range(count)]
+
+
+def sound(count: int) -> np.ndarray:
+    return np.full(count * 640, 500, np.int16)
+
+
+def latentsync(folder: Path) -> Path:
+    (folder / "train").mkdir()
+    write_movie(folder / "train/a.mp4", Fraction(25), pictures(50), sound(50))
+    (folder / "fileslist_train.txt").write_text(f"{folder / 'train/a.mp4'}\n")
+    (folder / "fileslist_val.txt").write_text("")
+    return folder
+
+
+def musetalk(folder: Path) -> Path:
+    root = folder / "dataset/HDTF"
+    for name in ("video_audio_clip_root", "meta"):
+        (root / name).mkdir(parents=True)
+    count = SECONDS_16
+    write_movie(root / "video_audio_clip_root/a.mp4", Fraction(25), pictures(count), sound(count))
+    write_wav(root / "video_audio_clip_root/a.wav", sound(count))
+    meta = {
+        "mp4_path": "dataset/HDTF/video_audio_clip_root/a.mp4",
+        "wav_path": "dataset/HDTF/video_audio_clip_root/a.wav",
+        "video_size": [256, 256],
+        "face_size": [220, 210],
+        "frames": count,
+        "face_list": [[20, 20, 230, 240]] * count,
+        "landmark_list": [[[100, 100]] * 68] * count,
+        "isvalid": True,
+    }
+    (root / "meta/a.json").write_text(json.dumps(meta))
+    (root / "train.txt").write_text("clip\na.json\n")
+    (root / "val.txt").write_text("clip\n")
+    return folder
+
+
+def edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def rename_key(path: Path, name: str) -> None:
+    values = json.loads(path.read_text())
+    values[f"{name}s"] = values.pop(name)
+    path.write_text(json.dumps(values))
+
+
+LATENTSYNC: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no list": (lambda at: (at / "fileslist_val.txt").unlink(), "fileslist_val.txt", "there is no such list"),
+    "an empty line": (
+        lambda at: (at / "fileslist_val.txt").write_text("\n"), "fileslist_val.txt", "line 1 is empty",
+    ),
+    "a relative path": (
+        lambda at: (at / "fileslist_train.txt").write_text("train/a.mp4\n"), "fileslist_train.txt", "no absolute path",
+    ),
+    "a lost clip": (lambda at: (at / "train/a.mp4").unlink(), "a.mp4", "there is no such file"),
+    "no video": (lambda at: (at / "train/a.mp4").write_bytes(b"hello" * 99), "a.mp4", "cannot be read as a video"),
+    "AV1": (
+        lambda at: record(at / "train/a.mp4", [n / 25 for n in range(50)], codec="libsvtav1", options={"preset": "12"}),
+        "a.mp4", "is libdav1d|is av1",
+    ),
+    "4:4:4": (
+        lambda at: record(at / "train/a.mp4", [n / 25 for n in range(50)], pixel_format="yuv444p"),
+        "a.mp4", "has pixels of yuv444p",
+    ),
+    "a variable rate": (
+        lambda at: record(at / "train/a.mp4", [n / 25 + (0.2 if n > 9 else 0) for n in range(50)]),
+        "a.mp4", "variable rate",
+    ),
+    "30 frames a second": (
+        lambda at: write_movie(at / "train/a.mp4", Fraction(30), pictures(60), sound(50)), "a.mp4", "has 30 frames a second",
+    ),
+    "another size": (
+        lambda at: write_movie(at / "train/a.mp4", Fraction(25), pictures(50, 128), sound(50)), "a.mp4", "is 128x128",
+    ),
+    "too short": (
+        lambda at: write_movie(at / "train/a.mp4", Fraction(25), pictures(40), sound(40)), "a.mp4", "has 40 frames",
+    ),
+    "no sound": (lambda at: write_movie(at / "train/a.mp4", Fraction(25), pictures(50)), "a.mp4", "has no sound"),
+    "sound too short": (
+        lambda at: write_movie(at / "train/a.mp4", Fraction(25), pictures(50), sound(40)), "a.mp4", "s of sound for 2.00 s",
+    ),
+}  # fmt: skip
+META = "dataset/HDTF/meta/a.json"
+CLIPS = "dataset/HDTF/video_audio_clip_root"
+MUSETALK: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no header": (
+        lambda at: (at / "dataset/HDTF/train.txt").write_text("a.json\na.json\n"), "train.txt", "throws the first line away",
+    ),
+    "an empty line": (
+        lambda at: (at / "dataset/HDTF/train.txt").write_text("clip\n\na.json\n"), "train.txt", "line 2 is empty",
+    ),
+    "a clip in both lists": (
+        lambda at: (at / "dataset/HDTF/val.txt").write_text("clip\na.json\n"), "a.json", "named 2 times",
+    ),
+    "a lost JSON": (lambda at: (at / META).unlink(), "a.json", "there is no such file"),
+    "a renamed key": (lambda at: rename_key(at / META, "face_list"), "a.json", "KeyError: 'face_list'"),
+    "a row too many": (
+        lambda at: edit(at / META, landmark_list=[[[1, 1]] * 68] * (SECONDS_16 + 1)), "a.json", r"landmark_list is \(161, 68, 2\)",
+    ),
+    "67 points": (
+        lambda at: edit(at / META, landmark_list=[[[1, 1]] * 67] * SECONDS_16), "a.json", r"landmark_list is \(160, 67, 2\)",
+    ),
+    "a box too few": (
+        lambda at: edit(at / META, face_list=[[1, 1, 220, 220]] * (SECONDS_16 - 1)), "a.json", "face_list has 159 rows",
+    ),
+    "31 s": (
+        lambda at: edit(at / META, frames=775, face_list=[[1, 1, 220, 220]] * 775, landmark_list=[[[1, 1]] * 68] * 775),
+        "a.json", "has 775 frames; after 750",
+    ),
+    "a small face": (
+        lambda at: edit(at / META, face_list=[[1, 1, 150, 220]] * SECONDS_16), "a.json", "a face 149 pixels wide",
+    ),
+    "a sample short": (
+        lambda at: write_wav(at / CLIPS / "a.wav", sound(SECONDS_16)[:-1]), "a.wav", "has 102399 samples, 102400 are read",
+    ),
+    "no wav": (lambda at: (at / CLIPS / "a.wav").unlink(), "a.wav", "there is no such file"),
+    "no PCM": (lambda at: (at / CLIPS / "a.wav").write_bytes(b"RIFF"), "a.wav", "is no PCM WAV"),
+    "frames that differ": (
+        lambda at: write_movie(at / CLIPS / "a.mp4", Fraction(25), pictures(150), sound(160)), "a.mp4", "has 150 frames",
+    ),
+}  # fmt: skip
+
+
+def found(layout: LatentSync | MuseTalk, folder: Path) -> list[tuple[str, str]]:
+    return [(one.file, f"{one.what}; {one.mend}") for one in layout.check(folder)]
+
+
+def test_a_whole_folder_is_clean(tmp_path: Path) -> None:
+    for layout, make in ((LatentSync(), latentsync), (MuseTalk(), musetalk)):
+        folder = tmp_path / layout.name
+        folder.mkdir()
+        assert found(layout, make(folder)) == []
+
+
+@pytest.mark.parametrize("fault", LATENTSYNC)
+def test_latentsync_would_trip_over(fault: str, tmp_path: Path) -> None:
+    spoil, file, what = LATENTSYNC[fault]
+    spoil(latentsync(tmp_path))
+    check_named(found(LatentSync(), tmp_path), file, what)
+
+
+@pytest.mark.parametrize("fault", MUSETALK)
+def test_musetalk_would_trip_over(fault: str, tmp_path: Path) -> None:
+    spoil, file, what = MUSETALK[fault]
+    spoil(musetalk(tmp_path))
+    check_named(found(MuseTalk(), tmp_path), file, what)
+
+
+def check_named(findings: list[tuple[str, str]], file: str, what: str) -> None:
+    assert [text for name, text in findings if name.endswith(file) and re.search(what, text)], findings
