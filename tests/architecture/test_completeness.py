@@ -115,7 +115,7 @@ OTHER_WORDS = {
     "talkmill/cli/hdtf.py": "landmarks: the role of a model",
     "talkmill/pipeline/plan.py": "split, crop: columns of the table",
     "talkmill/hdtf/": "split, crop, download: columns of a plan and a pause of its own",
-    "talkmill/layouts/otavatar.py": "split, matting: folders of the layout; landmarks: a kind of file",
+    "talkmill/layouts/": "split, matting: folders of a layout; landmarks: a kind of file",
     "talkmill/models/": "landmarks, matting: roles of models; download, pack: commands of registries",
     "talkmill/morphable/": "landmarks: a key of a file",
     "talkmill/artifacts/s3.py": "download: a direction",
