@@ -42,6 +42,7 @@ def bench_stages(
     clip: Annotated[Path, typer.Argument(help="A video with one face.")],
     frames: Annotated[int, typer.Option(min=10, help="Frames of its beginning that are used.")] = 75,
     repeats: Annotated[int, typer.Option(min=1, help="Of everything, interleaved; medians count.")] = 3,
+    variants: Annotated[bool, typer.Option(help="Measure other methods, providers and precisions, too.")] = True,
     reference: Annotated[bool, typer.Option(help="Measure what the reference's scripts do, too.")] = True,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there.")] = None,
     table_file: Annotated[Path | None, typer.Option("--table", metavar="FILE", help="Write Markdown there.")] = None,
@@ -52,7 +53,7 @@ def bench_stages(
 
     console = Console(stderr=True)
     with dataset_errors():
-        found = compare(clip, frames, repeats, reference, open_models(read_settings(Settings), console), _say)
+        found = compare(clip, frames, repeats, variants, reference, open_models(read_settings(Settings), console), _say)
         if json_file is not None:
             json_file.write_text(json.dumps(asdict(found), indent=1))
         if table_file is not None:
