@@ -82,7 +82,37 @@ def test_musetalk(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("layout", ["latentsync", "musetalk"])
+def test_wav2lip(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
+    """wav2lip_train.py, hparams.py (5c90fa9)."""
+    export(talkmill, dataset, tmp_path, "wav2lip")
+    (line,) = (tmp_path / "filelists/train.txt").read_text().splitlines()
+    assert " " not in line and line.count("/") == 1
+    clip = tmp_path / "data" / line
+    faces = {int(path.name.split(".")[0]): cv2.imread(str(path)) for path in clip.glob("*.jpg")}
+    assert len(faces) > 3 * 5 and all((clip / f"{number}.jpg").is_file() for number in faces)
+    sides = np.array([face.shape[:2] for face in faces.values()])
+    # A tight box, higher than it is wide, of about one size; it follows the face of each frame.
+    assert (sides[:, 0] > sides[:, 1]).all() and len(np.unique(sides, axis=0)) > 10
+    assert np.ptp(sides, axis=0).max() < 0.2 * sides.mean()
+    with wave.open(str(clip / "audio.wav")) as sound:
+        assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (16000, 1, 2)
+        columns = 1 + sound.getnframes() // 200
+    drawn = [
+        first
+        for first in faces
+        if all(first + further in faces for further in range(5))
+        and first - 1 >= 0
+        and all(int(80 * (frame - 1) / 25) + 16 <= columns for frame in range(first, first + 5))
+    ]
+    assert len(drawn) > FRAME_COUNT - 15
+    findings = json.loads(talkmill("check", tmp_path, "--layout", "wav2lip", "--json").stdout)
+    # The sample is one clip for training.
+    assert [(one["file"], one["what"]) for one in findings] == [
+        ("filelists/val.txt", "names no clip: the first evaluation never ends")
+    ]
+
+
+@pytest.mark.parametrize("layout", ["latentsync", "musetalk", "wav2lip"])
 def test_an_empty_folder_is_not_clean(talkmill: Cli, tmp_path: Path, layout: str) -> None:
     result = talkmill("check", tmp_path, "--layout", layout)
     assert result.returncode == 1

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from talkmill.layouts.latentsync import LatentSync
+from talkmill.layouts.layout import Layout
 from talkmill.layouts.media import write_movie
 from talkmill.layouts.musetalk import MuseTalk
+from talkmill.layouts.wav2lip import Wav2Lip
 from talkmill.sound.audio import write_wav
 from tests.media import record
 
@@ -55,6 +58,24 @@ def musetalk(folder: Path) -> Path:
     (root / "train.txt").write_text("clip\na.json\n")
     (root / "val.txt").write_text("clip\n")
     return folder
+
+
+def wav2lip(folder: Path) -> Path:
+    (folder / "filelists").mkdir()
+    for person, name in (("ann", "train"), ("bob", "val")):
+        clip = folder / "data" / person / "a"
+        clip.mkdir(parents=True)
+        for number in range(30):
+            cv2.imwrite(str(clip / f"{number}.jpg"), np.full((40, 30, 3), 99, np.uint8))
+        write_wav(clip / "audio.wav", sound(30))
+        (folder / f"filelists/{name}.txt").write_text(f"{person}/a\n")
+    return folder
+
+
+def keep_only(clip: Path, *numbers: int) -> None:
+    for path in clip.glob("*.jpg"):
+        if int(path.stem) not in numbers:
+            path.unlink()
 
 
 def edit(path: Path, **changes: object) -> None:
@@ -143,13 +164,56 @@ MUSETALK: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
 }  # fmt: skip
 
+ANN = "data/ann/a"
+WAV2LIP: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no list": (lambda at: (at / "filelists/val.txt").unlink(), "val.txt", "there is no such list"),
+    "nothing to evaluate on": (
+        lambda at: (at / "filelists/val.txt").write_text(""), "val.txt", "names no clip: the first evaluation never ends",
+    ),
+    "an empty line": (
+        lambda at: (at / "filelists/train.txt").write_text("ann/a\n\n"), "train.txt", "line 2 is empty",
+    ),
+    "a lost folder": (
+        lambda at: (at / "filelists/train.txt").write_text("ann/a\nann/b\n"), "data/ann/b", "there is no such folder",
+    ),
+    "a space in a name": (
+        lambda at: (at / "filelists/train.txt").write_text("ann lee/a\n"), "data/ann", "has 0 frames; under 16",
+    ),
+    "a person in two lists": (
+        lambda at: (at / "filelists/test.txt").write_text("ann/a\n"), "test.txt", "ann is in filelists/train.txt too",
+    ),
+    "a file that is no picture": (
+        lambda at: (at / ANN / "3.jpg").write_bytes(b"hello"), "a/3.jpg", "cannot be read as a picture",
+    ),
+    "a name that is no number": (
+        lambda at: (at / ANN / "3.jpg").rename(at / ANN / "frame_3.jpg"), "frame_3.jpg", "has no number for a name",
+    ),
+    "a padded number": (
+        lambda at: (at / ANN / "3.jpg").rename(at / ANN / "003.jpg"), "003.jpg", "has no number for a name",
+    ),
+    "fifteen frames": (lambda at: keep_only(at / ANN, *range(15)), ANN, "has 15 frames; under 16"),
+    "gaps everywhere": (
+        lambda at: keep_only(at / ANN, *(n for n in range(30) if n % 5)), ANN, "0 of its frames begin five",
+    ),
+    "one window": (
+        lambda at: keep_only(at / ANN, *range(1, 6), *range(8, 30, 2)), ANN, "^1 of its frames begin five",
+    ),
+    "a sample short": (
+        lambda at: write_wav(at / ANN / "audio.wav", sound(30)[:-1]), "audio.wav", "has 19199 samples, 19200 are read",
+    ),
+    "no sound": (lambda at: (at / ANN / "audio.wav").unlink(), "audio.wav", "there is no such file"),
+    "no sound where the windows are": (
+        lambda at: write_wav(at / ANN / "audio.wav", sound(5)), ANN, "have sound before and after",
+    ),
+}  # fmt: skip
 
-def found(layout: LatentSync | MuseTalk, folder: Path) -> list[tuple[str, str]]:
+
+def found(layout: Layout, folder: Path) -> list[tuple[str, str]]:
     return [(one.file, f"{one.what}; {one.mend}") for one in layout.check(folder)]
 
 
 def test_a_whole_folder_is_clean(tmp_path: Path) -> None:
-    for layout, make in ((LatentSync(), latentsync), (MuseTalk(), musetalk)):
+    for layout, make in ((LatentSync(), latentsync), (MuseTalk(), musetalk), (Wav2Lip(), wav2lip)):
         folder = tmp_path / layout.name
         folder.mkdir()
         assert found(layout, make(folder)) == []
@@ -167,6 +231,13 @@ def test_musetalk_would_trip_over(fault: str, tmp_path: Path) -> None:
     spoil, file, what = MUSETALK[fault]
     spoil(musetalk(tmp_path))
     check_named(found(MuseTalk(), tmp_path), file, what)
+
+
+@pytest.mark.parametrize("fault", WAV2LIP)
+def test_wav2lip_would_trip_over(fault: str, tmp_path: Path) -> None:
+    spoil, file, what = WAV2LIP[fault]
+    spoil(wav2lip(tmp_path))
+    check_named(found(Wav2Lip(), tmp_path), file, what)
 
 
 def check_named(findings: list[tuple[str, str]], file: str, what: str) -> None:
