@@ -1,5 +1,6 @@
 """What trainers' readers assert, said again in our own words, of what the sample's set is exported to."""
 
+import csv
 import itertools
 import json
 import wave
@@ -112,7 +113,44 @@ def test_wav2lip(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("layout", ["latentsync", "musetalk", "wav2lip"])
+def test_video_json(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
+    """dataset_video.py, VideoSpeechControlDataset; bucket_sampler.py (804a425); unified_dataset.py (fed7b18)."""
+    export(talkmill, dataset, tmp_path, "video-json")
+    (row,) = json.loads((tmp_path / "metadata.json").read_text())
+    assert json.loads((tmp_path / "metadata_test.json").read_text()) == []
+    assert (row["type"], row["text"]) == ("video", "The upper body of one person.")
+    count, width, height = decord_reads(tmp_path / row["file_path"])
+    assert (count, width, height) == (FRAME_COUNT, row["width"], row["height"]) == (FRAME_COUNT, WIDTH, HEIGHT)
+    # The same frames are read of both videos; -1 everywhere is what the trainer puts in place of a control itself.
+    assert decord_reads(tmp_path / row["control_file_path"]) == (count, width, height)
+    assert (tmp_path / row["control_file_path"]).stat().st_size < 50_000
+    control = cv2.VideoCapture(str(tmp_path / row["control_file_path"]))
+    assert all(not control.read()[1].any() for _ in range(count))
+    with wave.open(str(tmp_path / row["audio_path"])) as sound:
+        assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (16000, 1, 2)
+        held = sound.getnframes()
+        assert np.abs(np.frombuffer(sound.readframes(held), "<i2")).max() > 1000
+    for start, frames in itertools.combinations_with_replacement(range(count), 2):
+        begin = round(start / 25 * 16000)
+        assert begin + round((frames - start) / 25 * 16000) <= held and begin < held
+    # DiffSynth would take 16 frames a second for its sound.
+    assert list(csv.DictReader((tmp_path / "metadata.csv").open())) == [
+        {"video": row["file_path"], "prompt": row["text"]}
+    ]
+    (told,) = map(json.loads, (tmp_path / "metadata.jsonl").read_text().splitlines())
+    assert (told["clip"], told["split"], told["seconds"], told["video"]) == (NAME, "train", 4.0, row["file_path"])
+    assert told["measurements"]["landmarks"]["valid_fraction"] == 1
+    assert talkmill("check", tmp_path, "--layout", "video-json").returncode == 0
+    export(talkmill, dataset, tmp_path, "video-json", "--size", "256", "--face-share", "0.5")
+    (row,) = json.loads((tmp_path / "metadata.json").read_text())
+    assert row["text"] == "The head and shoulders of one person."
+    assert decord_reads(tmp_path / row["file_path"]) == decord_reads(tmp_path / row["control_file_path"])
+    assert decord_reads(tmp_path / row["file_path"]) == (FRAME_COUNT, row["width"], row["height"])
+    assert (row["width"], row["height"]) == (256, 256)
+    assert talkmill("check", tmp_path, "--layout", "video-json").returncode == 0
+
+
+@pytest.mark.parametrize("layout", ["latentsync", "musetalk", "wav2lip", "video-json"])
 def test_an_empty_folder_is_not_clean(talkmill: Cli, tmp_path: Path, layout: str) -> None:
     result = talkmill("check", tmp_path, "--layout", layout)
     assert result.returncode == 1

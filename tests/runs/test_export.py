@@ -124,6 +124,8 @@ def test_an_export_that_was_stopped_goes_on(run: Path, tmp_path: Path) -> None:
 def test_an_option_that_means_nothing_is_refused(run: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="means nothing to the layout notes, which takes `size`"):
         export(run, tmp_path / "out", Notes(), ExportOptions(face_share=0.5))
+    with pytest.raises(OptionError, match="size: 255 is odd"):
+        export(run, tmp_path / "out", layout_of("video-json"), ExportOptions(size=255, least_seconds=0.0))
     with pytest.raises(OptionError, match="most_seconds: 1 is less than the least, 2"):
         export(run, tmp_path / "out", layout_of("latentsync"), ExportOptions(most_seconds=1.0))
 

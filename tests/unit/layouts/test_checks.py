@@ -14,6 +14,7 @@ from talkmill.layouts.latentsync import LatentSync
 from talkmill.layouts.layout import Layout
 from talkmill.layouts.media import write_movie
 from talkmill.layouts.musetalk import MuseTalk
+from talkmill.layouts.video_json import VideoJson
 from talkmill.layouts.wav2lip import Wav2Lip
 from talkmill.sound.audio import write_wav
 from tests.media import record
@@ -76,6 +77,37 @@ def keep_only(clip: Path, *numbers: int) -> None:
     for path in clip.glob("*.jpg"):
         if int(path.stem) not in numbers:
             path.unlink()
+
+
+def video_json(folder: Path) -> Path:
+    """16 frames a second, as both trainers want them."""
+    for name in ("video", "wav", "control"):
+        (folder / name).mkdir()
+    write_movie(folder / "video/a.mp4", Fraction(16), pictures(32), sound(50))
+    write_movie(folder / "control/a.mp4", Fraction(16), pictures(32))
+    write_wav(folder / "wav/a.wav", sound(50))
+    row = {
+        "file_path": "video/a.mp4",
+        "audio_path": "wav/a.wav",
+        "control_file_path": "control/a.mp4",
+        "text": "",
+        "type": "video",
+        "width": 256,
+        "height": 256,
+    }
+    (folder / "metadata.json").write_text(json.dumps([row]))
+    (folder / "metadata_test.json").write_text("[]")
+    (folder / "metadata.csv").write_text(
+        "video,prompt,input_audio,s2v_pose_video\nvideo/a.mp4,A person.,wav/a.wav,control/a.mp4\n"
+    )
+    return folder
+
+
+def edit_row(at: Path, **changes: object) -> None:
+    """Change the row of metadata.json; None takes a key out."""
+    (row,) = json.loads((at / "metadata.json").read_text())
+    row = {key: value for key, value in (row | changes).items() if value is not None}
+    (at / "metadata.json").write_text(json.dumps([row]))
 
 
 def edit(path: Path, **changes: object) -> None:
@@ -163,6 +195,63 @@ MUSETALK: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda at: write_movie(at / CLIPS / "a.mp4", Fraction(25), pictures(150), sound(160)), "a.mp4", "has 150 frames",
     ),
 }  # fmt: skip
+VIDEO_JSON: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no array": (
+        lambda at: (at / "metadata.json").write_text('{"a": 1}'), "metadata.json", "holds a dict, an array is read",
+    ),
+    "no JSON": (lambda at: (at / "metadata.json").write_text("[}"), "metadata.json", "is no JSON"),
+    "a row that is a path": (
+        lambda at: (at / "metadata.json").write_text('["video/a.mp4"]'), "metadata.json", "row 0 is no object",
+    ),
+    "no text": (lambda at: edit_row(at, text=None), "metadata.json", "row 0 has no string `text`"),
+    "no control": (
+        lambda at: edit_row(at, control_file_path=None), "metadata.json", "row 0 has no string `control_file_path`",
+    ),
+    "no type": (lambda at: edit_row(at, type=None), "metadata.json", "type None; with buckets it is read as an image"),
+    "another size": (
+        lambda at: edit_row(at, width=512), "metadata.json", "says that video/a.mp4 is 512x256, and it is 256x256",
+    ),
+    "a width alone": (lambda at: edit_row(at, height=None), "metadata.json", "row 0 is 256 wide and None high"),
+    "a clip in both lists": (
+        lambda at: (at / "metadata_test.json").write_bytes((at / "metadata.json").read_bytes()),
+        "video/a.mp4", "is named 2 times in .json lists",
+    ),
+    "a lost control": (lambda at: (at / "control/a.mp4").unlink(), "control/a.mp4", "there is no such file"),
+    "a short control": (
+        lambda at: write_movie(at / "control/a.mp4", Fraction(16), pictures(31)),
+        "control/a.mp4", "has 31 frames, video/a.mp4 has 32",
+    ),
+    "a small control": (
+        lambda at: write_movie(at / "control/a.mp4", Fraction(16), pictures(32, 128)),
+        "control/a.mp4", "is 128x128, video/a.mp4 is 256x256",
+    ),
+    "a sample short": (
+        lambda at: write_wav(at / "wav/a.wav", np.zeros(30_999, np.int16)), "wav/a.wav", "has 30999 samples, 31000 are read",
+    ),
+    "29.97 frames a second": (
+        lambda at: write_movie(at / "video/a.mp4", Fraction(30_000, 1001), pictures(32), sound(27)),
+        "video/a.mp4", r"gives 29.97 frames a second, and VideoX-Fun counts 29: .* 3.2% of the time",
+    ),
+    "25 frames a second": (
+        lambda at: write_movie(at / "video/a.mp4", Fraction(25), pictures(32), sound(32)),
+        "video/a.mp4", "has 25 frames a second, and DiffSynth reads its sound for 16",
+    ),
+    "AV1": (
+        lambda at: record(at / "video/a.mp4", [n / 25 for n in range(32)], codec="libsvtav1", options={"preset": "12"}),
+        "video/a.mp4", "is libdav1d|is av1",
+    ),
+    "an empty prompt": (
+        lambda at: (at / "metadata.csv").write_text("video,prompt\nvideo/a.mp4,\n"),
+        "metadata.csv", "row 0 has '' as prompt, which pandas reads as NaN",
+    ),
+    "no column": (
+        lambda at: (at / "metadata.csv").write_text("video,text\nvideo/a.mp4,A person.\n"),
+        "metadata.csv", "has no column prompt",
+    ),
+    "no list": (
+        lambda at: [(at / f"metadata.{ending}").unlink() for ending in ("json", "csv")], "metadata.json", "no such list",
+    ),
+}  # fmt: skip
 
 ANN = "data/ann/a"
 WAV2LIP: dict[str, tuple[Callable[[Path], object], str, str]] = {
@@ -213,7 +302,10 @@ def found(layout: Layout, folder: Path) -> list[tuple[str, str]]:
 
 
 def test_a_whole_folder_is_clean(tmp_path: Path) -> None:
-    for layout, make in ((LatentSync(), latentsync), (MuseTalk(), musetalk), (Wav2Lip(), wav2lip)):
+    wholes: list[tuple[Layout, Callable[[Path], Path]]] = [
+        (LatentSync(), latentsync), (MuseTalk(), musetalk), (Wav2Lip(), wav2lip), (VideoJson(), video_json),
+    ]  # fmt: skip
+    for layout, make in wholes:
         folder = tmp_path / layout.name
         folder.mkdir()
         assert found(layout, make(folder)) == []
@@ -238,6 +330,25 @@ def test_wav2lip_would_trip_over(fault: str, tmp_path: Path) -> None:
     spoil, file, what = WAV2LIP[fault]
     spoil(wav2lip(tmp_path))
     check_named(found(Wav2Lip(), tmp_path), file, what)
+
+
+@pytest.mark.parametrize("fault", VIDEO_JSON)
+def test_video_json_would_trip_over(fault: str, tmp_path: Path) -> None:
+    spoil, file, what = VIDEO_JSON[fault]
+    spoil(video_json(tmp_path))
+    check_named(found(VideoJson(), tmp_path), file, what)
+
+
+@pytest.mark.parametrize(("rate", "clean"), [(16, True), (25, True), (50, True), (60, True), (59.94, False)])
+def test_rates_that_videox_fun_counts_right(rate: float, clean: bool, tmp_path: Path) -> None:
+    """It leaves every second frame out above 30 a second, and then counts whole frames."""
+    folder = video_json(tmp_path)
+    (folder / "metadata.csv").unlink()
+    exact = Fraction(60_000, 1001) if rate == 59.94 else Fraction(rate)
+    write_movie(folder / "video/a.mp4", exact, pictures(32), sound(round(800 / rate)))
+    assert [text.split(" and")[0] for _, text in found(VideoJson(), folder)] == (
+        [] if clean else ["gives 29.97 frames a second,"]
+    )
 
 
 def check_named(findings: list[tuple[str, str]], file: str, what: str) -> None:

@@ -1,0 +1,311 @@
+"""Clips as lists of videos and sounds, for the trainers of the Wan family: VideoX-Fun reads JSON, DiffSynth-Studio CSV.
+
+Source: aigc-apps/VideoX-Fun 804a425: videox_fun/data/dataset_video.py (VideoSpeechDataset, VideoSpeechControlDataset),
+bucket_sampler.py, scripts/wan2.2/train_s2v.py; modelscope/DiffSynth-Studio fed7b18:
+diffsynth/core/data/unified_dataset.py, operators.py, diffsynth/pipelines/wan_video.py (WanVideoUnit_S2V).
+"""
+
+import csv
+import io
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import count, repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from talkmill.arrays import Frame
+from talkmill.faces.crop_box import CropBox
+from talkmill.layouts.captions import caption
+from talkmill.layouts.checks import MovieFacts, WavFacts, check_movie, check_wav
+from talkmill.layouts.layout import Finding, Lengths, Piece
+from talkmill.layouts.material import ClipMaterial
+from talkmill.layouts.media import even, write_movie
+from talkmill.layouts.options import ExportOptions
+from talkmill.layouts.squares import square_of
+from talkmill.option import OptionError
+from talkmill.sound.audio import SAMPLE_RATE, write_wav
+
+LISTS = {"train": "metadata", "test": "metadata_test"}
+# Columns of the CSV; the last two are what Wan2.2-S2V is trained with.
+COLUMNS = ("video", "prompt", "input_audio", "s2v_pose_video")
+# DiffSynth takes the sound to have so many video frames a second, whatever the video has.
+DIFFSYNTH_RATE = 16
+# VideoX-Fun leaves frames out until no more remain, and then counts whole frames a second.
+VIDEOX_MOST_RATE = 30
+# What pandas reads as no value where a text is wanted.
+PANDAS_NONE = {"", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
+
+
+class VideoJson:
+    """Videos, sounds, black control videos, and lists of them with paths relative to the folder."""
+
+    name = "video-json"
+    version = "1"
+    trainer = "aigc-apps/VideoX-Fun 804a425"
+    needs = frozenset({"video", "frame_table", "audio", "face_track", "landmarks", "geometry"})
+    options = frozenset({"size", "face_share", "least_seconds", "most_seconds", "encoder"})
+    lengths = Lengths(4.0, 15.0)
+    whole_runs = True
+    rate = None
+
+    def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
+        """See `Layout`."""
+        name = piece.name
+        return (f"video/{name}.mp4", f"wav/{name}.wav", f"control/{name}.mp4", f"clips/{name}.json")
+
+    def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
+        """See `Layout`."""
+        movie, sound, control, row = self.paths(piece, options)
+        box = _square(piece, material, options)
+        if box is None:
+            width, height = (side - side % 2 for side in material.frame_size)
+            frames, shown = even(material.frames(piece.frames)), height
+        else:
+            width = height = options.size or box.side
+            frames, shown = material.squares(piece.frames, box, width), box.side
+        samples = material.sound(piece.frames)
+        write_movie(folder / movie, piece.rate, frames, samples, options.encoder)
+        # Some samples more than the frames last: no rounding of a segment reaches past the end.
+        wanted = math.ceil(piece.frame_count / piece.rate * SAMPLE_RATE) + 1
+        write_wav(folder / sound, np.pad(samples, (0, wanted - len(samples))))
+        black: Frame = np.zeros((height, width, 3), np.uint8)
+        write_movie(folder / control, piece.rate, repeat(black, piece.frame_count), None, options.encoder)
+        boxes, split = material.boxes[piece.frames], material.clip.measurements.get("split", {})
+        values = {
+            "name": piece.name,
+            "clip": piece.clip,
+            "split": piece.split,
+            "person": piece.person,
+            "video": movie,
+            "audio": sound,
+            "control": control,
+            "text": caption(shown / float(np.median(boxes[:, 3] - boxes[:, 1])), split.get("other_face_count")),
+            "width": width,
+            "height": height,
+            "frames": piece.frame_count,
+            "rate": float(piece.rate),
+            "seconds": float(piece.frame_count / piece.rate),
+            "measurements": material.clip.measurements,
+        }
+        (folder / row).write_text(json.dumps(values))
+
+    def lists(self, pieces: Sequence[Piece], options: ExportOptions, folder: Path) -> Mapping[str, bytes]:
+        """See `Layout`. The rows are those that the pieces wrote."""
+        rows = [json.loads((folder / self.paths(piece, options)[3]).read_text()) for piece in pieces]
+        # At another rate the sound would not be that of the frames: the trainer is to stop, not to learn it.
+        columns = COLUMNS if all(piece.rate == DIFFSYNTH_RATE for piece in pieces) else COLUMNS[:2]
+        lists = {"metadata.jsonl": "".join(f"{json.dumps(row)}\n" for row in rows)}
+        for split, name in LISTS.items():
+            chosen = [row for row in rows if row["split"] == split]
+            lists[f"{name}.json"] = json.dumps([_videox_row(row) for row in chosen], indent=1) + "\n"
+            lists[f"{name}.csv"] = _table(columns, chosen)
+        return {name: content.encode() for name, content in lists.items()}
+
+    def check(self, folder: Path) -> Iterator[Finding]:
+        """See `Layout`."""
+        files = [f"{name}{ending}" for ending in (".json", ".csv") for name in LISTS.values()]
+        here = [file for file in files if (folder / file).is_file()]
+        if not {"metadata.json", "metadata.csv"} & set(here):
+            yield Finding("metadata.json", "there is no such list", "write a JSON array of clips")
+            return
+        rows: list[_Row] = []
+        for file in here:
+            read = _json_rows if file.endswith(".json") else _csv_rows
+            for found in read(folder / file):
+                if isinstance(found, Finding):
+                    yield found
+                else:
+                    rows.append(found)
+        if not rows:
+            yield Finding(".", "the lists name no clip", "name the clips of `video`")
+        clips: dict[str, list[_Row]] = {}
+        for row in rows:
+            clips.setdefault(row.video, []).append(row)
+        for video, named in clips.items():
+            for ending, times in Counter(Path(row.file).suffix for row in named).items():
+                if times > 1:
+                    yield Finding(video, f"is named {times} times in {ending} lists", "name it once, in one list")
+            yield from _check_clip(folder, video, named)
+
+
+def _square(piece: Piece, material: ClipMaterial, options: ExportOptions) -> CropBox | None:
+    """Return the square that was asked for; None for the whole frame."""
+    if options.size is None and options.face_share is None:
+        return None
+    if options.size is not None and options.size % 2:
+        raise OptionError("size", f"{options.size} is odd; the sides of a video are even")
+    box = square_of(material, piece.frames, options.face_share)
+    return CropBox(box.x0, box.y0, box.side - box.side % 2)
+
+
+def _videox_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    paths = {"file_path": row["video"], "audio_path": row["audio"], "control_file_path": row["control"]}
+    return paths | {"text": row["text"], "type": "video", "width": row["width"], "height": row["height"]}
+
+
+def _table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([row["video"], row["text"], row["audio"], row["control"]][: len(columns)])
+    return text.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What a row of a list names.
+
+    Attributes:
+        file: The list.
+        video: Path of the video.
+        audio: Path of its sound; None where the row has none.
+        control: Path of its control video; None where the row has none.
+        size: Width and height that the row says; None where it says none.
+    """
+
+    file: str
+    video: str
+    audio: str | None
+    control: str | None
+    size: tuple[int, int] | None = None
+
+
+def _json_rows(path: Path) -> Iterator[Finding | _Row]:
+    """Yield what VideoX-Fun trips over in a list, and its rows."""
+    file = path.name
+    try:
+        rows = json.loads(path.read_text())
+    except ValueError as error:
+        yield Finding(file, f"is no JSON: {error}", "write a JSON array of clips")
+        return
+    if not isinstance(rows, list):
+        yield Finding(file, f"holds a {type(rows).__name__}, an array is read", "write a JSON array of clips")
+        return
+    for number, row in enumerate(rows):
+        if not isinstance(row, dict):
+            yield Finding(file, f"row {number} is no object", "write an object a clip")
+            continue
+        for key in ("file_path", "text", "audio_path", "control_file_path"):
+            if not isinstance(row.get(key), str):
+                yield Finding(
+                    file,
+                    f"row {number} has no string `{key}`; the reader skips it, and never ends where all rows lack one",
+                    _MENDS[key],
+                )
+        if row.get("type") != "video":
+            yield Finding(
+                file, f"row {number} has type {row.get('type')!r}; with buckets it is read as an image",
+                'write "type": "video"',
+            )  # fmt: skip
+        video, audio, control = (row.get(key) for key in ("file_path", "audio_path", "control_file_path"))
+        width, height = row.get("width"), row.get("height")
+        size = (width, height) if isinstance(width, int) and isinstance(height, int) else None
+        if size is None and (width, height) != (None, None):
+            yield Finding(file, f"row {number} is {width!r} wide and {height!r} high", "write two whole numbers")
+        if isinstance(video, str):
+            yield _Row(file, video, _text(audio), _text(control), size)
+
+
+_MENDS = {
+    "file_path": "name the video",
+    "text": 'write a caption, or ""',
+    "audio_path": "name the sound",
+    "control_file_path": "name a control video; a black one of as many frames will do",
+}
+
+
+def _csv_rows(path: Path) -> Iterator[Finding | _Row]:
+    """Yield what DiffSynth trips over in a list, and its rows."""
+    file = path.name
+    with path.open(newline="") as opened:
+        try:
+            reader = csv.DictReader(opened)
+            columns, rows = reader.fieldnames or [], list(reader)
+        except (csv.Error, ValueError) as error:
+            yield Finding(file, f"is no CSV: {error}", f"write the columns {','.join(COLUMNS)}")
+            return
+    missing = [column for column in COLUMNS[:2] if column not in columns]
+    if missing:
+        yield Finding(file, f"has no column {' and '.join(missing)}", f"write the columns {','.join(COLUMNS)}")
+        return
+    for number, row in enumerate(rows):
+        for column in (name for name in COLUMNS if name in columns):
+            if (row[column] or "") in PANDAS_NONE:
+                yield Finding(
+                    file, f"row {number} has {row[column]!r} as {column}, which pandas reads as NaN",
+                    "write a text that says something",
+                )  # fmt: skip
+        if row["video"]:
+            yield _Row(file, row["video"], row.get("input_audio") or None, row.get("s2v_pose_video") or None)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _check_clip(folder: Path, video: str, rows: Sequence[_Row]) -> Iterator[Finding]:
+    """Check a video with the sound and the control that rows name for it."""
+    movie: MovieFacts | None = None
+    for found in check_movie(folder, video, None):
+        if isinstance(found, Finding):
+            yield found
+        else:
+            movie = found
+    if movie is None or not movie.rate:
+        return
+    for file, size in dict.fromkeys((row.file, row.size) for row in rows):
+        if size is not None and size != (movie.width, movie.height):
+            yield Finding(
+                file, f"says that {video} is {size[0]}x{size[1]}, and it is {movie.width}x{movie.height}",
+                "write what the file has, or leave both out",
+            )  # fmt: skip
+    heard = [row for row in rows if row.audio is not None]
+    if any(row.file.endswith(".json") for row in heard):
+        yield from _check_videox_rate(video, movie.rate)
+    if any(row.file.endswith(".csv") for row in heard) and movie.rate != DIFFSYNTH_RATE:
+        yield Finding(
+            video,
+            f"has {float(movie.rate):g} frames a second, and DiffSynth reads its sound for {DIFFSYNTH_RATE}",
+            "make it again at 16 frames a second, or leave `input_audio` out",
+        )
+    # The sound of a sample ends with the beginning of its last frame.
+    least = math.ceil((movie.frame_count - 1) / movie.rate * SAMPLE_RATE)
+    for audio in dict.fromkeys(row.audio for row in heard if row.audio is not None):
+        yield from (one for one in check_wav(folder, audio, least) if not isinstance(one, WavFacts))
+    for control in dict.fromkeys(row.control for row in rows if row.control is not None):
+        yield from _check_control(folder, control, video, movie)
+
+
+def _check_videox_rate(video: str, rate: Fraction) -> Iterator[Finding]:
+    stride = next(stride for stride in count(1) if rate // stride <= VIDEOX_MOST_RATE)
+    taken, counted = rate / stride, rate // stride
+    if counted != taken:
+        yield Finding(
+            video,
+            f"gives {float(taken):.2f} frames a second, and VideoX-Fun counts {counted}: sound and lips part by "
+            f"{float(1 - counted / taken):.1%} of the time",
+            "make it again at a whole number of frames a second",
+        )
+
+
+def _check_control(folder: Path, control: str, video: str, movie: MovieFacts) -> Iterator[Finding]:
+    for found in check_movie(folder, control, None):
+        if isinstance(found, Finding):
+            yield found
+            continue
+        if found.frame_count != movie.frame_count:
+            yield Finding(
+                control, f"has {found.frame_count} frames, {video} has {movie.frame_count}", "write as many frames"
+            )
+        if (found.width, found.height) != (movie.width, movie.height):
+            yield Finding(
+                control, f"is {found.width}x{found.height}, {video} is {movie.width}x{movie.height}",
+                "write it as large as the video",
+            )  # fmt: skip
