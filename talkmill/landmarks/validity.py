@@ -8,7 +8,7 @@ from talkmill.landmarks.points import INNER, LEFT_SIDE, RIGHT_SIDE, face_size
 
 # Bounds that every good frame of the real clips meets with room; chosen on those clips. On twelve of them the least
 # mean confidence of the inner points is 0.64, of the better eye with its brow 0.52.
-LEAST_CONFIDENCE = 0.3
+LEAST_CONFIDENCE = 0.35
 SIZE_RATIOS = (0.45, 1.8)
 LARGEST_OFFSET = 0.45
 

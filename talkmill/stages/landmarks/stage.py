@@ -38,7 +38,7 @@ class LandmarksStage:
     """Measures, checks and smooths."""
 
     name = "landmarks"
-    version = "4"
+    version = "5"
     outputs_type = LandmarksOutputs
     keeps_result = True
 
