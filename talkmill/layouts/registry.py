@@ -8,6 +8,7 @@ from talkmill.layouts.layout import Layout
 LAYOUTS = {
     "latentsync": ("talkmill.layouts.latentsync", "LatentSync"),
     "musetalk": ("talkmill.layouts.musetalk", "MuseTalk"),
+    "stableavatar": ("talkmill.layouts.stableavatar", "StableAvatar"),
     "video-json": ("talkmill.layouts.video_json", "VideoJson"),
     "wav2lip": ("talkmill.layouts.wav2lip", "Wav2Lip"),
 }

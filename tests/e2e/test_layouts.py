@@ -150,7 +150,34 @@ def test_video_json(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
     assert talkmill("check", tmp_path, "--layout", "video-json").returncode == 0
 
 
-@pytest.mark.parametrize("layout", ["latentsync", "musetalk", "wav2lip", "video-json"])
+def test_stableavatar(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
+    """talking_video_dataset_fantasy.py (46c0492)."""
+    export(talkmill, dataset, tmp_path, "stableavatar", "--root", "/train")
+    (line,) = (tmp_path / "talking_face_data/video_square_path.txt").read_text().splitlines()
+    assert line == f"/train/talking_face_data/square/speech/{NAME}"
+    assert [word for word in ("singing", "speech", "dancing") if word in line] == ["speech"]
+    clip = tmp_path / Path(line).relative_to("/train")
+    assert decord_reads(clip / "sub_clip.mp4") == (FRAME_COUNT, 512, 512)
+    files = sorted((path.name for path in (clip / "images").iterdir()), key=lambda name: int(name[6:-4]))
+    assert files == [f"frame_{number}.png" for number in range(FRAME_COUNT)] and FRAME_COUNT >= 81
+    video = cv2.VideoCapture(str(clip / "sub_clip.mp4"))
+    for file in files:
+        image, face, lips = (
+            cv2.imread(str(clip / folder / file), cv2.IMREAD_UNCHANGED)
+            for folder in ("images", "face_masks", "lip_masks")
+        )
+        # Masks without a third axis become frames x height x width; they are divided by 255.
+        assert image.shape == (512, 512, 3) and face.shape == lips.shape == (512, 512)
+        assert face.dtype == lips.dtype == np.uint8 and set(np.unique(face)) == set(np.unique(lips)) == {0, 255}
+        assert not (lips & ~face).any() and 0.005 < lips.astype(bool).sum() / face.astype(bool).sum() < 0.2
+        assert np.abs(video.read()[1].astype(int) - image).mean() < 6
+    with wave.open(str(clip / "audio.wav")) as sound:
+        assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (16000, 1, 2)
+        assert sound.getnframes() >= FRAME_COUNT * 640
+    assert talkmill("check", tmp_path, "--layout", "stableavatar").returncode == 0
+
+
+@pytest.mark.parametrize("layout", ["latentsync", "musetalk", "stableavatar", "wav2lip", "video-json"])
 def test_an_empty_folder_is_not_clean(talkmill: Cli, tmp_path: Path, layout: str) -> None:
     result = talkmill("check", tmp_path, "--layout", layout)
     assert result.returncode == 1

@@ -14,6 +14,7 @@ from talkmill.layouts.latentsync import LatentSync
 from talkmill.layouts.layout import Layout
 from talkmill.layouts.media import write_movie
 from talkmill.layouts.musetalk import MuseTalk
+from talkmill.layouts.stableavatar import StableAvatar
 from talkmill.layouts.video_json import VideoJson
 from talkmill.layouts.wav2lip import Wav2Lip
 from talkmill.sound.audio import write_wav
@@ -71,6 +72,25 @@ def wav2lip(folder: Path) -> Path:
         write_wav(clip / "audio.wav", sound(30))
         (folder / f"filelists/{name}.txt").write_text(f"{person}/a\n")
     return folder
+
+
+def stableavatar(folder: Path) -> Path:
+    clip = folder / CLIP
+    for name, shape in (("images", (512, 512, 3)), ("face_masks", (512, 512)), ("lip_masks", (512, 512))):
+        (clip / name).mkdir(parents=True)
+        for number in range(81):
+            cv2.imwrite(str(clip / f"{name}/frame_{number}.png"), np.full(shape, 255, np.uint8))
+    write_movie(clip / "sub_clip.mp4", Fraction(25), pictures(81, 512), sound(81))
+    write_wav(clip / "audio.wav", sound(81))
+    (folder / "video_square_path.txt").write_text(f"/train/{CLIP}\n")
+    return folder
+
+
+def move_to(folder: Path, line: str) -> None:
+    """Move the clip of StableAvatar to where a line of the list then says."""
+    (folder / line).parent.mkdir(parents=True)
+    (folder / CLIP).rename(folder / line)
+    (folder / "video_square_path.txt").write_text(f"{folder / line}\n")
 
 
 def keep_only(clip: Path, *numbers: int) -> None:
@@ -296,6 +316,61 @@ WAV2LIP: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
 }  # fmt: skip
 
+CLIP = "talking_face_data/square/speech/a"
+FACE, LIPS, IMAGE = (f"{CLIP}/{name}/frame_3.png" for name in ("face_masks", "lip_masks", "images"))
+STABLEAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no list": (lambda at: (at / "video_square_path.txt").unlink(), "video_square_path.txt", "there is no such list"),
+    "an empty list": (lambda at: (at / "video_square_path.txt").write_text(""), "path.txt", "name no clip"),
+    "an empty line": (
+        lambda at: (at / "video_square_path.txt").write_text(f"/train/{CLIP}\n\n"), "path.txt", "line 2 is empty",
+    ),
+    "a relative path": (
+        lambda at: (at / "video_square_path.txt").write_text(f"{CLIP}\n"), "path.txt", "is no absolute path",
+    ),
+    "a lost folder": (
+        lambda at: (at / "video_square_path.txt").write_text("/square/speech/b\n"), "speech/b", "there is no such folder",
+    ),
+    "a path without a kind": (
+        lambda at: move_to(at, "square/talk/a"), "path.txt", "holds none of singing, speech, dancing: .*divides by zero",
+    ),
+    "a path with two kinds": (
+        lambda at: move_to(at, "singing_data/square/speech/a"), "path.txt", "holds singing and speech: it is read as singing",
+    ),
+    "a folder of no size": (lambda at: move_to(at, "faces/speech/a"), "faces/speech/a", "lies in none of square, rec, vec"),
+    "squares where others belong": (lambda at: move_to(at, "rec/speech/a"), "frame_0.png", "512x512, .*stretched to 832x480"),
+    "a mask of three channels": (
+        lambda at: cv2.imwrite(str(at / FACE), np.full((512, 512, 3), 255, np.uint8)), FACE, "has pixels of RGB, L is read",
+    ),
+    "a mask of 16 bits": (
+        lambda at: cv2.imwrite(str(at / LIPS), np.full((512, 512), 255, np.uint16)), LIPS, "has pixels of I;16, L is read",
+    ),
+    "a mask of ones": (
+        lambda at: cv2.imwrite(str(at / LIPS), np.ones((512, 512), np.uint8)), LIPS, "has no pixel over 1; 255",
+    ),
+    "a lost mask of a face": (lambda at: (at / FACE).unlink(), FACE, "there is no such mask"),
+    "a lost mask of lips": (lambda at: (at / LIPS).unlink(), LIPS, "there is no such mask"),
+    "a mask that is no picture": (lambda at: (at / FACE).write_bytes(b"hello"), FACE, "cannot be read.*read for a mask"),
+    "a mask of another size": (
+        lambda at: cv2.imwrite(str(at / FACE), np.full((256, 256), 255, np.uint8)), FACE, "is 256x256, its picture 512x512",
+    ),
+    "a mask of no picture": (
+        lambda at: (at / FACE).with_name("frame_81.png").write_bytes((at / FACE).read_bytes()),
+        "face_masks/frame_81.png", "is the mask of no picture",
+    ),
+    "a picture that cannot be read": (lambda at: (at / IMAGE).write_bytes(b"hello"), IMAGE, "cannot be read as a picture"),
+    "a gap": (
+        lambda at: (at / IMAGE).rename((at / IMAGE).with_name("frame_99.png")), "images/frame_99.png", "to frame_80.png",
+    ),
+    "80 frames": (lambda at: (at / CLIP / "images/frame_80.png").unlink(), "images", "has 80 frames; of fewer than 81"),
+    "frames that differ": (
+        lambda at: write_movie(at / CLIP / "sub_clip.mp4", Fraction(25), pictures(90, 512)), "sub_clip.mp4", "has 90 frames",
+    ),
+    "no video": (lambda at: (at / CLIP / "sub_clip.mp4").unlink(), "sub_clip.mp4", "there is no such file"),
+    "sound too short": (
+        lambda at: write_wav(at / CLIP / "audio.wav", sound(80)), "audio.wav", "has 51200 samples, 51840 are read",
+    ),
+}  # fmt: skip
+
 
 def found(layout: Layout, folder: Path) -> list[tuple[str, str]]:
     return [(one.file, f"{one.what}; {one.mend}") for one in layout.check(folder)]
@@ -303,7 +378,8 @@ def found(layout: Layout, folder: Path) -> list[tuple[str, str]]:
 
 def test_a_whole_folder_is_clean(tmp_path: Path) -> None:
     wholes: list[tuple[Layout, Callable[[Path], Path]]] = [
-        (LatentSync(), latentsync), (MuseTalk(), musetalk), (Wav2Lip(), wav2lip), (VideoJson(), video_json),
+        (LatentSync(), latentsync), (MuseTalk(), musetalk), (StableAvatar(), stableavatar), (Wav2Lip(), wav2lip),
+        (VideoJson(), video_json),
     ]  # fmt: skip
     for layout, make in wholes:
         folder = tmp_path / layout.name
@@ -323,6 +399,13 @@ def test_musetalk_would_trip_over(fault: str, tmp_path: Path) -> None:
     spoil, file, what = MUSETALK[fault]
     spoil(musetalk(tmp_path))
     check_named(found(MuseTalk(), tmp_path), file, what)
+
+
+@pytest.mark.parametrize("fault", STABLEAVATAR)
+def test_stableavatar_would_trip_over(fault: str, tmp_path: Path) -> None:
+    spoil, file, what = STABLEAVATAR[fault]
+    spoil(stableavatar(tmp_path))
+    check_named(found(StableAvatar(), tmp_path), file, what)
 
 
 @pytest.mark.parametrize("fault", WAV2LIP)
