@@ -49,10 +49,6 @@ def export(run: Path, heads: ModelRepository, out: Path) -> ExportResult:
 
 
 def everything(out: Path) -> dict[str, bytes]:
-    """Every file that an export shows; .mat holds the time of its writing in its first 116 bytes."""
+    """Every file that an export shows."""
     files = (path for path in out.rglob("*") if path.is_file() and path.name != ".talkmill.lock")
-    return {
-        str(path.relative_to(out)): path.read_bytes()[116 if path.suffix == ".mat" else 0 :]
-        for path in files
-        if path.name != "lock.mdb"
-    }
+    return {str(path.relative_to(out)): path.read_bytes() for path in files if path.name != "lock.mdb"}

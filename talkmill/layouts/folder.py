@@ -17,6 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from talkmill.files import move_durably, write_whole
 
+# LMDB's table of who reads: it has no content, and changes with every reader.
+READERS = "lock.mdb"
+
 
 class StrangerError(ValueError):
     """A file that would be written is there, and no export wrote it."""
@@ -85,7 +88,7 @@ class ExportFolder:
         return (
             entry is not None
             and (entry.fingerprint, entry.files) == (part.fingerprint, part.files)
-            and all((self._folder / file).is_file() for file in entry.sha256 or part.files)
+            and all((self._folder / file).exists() for file in (*part.files, *entry.sha256))
         )
 
     def write(self, part: Part, make: Callable[[Path], None]) -> None:
@@ -172,10 +175,11 @@ def _read(path: Path) -> list[_Entry]:
 
 
 def _digests(staging: Path) -> dict[str, str]:
-    """Put every file below a folder on the disk, and return their digests by path."""
+    """Put every file below a folder on the disk, and return the digests of what they hold by path."""
     found = {}
     for path in sorted(path for path in staging.rglob("*") if path.is_file()):
         with path.open("rb") as file:
-            found[path.relative_to(staging).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+            if path.name != READERS:
+                found[path.relative_to(staging).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
     return found

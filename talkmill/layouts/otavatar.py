@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import numpy.typing as npt
 from scipy.io import savemat
 
 from talkmill.arrays import Frame
@@ -37,6 +38,8 @@ from talkmill.video.frame_table import FrameTable
 from talkmill.video.images import read_images
 
 WHITE = (255, 255, 255)
+# The text that a .mat file begins with. Source: MathWorks, "MAT-File Format", level 5 header, 116 bytes of text.
+MAT_HEADER = b"MATLAB 5.0 MAT-file, written by talkmill".ljust(116)
 # Of what is in the files of a clip: clips that another version wrote are written again.
 LAYOUT_VERSION = "3"
 # Folder and suffix of each file of a clip.
@@ -245,7 +248,7 @@ def _overlays(size: int, frames: Path, fine: Path, model: MorphableModel) -> Ite
 def _write_values(files: dict[str, Path], place: Callable[[str, str], Path]) -> None:
     np.savetxt(place("kp", ".txt"), ClipLandmarks.load(files["landmarks"]).points.reshape(-1))
     coarse, fine = CoarseFit.load(files["coefficients"]), FineFit.load(files["fit"])
-    savemat(
+    _write_mat(
         place("3dmm", ".mat"),
         {
             "coeff": coarse.coeff,
@@ -253,7 +256,7 @@ def _write_values(files: dict[str, Path], place: Callable[[str, str], Path]) -> 
             "warping_params": coarse.warping_params,
         },
     )
-    savemat(
+    _write_mat(
         place("inv_render", ".mat"),
         {
             "id": np.atleast_2d(fine.id),
@@ -263,3 +266,10 @@ def _write_values(files: dict[str, Path], place: Callable[[str, str], Path]) -> 
             "focal": fine.focal,
         },
     )
+
+
+def _write_mat(path: Path, values: dict[str, npt.NDArray[np.floating]]) -> None:
+    """Write a .mat file; SciPy puts the time into its first bytes, and the same values would give other files."""
+    savemat(path, values)
+    with path.open("r+b") as file:
+        file.write(MAT_HEADER)

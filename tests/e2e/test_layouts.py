@@ -134,7 +134,7 @@ def test_video_json(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
         begin = round(start / 25 * 16000)
         assert begin + round((frames - start) / 25 * 16000) <= held and begin < held
     # DiffSynth would take 16 frames a second for its sound.
-    assert list(csv.DictReader((tmp_path / "metadata.csv").open())) == [
+    assert list(csv.DictReader((tmp_path / "metadata.csv").read_text().splitlines())) == [
         {"video": row["file_path"], "prompt": row["text"]}
     ]
     (told,) = map(json.loads, (tmp_path / "metadata.jsonl").read_text().splitlines())
@@ -148,6 +148,37 @@ def test_video_json(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
     assert decord_reads(tmp_path / row["file_path"]) == (FRAME_COUNT, row["width"], row["height"])
     assert (row["width"], row["height"]) == (256, 256)
     assert talkmill("check", tmp_path, "--layout", "video-json").returncode == 0
+
+
+def test_hallo(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
+    """talk_video.py, mask_image.py, extract_meta_info_stage*.py (8fd7c57); data_video.py (hallo3 e342dce)."""
+    export(talkmill, dataset, tmp_path, "hallo")
+    (row,) = json.loads((tmp_path / "data/talkmill_stage2.json").read_text())
+    count, width, height = decord_reads(Path(row["video_path"]))
+    assert (width, height) == (512, 512)
+    assert count == FRAME_COUNT > 49
+    masks = {name: cv2.imread(row[name], cv2.IMREAD_UNCHANGED) for name in row if name.startswith(("mask", "sep"))}
+    assert all(mask.ndim == 2 for mask in masks.values())
+    # Hallo3 multiplies the mask with a frame.
+    assert masks["mask_path"].shape == (height, width)
+    assert set(np.unique(masks["mask_path"])) == {0, 255}
+    border, face, lips = (masks[name].astype(int) for name in ("sep_mask_border", "sep_mask_face", "sep_mask_lip"))
+    assert np.array_equal(face, np.maximum(255 - border - lips, 0))
+    assert lips.max() == 255 and border.min() == 0
+    # The scripts put other words in place of `videos` and `images`.
+    videos = Path(row["video_path"])
+    for key, word, ending in (("audio_path", "audios", ".wav"), ("face_emb_path", "face_emb", ".pt")):
+        assert row[key] == str(videos).replace("videos", word).replace(".mp4", ending)
+    (still,) = json.loads((tmp_path / "data/talkmill_stage1.json").read_text())
+    pictures = sorted(Path(still["image_path"]).iterdir())
+    assert len(pictures) == count
+    movie = cv2.VideoCapture(str(videos))
+    for picture in pictures[:3]:
+        assert np.abs(cv2.imread(str(picture)).astype(int) - movie.read()[1]).mean() < 4
+    (third,) = json.loads((tmp_path / "data/talkmill.json").read_text())
+    assert third["caption"] == "The head and shoulders of one person."
+    findings = json.loads(talkmill("check", tmp_path, "--layout", "hallo", "--json").stdout)
+    assert {one["file"] for one in findings} == {f"{made}/{NAME}.pt" for made in ("face_emb", "audio_emb")}
 
 
 def test_stableavatar(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
@@ -177,8 +208,8 @@ def test_stableavatar(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
     assert talkmill("check", tmp_path, "--layout", "stableavatar").returncode == 0
 
 
-@pytest.mark.parametrize("layout", ["latentsync", "musetalk", "stableavatar", "wav2lip", "video-json"])
+@pytest.mark.parametrize("layout", ["hallo", "latentsync", "musetalk", "stableavatar", "wav2lip", "video-json"])
 def test_an_empty_folder_is_not_clean(talkmill: Cli, tmp_path: Path, layout: str) -> None:
     result = talkmill("check", tmp_path, "--layout", layout)
     assert result.returncode == 1
-    assert "there is no such list" in result.stdout
+    assert ("holds no clip" if layout == "hallo" else "there is no such list") in result.stdout

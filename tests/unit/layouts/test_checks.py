@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from talkmill.layouts.hallo import EMBEDDINGS, MASKS, Hallo
 from talkmill.layouts.latentsync import LatentSync
 from talkmill.layouts.layout import Layout
 from talkmill.layouts.media import write_movie
@@ -71,6 +72,21 @@ def wav2lip(folder: Path) -> Path:
             cv2.imwrite(str(clip / f"{number}.jpg"), np.full((40, 30, 3), 99, np.uint8))
         write_wav(clip / "audio.wav", sound(30))
         (folder / f"filelists/{name}.txt").write_text(f"{person}/a\n")
+    return folder
+
+
+def hallo(folder: Path) -> Path:
+    for name in ("videos", "audios", "images/a", "data", *MASKS, *EMBEDDINGS):
+        (folder / name).mkdir(parents=True)
+    write_movie(folder / "videos/a.mp4", Fraction(25), pictures(50, 64), sound(50))
+    write_wav(folder / "audios/a.wav", sound(50))
+    for number in range(50):
+        cv2.imwrite(str(folder / f"images/a/{number:06}.jpg"), np.full((64, 64, 3), 99, np.uint8))
+    for name in MASKS:
+        cv2.imwrite(str(folder / name / "a.png"), np.full((64, 64), 255, np.uint8))
+    for name in EMBEDDINGS:
+        (folder / name / "a.pt").write_bytes(b"of another tool")
+    (folder / "data/a_stage1.json").write_text(json.dumps([{"image_path": "a", "mask_path": "a", "face_emb": "a"}]))
     return folder
 
 
@@ -274,6 +290,35 @@ VIDEO_JSON: dict[str, tuple[Callable[[Path], object], str, str]] = {
 }  # fmt: skip
 
 ANN = "data/ann/a"
+HALLO: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no square": (
+        lambda at: write_movie(at / "videos/a.mp4", Fraction(25), [np.zeros((64, 96, 3), np.uint8)] * 50, sound(50)),
+        "a.mp4", "is 96x64, squares are read",
+    ),
+    "too short": (
+        lambda at: write_movie(at / "videos/a.mp4", Fraction(25), pictures(49, 64), sound(49)), "a.mp4", "has 49 frames",
+    ),
+    "a lost picture": (lambda at: (at / "images/a/000007.jpg").unlink(), "images/a", "49 pictures of 50 frames"),
+    "a sample short": (lambda at: write_wav(at / "audios/a.wav", sound(50)[1:]), "a.wav", "has 31999 samples"),
+    "no mask": (lambda at: (at / "sep_lip_mask/a.png").unlink(), "sep_lip_mask/a.png", "there is no such mask"),
+    "a mask in colour": (
+        lambda at: cv2.imwrite(str(at / "sep_face_mask/a.png"), np.full((64, 64, 3), 9, np.uint8)),
+        "sep_face_mask/a.png", "has 3 channels",
+    ),
+    "a mask of another size": (
+        lambda at: cv2.imwrite(str(at / "face_mask/a.png"), np.full((32, 32), 9, np.uint8)), "face_mask/a.png", "is 32x32",
+    ),
+    "a black mask": (
+        lambda at: cv2.imwrite(str(at / "face_mask/a.png"), np.zeros((64, 64), np.uint8)), "face_mask/a.png", "is black",
+    ),
+    "no embedding": (lambda at: (at / "audio_emb/a.pt").unlink(), "audio_emb/a.pt", "there is no such file"),
+    "a renamed key": (
+        lambda at: (at / "data/a_stage1.json").write_text('[{"image": "a"}]'), "a_stage1.json", "row 0 has no image_path",
+    ),
+    "a word of the scripts": (
+        lambda at: write_movie(at / "videos/my_images.mp4", Fraction(25), pictures(50, 64)), "my_images.mp4", "'images' in its name",
+    ),
+}  # fmt: skip
 WAV2LIP: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no list": (lambda at: (at / "filelists/val.txt").unlink(), "val.txt", "there is no such list"),
     "nothing to evaluate on": (
@@ -379,7 +424,7 @@ def found(layout: Layout, folder: Path) -> list[tuple[str, str]]:
 def test_a_whole_folder_is_clean(tmp_path: Path) -> None:
     wholes: list[tuple[Layout, Callable[[Path], Path]]] = [
         (LatentSync(), latentsync), (MuseTalk(), musetalk), (StableAvatar(), stableavatar), (Wav2Lip(), wav2lip),
-        (VideoJson(), video_json),
+        (VideoJson(), video_json), (Hallo(), hallo),
     ]  # fmt: skip
     for layout, make in wholes:
         folder = tmp_path / layout.name
@@ -406,6 +451,13 @@ def test_stableavatar_would_trip_over(fault: str, tmp_path: Path) -> None:
     spoil, file, what = STABLEAVATAR[fault]
     spoil(stableavatar(tmp_path))
     check_named(found(StableAvatar(), tmp_path), file, what)
+
+
+@pytest.mark.parametrize("fault", HALLO)
+def test_hallo_would_trip_over(fault: str, tmp_path: Path) -> None:
+    spoil, file, what = HALLO[fault]
+    spoil(hallo(tmp_path))
+    check_named(found(Hallo(), tmp_path), file, what)
 
 
 @pytest.mark.parametrize("fault", WAV2LIP)

@@ -93,7 +93,7 @@ def test_pictures_go_as_soon_as_nobody_holds_them(turn: tuple[int, int, int, int
     try:
         count = sum(1 for _ in decode_pictures(path, 0))
         # FFmpeg's pictures lie outside Python; their owners are what can be counted.
-        left = sum(isinstance(one, av.VideoFrame) for one in gc.get_objects())
+        left = sum(type(one) is av.VideoFrame for one in gc.get_objects())
     finally:
         gc.enable()
     assert count == 12
