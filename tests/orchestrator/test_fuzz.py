@@ -190,6 +190,8 @@ def valid_request(stage: str) -> Message:
             fill_message(Region(8, 8, 64, 64), request.region)
         elif field.name == "rate":
             request.rate = "25"
+        elif field.name == "background_color":
+            request.background_color.extend([255, 255, 255])
         elif field.name == "size":
             request.size = 512
         elif field.name == "uri":
