@@ -14,7 +14,7 @@ from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED
 from talkmill.cli.signature import with_options
 from talkmill.cli.terminal import say
 from talkmill.layouts.options import ExportOptions
-from talkmill.layouts.registry import LAYOUTS
+from talkmill.layouts.registry import LAYOUTS, layout_of
 from talkmill.text import counted
 
 _LAYOUT_HELP = f"What the trainer reads: {', '.join(LAYOUTS)}."
@@ -30,7 +30,6 @@ def export(
 ) -> int:
     """Write a set for a trainer; run it again to resume, or to follow a set that changed."""
     from talkmill.layouts.export import export as write
-    from talkmill.layouts.registry import layout_of
 
     console, errors = Console(), Console(stderr=True)
     with option_errors(), dataset_errors(), errors.status("exporting") as status:
@@ -56,23 +55,18 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> int:
     """Say what a trainer would trip over in a folder: file, finding, what to do."""
-    from talkmill.layouts.registry import layout_of
-
-    console, count = Console(), 0
+    console, findings = Console(), []
     with option_errors(), dataset_errors():
         if not folder.is_dir():
             raise ValueError(f"there is no folder {folder}")
-        findings = []
         for finding in layout_of(layout).check(folder):
-            count += 1
-            if as_json:
-                findings.append(asdict(finding))
-            else:
+            findings.append(asdict(finding))
+            if not as_json:
                 say(console, f"{finding.file}: {finding.what}; {finding.mend}")
     if as_json:
         print(json.dumps(findings, indent=1))
-    elif not count:
+    elif not findings:
         say(console, f"{folder}: nothing that {layout} would trip over was found")
     else:
-        say(Console(stderr=True), counted(count, "finding"), style="red")
-    return EXIT_FAILED if count else EXIT_OK
+        say(Console(stderr=True), counted(len(findings), "finding"), style="red")
+    return EXIT_FAILED if findings else EXIT_OK

@@ -1,4 +1,4 @@
-"""Makes pictures smaller."""
+"""Makes pictures smaller, or larger."""
 
 import cv2
 import numpy as np
@@ -41,3 +41,9 @@ def mean_pixels(image: Frame, size: tuple[int, int]) -> Frame:
     """
     means = cv2.resize(image.astype(np.uint16), size, interpolation=cv2.INTER_AREA)
     return np.asarray(means.astype(np.uint8))
+
+
+def resized(image: Frame, width: int, height: int) -> Frame:
+    """Return a picture at another size: means of pixels where it becomes smaller, bicubic where it becomes larger."""
+    method = cv2.INTER_AREA if width < image.shape[1] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)

@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from talkmill.arrays import BoolArray
 from talkmill.landmarks.mesh import IRISES
+from talkmill.video.stretches import stretches_of
 
 # Vertices of each eye, the subject's right one first: corner to its right, corner to its left, pairs of upper and
 # lower lid. The pairs are those of the eye aspect ratio's six points.
@@ -70,8 +71,7 @@ def blinks(opening: npt.NDArray[np.floating], measured: BoolArray) -> list[slice
         measured: (N,) frames whose eyes were seen; the others end a blink.
     """
     shut = measured & (opening.mean(1) < shut_below(opening))
-    steps = np.flatnonzero(np.diff(np.concatenate([[False], shut, [False]])))
-    return [slice(begin, end) for begin, end in steps.reshape(-1, 2).tolist()]
+    return [slice(begin, end) for begin, end in stretches_of(np.asarray(shut))]
 
 
 def _widths(vertices: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import av
 import numpy as np
 
-from talkmill.arrays import Frame
 from talkmill.layouts.layout import Finding
 from talkmill.video.container import UnreadableVideoError, open_media
 
@@ -31,7 +30,6 @@ class MovieFacts:
         height: Of a frame, in pixels.
         rate: Frames a second.
         sound_seconds: Length of its sound; None without one.
-        first: The first frame, RGB (H, W, 3) uint8.
     """
 
     frame_count: int
@@ -39,7 +37,6 @@ class MovieFacts:
     height: int
     rate: Fraction
     sound_seconds: float | None
-    first: Frame
 
 
 def check_movie(folder: Path, name: str, rate: Fraction | None) -> Iterator[Finding | MovieFacts]:
@@ -86,16 +83,12 @@ def _movie(path: Path, name: str, rate: Fraction | None) -> Generator[Finding, N
         if rate is not None and average != rate:
             yield Finding(name, f"has {float(average):g} frames a second, {float(rate):g} are read", ENCODE_AGAIN)
     with open_media(path) as container:
-        count, first = 0, None
+        count, size = 0, (0, 0)
         for frame in container.decode(container.streams.video[0]):
-            if first is None:
-                first = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-            count += 1
+            count, size = count + 1, size if count else (frame.width, frame.height)
     if count != len(packets):
         yield Finding(name, f"holds {len(packets)} coded pictures, and {count} decode", ENCODE_AGAIN)
-    if first is None:
-        return None
-    return MovieFacts(count, first.shape[1], first.shape[0], average, _sound_seconds(path), first)
+    return MovieFacts(count, *size, average, _sound_seconds(path)) if count else None
 
 
 def _sound_seconds(path: Path) -> float | None:

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.arrays import BoolArray, Float64Array
+from talkmill.arrays import Float64Array
 from talkmill.layouts.layout import Lengths
 from talkmill.sound.audio import SAMPLE_RATE, Samples
 
@@ -16,12 +16,6 @@ LOUDNESS_SECONDS = 0.12
 # What a cut costs for lying off the middle of where it may lie, in decibels at the ends: of two pauses that are as
 # quiet the one that leaves pieces of one length is taken.
 OFF_MIDDLE_DECIBELS = 6.0
-
-
-def runs_of(valid: BoolArray) -> list[tuple[int, int]]:
-    """Return the first frame and the frame after the last of every run of valid frames."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], valid, [False]]).astype(np.int8)))
-    return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 
 
 def cut(runs: Sequence[tuple[int, int]], samples: Samples, rate: Fraction, lengths: Lengths) -> list[tuple[int, int]]:

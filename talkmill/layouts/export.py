@@ -13,7 +13,7 @@ from talkmill.dataset.environment import DatasetError
 from talkmill.dataset.lock import locked
 from talkmill.dataset.reader import Dataset, size_folder
 from talkmill.files import write_whole
-from talkmill.layouts.cutting import cut, runs_of
+from talkmill.layouts.cutting import cut
 from talkmill.layouts.folder import ExportFolder, Part, StrangerError
 from talkmill.layouts.layout import Layout, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
@@ -22,6 +22,7 @@ from talkmill.option import OptionError
 from talkmill.pipeline.finished import ClipGoneError, FinishedClip, WorkFolder, finished_clip
 from talkmill.text import counted
 from talkmill.version import __version__
+from talkmill.video.stretches import stretches_of
 
 # Of what every layout is made by: a change writes all pieces again.
 ENGINE_VERSION = "1"
@@ -198,7 +199,7 @@ class _Writer:
                 f"it has {float(clip.rate):g} frames a second, {layout.name} reads {float(layout.rate):g}; run its "
                 f"source again with `fps` {layout.rate}"
             )
-        runs = runs_of(material.valid) if layout.whole_runs else [(0, material.frame_count)]
+        runs = stretches_of(material.valid) if layout.whole_runs else [(0, material.frame_count)]
         ranges = cut(runs, material.samples, clip.rate, self._lengths)
         if not ranges:
             longest = max((end - first for first, end in runs), default=0) / clip.rate

@@ -22,6 +22,7 @@ from talkmill.geometry.transforms import apply
 from talkmill.layouts.captions import caption
 from talkmill.layouts.checks import MovieFacts, check_movie, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
+from talkmill.layouts.lists import root_of
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
 from talkmill.layouts.options import ExportOptions
@@ -105,7 +106,7 @@ class Hallo:
 
     def lists(self, pieces: Sequence[Piece], options: ExportOptions, folder: Path) -> Mapping[str, bytes]:
         """See `Layout`."""
-        root = Path(options.root) if options.root is not None else folder.resolve()
+        root = root_of(folder, options)
         return {
             f"data/{name}{ending}": json.dumps(
                 [_row(root, piece.name, ending, folder) for piece in pieces if piece.split == split], indent=1

@@ -16,6 +16,7 @@ from talkmill.arrays import Float64Array, Frame
 from talkmill.geometry.transforms import Matrix
 from talkmill.layouts.checks import check_movie
 from talkmill.layouts.layout import Finding, Lengths, Piece
+from talkmill.layouts.lists import absolute_list
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
 from talkmill.layouts.options import ExportOptions
@@ -64,13 +65,7 @@ class LatentSync:
 
     def lists(self, pieces: Sequence[Piece], options: ExportOptions, folder: Path) -> Mapping[str, bytes]:
         """See `Layout`."""
-        root = Path(options.root) if options.root is not None else folder.resolve()
-        return {
-            file: "".join(
-                f"{root / path}\n" for piece in pieces if piece.split == split for path in self.paths(piece, options)
-            ).encode()
-            for split, file in LISTS.items()
-        }
+        return {file: absolute_list(pieces, split, self.paths, folder, options) for split, file in LISTS.items()}
 
     def check(self, folder: Path) -> Iterator[Finding]:
         """See `Layout`."""

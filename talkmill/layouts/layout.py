@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.options import ExportOptions
+
+if TYPE_CHECKING:
+    from talkmill.layouts.material import ClipMaterial
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class Layout(Protocol):
             options: How to write.
         """
 
-    def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
+    def write(self, piece: Piece, material: "ClipMaterial", options: ExportOptions, folder: Path) -> None:
         """Write the paths of a piece below a folder; the folders around them are there.
 
         Args:

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from talkmill.arrays import BoolArray, Float32Array, Float64Array, Frame
 from talkmill.faces.crop_box import CropBox
+from talkmill.geometry.shrink import resized
 from talkmill.geometry.transforms import apply
 from talkmill.pipeline.finished import FinishedClip
 from talkmill.region import Region
@@ -113,7 +113,7 @@ class ClipMaterial:
         region = Region(box.x0, box.y0, box.side, box.side)
         chosen = np.arange(frames.start, frames.stop)
         for frame in read_clip(self._files["video"], self.table, indices=chosen, region=region):
-            yield resized(frame, size)
+            yield resized(frame, size, size)
 
     def alphas(self, frames: slice) -> Iterator[npt.NDArray[np.uint8]]:
         """Yield alpha over the upright frame, (H, W) uint8; where none was stored there is background."""
@@ -125,11 +125,3 @@ class ClipMaterial:
                 whole = np.zeros((height, width), np.uint8)
                 whole[part.slices] = alpha
                 yield whole
-
-
-def resized(image: Frame, size: int) -> Frame:
-    """Resize a square picture; centres map as `geometry.transforms.image_from_square` says."""
-    if image.shape[0] == size:
-        return image
-    method = cv2.INTER_AREA if image.shape[0] > size else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, (size, size), interpolation=method), np.uint8)

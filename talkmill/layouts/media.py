@@ -6,7 +6,8 @@ from pathlib import Path
 
 from talkmill.arrays import Frame
 from talkmill.sound.audio import SAMPLE_RATE, Samples
-from talkmill.video.encode import Encoder, Soundtrack, movie_writer
+from talkmill.video.encode import Soundtrack, movie_writer
+from talkmill.video.encoders import Encoder
 
 
 def write_movie(

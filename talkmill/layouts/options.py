@@ -1,13 +1,12 @@
 """Options of an export, defined once for `talkmill export`, the Python API and the docs."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from talkmill.option import Option, Options
-
-Encoder = Literal["auto", "nvenc", "x264", "mpeg4"]
+from talkmill.video.encoders import Encoder
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from talkmill.dataset.reader import Dataset, read_manifest, size_folder
 from talkmill.fitting.overlay import draw_mesh
 from talkmill.geometry.conventions import REFERENCE_SIZE, principal_point, rotation_from_euler
 from talkmill.layouts.folder import ExportFolder, Part, StrangerError
+from talkmill.layouts.media import even
 from talkmill.matting.composite import composite_over
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.morphable.model import MorphableModel
@@ -200,12 +201,12 @@ def _write_videos(
     clip: FinishedClip, files: dict[str, Path], model: MorphableModel, place: Callable[[str, str], Path]
 ) -> None:
     table = FrameTable.load(files["frame_table"])
-    _write_video(place("split", ".mp4"), clip.rate, _even(read_clip(files["video"], table)))
+    _write_video(place("split", ".mp4"), clip.rate, even(read_clip(files["video"], table)))
     shutil.copyfile(files["audio"], place("split", ".wav"))
     _write_video(
         place("matting_raw", ".mp4"),
         clip.rate,
-        _even(_over_white(files["video"], table, files["alpha"], clip.alpha_region)),
+        even(_over_white(files["video"], table, files["alpha"], clip.alpha_region)),
     )
     _write_video(place("matting", ".mp4"), clip.rate, read_images(files["frames"]))
     _write_video(place("inv_debug", ".mp4"), clip.rate, _overlays(clip.size, files["frames"], files["fit"], model))
@@ -224,13 +225,6 @@ def _over_white(video: Path, table: FrameTable, alpha: Path, region: Region) -> 
         part = region.slices
         white[part] = composite_over(frame[part], cover, WHITE)
         yield white
-
-
-def _even(frames: Iterator[Frame]) -> Iterator[Frame]:
-    """Cut an odd last row and column away: 4:2:0 has none."""
-    for frame in frames:
-        height, width = (side - side % 2 for side in frame.shape[:2])
-        yield frame[:height, :width]
 
 
 def _overlays(size: int, frames: Path, fine: Path, model: MorphableModel) -> Iterator[Frame]:

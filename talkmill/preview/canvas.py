@@ -84,12 +84,6 @@ class Canvas:
             cv2.polylines(self.image, strokes, False, shade, wide, cv2.LINE_AA, SHIFT)
 
 
-def resized(image: Frame, width: int, height: int) -> Frame:
-    """Return an image at another size."""
-    method = cv2.INTER_AREA if width < image.shape[1] else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, (width, height), interpolation=method))
-
-
 def _fixed(points: npt.NDArray[np.floating]) -> npt.NDArray[np.int32]:
     # A point that went astray must not overflow cv2's integers.
     return np.asarray(np.rint(np.clip(points, -4096, 4096) * (1 << SHIFT)), np.int32)

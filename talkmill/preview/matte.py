@@ -5,8 +5,9 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.arrays import Frame
+from talkmill.geometry.shrink import resized
 from talkmill.geometry.transforms import Matrix, apply
-from talkmill.preview.canvas import INK, MAGENTA, PAPER, Canvas, resized
+from talkmill.preview.canvas import INK, MAGENTA, PAPER, Canvas
 from talkmill.region import Region
 
 # How much of the loud colour covers what the matte takes out of the source: the rest shows what it was.

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.arrays import Frame
+from talkmill.geometry.shrink import resized
 from talkmill.geometry.transforms import Matrix
-from talkmill.preview.canvas import BLUE, INK, ORANGE, PAPER, Canvas, resized
+from talkmill.preview.canvas import BLUE, INK, ORANGE, PAPER, Canvas
 from talkmill.preview.chart import opening_chart
 from talkmill.preview.clip import Moment, PreviewedClip
 from talkmill.preview.closeups import closeups_panel

@@ -12,14 +12,15 @@ import numpy.typing as npt
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from talkmill.arrays import Frame
+from talkmill.video.encoders import Encoder
 
 # Nearly lossless, and decoded by everything: trainers read files with decord, OpenCV and FFmpeg.
 H264_OPTIONS = {"crf": "10", "preset": "veryfast"}
 # No picture waits for a later one and a second is no longer without a key frame: readers seek by frame number.
 MOVIE_OPTIONS = {"bf": "0", "g": "25"}
 NVENC_OPTIONS = {"preset": "p4", "rc": "vbr", "cq": "14", "b": "0"}
+MPEG4_OPTIONS = {"qmin": "2", "qmax": "2"}
 AAC_BITS, AAC_FRAME = 128_000, 1024
-Encoder = Literal["auto", "nvenc", "x264", "mpeg4"]
 SMALLEST_CLIP_SIDE = 64
 # Y'CbCr is written by the matrix of BT.601 in limited range, whatever the size, and the file says so. Decoders that
 # read tags are told; those that read none (OpenCV 4, FFmpeg where a codec carries none) take this matrix.
@@ -173,7 +174,7 @@ class EncoderMissingError(ValueError):
 _ENCODERS = {
     "nvenc": ("h264_nvenc", NVENC_OPTIONS | MOVIE_OPTIONS),
     "x264": ("libx264", H264_OPTIONS | MOVIE_OPTIONS),
-    "mpeg4": ("mpeg4", {"qmin": "2", "qmax": "2", "g": "25"}),
+    "mpeg4": ("mpeg4", MPEG4_OPTIONS | {"g": "25"}),
 }
 
 
@@ -205,4 +206,4 @@ def alpha_writer(path: Path, rate: Fraction) -> VideoWriter:
 
 def compatible_writer(path: Path, rate: Fraction) -> VideoWriter:
     """Open an .mp4 (MPEG-4 part 2, quantiser 2) that every reader of the reference's tools decodes."""
-    return VideoWriter(path, "mpeg4", "yuv420p", rate, {"qmin": "2", "qmax": "2"})
+    return VideoWriter(path, "mpeg4", "yuv420p", rate, MPEG4_OPTIONS)

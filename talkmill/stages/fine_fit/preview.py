@@ -9,7 +9,7 @@ import simplejpeg
 
 from talkmill.arrays import Frame
 from talkmill.fitting.report import FrameReport
-from talkmill.preview.canvas import resized
+from talkmill.geometry.shrink import resized
 from talkmill.preview.clip import Eyes, PreviewedClip, moments
 from talkmill.preview.sheet import TILE, Column, CropPlace, Verdict, preview_sheet
 from talkmill.stages.contract import StageContext

@@ -23,6 +23,7 @@ from talkmill.stages.landmarks.messages import LandmarksInputs, LandmarksOutputs
 from talkmill.stages.records import MEDIA_TYPE, ClipFaceMesh, ClipLandmarks, CropGeometry
 from talkmill.video.images import read_images
 from talkmill.video.prefetch import prefetched
+from talkmill.video.stretches import stretches_of
 
 # Each landmark model that may be chosen: the networks that its detector needs, and what makes it out of them.
 DETECTORS: dict[str, tuple[tuple[str, ...], Callable[..., LandmarkDetector]]] = {
@@ -90,7 +91,7 @@ class LandmarksStage:
         valid = seen & plausible(raw, confidence, boxes)
         invalid_fraction = float(1 - valid.mean())
         if invalid_fraction > inputs.parameters.max_invalid_fraction:
-            begin, end = _longest_gap(valid)
+            begin, end = max(stretches_of(~valid), key=lambda gap: gap[1] - gap[0])
             message = (
                 f"landmarks could not be measured in {invalid_fraction:.0%} of {len(boxes)} frames; "
                 f"the longest gap is from {begin / rate:.2f} to {end / rate:.2f} s of the clip"
@@ -135,14 +136,6 @@ class LandmarksStage:
         trust = np.where(valid[:, None], confidence, FILLED_WEIGHT)
         weights = np.repeat(trust[:, :, None], 2, axis=2)
         return smooth_over_time(filled, weights, rate, cutoff).astype(np.float32)
-
-
-def _longest_gap(valid: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    """Return the first frame of the longest run of frames that are not valid, and the frame after its last."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], valid, [True]]).astype(np.int8)))
-    begins, ends = edges[::2], edges[1::2]
-    longest = int(np.argmax(ends - begins))
-    return int(begins[longest]), int(ends[longest])
 
 
 def _face_mesh(meshes: list[FaceMesh], valid: npt.NDArray[np.bool_]) -> ClipFaceMesh:

@@ -417,57 +417,39 @@ def found(layout: Layout, folder: Path) -> list[tuple[str, str]]:
     return [(one.file, f"{one.what}; {one.mend}") for one in layout.check(folder)]
 
 
-def test_a_whole_folder_is_clean(tmp_path: Path) -> None:
-    wholes: list[tuple[Layout, Callable[[Path], Path]]] = [
-        (LatentSync(), latentsync), (MuseTalk(), musetalk), (StableAvatar(), stableavatar), (Wav2Lip(), wav2lip),
-        (VideoJson(), video_json), (Hallo(), hallo),
-    ]  # fmt: skip
-    for layout, make in wholes:
-        folder = tmp_path / layout.name
-        folder.mkdir()
-        assert found(layout, make(folder)) == []
+Faults = dict[str, tuple[Callable[[Path], object], str, str]]
+# A layout, what makes a whole folder of it, and what may be wrong there: what spoils it, the file and the finding.
+LAYOUTS: list[tuple[Layout, Callable[[Path], Path], Faults]] = [
+    (LatentSync(), latentsync, LATENTSYNC),
+    (MuseTalk(), musetalk, MUSETALK),
+    (StableAvatar(), stableavatar, STABLEAVATAR),
+    (Hallo(), hallo, HALLO),
+    (Wav2Lip(), wav2lip, WAV2LIP),
+    (VideoJson(), video_json, VIDEO_JSON),
+]
+CASES = [
+    pytest.param(layout, make, *fault, id=f"{layout.name}: {name}")
+    for layout, make, faults in LAYOUTS
+    for name, fault in faults.items()
+]
 
 
-@pytest.mark.parametrize("fault", LATENTSYNC)
-def test_latentsync_would_trip_over(fault: str, tmp_path: Path) -> None:
-    spoil, file, what = LATENTSYNC[fault]
-    spoil(latentsync(tmp_path))
-    check_named(found(LatentSync(), tmp_path), file, what)
+@pytest.mark.parametrize(("layout", "make"), [(layout, make) for layout, make, _ in LAYOUTS])
+def test_a_whole_folder_is_clean(layout: Layout, make: Callable[[Path], Path], tmp_path: Path) -> None:
+    assert found(layout, make(tmp_path)) == []
 
 
-@pytest.mark.parametrize("fault", MUSETALK)
-def test_musetalk_would_trip_over(fault: str, tmp_path: Path) -> None:
-    spoil, file, what = MUSETALK[fault]
-    spoil(musetalk(tmp_path))
-    check_named(found(MuseTalk(), tmp_path), file, what)
-
-
-@pytest.mark.parametrize("fault", STABLEAVATAR)
-def test_stableavatar_would_trip_over(fault: str, tmp_path: Path) -> None:
-    spoil, file, what = STABLEAVATAR[fault]
-    spoil(stableavatar(tmp_path))
-    check_named(found(StableAvatar(), tmp_path), file, what)
-
-
-@pytest.mark.parametrize("fault", HALLO)
-def test_hallo_would_trip_over(fault: str, tmp_path: Path) -> None:
-    spoil, file, what = HALLO[fault]
-    spoil(hallo(tmp_path))
-    check_named(found(Hallo(), tmp_path), file, what)
-
-
-@pytest.mark.parametrize("fault", WAV2LIP)
-def test_wav2lip_would_trip_over(fault: str, tmp_path: Path) -> None:
-    spoil, file, what = WAV2LIP[fault]
-    spoil(wav2lip(tmp_path))
-    check_named(found(Wav2Lip(), tmp_path), file, what)
-
-
-@pytest.mark.parametrize("fault", VIDEO_JSON)
-def test_video_json_would_trip_over(fault: str, tmp_path: Path) -> None:
-    spoil, file, what = VIDEO_JSON[fault]
-    spoil(video_json(tmp_path))
-    check_named(found(VideoJson(), tmp_path), file, what)
+@pytest.mark.parametrize(("layout", "make", "spoil", "file", "what"), CASES)
+def test_a_trainer_would_trip_over(
+    layout: Layout,
+    make: Callable[[Path], Path],
+    spoil: Callable[[Path], object],
+    file: str,
+    what: str,
+    tmp_path: Path,
+) -> None:
+    spoil(make(tmp_path))
+    check_named(found(layout, tmp_path), file, what)
 
 
 @pytest.mark.parametrize(("rate", "clean"), [(16, True), (25, True), (50, True), (60, True), (59.94, False)])

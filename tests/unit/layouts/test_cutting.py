@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talkmill.layouts.cutting import cut, loudness_of, runs_of
+from talkmill.layouts.cutting import cut, loudness_of
 from talkmill.layouts.layout import Lengths
 
 RATE = Fraction(25)
@@ -19,12 +19,6 @@ def voice(seconds: float, *pauses: tuple[float, float]) -> np.ndarray:
     for begin, end in pauses:
         samples[round(begin * 16000) : round(end * 16000)] //= 200
     return samples
-
-
-def test_runs_of_valid_frames() -> None:
-    assert runs_of(np.array([0, 1, 1, 0, 1], bool)) == [(1, 3), (4, 5)]
-    assert runs_of(np.array([1, 1], bool)) == [(0, 2)]
-    assert runs_of(np.zeros(3, bool)) == []
 
 
 def test_a_cut_lies_in_a_pause() -> None:
