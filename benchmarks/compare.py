@@ -32,7 +32,7 @@ from talkmill.stages.coarse_fit.stage import CoarseFitStage
 from talkmill.stages.contract import Stage
 from talkmill.stages.execution import ensure_loaded
 from talkmill.stages.fine_fit.messages import FineFitParameters
-from talkmill.stages.landmarks.stage import DETECTORS, LandmarksStage
+from talkmill.stages.landmarks.stage import LandmarksStage, networks_of
 from talkmill.stages.matting.messages import MattingMethod, MattingParameters
 from talkmill.stages.matting.stage import MattingStage
 from talkmill.stages.pack.stage import PackStage
@@ -186,7 +186,7 @@ def _variants(
     coarse(cpu, "fp32")
     if openvino is not None:
         choice = DEFAULT_MODELS.landmarks
-        networks = {name: models.ensure(name, "landmarks") for name in DETECTORS[choice][0]}
+        networks = {name: models.ensure(name, "landmarks", "face_embedding") for name in networks_of(choice)}
         result.append(("landmarks openvino fp32", LandmarksStage(choice, networks, openvino), parameters))
         matting("draft", openvino, "fp32")
         precisions: list[Precision] = ["fp32"]

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from talkmill.hdtf.faces import FaceSampler
     from talkmill.hdtf.report import ReportRow
 
-EMBEDDING_MODEL = "face-api-embedding"
-
 app = typer.Typer(help="HDTF, or any list of clips on the web: plan, download, report.", no_args_is_help=True)
 
 Lists = Annotated[
@@ -204,9 +202,9 @@ def _linked_name(clip: PlannedClip) -> str:
 
 
 def _sampler(console: Console) -> "FaceSampler":
-    """Return what looks at faces: the default detector, and recognition where its model is fetched."""
+    """Return what looks at faces: the default detector, and recognition."""
     from talkmill.faces.detection import FaceBoxesDetector
-    from talkmill.faces.embedding import FaceEmbedder
+    from talkmill.faces.embedding import EMBEDDING_MODEL, FaceEmbedder
     from talkmill.hdtf.faces import FaceSampler
     from talkmill.inference.backend import Network
     from talkmill.inference.runtime import choose_runtime
@@ -221,12 +219,6 @@ def _sampler(console: Console) -> "FaceSampler":
         return runtime.load(models.ensure(model_id, role).path, model_id)
 
     detector = FaceBoxesDetector(load(DEFAULT_MODELS.detector, "face_detection"))
-    if models.installed(EMBEDDING_MODEL) is None:
-        say(
-            console,
-            f"people are taken by name alone; `talkmill models fetch {EMBEDDING_MODEL}` lets faces confirm them",
-        )
-        return FaceSampler(detector, None, None)
     landmarks = FaceApiDetector(load("face-api-68", "landmarks"))
     return FaceSampler(detector, landmarks, FaceEmbedder(load(EMBEDDING_MODEL, "face_embedding")))
 

@@ -6,7 +6,10 @@ import numpy.typing as npt
 
 from talkmill.arrays import Float32Array
 from talkmill.inference.backend import Network
+from talkmill.landmarks.points import LEFT_EYE, MOUTH, RIGHT_EYE
 
+# Its id in the catalogue.
+EMBEDDING_MODEL = "face-api-embedding"
 SIDE = 150
 # Where the eyes and the mouth of an upright face lie in the square, as shares of its side (face-api.js,
 # FaceLandmarks.ts: the mean of the three points at 0.5 and 0.43, eyes to mouth 0.45).
@@ -20,6 +23,10 @@ class FaceEmbedder:
     def __init__(self, network: Network) -> None:
         """Create an embedder from face-api-embedding."""
         self._network = network
+
+    def embed_landmarks(self, frame: npt.NDArray[np.uint8], points: Float32Array) -> Float32Array:
+        """Embed the face of (68, 2) landmarks in pixels of a frame; see `embed`."""
+        return self.embed(frame, *(points[part].mean(0) for part in (RIGHT_EYE, LEFT_EYE, MOUTH)))
 
     def embed(
         self, frame: npt.NDArray[np.uint8], right_eye: Float32Array, left_eye: Float32Array, mouth: Float32Array

@@ -9,7 +9,6 @@ from talkmill.arrays import Frame
 from talkmill.faces.detection import SURE_SCORE, FaceDetector
 from talkmill.faces.embedding import FaceEmbedder
 from talkmill.landmarks.detection import LandmarkDetector
-from talkmill.landmarks.points import LEFT_EYE, MOUTH, RIGHT_EYE
 from talkmill.video.cut import VideoPart
 from talkmill.video.scan import read_pictures
 
@@ -49,7 +48,5 @@ class FaceSampler:
         vectors = []
         for frame, box in zip(frames, boxes, strict=True):
             if box is not None:
-                points = self._landmarks.detect(frame, box).points
-                centres = (points[part].mean(0) for part in (RIGHT_EYE, LEFT_EYE, MOUTH))
-                vectors.append(self._embedder.embed(frame, *centres))
+                vectors.append(self._embedder.embed_landmarks(frame, self._landmarks.detect(frame, box).points))
         return tuple(round(float(value), 5) for value in np.mean(vectors, axis=0)) if vectors else ()

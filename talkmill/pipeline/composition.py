@@ -13,7 +13,7 @@ from talkmill.stages.contract import Stage
 from talkmill.stages.crop.stage import CropStage
 from talkmill.stages.download.stage import DownloadStage
 from talkmill.stages.fine_fit.stage import FineFitStage
-from talkmill.stages.landmarks.stage import DETECTORS, LandmarksStage
+from talkmill.stages.landmarks.stage import LandmarksStage, networks_of
 from talkmill.stages.matting.messages import MATTING_METHODS
 from talkmill.stages.matting.stage import MattingStage
 from talkmill.stages.pack.stage import InPlacePackStage
@@ -55,7 +55,7 @@ def build_stages(
     detector = models.ensure(choice.detector, "face_detection")
     matting = {name: models.ensure(name, "matting", "matting_part") for name in MATTING_METHODS[method]}
     find(choice.landmarks, "landmarks")
-    landmarks = {name: models.ensure(name, "landmarks") for name in DETECTORS[choice.landmarks][0]}
+    landmarks = {name: models.ensure(name, "landmarks", "face_embedding") for name in networks_of(choice.landmarks)}
     morphable = models.ensure(choice.morphable, "morphable")
     regressor = None if coarse.method == "landmark-fit" else models.ensure(coarse.method, "coarse_regressor")
 

@@ -109,6 +109,12 @@ class LandmarksInvalidError(RejectionError):
     reason, remedy = "LANDMARKS_INVALID", "look at the clip: the face is hidden, cut off or turned away"
 
 
+class PersonChangesError(RejectionError):
+    """The face of one moment is not that of another."""
+
+    reason, remedy = "PERSON_CHANGES", "choose `ranges` in which one person is seen"
+
+
 class FitFailedError(RejectionError):
     """The morphable model could not be fitted."""
 

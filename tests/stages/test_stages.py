@@ -32,7 +32,7 @@ from talkmill.stages.errors import (
 )
 from talkmill.stages.harness import StageHarness
 from talkmill.stages.landmarks.messages import LandmarksInputs
-from talkmill.stages.landmarks.stage import DETECTORS, LandmarksStage
+from talkmill.stages.landmarks.stage import LandmarksStage, networks_of
 from talkmill.stages.matting.messages import MattingInputs
 from talkmill.stages.matting.stage import MattingStage
 from talkmill.stages.records import ClipFaceMesh, ClipLandmarks, CropGeometry, FaceTrack
@@ -274,8 +274,13 @@ def test_a_track_of_another_length_breaks_the_contract(
         harness.run(stage, MattingInputs(video, table, track, "25", parameters=MattingParameters("draft")))
 
 
+def _landmarks_stage(models: ModelRepository, choice: str) -> LandmarksStage:
+    networks = {name: models.ensure(name, "landmarks", "face_embedding") for name in networks_of(choice)}
+    return LandmarksStage(choice, networks, cpu_runtime(2))
+
+
 def test_landmarks_on_nothing_are_invalid(harness: StageHarness, models: ModelRepository, tmp_path: Path) -> None:
-    stage = LandmarksStage("face-api-68", {"face-api-68": models.ensure("face-api-68", "landmarks")}, cpu_runtime(2))
+    stage = _landmarks_stage(models, "face-api-68")
     with ImageWriter(tmp_path / "w.zip") as writer:
         for _ in range(4):
             writer.write(np.full((128, 128, 3), 255, np.uint8))
@@ -289,10 +294,8 @@ def test_landmarks_on_nothing_are_invalid(harness: StageHarness, models: ModelRe
 def test_landmarks_of_a_face_come_with_its_mesh(
     harness: StageHarness, models: ModelRepository, sample_frames: list[np.ndarray], tmp_path: Path
 ) -> None:
-    names = DETECTORS[DEFAULT_MODELS.landmarks][0]
-    networks = {name: models.ensure(name, "landmarks") for name in names}
-    stage = LandmarksStage(DEFAULT_MODELS.landmarks, networks, cpu_runtime(2))
-    assert {version.id for version in stage.models} == {"face-mesh-478", "face-api-68"}
+    stage = _landmarks_stage(models, DEFAULT_MODELS.landmarks)
+    assert {version.id for version in stage.models} == {"face-mesh-478", "face-api-68", "face-api-embedding"}
     with ImageWriter(tmp_path / "w.zip") as writer:
         for frame in sample_frames[:3]:
             writer.write(frame)

@@ -15,10 +15,13 @@ class LandmarksParameters:
         cutoff_hertz: Half the amplitude of a motion at this frequency passes the smoothing. The default is high enough
             for the sharpest lip closures (docs/stages/landmarks.md).
         max_invalid_fraction: A clip with a larger share of invalid frames is rejected.
+        max_face_distance: A clip is rejected in which the faces of two moments are farther apart, as distances of
+            face-api's embeddings (docs/decisions/0066-one-person.md).
     """
 
     cutoff_hertz: Positive = 8.0
     max_invalid_fraction: Fraction01 = 0.1
+    max_face_distance: Positive = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.artifacts.manifest import ModelVersion
+from talkmill.faces.embedding import EMBEDDING_MODEL, FaceEmbedder
+from talkmill.faces.identity import IdentityWatch
 from talkmill.inference.runtime import Runtime
 from talkmill.landmarks.detection import FaceApiDetector, LandmarkDetector
 from talkmill.landmarks.eyes import eye_opening, gaze
@@ -18,7 +20,7 @@ from talkmill.landmarks.smoothing import fill_gaps, jitter, smooth_over_time
 from talkmill.landmarks.validity import plausible
 from talkmill.models.installed import InstalledModel
 from talkmill.stages.contract import Measurement, StageContext
-from talkmill.stages.errors import FrameContractError, LandmarksInvalidError
+from talkmill.stages.errors import FrameContractError, LandmarksInvalidError, PersonChangesError
 from talkmill.stages.landmarks.messages import LandmarksInputs, LandmarksOutputs
 from talkmill.stages.records import MEDIA_TYPE, ClipFaceMesh, ClipLandmarks, CropGeometry
 from talkmill.video.images import read_images
@@ -35,11 +37,16 @@ DETECTORS: dict[str, tuple[tuple[str, ...], Callable[..., LandmarkDetector]]] = 
 FILLED_WEIGHT = 0.02
 
 
+def networks_of(choice: str) -> tuple[str, ...]:
+    """Return the models that the stage needs, for a landmark model of DETECTORS."""
+    return *DETECTORS[choice][0], EMBEDDING_MODEL
+
+
 class LandmarksStage:
     """Measures, checks and smooths."""
 
     name = "landmarks"
-    version = "5"
+    version = "6"
     outputs_type = LandmarksOutputs
     keeps_result = True
 
@@ -48,11 +55,11 @@ class LandmarksStage:
 
         Args:
             choice: A landmark model of DETECTORS.
-            models: Its networks.
+            models: Those of `networks_of`.
             runtime: Where they run.
         """
-        names, self._make = DETECTORS[choice]
-        self._networks = [models[name] for name in names]
+        self._make = DETECTORS[choice][1]
+        self._networks = [models[name] for name in networks_of(choice)]
         self.models: tuple[ModelVersion, ...] = tuple(model.version for model in self._networks)
         self._runtime = runtime
         self.execution_provider = ""
@@ -60,15 +67,17 @@ class LandmarksStage:
 
     def load(self) -> None:
         """Load the landmark nets."""
-        networks = [self._runtime.load(model.checked_path(), model.version.id) for model in self._networks]
+        *networks, embedding = [self._runtime.load(model.checked_path(), model.version.id) for model in self._networks]
         self.execution_provider = networks[0].execution_provider
         self._detector = self._make(*networks)
+        self._embedder = FaceEmbedder(embedding)
 
     def run(self, inputs: LandmarksInputs, context: StageContext) -> LandmarksOutputs:
         """Find the landmarks of a clip.
 
         Raises:
             LandmarksInvalidError: Too many frames could not be measured.
+            PersonChangesError: Two moments show two people.
             FrameContractError: The crop and its geometry differ in length.
         """
         geometry = CropGeometry.load(context.path(inputs.geometry))
@@ -77,11 +86,13 @@ class LandmarksStage:
         confidence = np.zeros((len(boxes), 68), np.float32)
         meshes: list[FaceMesh] = []
         rate = float(Fraction(inputs.rate))
+        watch = IdentityWatch(self._embedder, rate)
         count = 0
         for index, frame in enumerate(prefetched(read_images(context.path(inputs.frames)))):
             if index < len(boxes):
                 found = self._detector.detect(frame, boxes[index])
                 raw[index], confidence[index] = found.points, found.confidence
+                watch.look(index, frame, found.points, found.confidence)
                 meshes += [] if found.mesh is None else [found.mesh]
             count = index + 1
             context.advance(min(count, len(boxes)), len(boxes))
@@ -98,6 +109,7 @@ class LandmarksStage:
             )
             limit = inputs.parameters.max_invalid_fraction
             raise LandmarksInvalidError(message, measure=round(invalid_fraction, 4), threshold=limit)
+        alike = _check_person(watch, rate, inputs.parameters.max_face_distance)
         points = self._smooth(raw, confidence, valid, rate, inputs.parameters.cutoff_hertz)
         path, mesh_path = (context.scratch / name for name in ("landmarks.npz", "face_mesh.npz"))
         ClipLandmarks(points, raw, confidence, valid).save(path)
@@ -108,6 +120,7 @@ class LandmarksStage:
             "outer_eye_pixels": round(eyes, 2),
             "jitter_raw_percent": _jitter_percent(raw, eyes),
             "jitter_percent": _jitter_percent(points, eyes),
+            "face_distance": alike,
         }
         if meshes:
             face_mesh = _face_mesh(meshes, valid)
@@ -136,6 +149,19 @@ class LandmarksStage:
         trust = np.where(valid[:, None], confidence, FILLED_WEIGHT)
         weights = np.repeat(trust[:, :, None], 2, axis=2)
         return smooth_over_time(filled, weights, rate, cutoff).astype(np.float32)
+
+
+def _check_person(watch: IdentityWatch, rate: float, limit: float) -> float | None:
+    """Return how far apart the faces of a clip are, None where too few were seen; raise where that is too far."""
+    moments = watch.farthest()
+    if moments is None:
+        return None
+    distance = round(moments.distance, 4)
+    if distance > limit:
+        first, other = moments.first_frame / rate, moments.other_frame / rate
+        message = f"the faces at {first:.2f} s and at {other:.2f} s of the clip are not of one person"
+        raise PersonChangesError(message, measure=distance, threshold=limit)
+    return distance
 
 
 def _face_mesh(meshes: list[FaceMesh], valid: npt.NDArray[np.bool_]) -> ClipFaceMesh:

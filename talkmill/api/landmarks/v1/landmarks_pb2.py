@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from talkmill.api.common.v1 import common_pb2 as talkmill_dot_api_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)talkmill/api/landmarks/v1/landmarks.proto\x12\x19talkmill.api.landmarks.v1\x1a#talkmill/api/common/v1/common.proto\"\x8b\x02\n\x16\x44\x65tectLandmarksRequest\x12\x39\n\x07\x63ontext\x18\x01 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionContext\x12\x30\n\x06\x66rames\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x32\n\x08geometry\x18\x03 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x0c\n\x04rate\x18\x04 \x01(\t\x12\x42\n\nparameters\x18\x05 \x01(\x0b\x32..talkmill.api.landmarks.v1.LandmarksParameters\"\xd3\x01\n\x17\x44\x65tectLandmarksResponse\x12\x34\n\x08progress\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.ProgressH\x00\x12>\n\x07outputs\x18\x02 \x01(\x0b\x32+.talkmill.api.landmarks.v1.LandmarksOutputsH\x00\x12\x39\n\x07summary\x18\x03 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionSummaryB\x07\n\x05\x65vent\"}\n\x13LandmarksParameters\x12\x19\n\x0c\x63utoff_hertz\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12!\n\x14max_invalid_fraction\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\x0f\n\r_cutoff_hertzB\x17\n\x15_max_invalid_fraction\"\xba\x02\n\x10LandmarksOutputs\x12\x33\n\tlandmarks\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12S\n\x0cmeasurements\x18\x02 \x03(\x0b\x32=.talkmill.api.landmarks.v1.LandmarksOutputs.MeasurementsEntry\x12\r\n\x05notes\x18\x03 \x03(\t\x12\x33\n\tface_mesh\x18\x04 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x1aX\n\x11MeasurementsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.talkmill.api.common.v1.Measurement:\x02\x38\x01\x32\x8e\x01\n\x10LandmarksService\x12z\n\x0f\x44\x65tectLandmarks\x12\x31.talkmill.api.landmarks.v1.DetectLandmarksRequest\x1a\x32.talkmill.api.landmarks.v1.DetectLandmarksResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)talkmill/api/landmarks/v1/landmarks.proto\x12\x19talkmill.api.landmarks.v1\x1a#talkmill/api/common/v1/common.proto\"\x8b\x02\n\x16\x44\x65tectLandmarksRequest\x12\x39\n\x07\x63ontext\x18\x01 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionContext\x12\x30\n\x06\x66rames\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x32\n\x08geometry\x18\x03 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x0c\n\x04rate\x18\x04 \x01(\t\x12\x42\n\nparameters\x18\x05 \x01(\x0b\x32..talkmill.api.landmarks.v1.LandmarksParameters\"\xd3\x01\n\x17\x44\x65tectLandmarksResponse\x12\x34\n\x08progress\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.ProgressH\x00\x12>\n\x07outputs\x18\x02 \x01(\x0b\x32+.talkmill.api.landmarks.v1.LandmarksOutputsH\x00\x12\x39\n\x07summary\x18\x03 \x01(\x0b\x32(.talkmill.api.common.v1.ExecutionSummaryB\x07\n\x05\x65vent\"\xb3\x01\n\x13LandmarksParameters\x12\x19\n\x0c\x63utoff_hertz\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12!\n\x14max_invalid_fraction\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x1e\n\x11max_face_distance\x18\x03 \x01(\x01H\x02\x88\x01\x01\x42\x0f\n\r_cutoff_hertzB\x17\n\x15_max_invalid_fractionB\x14\n\x12_max_face_distance\"\xba\x02\n\x10LandmarksOutputs\x12\x33\n\tlandmarks\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12S\n\x0cmeasurements\x18\x02 \x03(\x0b\x32=.talkmill.api.landmarks.v1.LandmarksOutputs.MeasurementsEntry\x12\r\n\x05notes\x18\x03 \x03(\t\x12\x33\n\tface_mesh\x18\x04 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x1aX\n\x11MeasurementsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.talkmill.api.common.v1.Measurement:\x02\x38\x01\x32\x8e\x01\n\x10LandmarksService\x12z\n\x0f\x44\x65tectLandmarks\x12\x31.talkmill.api.landmarks.v1.DetectLandmarksRequest\x1a\x32.talkmill.api.landmarks.v1.DetectLandmarksResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,12 +38,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DETECTLANDMARKSREQUEST']._serialized_end=377
   _globals['_DETECTLANDMARKSRESPONSE']._serialized_start=380
   _globals['_DETECTLANDMARKSRESPONSE']._serialized_end=591
-  _globals['_LANDMARKSPARAMETERS']._serialized_start=593
-  _globals['_LANDMARKSPARAMETERS']._serialized_end=718
-  _globals['_LANDMARKSOUTPUTS']._serialized_start=721
-  _globals['_LANDMARKSOUTPUTS']._serialized_end=1035
-  _globals['_LANDMARKSOUTPUTS_MEASUREMENTSENTRY']._serialized_start=947
-  _globals['_LANDMARKSOUTPUTS_MEASUREMENTSENTRY']._serialized_end=1035
-  _globals['_LANDMARKSSERVICE']._serialized_start=1038
-  _globals['_LANDMARKSSERVICE']._serialized_end=1180
+  _globals['_LANDMARKSPARAMETERS']._serialized_start=594
+  _globals['_LANDMARKSPARAMETERS']._serialized_end=773
+  _globals['_LANDMARKSOUTPUTS']._serialized_start=776
+  _globals['_LANDMARKSOUTPUTS']._serialized_end=1090
+  _globals['_LANDMARKSOUTPUTS_MEASUREMENTSENTRY']._serialized_start=1002
+  _globals['_LANDMARKSOUTPUTS_MEASUREMENTSENTRY']._serialized_end=1090
+  _globals['_LANDMARKSSERVICE']._serialized_start=1093
+  _globals['_LANDMARKSSERVICE']._serialized_end=1235
 # @@protoc_insertion_point(module_scope)

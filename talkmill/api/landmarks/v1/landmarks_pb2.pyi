@@ -32,12 +32,14 @@ class DetectLandmarksResponse(_message.Message):
     def __init__(self, progress: _Optional[_Union[_common_pb2.Progress, _Mapping]] = ..., outputs: _Optional[_Union[LandmarksOutputs, _Mapping]] = ..., summary: _Optional[_Union[_common_pb2.ExecutionSummary, _Mapping]] = ...) -> None: ...
 
 class LandmarksParameters(_message.Message):
-    __slots__ = ("cutoff_hertz", "max_invalid_fraction")
+    __slots__ = ("cutoff_hertz", "max_invalid_fraction", "max_face_distance")
     CUTOFF_HERTZ_FIELD_NUMBER: _ClassVar[int]
     MAX_INVALID_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    MAX_FACE_DISTANCE_FIELD_NUMBER: _ClassVar[int]
     cutoff_hertz: float
     max_invalid_fraction: float
-    def __init__(self, cutoff_hertz: _Optional[float] = ..., max_invalid_fraction: _Optional[float] = ...) -> None: ...
+    max_face_distance: float
+    def __init__(self, cutoff_hertz: _Optional[float] = ..., max_invalid_fraction: _Optional[float] = ..., max_face_distance: _Optional[float] = ...) -> None: ...
 
 class LandmarksOutputs(_message.Message):
     __slots__ = ("landmarks", "measurements", "notes", "face_mesh")

@@ -60,6 +60,7 @@ class LandmarksServiceServicer:
         - CANCELLED CANCELLED: the work was cancelled, or the server ended its grace.
         - INTERNAL INTERNAL, INTERNAL FRAME_CONTRACT_BROKEN: a defect.
         - FAILED_PRECONDITION LANDMARKS_INVALID: landmarks could not be measured in too many frames.
+        - FAILED_PRECONDITION PERSON_CHANGES: the face of one moment is not that of another.
         - FAILED_PRECONDITION MODEL_UNAVAILABLE: a model that the request needs is not there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

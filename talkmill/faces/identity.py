@@ -1,0 +1,75 @@
+"""Says whether a clip shows one person from its first frame to its last."""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from talkmill.arrays import Float32Array, Frame
+from talkmill.faces.embedding import FaceEmbedder
+
+# One face is embedded in so many seconds.
+SAMPLE_SECONDS = 0.4
+# The mean of so many embeddings stands for a moment; of fewer in a short clip, but never of one.
+MOMENT_SAMPLES = 4
+FEWEST_SAMPLES = 2
+# Mean confidence of the landmarks below which a face is not embedded: hidden, or in profile.
+MIN_CONFIDENCE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class FarthestMoments:
+    """The two moments of a clip whose faces are least alike.
+
+    Attributes:
+        distance: Euclidean distance of their mean embeddings.
+        first_frame: In the middle of the earlier moment.
+        other_frame: In the middle of the later one.
+    """
+
+    distance: float
+    first_frame: int
+    other_frame: int
+
+
+class IdentityWatch:
+    """Embeds faces of a clip while its frames stream by."""
+
+    def __init__(self, embedder: FaceEmbedder, rate: float) -> None:
+        """Create a watch.
+
+        Args:
+            embedder: Turns a face into a vector.
+            rate: Frames a second.
+        """
+        self._embedder = embedder
+        self._step = max(1, round(SAMPLE_SECONDS * rate))
+        self._next = 0
+        self._frames: list[int] = []
+        self._vectors: list[Float32Array] = []
+
+    def look(self, index: int, image: Frame, points: Float32Array, confidence: Float32Array) -> None:
+        """Take a frame; most are passed over.
+
+        Args:
+            index: Number of the frame, rising.
+            image: RGB (H, W, 3) uint8.
+            points: (68, 2) landmarks in pixels of the image.
+            confidence: (68,) trust in them, 0 to 1.
+        """
+        if index >= self._next and confidence.mean() >= MIN_CONFIDENCE:
+            self._frames.append(index)
+            self._vectors.append(self._embedder.embed_landmarks(image, points))
+            self._next = index + self._step
+
+    def farthest(self) -> FarthestMoments | None:
+        """Return the two moments whose faces are least alike; None where too few faces were seen to tell."""
+        count = min(MOMENT_SAMPLES, len(self._vectors) // 2)
+        if count < FEWEST_SAMPLES:
+            return None
+        vectors, frames = np.stack(self._vectors), self._frames
+        starts = range(len(vectors) - count + 1)
+        means = [vectors[start : start + count].mean(0) for start in starts]
+        apart = ((i, j) for i, j in combinations(starts, 2) if j - i >= count)
+        distance, first, other = max((float(np.linalg.norm(means[i] - means[j])), i, j) for i, j in apart)
+        return FarthestMoments(distance, frames[first + count // 2], frames[other + count // 2])
