@@ -1,5 +1,7 @@
 """A dissolve is told from cuts, motion and changes of light."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import pytest
@@ -25,11 +27,21 @@ def dissolves(frames: list[np.ndarray], rate: float = 25.0) -> list[tuple[int, i
     return finder.dissolves
 
 
-def mixed(length: int, second: np.ndarray, repeats: int = 1) -> list[np.ndarray]:
+def drift(number: int) -> float:
+    return 0.1 * number
+
+
+def sway(number: int) -> float:
+    return 0.3 * float(np.sin(number / 6))
+
+
+def mixed(
+    length: int, second: np.ndarray, repeats: int = 1, motion: Callable[[int], float] = drift
+) -> list[np.ndarray]:
     shares = [*np.zeros(25), *np.linspace(0, 1, length + 2)[1:-1], *np.ones(25)]
     # Both shots go on moving.
     return [
-        contrasted(ONE, 0.1 * number) * (1 - share) + contrasted(second, 0.1 * number) * share
+        contrasted(ONE, motion(number)) * (1 - share) + contrasted(second, motion(number)) * share
         for number, share in enumerate(shares)
         for _ in range(repeats)
     ]
@@ -40,6 +52,15 @@ def test_every_frame_of_a_dissolve_is_inside(length: int) -> None:
     ((first, end),) = dissolves(mixed(length, TWO))
     assert 25 - 12 <= first <= 25 + 1
     assert 25 + length - 1 <= end <= 25 + length + 12
+
+
+def test_a_long_dissolve_is_followed_to_its_ends() -> None:
+    # The less alike two shots are, the longer a dissolve may be.
+    unlike = np.rint((TWO + (255.0 - ONE)) / 2).astype(np.uint8)
+    ((first, end),) = dissolves(mixed(90, unlike, motion=sway))
+    # What is left shows a fifteenth of the other shot at most.
+    assert 25 - 12 <= first <= 25 + 6
+    assert 25 + 90 - 6 <= end <= 25 + 90 + 12
 
 
 def test_a_fade_to_black_is_one_too() -> None:
