@@ -2,10 +2,11 @@
 
 import sys
 
-from talkmill.environment import quiet_libraries
+from talkmill.environment import bound_memory, quiet_libraries
 
 # Native libraries read the environment when they are loaded.
 quiet_libraries()
+bound_memory()
 
 from services.process import process_of
 from services.stage_server import serve_stage

@@ -1,6 +1,9 @@
 """The process: the user's folders, its cores, its settings' errors, and native libraries that read the environment."""
 
+import ctypes
 import os
+import sys
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +31,33 @@ def quiet_libraries() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # ONNX Runtime's published builds tell Microsoft how they are used unless this is set (its Privacy.md).
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
+# glibc's malloc.h.
+_M_ARENA_MAX = -8
+
+
+def bound_memory() -> None:
+    """Let threads share two pools of freed memory; nothing happens where the C library is not glibc.
+
+    glibc gives every thread a pool of its own, and what one thread freed another does not get.
+    """
+    if (libc := _glibc()) is not None:
+        libc.mallopt(_M_ARENA_MAX, 2)
+
+
+def return_memory() -> None:
+    """Give what was freed back to the system; nothing happens where the C library is not glibc."""
+    if (libc := _glibc()) is not None:
+        libc.malloc_trim(0)
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "malloc_trim") and hasattr(libc, "mallopt") else None
 
 
 def settings_errors(error: "ValidationError") -> list[str]:

@@ -6,7 +6,6 @@ import numpy.typing as npt
 
 from talkmill.arrays import Float32Array
 from talkmill.inference.backend import Network
-from talkmill.landmarks.points import LEFT_EYE, MOUTH, RIGHT_EYE
 
 # Its id in the catalogue.
 EMBEDDING_MODEL = "face-api-embedding"
@@ -24,25 +23,18 @@ class FaceEmbedder:
         """Create an embedder from face-api-embedding."""
         self._network = network
 
-    def embed_landmarks(self, frame: npt.NDArray[np.uint8], points: Float32Array) -> Float32Array:
-        """Embed the face of (68, 2) landmarks in pixels of a frame; see `embed`."""
-        return self.embed(frame, *(points[part].mean(0) for part in (RIGHT_EYE, LEFT_EYE, MOUTH)))
-
-    def embed(
-        self, frame: npt.NDArray[np.uint8], right_eye: Float32Array, left_eye: Float32Array, mouth: Float32Array
-    ) -> Float32Array:
+    def embed(self, frame: npt.NDArray[np.uint8], eyes_and_mouth: npt.NDArray[np.floating]) -> Float32Array:
         """Embed one face.
 
         Args:
             frame: RGB, (H, W, 3) uint8.
-            right_eye: (2,) centre of the person's right eye in pixels, which is on the left of the picture.
-            left_eye: (2,) centre of the other eye.
-            mouth: (2,) centre of the mouth.
+            eyes_and_mouth: (3, 2) centres in pixels: of the person's right eye, which is on the left of the picture, of
+                the other eye, of the mouth.
 
         Returns:
             (128,) float32; Euclidean distances count.
         """
-        reference = np.stack([right_eye, left_eye, mouth]).astype(np.float64)
+        reference = np.asarray(eyes_and_mouth, np.float64)
         across = reference[1] - reference[0]
         angle = np.arctan2(across[1], across[0])
         size = float(np.linalg.norm(reference[2] - reference[:2], axis=1).mean()) / EYES_TO_MOUTH

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 
 from talkmill.arrays import Float32Array, Frame
 from talkmill.faces.embedding import FaceEmbedder
@@ -48,18 +49,18 @@ class IdentityWatch:
         self._frames: list[int] = []
         self._vectors: list[Float32Array] = []
 
-    def look(self, index: int, image: Frame, points: Float32Array, confidence: Float32Array) -> None:
+    def look(self, index: int, image: Frame, eyes_and_mouth: npt.NDArray[np.floating], confidence: float) -> None:
         """Take a frame; most are passed over.
 
         Args:
             index: Number of the frame, rising.
             image: RGB (H, W, 3) uint8.
-            points: (68, 2) landmarks in pixels of the image.
-            confidence: (68,) trust in them, 0 to 1.
+            eyes_and_mouth: (3, 2) centres in pixels of the image, see `FaceEmbedder.embed`.
+            confidence: Trust in them, 0 to 1.
         """
-        if index >= self._next and confidence.mean() >= MIN_CONFIDENCE:
+        if index >= self._next and confidence >= MIN_CONFIDENCE:
             self._frames.append(index)
-            self._vectors.append(self._embedder.embed_landmarks(image, points))
+            self._vectors.append(self._embedder.embed(image, eyes_and_mouth))
             self._next = index + self._step
 
     def farthest(self) -> FarthestMoments | None:

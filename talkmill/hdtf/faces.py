@@ -9,6 +9,7 @@ from talkmill.arrays import Frame
 from talkmill.faces.detection import SURE_SCORE, FaceDetector
 from talkmill.faces.embedding import FaceEmbedder
 from talkmill.landmarks.detection import LandmarkDetector
+from talkmill.landmarks.points import eyes_and_mouth
 from talkmill.video.cut import VideoPart
 from talkmill.video.scan import read_pictures
 
@@ -48,5 +49,6 @@ class FaceSampler:
         vectors = []
         for frame, box in zip(frames, boxes, strict=True):
             if box is not None:
-                vectors.append(self._embedder.embed_landmarks(frame, self._landmarks.detect(frame, box).points))
+                points = self._landmarks.detect(frame, box).points
+                vectors.append(self._embedder.embed(frame, eyes_and_mouth(points)))
         return tuple(round(float(value), 5) for value in np.mean(vectors, axis=0)) if vectors else ()

@@ -37,3 +37,8 @@ def roll(points: FloatArray) -> float:
 def face_size(points: FloatArray) -> npt.NDArray[np.float64]:
     """Return the larger side of the points' box, which does not shrink in profile; (..., 68, 2) to (...)."""
     return np.asarray((points.max(-2) - points.min(-2)).max(-1).astype(np.float64))
+
+
+def eyes_and_mouth(points: FloatArray) -> FloatArray:
+    """Return the middles of the right eye, the left eye and the mouth, (..., 68, 2) to (..., 3, 2)."""
+    return np.stack([points[..., part, :].mean(-2) for part in (RIGHT_EYE, LEFT_EYE, MOUTH)], axis=-2)

@@ -7,7 +7,7 @@ from tempfile import TemporaryFile
 
 import structlog
 
-from talkmill.environment import core_count, quiet_libraries
+from talkmill.environment import bound_memory, core_count, quiet_libraries
 from talkmill.models.choice import DEFAULT_MODELS, ModelChoice
 from talkmill.models.repository import ModelRepository
 from talkmill.option import OptionError
@@ -64,6 +64,7 @@ def run(
         ValueError: The execution provider is not there, or a setting cannot be read.
     """
     quiet_libraries()
+    bound_memory()
     if not structlog.is_configured():
         configure_logs("warning")
     if not str(out):

@@ -32,6 +32,7 @@ from talkmill.artifacts.manifest import (
     encode_manifest,
 )
 from talkmill.artifacts.store import LostArtifactError, MissingArtifactError, Store, StoreUnavailableError
+from talkmill.environment import return_memory
 from talkmill.models.damage import DamagedModelError
 from talkmill.stages.contract import Stage, StageContext
 from talkmill.stages.digest import action_digest, to_json
@@ -188,6 +189,7 @@ def _execute(
         error, rejection = refused, refused.rejection()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        return_memory()
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         stage=stage.name,

@@ -14,6 +14,7 @@ from talkmill.faces.identity import FarthestMoments, IdentityWatch
 from talkmill.inference.runtime import cpu_runtime
 from talkmill.landmarks.detection import Landmarks
 from talkmill.landmarks.fused import FusedDetector
+from talkmill.landmarks.points import eyes_and_mouth
 from talkmill.models.repository import ModelRepository
 from talkmill.stages.landmarks.messages import LandmarksParameters
 from talkmill.video.cut import find_part
@@ -54,7 +55,7 @@ def farthest(models: ModelRepository) -> Callable[[Seen], FarthestMoments | None
     def watch(faces: Seen) -> FarthestMoments | None:
         watched = IdentityWatch(FaceEmbedder(network), RATE)
         for index, (image, found) in enumerate(faces):
-            watched.look(index * STEP, image, found.points, found.confidence)
+            watched.look(index * STEP, image, eyes_and_mouth(found.points), float(found.confidence.mean()))
         return watched.farthest()
 
     return watch

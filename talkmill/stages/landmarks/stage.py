@@ -15,7 +15,7 @@ from talkmill.landmarks.eyes import eye_opening, gaze
 from talkmill.landmarks.fan import FanDetector
 from talkmill.landmarks.fused import FusedDetector
 from talkmill.landmarks.mesh import FaceMesh
-from talkmill.landmarks.points import INNER, outer_eye_distance
+from talkmill.landmarks.points import INNER, eyes_and_mouth, outer_eye_distance
 from talkmill.landmarks.smoothing import fill_gaps, jitter, smooth_over_time
 from talkmill.landmarks.validity import plausible
 from talkmill.models.installed import InstalledModel
@@ -92,7 +92,7 @@ class LandmarksStage:
             if index < len(boxes):
                 found = self._detector.detect(frame, boxes[index])
                 raw[index], confidence[index] = found.points, found.confidence
-                watch.look(index, frame, found.points, found.confidence)
+                watch.look(index, frame, eyes_and_mouth(found.points), float(found.confidence.mean()))
                 meshes += [] if found.mesh is None else [found.mesh]
             count = index + 1
             context.advance(min(count, len(boxes)), len(boxes))
