@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,22 +12,19 @@ from talkmill.dataset.environment import DatasetError
 from talkmill.dataset.lock import locked
 from talkmill.dataset.reader import Dataset, size_folder
 from talkmill.files import write_whole
-from talkmill.layouts.cutting import cut
 from talkmill.layouts.folder import ExportFolder, Part, StrangerError
-from talkmill.layouts.layout import Layout, Lengths, Piece
+from talkmill.layouts.layout import Bundle, BundledLayout, Layout, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.options import ExportOptions
+from talkmill.layouts.pieces import PIECES_FROM, names_of, pieces_of
 from talkmill.option import OptionError
 from talkmill.pipeline.finished import ClipGoneError, FinishedClip, WorkFolder, finished_clip
 from talkmill.text import counted
 from talkmill.version import __version__
-from talkmill.video.stretches import stretches_of
 
 # Of what every layout is made by: a change writes all pieces again.
 ENGINE_VERSION = "1"
 _Outcome = Literal["written", "kept", "left_out", "failed"]
-# Kinds of files that pieces are found with.
-PIECES_FROM = frozenset({"landmarks", "audio"})
 RECORD = "export.json"
 
 
@@ -92,7 +88,7 @@ def export(
         if not dataset:
             raise DatasetError(f"{database} holds no clip")
         dataset.manifest.check_entries()
-        names = _names(dataset)
+        names = names_of(dataset)
         with locked(out, "export"):
             writer = _Writer(dataset, work, layout, options, out, names)
             return writer.run(jobs, advance)
@@ -105,22 +101,22 @@ def _check_options(layout: Layout, options: ExportOptions) -> None:
             raise OptionError(one.name, f"means nothing to the layout {layout.name}, which takes {known}")
 
 
-def _names(dataset: Dataset) -> dict[str, str]:
-    """Return a name of letters, digits and `_` for each clip; two that would be the same get a part of a hash."""
-    plain = {name: _plain(name) for name in dataset}
-    taken = list(plain.values())
-    return {
-        name: short if taken.count(short) == 1 else f"{short}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-        for name, short in plain.items()
-    }
-
-
 @dataclass(frozen=True, slots=True)
-class _Done:
-    """A clip that lies in the folder."""
+class _Planned:
+    """What a clip becomes."""
 
     pieces: tuple[Piece, ...]
     part: Part
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """How a clip ended, why, and what it became where it lies in the folder."""
+
+    clip: str
+    outcome: _Outcome
+    why: str = ""
+    planned: _Planned | None = None
 
 
 class _Writer:
@@ -143,77 +139,110 @@ class _Writer:
         if most is not None and most < least:
             raise OptionError("most_seconds", f"{most:g} is less than the least, {least:g}")
         self._lengths = Lengths(least, most)
+        self._parts: list[Part] = []
 
     def run(self, jobs: int, advance: Callable[[int, int], None]) -> ExportResult:
         """Write all."""
-        names = list(self._dataset)
-        clips: list[_Done] = []
-        ended: dict[_Outcome, list[tuple[str, str]]] = {"written": [], "kept": [], "left_out": [], "failed": []}
+        total, layout = len(self._dataset), self._layout
+        ended: dict[str, _Ended] = {}
         with ThreadPoolExecutor(jobs) as pool:
-            for done, (name, (outcome, why, clip)) in enumerate(zip(names, pool.map(self._clip, names), strict=True)):
-                ended[outcome].append((name, why))
-                clips += [clip] if clip is not None else []
-                advance(done + 1, len(names))
-        if not clips:
-            first, why = [*ended["failed"], *ended["left_out"]][0]
-            raise NothingToExportError(f"no clip of {counted(len(names), 'clip')} can be written. {first}: {why}")
-        pieces = [piece for clip in clips for piece in clip.pieces]
-        parts = [*(clip.part for clip in clips), self._lists(pieces)]
+            clips = self._bundled(pool, layout) if isinstance(layout, BundledLayout) else self._single(pool)
+            for one in clips:
+                ended[one.clip] = one
+                advance(len(ended), total)
+        told = [ended[name] for name in self._dataset]
+        pieces = [piece for one in told if one.planned is not None for piece in one.planned.pieces]
+        if not pieces:
+            first = next(one for wanted in ("failed", "left_out") for one in told if one.outcome == wanted)
+            raise NothingToExportError(f"no clip of {counted(total, 'clip')} can be written. {first.clip}: {first.why}")
+        parts = [*self._parts, self._lists(pieces)]
         self._target.keep_only(parts)
         self._record(pieces, parts)
         return ExportResult(
             tuple(pieces),
-            tuple(name for name, _ in ended["written"]),
-            tuple(name for name, _ in ended["kept"]),
-            tuple(ended["left_out"]),
-            tuple(ended["failed"]),
+            tuple(one.clip for one in told if one.outcome == "written"),
+            tuple(one.clip for one in told if one.outcome == "kept"),
+            tuple((one.clip, one.why) for one in told if one.outcome == "left_out"),
+            tuple((one.clip, one.why) for one in told if one.outcome == "failed"),
         )
 
-    def _clip(self, name: str) -> tuple[_Outcome, str, _Done | None]:
-        """Write a clip; return how it ended, why, and what lies in the folder."""
+    def _single(self, pool: ThreadPoolExecutor) -> Iterator[_Ended]:
+        """Write clips that lie in the folder by themselves."""
+
+        def made(name: str) -> _Ended:
+            plan = self._plan(name)
+            return plan if plan.planned is None else self._write(name, plan.planned)
+
+        for one in pool.map(made, self._dataset):
+            if one.planned is not None:
+                self._parts.append(one.planned.part)
+            yield one
+
+    def _bundled(self, pool: ThreadPoolExecutor, layout: BundledLayout) -> Iterator[_Ended]:
+        """Write clips into bundles; the clips of a bundle that is there need not be there themselves."""
+        plans = {one.clip: one for one in pool.map(self._plan, self._dataset)}
+        yield from (one for one in plans.values() if one.planned is None)
+        pieces = [piece for one in plans.values() if one.planned is not None for piece in one.planned.pieces]
+        for bundle in layout.bundles(pieces, self._options):
+            clips = {name: plans[name].planned for name in dict.fromkeys(piece.clip for piece in bundle.pieces)}
+            planned = {name: one for name, one in clips.items() if one is not None}
+            part = _bundle_part(bundle, planned.values())
+            if self._target.holds(part):
+                self._parts.append(part)
+                yield from (_Ended(name, "kept", planned=one) for name, one in planned.items())
+                continue
+            ended = list(pool.map(self._write, planned, planned.values()))
+            there = {one.clip: one.planned for one in ended if one.planned is not None}
+            if there:
+                whole = replace(bundle, pieces=tuple(piece for piece in bundle.pieces if piece.clip in there))
+                ended = self._write_bundle(whole, there, ended, layout)
+            yield from ended
+
+    def _write_bundle(
+        self, bundle: Bundle, clips: Mapping[str, _Planned], ended: list[_Ended], layout: BundledLayout
+    ) -> list[_Ended]:
+        part = _bundle_part(bundle, clips.values())
+        try:
+            self._target.write(part, lambda folder: layout.bundle(bundle, self._options, self._out, folder))
+        except StrangerError as error:
+            return [_Ended(one.clip, "failed", str(error)) if one.clip in clips else one for one in ended]
+        for one in clips.values():
+            self._target.drop(one.part)
+        self._parts.append(part)
+        return ended
+
+    def _plan(self, name: str) -> _Ended:
+        """Say what a clip becomes; of its files only small ones are read."""
         layout = self._layout
         try:
             finished = finished_clip(self._dataset, name)
-            material = ClipMaterial(finished, self._work.files(finished, layout.needs | PIECES_FROM))
-            pieces = self._pieces(material)
-            if isinstance(pieces, str):
-                return "left_out", pieces, None
-            done = _Done(pieces, self._part(finished, pieces))
-            if self._target.holds(done.part):
-                return "kept", "", done
+            material = self._material(finished, PIECES_FROM | layout.needs & {"fit"})
+            pieces = pieces_of(material, layout, self._lengths, self._names[name])
+        except (ClipGoneError, DatasetError) as error:
+            return _Ended(name, "failed", str(error))
+        if isinstance(pieces, str):
+            return _Ended(name, "left_out", pieces)
+        return _Ended(name, "kept", planned=_Planned(pieces, self._part(finished, pieces)))
+
+    def _write(self, name: str, planned: _Planned) -> _Ended:
+        """Write a clip that is not there."""
+        layout = self._layout
+        if self._target.holds(planned.part):
+            return _Ended(name, "kept", planned=planned)
+        try:
+            material = self._material(finished_clip(self._dataset, name), layout.needs | PIECES_FROM)
 
             def make(folder: Path) -> None:
-                for piece in pieces:
+                for piece in planned.pieces:
                     layout.write(piece, material, self._options, folder)
 
-            self._target.write(done.part, make)
+            self._target.write(planned.part, make)
         except (ClipGoneError, DatasetError, StrangerError) as error:
-            return "failed", str(error), None
-        return "written", "", done
+            return _Ended(name, "failed", str(error))
+        return _Ended(name, "written", planned=planned)
 
-    def _pieces(self, material: ClipMaterial) -> tuple[Piece, ...] | str:
-        """Cut a clip into pieces, or say why it gives none."""
-        layout, clip = self._layout, material.clip
-        if layout.rate is not None and clip.rate != layout.rate:
-            return (
-                f"it has {float(clip.rate):g} frames a second, {layout.name} reads {float(layout.rate):g}; run its "
-                f"source again with `fps` {layout.rate}"
-            )
-        runs = stretches_of(material.valid) if layout.whole_runs else [(0, material.frame_count)]
-        ranges = cut(runs, material.samples, clip.rate, self._lengths)
-        if not ranges:
-            longest = max((end - first for first, end in runs), default=0) / clip.rate
-            return (
-                f"{float(longest):.2f} s of it can be used without a break, {layout.name} takes "
-                f"{self._lengths.least_seconds:g} s at least"
-            )
-        base = self._names[clip.name]
-        person = _plain(clip.person or "") or base
-        whole = ranges == [(0, material.frame_count)]
-        return tuple(
-            Piece(base if whole else f"{base}_p{number:02}", clip.name, clip.split, person, clip.rate, first, end)
-            for number, (first, end) in enumerate(ranges)
-        )
+    def _material(self, clip: FinishedClip, kinds: frozenset[str]) -> ClipMaterial:
+        return ClipMaterial(clip, self._work.files(clip, kinds))
 
     def _part(self, clip: FinishedClip, pieces: Sequence[Piece]) -> Part:
         layout, options = self._layout, self._options
@@ -247,5 +276,6 @@ class _Writer:
         write_whole(self._out / RECORD, json.dumps(record, indent=1).encode() + b"\n")
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
+def _bundle_part(bundle: Bundle, clips: Iterable[_Planned]) -> Part:
+    made_of = [bundle.name, *(clip.part.fingerprint for clip in clips)]
+    return Part(f"bundle {bundle.name}", hashlib.sha256(json.dumps(made_of).encode()).hexdigest(), bundle.files)

@@ -9,6 +9,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from threading import Lock
@@ -134,13 +135,18 @@ class ExportFolder:
         """Delete every other part that an export wrote here; an unwritten part counts as another."""
         kept = [part for part in parts if self.holds(part)]
         for file in self._written.difference(*(part.files for part in kept)):
-            path = self._folder / file
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            _delete(self._folder / file)
         self._save([self._newest[part.name] for part in kept])
         shutil.rmtree(self._staging, ignore_errors=True)
+
+    def drop(self, part: Part) -> None:
+        """Delete a part that is needed no more; the next export writes it again where it needs it."""
+        with self._lock:
+            self._note(_Entry(part.name, None, part.files))
+            for file in part.files:
+                _delete(self._folder / file)
+                with suppress(OSError):
+                    (self._folder / file).parent.rmdir()
 
     def strangers(self, folders: Sequence[str]) -> list[Path]:
         """Return files below some folders that no export of this list wrote."""
@@ -159,6 +165,13 @@ class ExportFolder:
             file.flush()
             os.fsync(file.fileno())
         self._newest[entry.part] = entry
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> list[_Entry]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from talkmill.layouts.options import ExportOptions
 
@@ -62,6 +62,21 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Bundle:
+    """Files that are made of what many pieces became, such as an archive.
+
+    Attributes:
+        name: Unique over the export.
+        files: Paths in the folder.
+        pieces: All pieces of some clips, in the order of the set.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something that a trainer would trip over.
 
@@ -76,6 +91,7 @@ class Finding:
     mend: str
 
 
+@runtime_checkable
 class Layout(Protocol):
     """The folder that one trainer reads.
 
@@ -123,7 +139,7 @@ class Layout(Protocol):
         Args:
             pieces: All that are written, in the order of the set.
             options: How to write.
-            folder: Of the export; what belongs to the pieces is there.
+            folder: Of the export; what belongs to the pieces is there, or the bundles that it went into.
 
         Returns:
             Path in the folder to content.
@@ -134,4 +150,27 @@ class Layout(Protocol):
 
         Args:
             folder: As the trainer gets it.
+        """
+
+
+@runtime_checkable
+class BundledLayout(Layout, Protocol):
+    """A layout whose trainer reads files of many pieces; what `write` writes goes away once they are there."""
+
+    def bundles(self, pieces: Sequence[Piece], options: ExportOptions) -> Sequence[Bundle]:
+        """Say which pieces go together; no clip is in two bundles.
+
+        Args:
+            pieces: All that can be written, in the order of the set.
+            options: How to write.
+        """
+
+    def bundle(self, bundle: Bundle, options: ExportOptions, folder: Path, target: Path) -> None:
+        """Write the files of a bundle.
+
+        Args:
+            bundle: The bundle.
+            options: How to write.
+            folder: Of the export; what `write` wrote of the pieces is there.
+            target: Where to write the files; the folders around them are there.
         """

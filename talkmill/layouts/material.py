@@ -15,7 +15,7 @@ from talkmill.geometry.transforms import apply
 from talkmill.pipeline.finished import FinishedClip
 from talkmill.region import Region
 from talkmill.sound.audio import SAMPLE_RATE, Samples
-from talkmill.stages.records import ClipFaceMesh, ClipLandmarks, CropGeometry, FaceTrack, FineFit
+from talkmill.stages.records import ClipFaceMesh, ClipLandmarks, CoarseFit, CropGeometry, FaceTrack, FineFit
 from talkmill.video.clip import read_clip
 from talkmill.video.decode import read_grey_frames
 from talkmill.video.frame_table import FrameTable
@@ -52,6 +52,11 @@ class ClipMaterial:
     def landmarks(self) -> ClipLandmarks:
         """The 68 points, in pixels of the set's crop."""
         return ClipLandmarks.load(self._files["landmarks"])
+
+    @cached_property
+    def coefficients(self) -> CoarseFit:
+        """Coefficients of Deep3DFaceRecon, and the alignment of the set's crop to its input."""
+        return CoarseFit.load(self._files["coefficients"])
 
     @cached_property
     def fit(self) -> FineFit:

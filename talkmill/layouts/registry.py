@@ -12,6 +12,7 @@ LAYOUTS = {
     "stableavatar": ("talkmill.layouts.stableavatar", "StableAvatar"),
     "video-json": ("talkmill.layouts.video_json", "VideoJson"),
     "wav2lip": ("talkmill.layouts.wav2lip", "Wav2Lip"),
+    "webdataset": ("talkmill.layouts.webdataset", "WebDataset"),
 }
 
 

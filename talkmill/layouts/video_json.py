@@ -20,15 +20,13 @@ from typing import Any
 import numpy as np
 
 from talkmill.arrays import Frame
-from talkmill.faces.crop_box import CropBox
-from talkmill.layouts.captions import caption
 from talkmill.layouts.checks import MovieFacts, WavFacts, check_movie, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
-from talkmill.layouts.media import even, write_movie
+from talkmill.layouts.media import write_movie
 from talkmill.layouts.options import ExportOptions
-from talkmill.layouts.squares import square_of
-from talkmill.option import OptionError
+from talkmill.layouts.pictures import picture_of
+from talkmill.layouts.rows import clip_row, read_rows, row_path
 from talkmill.sound.audio import SAMPLE_RATE, write_wav
 
 LISTS = {"train": "metadata", "test": "metadata_test"}
@@ -46,7 +44,7 @@ class VideoJson:
     """Videos, sounds, black control videos, and lists of them with paths relative to the folder."""
 
     name = "video-json"
-    version = "1"
+    version = "2"
     trainer = "aigc-apps/VideoX-Fun 804a425"
     needs = frozenset({"video", "frame_table", "audio", "face_track", "landmarks", "geometry"})
     options = frozenset({"size", "face_share", "least_seconds", "most_seconds", "encoder"})
@@ -57,47 +55,25 @@ class VideoJson:
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""
         name = piece.name
-        return (f"video/{name}.mp4", f"wav/{name}.wav", f"control/{name}.mp4", f"clips/{name}.json")
+        return (f"video/{name}.mp4", f"wav/{name}.wav", f"control/{name}.mp4", row_path(piece))
 
     def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
         """See `Layout`."""
         movie, sound, control, row = self.paths(piece, options)
-        box = _square(piece, material, options)
-        if box is None:
-            width, height = (side - side % 2 for side in material.frame_size)
-            frames, shown = even(material.frames(piece.frames)), height
-        else:
-            width = height = options.size or box.side
-            frames, shown = material.squares(piece.frames, box, width), box.side
+        picture = picture_of(piece, material, options)
         samples = material.sound(piece.frames)
-        write_movie(folder / movie, piece.rate, frames, samples, options.encoder)
+        write_movie(folder / movie, piece.rate, picture.frames(piece, material), samples, options.encoder)
         # Some samples more than the frames last: no rounding of a segment reaches past the end.
         wanted = math.ceil(piece.frame_count / piece.rate * SAMPLE_RATE) + 1
         write_wav(folder / sound, np.pad(samples, (0, wanted - len(samples))))
-        black: Frame = np.zeros((height, width, 3), np.uint8)
+        black: Frame = np.zeros((picture.height, picture.width, 3), np.uint8)
         write_movie(folder / control, piece.rate, repeat(black, piece.frame_count), None, options.encoder)
-        boxes, split = material.boxes[piece.frames], material.clip.measurements.get("split", {})
-        values = {
-            "name": piece.name,
-            "clip": piece.clip,
-            "split": piece.split,
-            "person": piece.person,
-            "video": movie,
-            "audio": sound,
-            "control": control,
-            "text": caption(shown / float(np.median(boxes[:, 3] - boxes[:, 1])), split.get("other_face_count")),
-            "width": width,
-            "height": height,
-            "frames": piece.frame_count,
-            "rate": float(piece.rate),
-            "seconds": float(piece.frame_count / piece.rate),
-            "measurements": material.clip.measurements,
-        }
+        values = clip_row(piece, material, picture, {"video": movie, "audio": sound, "control": control})
         (folder / row).write_text(json.dumps(values))
 
     def lists(self, pieces: Sequence[Piece], options: ExportOptions, folder: Path) -> Mapping[str, bytes]:
         """See `Layout`. The rows are those that the pieces wrote."""
-        rows = [json.loads((folder / self.paths(piece, options)[3]).read_text()) for piece in pieces]
+        rows = read_rows(pieces, folder)
         # At another rate the sound would not be that of the frames: the trainer is to stop, not to learn it.
         columns = COLUMNS if all(piece.rate == DIFFSYNTH_RATE for piece in pieces) else COLUMNS[:2]
         lists = {"metadata.jsonl": "".join(f"{json.dumps(row)}\n" for row in rows)}
@@ -132,16 +108,6 @@ class VideoJson:
                 if times > 1:
                     yield Finding(video, f"is named {times} times in {ending} lists", "name it once, in one list")
             yield from _check_clip(folder, video, named)
-
-
-def _square(piece: Piece, material: ClipMaterial, options: ExportOptions) -> CropBox | None:
-    """Return the square that was asked for; None for the whole frame."""
-    if options.size is None and options.face_share is None:
-        return None
-    if options.size is not None and options.size % 2:
-        raise OptionError("size", f"{options.size} is odd; the sides of a video are even")
-    box = square_of(material, piece.frames, options.face_share)
-    return CropBox(box.x0, box.y0, box.side - box.side % 2)
 
 
 def _videox_row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,6 +44,7 @@ class FinishedClip:
         person: Who is seen; None where nobody said.
         made_from: Kind to file: `video`, `frame_table`, `audio`, `face_track`, `alpha`, `geometry`, `frames`,
             `landmarks`, `coefficients`, `fit`; `face_mesh` where the landmark model has one.
+        meta: All that the set says of it: source, licence, models, notes.
     """
 
     name: str
@@ -56,6 +57,7 @@ class FinishedClip:
     measurements: dict[str, dict[str, Any]]
     person: str | None
     made_from: dict[str, Artifact]
+    meta: dict[str, Any]
 
 
 class WorkFolder:
@@ -163,4 +165,5 @@ def finished_clip(dataset: Dataset, name: str) -> FinishedClip:
             kind: Artifact(WORK_BUCKET, one.key, one.sha256, one.size_bytes, "application/octet-stream")
             for kind, one in made_from.items()
         },
+        meta,
     )

@@ -1,8 +1,10 @@
 """What trainers' readers assert, said again in our own words, of what the sample's set is exported to."""
 
 import csv
+import io
 import itertools
 import json
+import tarfile
 import wave
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from talkmill.dataset import Dataset
 from talkmill.sample import FRAME_COUNT, HEIGHT, WIDTH
 from tests.fixture_types import Cli
 
@@ -208,7 +211,56 @@ def test_stableavatar(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
     assert talkmill("check", tmp_path, "--layout", "stableavatar").returncode == 0
 
 
-@pytest.mark.parametrize("layout", ["hallo", "latentsync", "musetalk", "stableavatar", "wav2lip", "video-json"])
+def test_webdataset(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
+    """tariterators.py, autodecode.py (e0953f9)."""
+    export(talkmill, dataset, tmp_path, "webdataset")
+    (path,) = tmp_path.glob("*.tar")
+    assert path.name == "train-000000.tar" and json.loads((tmp_path / "shards.json").read_text()) == {path.name: 1}
+    fields: dict[str, bytes] = {}
+    with tarfile.open(path, "r|*") as shard:
+        for member in shard:
+            key, _, field = member.name.partition(".")
+            assert member.isreg() and key == NAME and field not in fields
+            fields[field] = shard.extractfile(member).read()  # type: ignore[union-attr]
+    assert list(fields) == ["mp4", "wav", "json", "npz"]
+    (tmp_path / "clip.mp4").write_bytes(fields["mp4"])
+    assert decord_reads(tmp_path / "clip.mp4") == (FRAME_COUNT, WIDTH, HEIGHT)
+    with wave.open(io.BytesIO(fields["wav"])) as sound:
+        assert (sound.getframerate(), sound.getnframes()) == (16000, FRAME_COUNT * 640)
+    row = json.loads(fields["json"])
+    assert (row["frames"], row["width"], row["height"], row["person"]) == (FRAME_COUNT, WIDTH, HEIGHT, "EileenCollins")
+    with np.load(io.BytesIO(fields["npz"]), allow_pickle=False) as arrays:
+        values = dict(arrays)
+    assert {name: value.shape for name, value in values.items() if name not in ("focal", "id", "video_from_crop")} == {
+        "valid": (FRAME_COUNT,),
+        "landmarks": (FRAME_COUNT, 68, 2),
+        "confidence": (FRAME_COUNT, 68),
+        "boxes": (FRAME_COUNT, 4),
+        "coeff": (FRAME_COUNT, 257),
+        "transform_params": (FRAME_COUNT, 5),
+        "euler": (FRAME_COUNT, 3),
+        "trans": (FRAME_COUNT, 3),
+        "exp": (FRAME_COUNT, 79),
+    }
+    with Dataset(dataset) as stored:
+        keypoint = stored[NAME].arrays.keypoint
+    matrix = values["video_from_crop"]
+    assert np.abs(keypoint @ matrix[:2, :2].T + matrix[:2, 2] - values["landmarks"]).max() < 1e-3
+    inside = (values["landmarks"] >= 0) & (values["landmarks"] < (WIDTH, HEIGHT))
+    assert inside.all() and values["valid"].all()
+    assert talkmill("check", tmp_path, "--layout", "webdataset").returncode == 0
+    first = path.read_bytes()
+    export(talkmill, dataset, tmp_path / "again", "webdataset")
+    assert (tmp_path / "again" / path.name).read_bytes() == first
+    export(talkmill, dataset, tmp_path, "webdataset", "--size", "256")
+    with tarfile.open(path) as shard:
+        values = dict(np.load(io.BytesIO(shard.extractfile(f"{NAME}.npz").read())))  # type: ignore[union-attr]
+    assert (np.ptp(values["landmarks"], axis=1) < 256).all() and values["landmarks"].mean() < 200
+
+
+@pytest.mark.parametrize(
+    "layout", ["hallo", "latentsync", "musetalk", "stableavatar", "wav2lip", "video-json", "webdataset"]
+)
 def test_an_empty_folder_is_not_clean(talkmill: Cli, tmp_path: Path, layout: str) -> None:
     result = talkmill("check", tmp_path, "--layout", layout)
     assert result.returncode == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from talkmill.layouts.export import NothingToExportError, export
-from talkmill.layouts.layout import Finding, Lengths, Piece
+from talkmill.layouts.layout import Bundle, Finding, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.registry import LAYOUTS, layout_of
@@ -45,6 +45,23 @@ class Notes:
 
     def check(self, folder: Path) -> Iterator[Finding]:
         return iter(())
+
+
+class Joined(Notes):
+    """A layout of the test whose trainer reads two files: of the clips a and b, and of the others."""
+
+    name = "joined"
+
+    def bundles(self, pieces: Sequence[Piece], options: ExportOptions) -> Sequence[Bundle]:
+        first = tuple(piece for piece in pieces if piece.clip[0] in "ab")
+        rest = tuple(piece for piece in pieces if piece not in first)
+        return [
+            Bundle(name, (f"all/{name}.txt",), chosen) for name, chosen in (("ab", first), ("rest", rest)) if chosen
+        ]
+
+    def bundle(self, bundle: Bundle, options: ExportOptions, folder: Path, target: Path) -> None:
+        texts = [(folder / self.paths(piece, options)[0]).read_text() for piece in bundle.pieces]
+        (target / bundle.files[0]).write_text("\n".join(texts))
 
 
 @pytest.fixture
@@ -119,6 +136,52 @@ def test_an_export_that_was_stopped_goes_on(run: Path, tmp_path: Path) -> None:
     result = export(run, tmp_path / "out", Notes(), ExportOptions())
     assert "a_000" in result.kept and "b_000" in result.written
     assert not list((tmp_path / "out").glob(".notes_export*"))
+
+
+def test_pieces_go_away_once_the_files_that_they_went_into_are_there(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = export(run, out, Joined(), ExportOptions(), jobs=2)
+    assert len(result.written) == 4
+    assert {path.relative_to(out).as_posix() for path in out.rglob("*") if path.suffix in (".txt", ".raw")} == {
+        "all/ab.txt",
+        "all/rest.txt",
+        "list.txt",
+    }
+    assert not (out / "texts").exists()
+    assert len((out / "all/ab.txt").read_text().splitlines()) == 3
+    assert set(json.loads((out / "export.json").read_text())["files"]) == {"all/ab.txt", "all/rest.txt", "list.txt"}
+    again = export(run, out, Joined(), ExportOptions())
+    assert len(again.kept) == 4 and not again.written
+
+
+def test_a_clip_that_left_changes_the_file_that_it_was_in_and_no_other(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export(run, out, Joined(), ExportOptions())
+    remove_clips(run, ["a_000"])
+    result = export(run, out, Joined(), ExportOptions())
+    assert result.kept == ("c_000",) and len(result.written) == 2
+    assert "a_000" not in (out / "all/ab.txt").read_text()
+    remove_clips(run, ["c_000"])
+    assert not export(run, out, Joined(), ExportOptions()).written
+    assert not (out / "all/rest.txt").exists()
+
+
+def test_a_file_of_many_pieces_goes_on_where_it_was_stopped(run: Path, tmp_path: Path) -> None:
+    class Stopped(Joined):
+        def bundle(self, bundle: Bundle, options: ExportOptions, folder: Path, target: Path) -> None:
+            if bundle.name == "rest":
+                raise KeyboardInterrupt
+            super().bundle(bundle, options, folder, target)
+
+    with pytest.raises(KeyboardInterrupt):
+        export(run, tmp_path / "out", Stopped(), ExportOptions())
+    assert (tmp_path / "out/texts/c_000.txt").exists()
+    result = export(run, tmp_path / "out", Joined(), ExportOptions())
+    assert len(result.kept) == 4 and not (tmp_path / "out/texts").exists()
+    calm = tmp_path / "calm"
+    export(run, calm, Joined(), ExportOptions())
+    for file in ("all/ab.txt", "all/rest.txt", "list.txt", "export.json"):
+        assert (calm / file).read_bytes() == (tmp_path / "out" / file).read_bytes()
 
 
 def test_an_option_that_means_nothing_is_refused(run: Path, tmp_path: Path) -> None:

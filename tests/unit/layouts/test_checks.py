@@ -1,10 +1,13 @@
 """Folders that are broken in one way each: the finding names the file and the cause; the whole ones are clean."""
 
+import io
 import json
 import re
+import tarfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -18,6 +21,7 @@ from talkmill.layouts.musetalk import MuseTalk
 from talkmill.layouts.stableavatar import StableAvatar
 from talkmill.layouts.video_json import VideoJson
 from talkmill.layouts.wav2lip import Wav2Lip
+from talkmill.layouts.webdataset import WebDataset
 from talkmill.sound.audio import write_wav
 from tests.media import record
 
@@ -137,6 +141,54 @@ def video_json(folder: Path) -> Path:
         "video,prompt,input_audio,s2v_pose_video\nvideo/a.mp4,A person.,wav/a.wav,control/a.mp4\n"
     )
     return folder
+
+
+def sample_files(count: int = 8) -> dict[str, bytes]:
+    """A sample of WebDataset: ending to content."""
+    with TemporaryDirectory() as scratch:
+        movie, wav = Path(scratch) / "a.mp4", Path(scratch) / "a.wav"
+        write_movie(movie, Fraction(25), pictures(count, 64), sound(count))
+        write_wav(wav, sound(count))
+        return {
+            "mp4": movie.read_bytes(),
+            "wav": wav.read_bytes(),
+            "json": json.dumps({"frames": count}).encode(),
+            "npz": npz(valid=np.ones(count, bool), landmarks=np.zeros((count, 68, 2), np.float32)),
+        }
+
+
+def npz(**arrays: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    return content.getvalue()
+
+
+def write_shard(path: Path, members: list[tuple[str, bytes]]) -> None:
+    with tarfile.open(path, "w") as shard:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            shard.addfile(member, io.BytesIO(content))
+
+
+def members(folder: Path, shard: str = "train-000000.tar") -> list[tuple[str, bytes]]:
+    with tarfile.open(folder / shard) as file:
+        return [(member.name, file.extractfile(member).read()) for member in file]  # type: ignore[union-attr]
+
+
+def webdataset(folder: Path) -> Path:
+    files = sample_files()
+    for shard, names in {"train-000000.tar": "ab", "train-000001.tar": "c", "test-000000.tar": "d"}.items():
+        write_shard(folder / shard, [(f"{name}.{kind}", content) for name in names for kind, content in files.items()])
+    return folder
+
+
+def change(at: Path, **changes: bytes | None) -> None:
+    """Change fields of sample a; None takes one out, another name puts one in."""
+    fields = {name.split(".", 1)[1]: content for name, content in members(at) if name.startswith("a.")}
+    fields = {kind: content for kind, content in (fields | changes).items() if content is not None}
+    rest = [one for one in members(at) if one[0].startswith("b.")]
+    write_shard(at / "train-000000.tar", [*((f"a.{kind}", content) for kind, content in fields.items()), *rest])
 
 
 def edit_row(at: Path, **changes: object) -> None:
@@ -413,6 +465,49 @@ STABLEAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
 }  # fmt: skip
 
 
+SHARD = "train-000000.tar"
+WEBDATASET: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no shard": (lambda at: [path.unlink() for path in at.glob("*.tar")], ".", "no .tar file lies here"),
+    "no tar": (lambda at: (at / SHARD).write_bytes(b"hello" * 999), SHARD, "cannot be read to its end"),
+    "a shard that is cut short": (
+        lambda at: (at / SHARD).write_bytes((at / SHARD).read_bytes()[:3000]), SHARD, "cannot be read to its end",
+    ),
+    "an empty shard": (lambda at: write_shard(at / SHARD, []), SHARD, "holds no sample"),
+    "a number that is missing": (
+        lambda at: (at / "train-000001.tar").rename(at / "train-000003.tar"), "train-000001.tar", "is not there",
+    ),
+    "a sample in two shards": (
+        lambda at: (at / "test-000000.tar").write_bytes((at / SHARD).read_bytes()), f"{SHARD}: a", "lies in test-000000.tar too",
+    ),
+    "files of a sample that lie apart": (
+        lambda at: write_shard(at / SHARD, sorted(members(at), key=lambda one: one[0][2:])),
+        f"{SHARD}: a", "lies apart in the shard",
+    ),
+    "a field twice": (
+        lambda at: write_shard(at / SHARD, [members(at)[0], *members(at)]), "a.mp4", "is the second mp4 of its sample",
+    ),
+    "a name without an ending": (
+        lambda at: write_shard(at / SHARD, [*members(at), ("README", b"hello")]), f"{SHARD}: README", "has no ending",
+    ),
+    "a field that is missing": (lambda at: change(at, npz=None), f"{SHARD}: a", "has the fields json, mp4, wav, as 1 of 4"),
+    "a pickle": (lambda at: change(at, pkl=b"cos\nsystem\n."), "a.pkl", "is unpickled when it is decoded"),
+    "an array of objects": (
+        lambda at: change(at, npz=npz(valid=np.array([{}, None], object))), "a.npz", "cannot be read without pickles",
+    ),
+    "no JSON": (lambda at: change(at, json=b"{"), "a.json", "is no JSON"),
+    "a count that differs": (
+        lambda at: change(at, json=b'{"frames": 9}'), f"{SHARD}: a", "json says 9 frames, the mp4 8",
+    ),
+    "a row too few": (
+        lambda at: change(at, npz=npz(valid=np.ones(7, bool))), f"{SHARD}: a", "valid of the npz holds 7 frames, the mp4 8",
+    ),
+    "sound too short": (
+        lambda at: change(at, wav=sample_files(7)["wav"]), "a.wav", "has 4480 samples, 5120 are read",
+    ),
+    "no video": (lambda at: change(at, mp4=b"hello" * 99), "a.mp4", "cannot be read as a video"),
+}  # fmt: skip
+
+
 def found(layout: Layout, folder: Path) -> list[tuple[str, str]]:
     return [(one.file, f"{one.what}; {one.mend}") for one in layout.check(folder)]
 
@@ -426,6 +521,7 @@ LAYOUTS: list[tuple[Layout, Callable[[Path], Path], Faults]] = [
     (Hallo(), hallo, HALLO),
     (Wav2Lip(), wav2lip, WAV2LIP),
     (VideoJson(), video_json, VIDEO_JSON),
+    (WebDataset(), webdataset, WEBDATASET),
 ]
 CASES = [
     pytest.param(layout, make, *fault, id=f"{layout.name}: {name}")

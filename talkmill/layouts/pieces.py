@@ -1,0 +1,58 @@
+"""The pieces that a clip becomes, and their names. It knows no trainer and writes nothing."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from talkmill.layouts.cutting import cut
+from talkmill.layouts.layout import Layout, Lengths, Piece
+from talkmill.layouts.material import ClipMaterial
+from talkmill.video.stretches import stretches_of
+
+# Kinds of files that pieces are found with; the fit too, where a layout needs it.
+PIECES_FROM = frozenset({"landmarks", "audio", "frame_table"})
+
+
+def names_of(clips: Iterable[str]) -> dict[str, str]:
+    """Return a name of letters, digits and `_` for each clip; two that would be the same get a part of a hash."""
+    plain = {name: _plain(name) for name in clips}
+    taken = list(plain.values())
+    return {
+        name: short if taken.count(short) == 1 else f"{short}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        for name, short in plain.items()
+    }
+
+
+def pieces_of(material: ClipMaterial, layout: Layout, lengths: Lengths, base: str) -> tuple[Piece, ...] | str:
+    """Cut a clip into pieces, or say why it gives none.
+
+    Args:
+        material: The clip, with the files of `PIECES_FROM`.
+        layout: What the trainer reads.
+        lengths: Of a piece.
+        base: What the names of the pieces begin with.
+    """
+    clip = material.clip
+    if layout.rate is not None and clip.rate != layout.rate:
+        return (
+            f"it has {float(clip.rate):g} frames a second, {layout.name} reads {float(layout.rate):g}; run its "
+            f"source again with `fps` {layout.rate}"
+        )
+    runs = stretches_of(material.valid) if layout.whole_runs else [(0, material.frame_count)]
+    ranges = cut(runs, material.samples, clip.rate, lengths)
+    if not ranges:
+        longest = max((end - first for first, end in runs), default=0) / clip.rate
+        return (
+            f"{float(longest):.2f} s of it can be used without a break, {layout.name} takes "
+            f"{lengths.least_seconds:g} s at least"
+        )
+    person = _plain(clip.person or "") or base
+    whole = ranges == [(0, material.frame_count)]
+    return tuple(
+        Piece(base if whole else f"{base}_p{number:02}", clip.name, clip.split, person, clip.rate, first, end)
+        for number, (first, end) in enumerate(ranges)
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")

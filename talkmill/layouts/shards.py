@@ -1,0 +1,194 @@
+"""Checks tar files as WebDataset groups and decodes them. Nothing that is pickled is ever opened.
+
+Source: webdataset/webdataset e0953f9: src/webdataset/tariterators.py, autodecode.py.
+"""
+
+import io
+import json
+import re
+import tarfile
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from talkmill.layouts.checks import MovieFacts, check_movie, check_wav
+from talkmill.layouts.layout import Finding
+from talkmill.sound.audio import SAMPLE_RATE
+
+# What stands before the first dot of a file's name is its sample, what stands after it is its field.
+MEMBER = re.compile(r"((?:.*/|)[^.]+)[.]([^/]*)")
+# The reader passes over names that begin so.
+PASSED_OVER = re.compile(r"__[^/]*__($|/)")
+NUMBERED = re.compile(r"(.*?)(\d+)\.tar")
+# Fields that the reader's `decode()` unpickles: whoever wrote them runs code where they are read.
+PICKLES = ("pkl", "pickle", "pyd", "pth")
+# Of a member that is held in memory to be checked.
+MOST_BYTES = 1 << 31
+
+
+@dataclass(slots=True)
+class _Sample:
+    """Members of one name that follow each other in a shard: field to content."""
+
+    name: str
+    fields: dict[str, bytes] = field(default_factory=dict)
+
+
+def check_shards(folder: Path) -> Iterator[Finding]:
+    """Yield what WebDataset would trip over in the shards of a folder.
+
+    Args:
+        folder: With the .tar files, in it or below it.
+    """
+    shards = sorted(folder.rglob("*.tar"))
+    if not shards:
+        yield Finding(".", "there is no such list: no .tar file lies here", "write shards, such as train-000000.tar")
+    yield from _check_numbers(folder, shards)
+    places: dict[str, str] = {}
+    kinds: Counter[tuple[str, ...]] = Counter()
+    first: dict[tuple[str, ...], str] = {}
+    for path in shards:
+        shard, empty = path.relative_to(folder).as_posix(), True
+        for found in _samples(path, shard):
+            if isinstance(found, Finding):
+                yield found
+                continue
+            empty, at = False, f"{shard}: {found.name}"
+            if found.name in places:
+                where = "apart in the shard: it is read as two samples" if places[found.name] == shard else (
+                    f"in {places[found.name]} too"
+                )  # fmt: skip
+                yield Finding(at, f"lies {where}", "let the files of a sample follow each other, in one shard")
+            places[found.name] = shard
+            fields = tuple(sorted(found.fields))
+            kinds[fields] += 1
+            first.setdefault(fields, at)
+            yield from _check_sample(at, found)
+        if empty:
+            yield Finding(shard, "holds no sample that can be read", "leave it out, or write it again")
+    usual = kinds.most_common(1)[0][0] if kinds else ()
+    for fields, count in kinds.items():
+        if fields != usual:
+            yield Finding(
+                first[fields],
+                f"has the fields {', '.join(fields)}, as {count} of {kinds.total()} samples; most have "
+                f"{', '.join(usual)}",
+                "give every sample the same fields: the reader fails on one that is missing",
+            )
+
+
+def _check_numbers(folder: Path, shards: list[Path]) -> Iterator[Finding]:
+    """Find numbers that are missing in a row of shards: the reader opens every one of a range in braces."""
+    rows: dict[str, list[str]] = {}
+    for path in shards:
+        if match := NUMBERED.fullmatch(path.relative_to(folder).as_posix()):
+            rows.setdefault(match[1], []).append(match[2])
+    for stem, numbers in rows.items():
+        missing = sorted(set(range(max(map(int, numbers)) + 1)) - set(map(int, numbers)))
+        if missing:
+            yield Finding(
+                f"{stem}{missing[0]:0{len(numbers[0])}}.tar", "is not there, and shards of higher numbers are",
+                "number shards from 0 without a gap",
+            )  # fmt: skip
+
+
+def _samples(path: Path, shard: str) -> Iterator[Finding | _Sample]:
+    """Yield the samples of a shard, as the reader groups them."""
+    sample: _Sample | None = None
+    try:
+        # As the reader does: a shard may come through a pipe.
+        with tarfile.open(path, "r|*") as file:
+            for member in file:
+                if not member.isreg() or PASSED_OVER.match(member.name):
+                    continue
+                at = f"{shard}: {member.name}"
+                match = MEMBER.fullmatch(member.name)
+                if match is None:
+                    yield Finding(at, "has no ending, so no sample gets it", "name it SAMPLE.FIELD")
+                    continue
+                name, suffix = match[1], match[2].lower()
+                if sample is None or sample.name != name:
+                    if sample is not None:
+                        yield sample
+                    sample = _Sample(name)
+                if suffix in sample.fields:
+                    yield Finding(
+                        at, f"is the second {suffix} of its sample, which ends the reader", "name it otherwise"
+                    )
+                    continue
+                opened = file.extractfile(member)
+                if opened is None or member.size > MOST_BYTES:
+                    yield Finding(at, f"has {member.size} bytes; a sample is held in memory", "cut the clip")
+                    continue
+                sample.fields[suffix] = opened.read()
+    except (tarfile.TarError, EOFError, OSError) as error:
+        yield Finding(shard, f"cannot be read to its end: {error}", "write it again")
+    if sample is not None:
+        yield sample
+
+
+def _check_sample(at: str, sample: _Sample) -> Iterator[Finding]:
+    """Check the fields that the reader decodes by itself, and that they are of as many frames."""
+    counts: dict[str, int] = {}
+    movie: MovieFacts | None = None
+    for name, content in sample.fields.items():
+        kind, file = name.rsplit(".")[-1], f"{at}.{name}"
+        if kind in PICKLES:
+            yield Finding(file, "is unpickled when it is decoded: whoever wrote it runs code", "write npz or npy")
+        elif kind == "json":
+            try:
+                row = json.loads(content)
+            except ValueError as error:
+                yield Finding(file, f"is no JSON: {error}", "write it again")
+                continue
+            if isinstance(row, dict) and isinstance(row.get("frames"), int):
+                counts[f"{name} says"] = row["frames"]
+        elif kind == "npz":
+            rows = _rows(content)
+            if isinstance(rows, str):
+                yield Finding(file, rows, "write arrays of numbers with numpy.savez")
+            else:
+                counts |= {f"{one} of the {name} holds": count for one, count in rows.items()}
+    with TemporaryDirectory(prefix="talkmill-") as scratch:
+        folder = Path(scratch)
+        for name in ("mp4", "wav"):
+            if name in sample.fields:
+                (folder / f"clip.{name}").write_bytes(sample.fields[name])
+        if "mp4" in sample.fields:
+            for found in check_movie(folder, "clip.mp4", None):
+                if isinstance(found, Finding):
+                    yield Finding(f"{at}.mp4", found.what, found.mend)
+                else:
+                    movie = found
+        if "wav" in sample.fields:
+            rate = movie.rate if movie is not None else Fraction(0)
+            least = round(movie.frame_count / rate * SAMPLE_RATE) if movie is not None and rate else None
+            for heard in check_wav(folder, "clip.wav", least):
+                if isinstance(heard, Finding):
+                    yield Finding(f"{at}.wav", heard.what, heard.mend)
+    for told, count in counts.items():
+        if movie is not None and count != movie.frame_count:
+            yield Finding(at, f"{told} {count} frames, the mp4 {movie.frame_count}", "write the sample again")
+
+
+# Arrays of our own samples that have a row a frame.
+ROWS = (
+    "valid", "landmarks", "confidence", "boxes", "coeff", "transform_params", "euler", "trans", "exp",
+)  # fmt: skip
+
+
+def _rows(content: bytes) -> dict[str, int] | str:
+    """Return the rows of the arrays that have one a frame, or what is wrong."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            values: dict[str, Any] = {name: arrays[name] for name in arrays.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        return f"cannot be read without pickles: {error}"
+    return {name: len(values[name]) for name in ROWS if name in values and values[name].ndim}
