@@ -36,6 +36,6 @@ def path_of(text: str) -> Path:
     return Path(os.fsdecode(unquote_to_bytes(urlsplit(text).path)))
 
 
-def counted(count: int, thing: str) -> str:
-    """Return a number of things in words, such as `1 clip` or `3 clips`."""
-    return f"{count} {thing}{'s' * (count != 1)}"
+def counted(count: int, thing: str, things: str = "") -> str:
+    """Return a number of things in words, such as `1 clip` or `3 clips`; `things` where an s does not make it many."""
+    return f"{count} {thing if count == 1 else things or f'{thing}s'}"

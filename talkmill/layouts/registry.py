@@ -9,11 +9,20 @@ LAYOUTS = {
     "hallo": ("talkmill.layouts.hallo", "Hallo"),
     "latentsync": ("talkmill.layouts.latentsync", "LatentSync"),
     "musetalk": ("talkmill.layouts.musetalk", "MuseTalk"),
+    "parquet": ("talkmill.layouts.parquet", "Parquet"),
     "stableavatar": ("talkmill.layouts.stableavatar", "StableAvatar"),
     "video-json": ("talkmill.layouts.video_json", "VideoJson"),
     "wav2lip": ("talkmill.layouts.wav2lip", "Wav2Lip"),
     "webdataset": ("talkmill.layouts.webdataset", "WebDataset"),
 }
+
+
+# What a layout imports beyond the default install: the extra that brings it.
+EXTRAS = {"parquet": "parquet"}
+
+
+class ExtraMissingError(ValueError):
+    """A layout needs a package that is not installed."""
 
 
 class UnknownLayoutError(ValueError):
@@ -25,9 +34,17 @@ def layout_of(name: str) -> Layout:
 
     Raises:
         UnknownLayoutError: There is none of this name.
+        ExtraMissingError: It needs a package that is not installed.
     """
     if name not in LAYOUTS:
         raise UnknownLayoutError(f"there is no layout {name!r}; there are {', '.join(LAYOUTS)}")
     module, kind = LAYOUTS[name]
-    layout: Layout = getattr(import_module(module), kind)()
+    try:
+        layout: Layout = getattr(import_module(module), kind)()
+    except ModuleNotFoundError as error:
+        if name not in EXTRAS:
+            raise
+        raise ExtraMissingError(
+            f"the layout {name} needs {error.name}, which is not installed; pip install 'talkmill[{EXTRAS[name]}]'"
+        ) from error
     return layout

@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import json
+import re
 import tarfile
 import wave
 from pathlib import Path
@@ -11,7 +12,10 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from talkmill.dataset import Dataset
 from talkmill.sample import FRAME_COUNT, HEIGHT, WIDTH
@@ -258,8 +262,38 @@ def test_webdataset(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
     assert (np.ptp(values["landmarks"], axis=1) < 256).all() and values["landmarks"].mean() < 200
 
 
+def test_parquet(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
+    """load.py, packaged_modules/parquet/parquet.py (datasets 5.2.0): the card names the tables, which are read as one."""
+    export(talkmill, dataset, tmp_path, "parquet")
+    _, head, card = (tmp_path / "README.md").read_text().split("---\n", 2)
+    (config,) = yaml.safe_load(head)["configs"]
+    # The sample is one clip for training; a split without rows has no table.
+    assert config["data_files"] == [{"split": "train", "path": "data/train.parquet"}]
+    table = pq.read_table(tmp_path / "data/train.parquet")
+    assert all(not pa.types.is_null(column.type) for column in table.schema)
+    (row,) = table.to_pylist()
+    assert (row["person"], row["split"], row["text"]) == ("EileenCollins", "train", "The upper body of one person.")
+    assert decord_reads(tmp_path / row["video"]) == (row["frames"], row["width"], row["height"])
+    assert (row["frames"], row["rate"], row["seconds"]) == (FRAME_COUNT, 25, 4.0)
+    with wave.open(str(tmp_path / row["audio"])) as sound:
+        assert (sound.getframerate(), sound.getnframes()) == (16000, FRAME_COUNT * 640)
+    with Dataset(dataset) as stored:
+        meta = stored.meta(NAME)
+    for stage, values in meta["measurements"].items():
+        assert {name: row[f"{stage}_{name}"] for name in values} == values
+    assert json.loads(row["models"]) == meta["models"]
+    assert row["source_sha256"] == meta["source"]["sha256"]
+    for model, digest in meta["models"].items():
+        assert re.search(rf"\| {model} \| [^|]+ \| {digest} \|", card)
+    assert "| EileenCollins | 1 | train | 0.00 |" in card and "| not told | 1 | 1 | 0.00 |" in card
+    assert talkmill("check", tmp_path, "--layout", "parquet").returncode == 0
+    export(talkmill, dataset, tmp_path / "again", "parquet")
+    for file in ("data/train.parquet", "README.md", row["video"]):
+        assert (tmp_path / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
+
+
 @pytest.mark.parametrize(
-    "layout", ["hallo", "latentsync", "musetalk", "stableavatar", "wav2lip", "video-json", "webdataset"]
+    "layout", ["hallo", "latentsync", "musetalk", "parquet", "stableavatar", "wav2lip", "video-json", "webdataset"]
 )
 def test_an_empty_folder_is_not_clean(talkmill: Cli, tmp_path: Path, layout: str) -> None:
     result = talkmill("check", tmp_path, "--layout", layout)

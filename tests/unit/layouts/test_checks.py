@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from talkmill.layouts.hallo import EMBEDDINGS, MASKS, Hallo
@@ -18,6 +20,7 @@ from talkmill.layouts.latentsync import LatentSync
 from talkmill.layouts.layout import Layout
 from talkmill.layouts.media import write_movie
 from talkmill.layouts.musetalk import MuseTalk
+from talkmill.layouts.parquet import Parquet
 from talkmill.layouts.stableavatar import StableAvatar
 from talkmill.layouts.video_json import VideoJson
 from talkmill.layouts.wav2lip import Wav2Lip
@@ -189,6 +192,40 @@ def change(at: Path, **changes: bytes | None) -> None:
     fields = {kind: content for kind, content in (fields | changes).items() if content is not None}
     rest = [one for one in members(at) if one[0].startswith("b.")]
     write_shard(at / "train-000000.tar", [*((f"a.{kind}", content) for kind, content in fields.items()), *rest])
+
+
+CARD = """---
+license: unknown
+configs:
+- config_name: default
+  data_files:
+  - {split: train, path: data/train.parquet}
+  - {split: test, path: data/test.parquet}
+---
+# A set
+"""
+
+
+def parquet(folder: Path) -> Path:
+    for name in ("video", "audio", "data"):
+        (folder / name).mkdir()
+    for split, name in (("train", "a"), ("test", "b")):
+        write_movie(folder / f"video/{name}.mp4", Fraction(25), pictures(8, 64), sound(8))
+        write_wav(folder / f"audio/{name}.wav", sound(8))
+        pq.write_table(
+            pa.table(ROW | {"video": [f"video/{name}.mp4"], "audio": [f"audio/{name}.wav"]}),
+            folder / f"data/{split}.parquet",
+        )
+    (folder / "README.md").write_text(CARD)
+    return folder
+
+
+ROW = {"video": ["video/a.mp4"], "audio": ["audio/a.wav"], "frames": [8], "width": [64], "height": [64]}
+
+
+def rewrite(at: Path, **columns: list[object]) -> None:
+    """Write the table for training anew with other columns."""
+    pq.write_table(pa.table(ROW | columns), at / "data/train.parquet")
 
 
 def edit_row(at: Path, **changes: object) -> None:
@@ -465,6 +502,38 @@ STABLEAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
 }  # fmt: skip
 
 
+TRAIN = "data/train.parquet"
+PARQUET: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no table": (lambda at: [path.unlink() for path in at.glob("data/*")], TRAIN, "there is no such list"),
+    "a table that is none": (lambda at: (at / TRAIN).write_bytes(b"PAR1hello"), TRAIN, "cannot be read"),
+    "an empty table": (lambda at: pq.write_table(pq.read_table(at / TRAIN)[:0], at / TRAIN), TRAIN, "has no row"),
+    "a column of another type": (
+        lambda at: rewrite(at, frames=[8.0]), TRAIN, r"other columns than data/test.parquet: frames \(double\), frames \(int64\)",
+    ),
+    "a column too few": (
+        lambda at: pq.write_table(pa.table({"video": ["video/a.mp4"]}), at / TRAIN), TRAIN, r"audio \(string\), frames \(int64\)",
+    ),
+    "a lost video": (lambda at: (at / "video/a.mp4").unlink(), "video/a.mp4", "there is no such file"),
+    "a lost sound": (lambda at: (at / "audio/a.wav").unlink(), "audio/a.wav", "there is no such file"),
+    "a row without a video": (lambda at: rewrite(at, video=[None]), TRAIN, "row 1 names no video"),
+    "a count that differs": (
+        lambda at: rewrite(at, frames=[9]), TRAIN, "says 9 for frames of video/a.mp4, which has 8",
+    ),
+    "a size that differs": (lambda at: rewrite(at, width=[32]), TRAIN, "says 32 for width of video/a.mp4"),
+    "a clip in both splits": (lambda at: rewrite(at, video=["video/b.mp4"]), "video/b.mp4", "is named by 2 rows"),
+    "sound too short": (lambda at: write_wav(at / "audio/a.wav", sound(7)), "a.wav", "has 4480 samples, 5120 are read"),
+    "no card": (lambda at: (at / "README.md").unlink(), "README.md", "there is no such card"),
+    "a card without a head": (lambda at: (at / "README.md").write_text("# A set\n"), "README.md", "begins with no YAML"),
+    "a head that is no YAML": (
+        lambda at: (at / "README.md").write_text("---\nlicense: [\n---\n"), "README.md", "head that cannot be read",
+    ),
+    "a card without a licence": (
+        lambda at: (at / "README.md").write_text(CARD.replace("license", "licence")), "README.md", "says no license",
+    ),
+    "a table that the card names": (
+        lambda at: (at / "data/test.parquet").unlink(), "README.md", "names data/test.parquet, and there is no such file",
+    ),
+}  # fmt: skip
 SHARD = "train-000000.tar"
 WEBDATASET: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no shard": (lambda at: [path.unlink() for path in at.glob("*.tar")], ".", "no .tar file lies here"),
@@ -521,6 +590,7 @@ LAYOUTS: list[tuple[Layout, Callable[[Path], Path], Faults]] = [
     (Hallo(), hallo, HALLO),
     (Wav2Lip(), wav2lip, WAV2LIP),
     (VideoJson(), video_json, VIDEO_JSON),
+    (Parquet(), parquet, PARQUET),
     (WebDataset(), webdataset, WEBDATASET),
 ]
 CASES = [

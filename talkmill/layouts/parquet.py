@@ -1,0 +1,183 @@
+"""Tables in Parquet, a row a clip with all that was measured, and a dataset card: for Hugging Face `datasets`.
+
+Source: huggingface/datasets 5.2.0: packaged_modules/parquet/parquet.py, load.py (the head of README.md), table.py.
+"""
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from talkmill.layouts.card import dataset_card
+from talkmill.layouts.checks import MovieFacts, check_movie, check_wav
+from talkmill.layouts.layout import Finding, Lengths, Piece
+from talkmill.layouts.material import ClipMaterial
+from talkmill.layouts.media import write_movie
+from talkmill.layouts.options import ExportOptions
+from talkmill.layouts.pictures import picture_of
+from talkmill.layouts.rows import MEASUREMENTS, clip_row, columns_of, flat, read_rows, row_path
+from talkmill.sound.audio import SAMPLE_RATE, write_wav
+
+TABLES = {"train": "data/train.parquet", "test": "data/test.parquet"}
+CARD = "README.md"
+WRITE_CARD = "write the YAML between two lines of ---, as the hub asks"
+
+
+class Parquet:
+    """Videos and sounds, a table a split, and the card that says which split is where."""
+
+    name = "parquet"
+    version = "1"
+    trainer = "huggingface/datasets 5.2.0"
+    needs = frozenset({"video", "frame_table", "audio", "face_track", "landmarks", "geometry"})
+    options = frozenset({"size", "face_share", "least_seconds", "most_seconds", "encoder"})
+    lengths = Lengths(1.0)
+    whole_runs = True
+    rate = None
+
+    def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
+        """See `Layout`."""
+        return (f"video/{piece.name}.mp4", f"audio/{piece.name}.wav", row_path(piece))
+
+    def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
+        """See `Layout`."""
+        movie, sound, row = self.paths(piece, options)
+        picture, samples = picture_of(piece, material, options), material.sound(piece.frames)
+        write_movie(folder / movie, piece.rate, picture.frames(piece, material), samples, options.encoder)
+        write_wav(folder / sound, samples)
+        (folder / row).write_text(json.dumps(clip_row(piece, material, picture, {"video": movie, "audio": sound})))
+
+    def lists(self, pieces: Sequence[Piece], options: ExportOptions, folder: Path) -> Mapping[str, bytes]:
+        """See `Layout`. The rows are those that the pieces wrote; a split without clips has no table."""
+        rows = read_rows(pieces, folder)
+        columns = columns_of([flat(row) for row in rows])
+        table = _table(columns)
+        files = {split: path for split, path in TABLES.items() if split in columns["split"]}
+        lists = {path: _parquet(table, split) for split, path in files.items()}
+        # Flags and counts of the clip itself stand in the card's own tables.
+        stages = tuple(f"{stage}_" for stage in dict.fromkeys(stage for row in rows for stage in row[MEASUREMENTS]))
+        measures = {name: values for name, values in columns.items() if name.startswith(stages) and _numbers(values)}
+        return lists | {CARD: dataset_card(rows, measures, files).encode()}
+
+    def check(self, folder: Path) -> Iterator[Finding]:
+        """See `Layout`."""
+        tables = sorted(folder.rglob("*.parquet"))
+        if not tables:
+            yield Finding(TABLES["train"], "there is no such list: no .parquet file lies here", "write a row a clip")
+        yield from _check_card(folder)
+        schemas: dict[tuple[str, ...], str] = {}
+        rows: list[tuple[str, dict[str, Any]]] = []
+        for path in tables:
+            file = path.relative_to(folder).as_posix()
+            try:
+                table = pq.read_table(path, partitioning=None)
+            except (pa.ArrowException, OSError) as error:
+                yield Finding(file, f"cannot be read: {error}", "write it again")
+                continue
+            if not table.num_rows:
+                yield Finding(file, "has no row", "leave it out, and its split out of the card")
+            schemas.setdefault(tuple(sorted(f"{one.name} ({one.type})" for one in table.schema)), file)
+            rows += [(file, row) for row in table.to_pylist()]
+        yield from _check_schemas(schemas)
+        yield from _check_rows(folder, rows)
+
+
+def _table(columns: Mapping[str, Sequence[Any]]) -> pa.Table:
+    """Return columns as a table; one without any value is of texts, so that tables of other sets can be joined."""
+    arrays = {name: pa.array(values) for name, values in columns.items()}
+    return pa.table(
+        {name: array.cast(pa.string()) if pa.types.is_null(array.type) else array for name, array in arrays.items()}
+    )
+
+
+def _parquet(table: pa.Table, split: str) -> bytes:
+    content = io.BytesIO()
+    chosen = table.filter(pa.array([one == split for one in table["split"].to_pylist()]))
+    pq.write_table(chosen, content, compression="zstd")
+    return content.getvalue()
+
+
+def _numbers(values: Sequence[Any]) -> bool:
+    kinds = {type(value) for value in values if value is not None}
+    return kinds <= {int, float}
+
+
+def _check_card(folder: Path) -> Iterator[Finding]:
+    """Check that the head of the card can be read, and that what it names is there."""
+    if not (folder / CARD).is_file():
+        yield Finding(CARD, "there is no such card", "write where the clips are from, on what terms, and of whom")
+        return
+    _, *rest = f"\n{(folder / CARD).read_text(errors='replace')}".split("\n---\n")
+    if len(rest) < 2 or not (folder / CARD).read_text(errors="replace").startswith("---\n"):
+        yield Finding(CARD, "begins with no YAML between two lines of ---", WRITE_CARD)
+        return
+    try:
+        head = yaml.safe_load(rest[0])
+        if not isinstance(head, dict):
+            raise TypeError(f"it is {type(head).__name__}, names and values are read")
+        configs = head.get("configs") or []
+        named = [
+            path
+            for config in configs
+            for one in _listed(config["data_files"])
+            for path in _listed(one["path"] if isinstance(one, dict) else one)
+        ]
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
+        yield Finding(CARD, f"has a head that cannot be read: {type(error).__name__}: {error}", WRITE_CARD)
+        return
+    if "license" not in head:
+        yield Finding(CARD, "says no license", "write one that the hub knows, or `unknown`, or `other`")
+    for path in named:
+        if not isinstance(path, str) or not any(folder.glob(path)):
+            yield Finding(CARD, f"names {path}, and there is no such file", "write it, or take it out of `configs`")
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _check_schemas(schemas: Mapping[tuple[str, ...], str]) -> Iterator[Finding]:
+    """All files of a set are read as those of one table."""
+    first, *others = schemas.items() or [((), "")]
+    for columns, file in others:
+        different = sorted(set(columns) ^ set(first[0]))
+        yield Finding(
+            file,
+            f"has other columns than {first[1]}: {', '.join(different)}",
+            "give all tables the same columns of the same types",
+        )
+
+
+def _check_rows(folder: Path, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Finding]:
+    for name, times in Counter(row["video"] for _, row in rows if row.get("video")).items():
+        if times > 1:
+            yield Finding(name, f"is named by {times} rows", "name it once, in one split")
+    for number, (file, row) in enumerate(rows):
+        for column in ("video", "audio"):
+            if column in row and not isinstance(row[column], str):
+                yield Finding(file, f"row {number} names no {column}", "write its path beside the card")
+        movie: MovieFacts | None = None
+        if isinstance(row.get("video"), str):
+            for found in check_movie(folder, row["video"], None):
+                if isinstance(found, Finding):
+                    yield found
+                else:
+                    movie = found
+        if movie is not None:
+            told = {"frames": movie.frame_count, "width": movie.width, "height": movie.height}
+            for column, value in told.items():
+                if column in row and row[column] != value:
+                    yield Finding(
+                        file, f"says {row[column]} for {column} of {row['video']}, which has {value}", "write that"
+                    )
+        if isinstance(row.get("audio"), str):
+            rate = movie.rate if movie is not None else Fraction(0)
+            least = round(movie.frame_count / rate * SAMPLE_RATE) if movie is not None and rate else None
+            yield from (one for one in check_wav(folder, row["audio"], least) if isinstance(one, Finding))
