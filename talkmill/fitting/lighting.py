@@ -4,6 +4,7 @@ Source: Ramamoorthi and Hanrahan, "An efficient representation for irradiance en
 log-linear least squares.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from talkmill.arrays import Float32Array
 
 HARMONICS = 9
 ROUNDS = 5
+TEXELS_AT_ONCE = 250
 # The head turns little: light is held to be even, by this share of the data's weight.
 EVENNESS = 1e-4
 LEAST_SHADE, LEAST_COLOUR = np.float32(0.1), np.float32(0.02)
@@ -31,7 +33,11 @@ class Appearance:
 
     def predicted(self, normals: Float32Array) -> Float32Array:
         """Return colours (N, 3, S) of texels with normals (N, 3, S) in the camera's frame."""
-        return self.albedo * shade(harmonics(normals), self.light)
+        colours = np.empty_like(normals)
+        for texels in _chunks(normals.shape[2]):
+            shades = shade(harmonics(normals[:, :, texels]), self.light)
+            np.multiply(self.albedo[:, texels], shades, out=colours[:, :, texels])
+        return colours
 
 
 def harmonics(normals: Float32Array) -> Float32Array:
@@ -59,33 +65,44 @@ def estimate(colours: Float32Array, weights: Float32Array, normals: Float32Array
     Returns:
         The appearance.
     """
-    polynomials = harmonics(normals)
-    light = np.stack([_light_of(channel, weights, polynomials) for channel in np.moveaxis(colours, 1, 0)], axis=1)
-    lit = shade(polynomials, light)
-    weighted = weights[:, None] * lit
-    albedo = (weighted * colours).sum(0) / np.maximum((weighted * lit).sum(0), np.float32(1e-6))
+    light = np.stack([_light_of(channel, weights, normals) for channel in np.moveaxis(colours, 1, 0)], axis=1)
+    albedo = np.empty(colours.shape[1:], np.float32)
+    for texels in _chunks(colours.shape[2]):
+        lit = shade(harmonics(normals[:, :, texels]), light)
+        weighted = weights[:, None, texels] * lit
+        total = np.maximum((weighted * lit).sum(0), np.float32(1e-6))
+        albedo[:, texels] = (weighted * colours[:, :, texels]).sum(0) / total
     return Appearance(albedo, light)
 
 
-def _light_of(colours: Float32Array, weights: Float32Array, polynomials: Float32Array) -> Float32Array:
-    """Gauss-Newton on the light of one channel, (9,); colours and weights are (N, S)."""
+def _light_of(colours: Float32Array, weights: Float32Array, normals: Float32Array) -> Float32Array:
+    """Gauss-Newton on the light of one channel, (9,); colours and weights are (N, S), normals (N, 3, S)."""
     # Noise is alike in all colours, so that a logarithm's weight is the colour's square.
     trust = weights * np.maximum(colours, LEAST_COLOUR) ** 2
     total = np.maximum(trust.sum(0), np.float32(1e-6))
     logarithm = np.log(np.maximum(colours, LEAST_COLOUR))
     ridge = EVENNESS * float(total.sum()) * np.eye(HARMONICS - 1)
     light = np.eye(HARMONICS)[0]
+    lit = np.empty_like(colours)
     for _ in range(ROUNDS):
-        lit = shade(polynomials, light[:, None].astype(np.float32))
-        rows = polynomials[:, 1:] / lit
-        rows -= np.einsum("ns,nks->ks", trust, rows) / total
-        residual = logarithm - np.log(lit[:, 0])
+        for texels in _chunks(colours.shape[1]):
+            lit[:, texels] = shade(harmonics(normals[:, :, texels]), light[:, None].astype(np.float32))[:, 0]
+        residual = logarithm - np.log(lit)
         residual -= (trust * residual).sum(0) / total
         # Above 0 also where all pictures have one colour.
         typical = max((trust * np.abs(residual)).sum() / total.sum(), np.float32(1e-6))
         robust = trust / (1 + (residual / (3 * typical)) ** 2)
-        weighted = rows * robust[:, None]
-        normal = (weighted @ np.swapaxes(rows, 1, 2)).sum(0, dtype=np.float64)
-        right = np.einsum("nks,ns->k", weighted, residual)
-        light[1:] += np.linalg.solve(normal + ridge, right - ridge @ light[1:])
+        normal, right = ridge.copy(), -ridge @ light[1:]
+        for texels in _chunks(colours.shape[1]):
+            rows = harmonics(normals[:, :, texels])[:, 1:] / lit[:, None, texels]
+            rows -= np.einsum("ns,nks->ks", trust[:, texels], rows) / total[texels]
+            weighted = rows * robust[:, None, texels]
+            normal += (weighted @ np.swapaxes(rows, 1, 2)).sum(0, dtype=np.float64)
+            right += np.einsum("nks,ns->k", weighted, residual[:, texels])
+        light[1:] += np.linalg.solve(normal, right)
     return np.asarray(light, np.float32)
+
+
+def _chunks(count: int) -> Iterator[slice]:
+    """Yield stretches of texels: what is nine times as large as a colour is not held for all of them at once."""
+    return (slice(begin, begin + TEXELS_AT_ONCE) for begin in range(0, count, TEXELS_AT_ONCE))

@@ -34,7 +34,7 @@ class FineFitStage:
     """Fits the morphable model to a clip."""
 
     name = "fine_fit"
-    version = "8"
+    version = "9"
     outputs_type = FineFitOutputs
     keeps_result = True
     execution_provider = ""
