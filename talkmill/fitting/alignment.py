@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.arrays import Float64Array
+from talkmill.arrays import Float32Array, Float64Array
 from talkmill.geometry.conventions import COARSE_SIZE
 from talkmill.geometry.transforms import Matrix
 
@@ -61,6 +61,22 @@ def align(points: npt.NDArray[np.floating], model_points: Float64Array, size: in
         [[scale, 0, half - t0 * scale], [0, scale, half - (size - 1 - t1) * scale], [0, 0, 1]], np.float64
     )
     return Alignment(np.array([size, size, scale, t0, t1], np.float64), crop_from_image)
+
+
+def at_size(parameters: Float32Array, size: int) -> Float32Array:
+    """Return the parameters of the same alignments for images that are resized.
+
+    Args:
+        parameters: (N, 5), see `Alignment`, of square images.
+        size: Side of the resized images.
+
+    Returns:
+        (N, 5): what `align` finds on landmarks of the resized images, pixel centres at integers.
+    """
+    factors = size / parameters[:, :1].astype(np.float64)
+    centres = (parameters[:, 3:] + 0.5) * factors - 0.5
+    sides = np.full((len(parameters), 2), size)
+    return np.concatenate([sides, parameters[:, 2:3] / factors, centres], axis=1).astype(np.float32)
 
 
 def warping_matrix(alignment: Alignment) -> Float64Array:

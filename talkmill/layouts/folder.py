@@ -113,6 +113,7 @@ class ExportFolder:
             # What the list does not name could not be told from a file of the user's.
             self._note(_Entry(part.name, None, part.files))
             self._written.update(part.files)
+        staging.mkdir(parents=True)
         for file in part.files:
             (staging / file).parent.mkdir(parents=True, exist_ok=True)
         make(staging)

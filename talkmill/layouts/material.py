@@ -12,6 +12,7 @@ from talkmill.arrays import BoolArray, Float32Array, Float64Array, Frame
 from talkmill.faces.crop_box import CropBox
 from talkmill.geometry.shrink import resized
 from talkmill.geometry.transforms import apply
+from talkmill.option import OptionError
 from talkmill.pipeline.finished import FinishedClip
 from talkmill.region import Region
 from talkmill.sound.audio import SAMPLE_RATE, Samples
@@ -19,6 +20,7 @@ from talkmill.stages.records import ClipFaceMesh, ClipLandmarks, CoarseFit, Crop
 from talkmill.video.clip import read_clip
 from talkmill.video.decode import read_grey_frames
 from talkmill.video.frame_table import FrameTable
+from talkmill.video.images import decode_image, encode_image, read_coded
 
 
 class ClipMaterial:
@@ -119,6 +121,24 @@ class ClipMaterial:
         chosen = np.arange(frames.start, frames.stop)
         for frame in read_clip(self._files["video"], self.table, indices=chosen, region=region):
             yield resized(frame, size, size)
+
+    def crops(self, frames: slice, size: int) -> Iterator[bytes]:
+        """Yield the set's own images, coded: as they are where they have that size, else resized, as JPEG.
+
+        Args:
+            frames: Of the clip.
+            size: Side in pixels, not larger than that of the set.
+
+        Raises:
+            OptionError: The set's images are smaller.
+        """
+        if size > self.clip.size:
+            raise OptionError("size", f"{size} is larger than the images of the set, {self.clip.size}")
+        for content in read_coded(self._files["frames"], range(frames.start, frames.stop)):
+            if size == self.clip.size:
+                yield content
+            else:
+                yield encode_image(resized(decode_image(content), size, size))
 
     def alphas(self, frames: slice) -> Iterator[npt.NDArray[np.uint8]]:
         """Yield alpha over the upright frame, (H, W) uint8; where none was stored there is background."""

@@ -13,8 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import numpy.typing as npt
-from scipy.io import savemat
 
 from talkmill.arrays import Frame
 from talkmill.dataset.copying import copy_set
@@ -25,6 +23,7 @@ from talkmill.dataset.reader import Dataset, read_manifest, size_folder
 from talkmill.fitting.overlay import draw_mesh
 from talkmill.geometry.conventions import REFERENCE_SIZE, principal_point, rotation_from_euler
 from talkmill.layouts.folder import ExportFolder, Part, StrangerError
+from talkmill.layouts.mat import write_mat
 from talkmill.layouts.media import even
 from talkmill.matting.composite import composite_over
 from talkmill.models.repository import ModelError, ModelRepository
@@ -39,8 +38,6 @@ from talkmill.video.frame_table import FrameTable
 from talkmill.video.images import read_images
 
 WHITE = (255, 255, 255)
-# The text that a .mat file begins with. Source: MathWorks, "MAT-File Format", level 5 header, 116 bytes of text.
-MAT_HEADER = b"MATLAB 5.0 MAT-file, written by talkmill".ljust(116)
 # Of what is in the files of a clip: clips that another version wrote are written again.
 LAYOUT_VERSION = "3"
 # Folder and suffix of each file of a clip.
@@ -242,7 +239,7 @@ def _overlays(size: int, frames: Path, fine: Path, model: MorphableModel) -> Ite
 def _write_values(files: dict[str, Path], place: Callable[[str, str], Path]) -> None:
     np.savetxt(place("kp", ".txt"), ClipLandmarks.load(files["landmarks"]).points.reshape(-1))
     coarse, fine = CoarseFit.load(files["coefficients"]), FineFit.load(files["fit"])
-    _write_mat(
+    write_mat(
         place("3dmm", ".mat"),
         {
             "coeff": coarse.coeff,
@@ -250,7 +247,7 @@ def _write_values(files: dict[str, Path], place: Callable[[str, str], Path]) -> 
             "warping_params": coarse.warping_params,
         },
     )
-    _write_mat(
+    write_mat(
         place("inv_render", ".mat"),
         {
             "id": np.atleast_2d(fine.id),
@@ -260,10 +257,3 @@ def _write_values(files: dict[str, Path], place: Callable[[str, str], Path]) -> 
             "focal": fine.focal,
         },
     )
-
-
-def _write_mat(path: Path, values: dict[str, npt.NDArray[np.floating]]) -> None:
-    """Write a .mat file; SciPy puts the time into its first bytes, and the same values would give other files."""
-    savemat(path, values)
-    with path.open("r+b") as file:
-        file.write(MAT_HEADER)

@@ -10,6 +10,8 @@ LAYOUTS = {
     "latentsync": ("talkmill.layouts.latentsync", "LatentSync"),
     "musetalk": ("talkmill.layouts.musetalk", "MuseTalk"),
     "parquet": ("talkmill.layouts.parquet", "Parquet"),
+    "pirender": ("talkmill.layouts.pirender", "PIRender"),
+    "sadtalker": ("talkmill.layouts.sadtalker", "SadTalker"),
     "stableavatar": ("talkmill.layouts.stableavatar", "StableAvatar"),
     "video-json": ("talkmill.layouts.video_json", "VideoJson"),
     "wav2lip": ("talkmill.layouts.wav2lip", "Wav2Lip"),

@@ -16,6 +16,7 @@ from talkmill.arrays import Frame
 ImageFormat = Literal["jpeg", "png"]
 MEDIA_TYPE = "application/zip"
 JPEG_QUALITY = 95
+JPEG_BEGINNING = b"\xff\xd8\xff"
 # zlib: three times as fast as the default, 3 % larger.
 PNG_LEVEL = 3
 # The same images give the same file, whenever it is written: the earliest date that a .zip can hold.
@@ -37,7 +38,7 @@ def decode_image(content: bytes) -> Frame:
     Raises:
         ValueError: The bytes are neither.
     """
-    if content[:3] == b"\xff\xd8\xff":
+    if content.startswith(JPEG_BEGINNING):
         return np.asarray(simplejpeg.decode_jpeg(content, "RGB"))
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
@@ -56,8 +57,12 @@ class ImageWriter:
 
     def write(self, image: Frame) -> None:
         """Append a frame, RGB (H, W, 3) uint8."""
-        info = zipfile.ZipInfo(f"{self.frame_count:06}.{'jpg' if self._format == 'jpeg' else 'png'}", DATE)
-        self._file.writestr(info, encode_image(image, self._format))
+        self.write_coded(encode_image(image, self._format))
+
+    def write_coded(self, content: bytes) -> None:
+        """Append a frame that is coded already."""
+        ending = "jpg" if content.startswith(JPEG_BEGINNING) else "png"
+        self._file.writestr(zipfile.ZipInfo(f"{self.frame_count:06}.{ending}", DATE), content)
         self.frame_count += 1
 
     def __enter__(self) -> Self:

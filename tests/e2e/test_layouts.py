@@ -11,11 +11,14 @@ from pathlib import Path
 
 import av
 import cv2
+import lmdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from PIL import Image
+from scipy.io import loadmat
 
 from talkmill.dataset import Dataset
 from talkmill.sample import FRAME_COUNT, HEIGHT, WIDTH
@@ -292,8 +295,79 @@ def test_parquet(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
         assert (tmp_path / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
 
 
+def test_pirender(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
+    """vox_dataset.py, vox_video_dataset.py (9e59f19); the set has images of 512 pixels."""
+    export(talkmill, dataset, tmp_path, "pirender")
+    name = f"EileenCollins#{NAME}"
+    assert (tmp_path / "train_list.txt").read_text().split("\n") == [name, ""]
+    assert not (tmp_path / "test_list.txt").read_text()
+    with (
+        lmdb.open(str(tmp_path / "256"), readonly=True, lock=False) as environment,
+        environment.begin() as transaction,
+        Dataset(dataset) as stored,
+    ):
+        assert int(transaction.get(f"{name}-length".encode()).decode()) == FRAME_COUNT
+        values = np.frombuffer(transaction.get(f"{name}-coeff_3dmm".encode()), np.float32).reshape(FRAME_COUNT, -1)
+        source = stored[NAME].arrays.coefficients
+        # Expression, angles, translation and three of the crop are what the network takes: 73.
+        taken = [values[:, 80:144], values[:, 224:227], values[:, 254:257], values[:, 257:260]]
+        assert np.concatenate(taken, 1).shape == (FRAME_COUNT, 73)
+        assert np.array_equal(values[:, :257], source[:, :257])
+        assert np.allclose(values[:, 257], 2 * source[:, 257])
+        assert np.allclose(values[:, 258:], (source[:, 258:] - 0.5) / 2, atol=1e-4)
+        for number in range(FRAME_COUNT):
+            with Image.open(io.BytesIO(transaction.get(f"{name}-{number:07}".encode()))) as image:
+                assert (image.size, image.mode) == ((256, 256), "RGB")
+                small = np.asarray(image).astype(int)
+            whole = stored.image(NAME, number).reshape(256, 2, 256, 2, 3).mean((1, 3))
+            assert np.abs(small - whole).mean() < 2
+    assert talkmill("check", tmp_path, "--layout", "pirender").returncode == 0
+    # What is written is a set.
+    assert talkmill("dataset", "verify", tmp_path).returncode == 0
+    export(talkmill, dataset, tmp_path / "again", "pirender")
+    assert (tmp_path / "again/256/data.mdb").read_bytes() == (tmp_path / "256/data.mdb").read_bytes()
+    refused = talkmill("export", dataset, "--layout", "pirender", "--out", tmp_path, "--size", "1024")
+    assert refused.returncode == 1 and "1024 is larger than the images of the set, 512" in refused.stderr
+
+
+def test_sadtalker(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
+    """preprocess.py, generate_batch.py, generate_facerender_batch.py (cd4c046)."""
+    export(talkmill, dataset, tmp_path, "sadtalker")
+    clip = tmp_path / "train" / NAME
+    values = loadmat(clip.with_suffix(".mat"))
+    assert values["coeff_3dmm"].shape == (FRAME_COUNT, 73) and values["full_3dmm"].shape == (1, 257)
+    with Dataset(dataset) as stored:
+        source = stored[NAME].arrays.coefficients
+        first = stored.image(NAME, 0).reshape(256, 2, 256, 2, 3).mean((1, 3))
+    assert np.array_equal(values["full_3dmm"], source[:1, :257])
+    assert np.array_equal(values["coeff_3dmm"][:, :64], source[:, 80:144])
+    assert np.array_equal(values["coeff_3dmm"][:, 64:70], source[:, [224, 225, 226, 254, 255, 256]])
+    assert np.allclose(values["coeff_3dmm"][:, 70], 2 * source[:, 257])
+    with Image.open(clip.with_suffix(".png")) as picture:
+        assert picture.size == (256, 256) and np.abs(np.asarray(picture) - first).mean() < 2
+    assert decord_reads(clip.with_suffix(".mp4")) == (FRAME_COUNT, 256, 256)
+    with wave.open(str(clip.with_suffix(".wav"))) as sound:
+        # So many frames are made of a sound.
+        assert sound.getframerate() == 16000 and int(sound.getnframes() / (16000 / 25)) == FRAME_COUNT
+    assert talkmill("check", tmp_path, "--layout", "sadtalker").returncode == 0
+    export(talkmill, dataset, tmp_path / "again", "sadtalker")
+    assert (tmp_path / f"again/train/{NAME}.mat").read_bytes() == clip.with_suffix(".mat").read_bytes()
+
+
 @pytest.mark.parametrize(
-    "layout", ["hallo", "latentsync", "musetalk", "parquet", "stableavatar", "wav2lip", "video-json", "webdataset"]
+    "layout",
+    [
+        "hallo",
+        "latentsync",
+        "musetalk",
+        "parquet",
+        "pirender",
+        "sadtalker",
+        "stableavatar",
+        "wav2lip",
+        "video-json",
+        "webdataset",
+    ],
 )
 def test_an_empty_folder_is_not_clean(talkmill: Cli, tmp_path: Path, layout: str) -> None:
     result = talkmill("check", tmp_path, "--layout", layout)

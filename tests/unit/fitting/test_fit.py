@@ -6,7 +6,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from talkmill.fitting import clip as clip_module
-from talkmill.fitting.alignment import align, five_points, warping_matrix
+from talkmill.fitting.alignment import align, at_size, five_points, warping_matrix
 from talkmill.fitting.clip import ObservedClip, fit_clip
 from talkmill.fitting.coefficients import COARSE_SLICES, CoarseCoefficients, padded
 from talkmill.fitting.frames import fit_frames
@@ -277,6 +277,15 @@ def test_the_warp_is_that_of_the_reference(
     scale, x, y = warp
     expected = [[scale, 0, 0, x], [0, scale, 0, y], [0, 0, 1, 0], [0, 0, 0, 1]]
     assert np.allclose(warping_matrix(alignment), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [64, 200, 256])
+def test_parameters_at_another_size_are_those_of_the_resized_image(size: int) -> None:
+    points = np.zeros((68, 2))
+    points[list(CORNERS)] = REFERENCE_WARPS[-1][1]
+    found = at_size(np.float32([align(points, np.array(HEAD), 256).parameters]), size)
+    resized = (points + 0.5) * size / 256 - 0.5
+    assert found[0] == pytest.approx(align(resized, np.array(HEAD), size).parameters, rel=1e-5)
 
 
 def test_five_points_are_eyes_nose_and_mouth() -> None:

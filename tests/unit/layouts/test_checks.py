@@ -10,10 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import cv2
+import lmdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.io import savemat
 
 from talkmill.layouts.hallo import EMBEDDINGS, MASKS, Hallo
 from talkmill.layouts.latentsync import LatentSync
@@ -21,11 +23,14 @@ from talkmill.layouts.layout import Layout
 from talkmill.layouts.media import write_movie
 from talkmill.layouts.musetalk import MuseTalk
 from talkmill.layouts.parquet import Parquet
+from talkmill.layouts.pirender import PIRender
+from talkmill.layouts.sadtalker import SadTalker
 from talkmill.layouts.stableavatar import StableAvatar
 from talkmill.layouts.video_json import VideoJson
 from talkmill.layouts.wav2lip import Wav2Lip
 from talkmill.layouts.webdataset import WebDataset
 from talkmill.sound.audio import write_wav
+from talkmill.video.images import encode_image
 from tests.media import record
 
 SECONDS_16 = 16 * 10
@@ -226,6 +231,41 @@ ROW = {"video": ["video/a.mp4"], "audio": ["audio/a.wav"], "frames": [8], "width
 def rewrite(at: Path, **columns: list[object]) -> None:
     """Write the table for training anew with other columns."""
     pq.write_table(pa.table(ROW | columns), at / "data/train.parquet")
+
+
+def pirender(folder: Path) -> Path:
+    """An LMDB as the trainer's own tool writes it."""
+    with lmdb.open(str(folder / "256"), map_size=1 << 24) as environment, environment.begin(write=True) as transaction:
+        for clip in ("ann#a", "bob#b"):
+            transaction.put(f"{clip}-length".encode(), b"0000003")
+            transaction.put(f"{clip}-coeff_3dmm".encode(), np.zeros((3, 260), np.float32).tobytes())
+            for number, image in enumerate(pictures(3)):
+                transaction.put(f"{clip}-{number:07}".encode(), encode_image(image))
+    (folder / "train_list.txt").write_text("ann#a\n")
+    (folder / "test_list.txt").write_text("bob#b\n")
+    return folder
+
+
+def put(at: Path, key: str, value: bytes | None) -> None:
+    """Write a value of the LMDB, or take it out."""
+    with lmdb.open(str(at / "256"), map_size=1 << 24) as environment, environment.begin(write=True) as transaction:
+        if value is None:
+            transaction.delete(key.encode())
+        else:
+            transaction.put(key.encode(), value)
+
+
+def sadtalker(folder: Path) -> Path:
+    write_coefficients(folder)
+    (folder / "a.png").write_bytes(encode_image(pictures(1)[0], "png"))
+    write_movie(folder / "a.mp4", Fraction(25), pictures(8, 64), sound(8))
+    write_wav(folder / "a.wav", sound(8))
+    return folder
+
+
+def write_coefficients(at: Path, **changes: np.ndarray | None) -> None:
+    values = {"coeff_3dmm": np.zeros((8, 73), np.float32), "full_3dmm": np.zeros((1, 257), np.float32)} | changes
+    savemat(at / "a.mat", {name: value for name, value in values.items() if value is not None})
 
 
 def edit_row(at: Path, **changes: object) -> None:
@@ -534,6 +574,73 @@ PARQUET: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda at: (at / "data/test.parquet").unlink(), "README.md", "names data/test.parquet, and there is no such file",
     ),
 }  # fmt: skip
+PIRENDER: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no list": (lambda at: (at / "test_list.txt").unlink(), "test_list.txt", "there is no such list"),
+    "no clip": (
+        lambda at: [(at / file).write_text("") for file in ("train_list.txt", "test_list.txt")], "train_list.txt", "name no clip",
+    ),
+    "an empty line": (lambda at: (at / "train_list.txt").write_text("ann#a\n\n"), "train_list.txt", "line 2 is ''"),
+    "lines of Windows": (
+        lambda at: (at / "train_list.txt").write_bytes(b"ann#a\r\n"), "train_list.txt", r"line 1 is 'ann#a\\r'",
+    ),
+    "a clip in both lists": (
+        lambda at: (at / "test_list.txt").write_text("ann#a\n"), "train_list.txt", "ann#a is named 2 times",
+    ),
+    "no LMDB": (lambda at: (at / "256/data.mdb").unlink(), "256/data.mdb", "there is no such LMDB"),
+    "an LMDB that is none": (lambda at: (at / "256/data.mdb").write_bytes(b"hello" * 999), "256/data.mdb", "cannot be read"),
+    "an LMDB that is cut short": (
+        lambda at: (at / "256/data.mdb").write_bytes((at / "256/data.mdb").read_bytes()[:20_000]), "256/data.mdb", "cut short",
+    ),
+    "a folder without a size": (lambda at: (at / "256").rename(at / "lmdb"), "lmdb/data.mdb", "looks for the size"),
+    "another size": (lambda at: (at / "256").rename(at / "512"), "ann#a-0000000", "is 256x256, as 3 of 3 frames; images of 512"),
+    "a clip that is not there": (
+        lambda at: (at / "train_list.txt").write_text("ann#c\n"), "ann#c-length", "there is no such key",
+    ),
+    "a length that is none": (lambda at: put(at, "ann#a-length", b"\x03"), "ann#a-length", "a number of frames is read"),
+    "a lost frame": (lambda at: put(at, "ann#a-0000001", None), "ann#a-0000001", "is not there, as 1 of 3 frames"),
+    "a pickle in place of a frame": (
+        lambda at: put(at, "ann#a-0000002", b"cos\nsystem\n."), "ann#a-0000002", "is no JPEG and no PNG, as 1 of 3",
+    ),
+    "no coefficients": (lambda at: put(at, "ann#a-coeff_3dmm", None), "ann#a-coeff_3dmm", "there is no such key"),
+    "a row too few": (
+        lambda at: put(at, "ann#a-coeff_3dmm", np.zeros((2, 260), np.float32).tobytes()), "coeff_3dmm", "has 2080 bytes, 3120",
+    ),
+    "no parameters of the crop": (
+        lambda at: put(at, "ann#a-coeff_3dmm", np.zeros((3, 257), np.float32).tobytes()), "coeff_3dmm", "has 3084 bytes",
+    ),
+    "float64": (
+        lambda at: put(at, "ann#a-coeff_3dmm", np.zeros((3, 260)).tobytes()), "coeff_3dmm", "it holds float64",
+    ),
+    "NaN": (
+        lambda at: put(at, "ann#a-coeff_3dmm", np.full((3, 260), np.nan, np.float32).tobytes()), "coeff_3dmm", "not finite in 3",
+    ),
+}  # fmt: skip
+SADTALKER: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no file": (lambda at: (at / "a.mat").unlink(), "train", "no .mat file lies here"),
+    "no .mat": (lambda at: (at / "a.mat").write_bytes(b"hello" * 99), "a.mat", "cannot be read: SciPy does not read it"),
+    "a .mat that is cut short": (
+        lambda at: (at / "a.mat").write_bytes((at / "a.mat").read_bytes()[:900]), "a.mat", "cannot be read",
+    ),
+    "no coefficients": (lambda at: write_coefficients(at, coeff_3dmm=None), "a.mat", "holds no coeff_3dmm"),
+    "no first frame": (lambda at: write_coefficients(at, full_3dmm=None), "a.mat", "holds no full_3dmm"),
+    "70 columns": (
+        lambda at: write_coefficients(at, coeff_3dmm=np.zeros((8, 70))), "a.mat", r"coeff_3dmm \(8, 70\), \(N, 73\) is read",
+    ),
+    "objects": (
+        lambda at: write_coefficients(at, coeff_3dmm=np.array([{"a": 1}], object)), "a.mat", "holds no coeff_3dmm",
+    ),
+    "NaN": (
+        lambda at: write_coefficients(at, coeff_3dmm=np.full((8, 73), np.nan)), "a.mat", "not finite in 8 rows",
+    ),
+    "a row too few": (
+        lambda at: write_coefficients(at, coeff_3dmm=np.zeros((7, 73))), "a.mp4", "has 8 frames, a.mat has 7 rows",
+    ),
+    "30 frames a second": (
+        lambda at: write_movie(at / "a.mp4", Fraction(30), pictures(8, 64)), "a.mp4", "has 30 frames a second",
+    ),
+    "sound too short": (lambda at: write_wav(at / "a.wav", sound(7)), "a.wav", "has 4480 samples, 5120 are read"),
+    "a picture that is none": (lambda at: (at / "a.png").write_bytes(b"hello"), "a.png", "cannot be read as a picture"),
+}  # fmt: skip
 SHARD = "train-000000.tar"
 WEBDATASET: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no shard": (lambda at: [path.unlink() for path in at.glob("*.tar")], ".", "no .tar file lies here"),
@@ -591,6 +698,8 @@ LAYOUTS: list[tuple[Layout, Callable[[Path], Path], Faults]] = [
     (Wav2Lip(), wav2lip, WAV2LIP),
     (VideoJson(), video_json, VIDEO_JSON),
     (Parquet(), parquet, PARQUET),
+    (PIRender(), pirender, PIRENDER),
+    (SadTalker(), sadtalker, SADTALKER),
     (WebDataset(), webdataset, WEBDATASET),
 ]
 CASES = [
