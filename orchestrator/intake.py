@@ -1,16 +1,19 @@
 """Takes in the sources of a run in batches, so that the first ones start while the last ones are read."""
 
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from orchestrator.engine import Task
 from orchestrator.ledger.database import until_answered
 from orchestrator.ledger.executions import Executions
 from orchestrator.ledger.runs import Runs
+from orchestrator.uploads import check_upload, is_whole
 from talkmill.artifacts.artifact import Artifact
-from talkmill.artifacts.store import Store
+from talkmill.artifacts.store import CorruptArtifactError, MissingArtifactError, Store
 from talkmill.client.sources import GivenSource, decode_sources
 from talkmill.pipeline.naming import NamedSource, name_source, unique_names
-from talkmill.stages.errors import InputMissingError
+from talkmill.stages.errors import CorruptInputError, InputMissingError
 
 BATCH = 1000
 
@@ -18,8 +21,9 @@ BATCH = 1000
 class Intake:
     """Reads a run's list of sources and writes it into the ledger."""
 
-    def __init__(self, runs: Runs, executions: Executions, store: Store) -> None:
-        self._runs, self._executions, self._store = runs, executions, store
+    def __init__(self, runs: Runs, executions: Executions, store: Store, bucket: str) -> None:
+        """Create it; uploads lie in a bucket of the store."""
+        self._runs, self._executions, self._store, self._bucket = runs, executions, store, bucket
 
     def run(self, task: Task) -> None:
         """Take every source in that has not been taken in before.
@@ -27,22 +31,33 @@ class Intake:
         Raises:
             InvalidRequestError: A line of the list is not a source.
             InputMissingError: The list is not in the store.
+            CorruptInputError: The list is not what was announced.
         """
         where = until_answered(lambda: self._runs.source_list(task.run_id), "source list")
-        content = self._store.read(where.bucket, where.key)
-        if content is None:
-            raise InputMissingError(f"{where.bucket}/{where.key}, the list of sources, is not in the store")
-        named = unique_names([_named(source) for source in decode_sources(content)])
-        del content
+        with TemporaryDirectory(prefix="talkmill-") as folder:
+            try:
+                path = self._store.fetch(where, Path(folder))
+            except MissingArtifactError as error:
+                raise InputMissingError(f"{error}, the list of sources") from error
+            except CorruptArtifactError as error:
+                raise CorruptInputError(f"{error}, the list of sources") from error
+            with path.open("rb") as lines:
+                named = unique_names([_named(self._checked(source)) for source in decode_sources(lines)])
         for begin in range(0, max(1, len(named)), BATCH):
             batch = named[begin : begin + BATCH]
             last = begin + BATCH >= len(named)
             if not until_answered(partial(self._executions.take_in, task, begin, batch, last), "intake"):
                 return
 
-    def discard(self, upload: Artifact) -> None:
-        """Delete an upload that is not what was announced: the next one of that content is put again."""
-        self._store.remove_key(upload.bucket, upload.key)
+    def holds(self, upload: Artifact) -> bool:
+        """Say whether the store holds an upload that could not be read; see `uploads.is_whole`."""
+        return is_whole(self._store, upload)
+
+    def _checked(self, given: GivenSource) -> GivenSource:
+        """Return a source of a list; raises InvalidRequestError where it names what was not uploaded."""
+        if given.upload is not None:
+            check_upload(given.upload, self._bucket, "source_list.upload")
+        return given
 
 
 def _named(given: GivenSource) -> NamedSource:

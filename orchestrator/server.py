@@ -74,7 +74,7 @@ async def _serve(settings: OrchestratorSettings) -> int:
     worker = Worker(
         executions,
         caller.call,
-        Intake(runs, executions, store),
+        Intake(runs, executions, store, work_bucket),
         finisher,
         dataset_bucket,
         lambda: os._exit(EXIT_LEASE_LOST),

@@ -19,6 +19,7 @@ from orchestrator.finish import Finisher
 from orchestrator.ledger.database import is_transient, until_answered
 from orchestrator.ledger.runs import Runs, RunView
 from orchestrator.ledger.tables import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
+from orchestrator.uploads import MAX_LIST_BYTES, check_upload, upload_key
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceServicer
 from talkmill.artifacts.artifact import Artifact
@@ -184,12 +185,18 @@ class PipelineServicer(PipelineServiceServicer):
             content = encode_sources(given)
             digest = hashlib.sha256(content).hexdigest()
             source_list = Artifact(
-                self._work_bucket, f"uploads/{digest}/sources.jsonl", digest, len(content), "application/jsonl"
+                self._work_bucket, upload_key(digest, "sources.jsonl"), digest, len(content), "application/jsonl"
             )
             self._store.write(source_list.bucket, source_list.key, content)
         else:
             source_list = from_message(request.source_list, Artifact, "source_list")
-            self._check_upload(source_list, "source_list")
+            check_upload(source_list, self._work_bucket, "source_list")
+            if source_list.size_bytes > MAX_LIST_BYTES:
+                raise InvalidRequestError(
+                    f"source_list: {source_list.size_bytes} bytes; a list has at most {MAX_LIST_BYTES}: split it into "
+                    "several runs",
+                    field="source_list.size_bytes",
+                )
             if not self._store.has(source_list):
                 raise InputMissingError(f"{source_list.bucket}/{source_list.key} is not in the store")
         run_id = self._runs.create(request.request_id, parameters, request.priority or DEFAULT_PRIORITY, source_list)
@@ -199,7 +206,7 @@ class PipelineServicer(PipelineServiceServicer):
     def _source(self, source: pb.Source, where: str) -> GivenSource:
         upload = from_message(source.upload, Artifact, f"{where}.upload") if source.HasField("upload") else None
         if upload is not None:
-            self._check_upload(upload, f"{where}.upload")
+            check_upload(upload, self._work_bucket, f"{where}.upload")
         if source.split not in _SPLITS:
             raise InvalidRequestError(f"{where}.split: {source.split} is not a Split", field=f"{where}.split")
         _plain(source.uri, f"{where}.uri", 4096)
@@ -211,10 +218,6 @@ class PipelineServicer(PipelineServiceServicer):
             text = told["msg"].removeprefix("Value error, ")
             name = str(told["loc"][0]) if told["loc"] else text.partition(":")[0]
             raise InvalidRequestError(f"{where}.{name}: {text}", field=f"{where}.{name}") from None
-
-    def _check_upload(self, upload: Artifact, where: str) -> None:
-        if upload.bucket != self._work_bucket or not upload.key.startswith("uploads/"):
-            raise InvalidRequestError(f"{where}: what CreateUpload gave is wanted", field=where)
 
     def _upload(self, request: pb.CreateUploadRequest) -> pb.CreateUploadResponse:
         name = _plain(request.file_name, "file_name", 255)
@@ -229,7 +232,7 @@ class PipelineServicer(PipelineServiceServicer):
             upload = from_message(
                 pb.Source(
                     upload={
-                        "bucket": self._work_bucket, "key": f"uploads/{digest}/{plain}", "sha256": digest,
+                        "bucket": self._work_bucket, "key": upload_key(digest, plain), "sha256": digest,
                         "size_bytes": request.size_bytes, "media_type": "application/octet-stream",
                     }
                 ).upload,

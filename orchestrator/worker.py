@@ -82,6 +82,8 @@ class Worker:
 
     def _handle(self, task: Task, opening: Opening) -> None:
         try:
+            if task.stage in (INTAKE, FINISH) and opening.losses >= MAX_LOSSES:
+                raise WorkerLostError(f"the orchestrator was lost {MAX_LOSSES} times in the {task.stage} of the run")
             if task.stage == INTAKE:
                 self._intake.run(task)
             elif task.stage == FINISH:
@@ -146,15 +148,18 @@ class Worker:
         return node.request(progress, opening.parameters)
 
     def _after_error(self, task: Task, opening: Opening, error: StageError) -> None:
-        if isinstance(error, LostInputError) and error.artifact is not None:
+        upload = None if opening.source is None else opening.source.upload
+        if isinstance(error, LostInputError) and error.artifact is not None and error.artifact != upload:
             self._after_loss(task, opening, error, error.artifact)
             return
-        if isinstance(error, CorruptInputError) and opening.source is not None and opening.source.upload is not None:
-            self._intake.discard(opening.source.upload)
+        retryable = error.retryable
+        if isinstance(error, CorruptInputError) and upload is not None:
+            # It may have been read wrong: what the store holds is looked at before anything is believed.
+            retryable = self._intake.holds(upload)
         if isinstance(error, CancelledError):
             # A draining worker gave the work back: nothing was wrong with it.
             self._again(task, opening, 1.0)
-        elif error.retryable and opening.retries + 1 < MAX_ATTEMPTS:
+        elif retryable and opening.retries + 1 < MAX_ATTEMPTS:
             wait = min(LONGEST_WAIT_SECONDS, 2.0 ** (opening.retries + 1))
             log.warning("trying again", task=task.id, reason=error.reason, error=str(error), seconds=wait)
             self._again(task, opening, wait, retried=True)
@@ -163,11 +168,6 @@ class Worker:
 
     def _after_loss(self, task: Task, opening: Opening, error: LostInputError, artifact: Artifact) -> None:
         """Forget what cannot be read, so that a retry makes it anew; the other clips of the run go on."""
-        upload = None if opening.source is None else opening.source.upload
-        if upload == artifact:
-            self._intake.discard(artifact)
-            self._fail(task, error)
-            return
         stage = self._finisher.forget(artifact)
         log.warning("an artifact cannot be read", task=task.id, reason=error.reason, made_by=stage, error=str(error))
         names = self._finisher.clips_of(task.run_id, artifact) if task.stage == PACK else []

@@ -96,8 +96,12 @@ class Executions:
             if of_run["state"] not in OPEN:
                 self._give_up(connection, task)
                 return None
+            # What no stage does is done here: where it was begun before, the replica that did it was lost.
+            lost_here = int(task.stage not in STAGES and row["state"] == RUNNING)
             connection.execute(
-                stage_run.update().where(row_of(task)).values(state=RUNNING, started_at=now_of(self._database))
+                stage_run.update()
+                .where(row_of(task))
+                .values(state=RUNNING, started_at=now_of(self._database), losses=stage_run.c.losses + lost_here)
             )
             if of_run["state"] == PENDING:
                 connection.execute(run.update().where(run.c.id == task.run_id).values(state=RUNNING))
@@ -109,7 +113,7 @@ class Executions:
             clip=found,
             outputs=outputs,
             skip_cache=row["skip_cache"],
-            losses=row["losses"],
+            losses=row["losses"] + lost_here,
             retries=row["retries"],
         )
 

@@ -64,6 +64,14 @@ class LocalStore:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return False
 
+    def digest(self, bucket: str, key: str) -> tuple[str, int] | None:
+        """Read an object and return the SHA-256 and the size of its content, or None where there is none."""
+        try:
+            path = self._path(bucket, key)
+            return sha256_of(path), path.stat().st_size
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
     def read(self, bucket: str, key: str) -> bytes | None:
         """Return a small object's content, or None where there is none."""
         try:

@@ -22,10 +22,11 @@ PART_BYTES = 64 << 20
 CHUNK_BYTES = 1 << 20
 # The content's hash travels as user metadata: an ETag of a multipart upload is not a hash of the content.
 SHA256_METADATA = "x-amz-meta-sha256"
-# S3's answers that mean "not now".
+# S3's answers that mean "not now": also bytes that were lost on the way, and clocks that differ for now.
 _TRANSIENT_CODES = frozenset(
-    ["InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "SlowDownRead", "SlowDownWrite",
-     "XMinioServerNotInitialized", "XMinioStorageQuotaUnavailable"]
+    ["BadDigest", "IncompleteBody", "InternalError", "RequestTimeTooSkewed", "RequestTimeout", "ServiceUnavailable",
+     "SlowDown", "SlowDownRead", "SlowDownWrite", "XAmzContentSHA256Mismatch", "XMinioServerNotInitialized",
+     "XMinioStorageQuotaUnavailable"]
 )  # fmt: skip
 _MISSING_CODES = frozenset(["NoSuchKey", "NoSuchBucket", "NoSuchObject", "NoSuchUpload"])
 
@@ -110,6 +111,26 @@ class S3Store:
             return False
         stored = (stat.metadata or {}).get(SHA256_METADATA)
         return stat.size == artifact.size_bytes and stored in (None, artifact.sha256)
+
+    def digest(self, bucket: str, key: str) -> tuple[str, int] | None:
+        """Read an object and return the SHA-256 and the size of its content, or None where there is none."""
+
+        def get() -> tuple[str, int]:
+            hasher, size = hashlib.sha256(), 0
+            response = self._client.get_object(bucket, key)
+            try:
+                for chunk in response.stream(CHUNK_BYTES):
+                    hasher.update(chunk)
+                    size += len(chunk)
+            finally:
+                response.close()
+                response.release_conn()
+            return hasher.hexdigest(), size
+
+        try:
+            return self._call(bucket, get)
+        except FileNotFoundError:
+            return None
 
     def read(self, bucket: str, key: str) -> bytes | None:
         """Return a small object's content, or None where there is none."""

@@ -54,6 +54,10 @@ class Store(Protocol):
         """Say whether the object is there, as far as can be told without reading a large one."""
         ...
 
+    def digest(self, bucket: str, key: str) -> tuple[str, int] | None:
+        """Read an object and return the SHA-256 and the size of its content, or None where there is none."""
+        ...
+
     def read(self, bucket: str, key: str) -> bytes | None:
         """Return a small object's content, or None where there is none."""
         ...

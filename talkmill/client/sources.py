@@ -47,18 +47,18 @@ def encode_sources(sources: Iterable[GivenSource]) -> bytes:
     return b"".join(_GIVEN.dump_json(source) + b"\n" for source in sources)
 
 
-def decode_sources(content: bytes) -> Iterator[GivenSource]:
+def decode_sources(lines: Iterable[bytes]) -> Iterator[GivenSource]:
     """Read JSON Lines of sources.
 
     Raises:
         InvalidRequestError: A line is not a source; the error names the line and the field.
     """
-    for number, line in enumerate(content.splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             yield _GIVEN.validate_python(json.loads(line))
-        except (ValidationError, ValueError) as error:
+        except (ValidationError, ValueError, RecursionError) as error:
             told = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
             field = ".".join(["source_list", str(number), *(str(part) for part in told["loc"])])
             raise InvalidRequestError(f"{field}: {told['msg']}", field=field) from error

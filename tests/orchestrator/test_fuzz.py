@@ -298,6 +298,8 @@ def test_bytes_that_are_no_message_are_the_senders_mistake(
         ("CreateRun", pb.CreateRunRequest(sources=[pb.Source(uri="https://a.example/b")], parameters={"crop": {"size": 1}}), "parameters.crop.size"),
         ("CreateRun", pb.CreateRunRequest(source_list={"bucket": "talkmill-work", "key": "uploads/x", "sha256": "z"}), "source_list.sha256"),
         ("CreateRun", pb.CreateRunRequest(source_list={"bucket": "talkmill-datasets", "key": "uploads/x", "sha256": "a" * 64}), "source_list"),
+        ("CreateRun", pb.CreateRunRequest(source_list={"bucket": "talkmill-work", "key": f"uploads/{'b' * 64}/x", "sha256": "a" * 64}), "source_list"),
+        ("CreateRun", pb.CreateRunRequest(source_list={"bucket": "talkmill-work", "key": f"uploads/{'a' * 64}/x", "sha256": "a" * 64, "size_bytes": 150_000_000}), "source_list.size_bytes"),
         ("GetRun", pb.GetRunRequest(name="nonsense"), "name"),
         ("ListRuns", pb.ListRunsRequest(page_size=-1), "page_size"),
         ("ListRuns", pb.ListRunsRequest(page_token="nonsense"), "page_token"),

@@ -260,6 +260,21 @@ def test_losses_and_retries_are_counted_and_delayed(ledger: Ledger) -> None:
     assert ledger.executions.begin(task) is None
 
 
+def test_a_replica_that_is_lost_in_the_intake_is_counted_and_one_in_a_stage_is_not(ledger: Ledger) -> None:
+    run_id = ledger.runs.create("", RunParameters(), 5, ARTIFACT)
+    (intake,) = ledger.engine.take(INTAKE)
+    for losses in range(4):
+        # Nobody ended it: it is begun anew.
+        opening = ledger.executions.begin(intake)
+        assert opening is not None and opening.losses == losses
+    assert ledger.executions.take_in(intake, 0, sources(1), last=True)
+    (task,) = ledger.engine.take("download")
+    for _ in range(2):
+        opening = ledger.executions.begin(task)
+        assert opening is not None and opening.losses == 0
+    assert run_id == task.run_id
+
+
 def test_sources_come_in_a_window_and_in_batches_that_can_be_repeated(ledger: Ledger) -> None:
     run_id = ledger.runs.create("", RunParameters(), 100, ARTIFACT)
     (intake,) = ledger.engine.take(INTAKE)

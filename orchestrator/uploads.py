@@ -1,0 +1,61 @@
+"""Files that clients put into the store: their keys name their content, and nothing is believed or deleted unread."""
+
+import re
+
+import structlog
+
+from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.store import Store
+from talkmill.stages.errors import InvalidRequestError
+
+log = structlog.get_logger()
+
+# The database and the memory of an orchestrator bound a list; 32 MiB are about 100,000 sources.
+MAX_LIST_BYTES = 32 << 20
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def upload_key(sha256: str, name: str) -> str:
+    """Return the key of an upload, which no other content has."""
+    return f"uploads/{sha256}/{name}"
+
+
+def check_upload(upload: Artifact, bucket: str, field: str) -> None:
+    """Refuse what CreateUpload did not give.
+
+    Args:
+        upload: As a request or a line of a list names it.
+        bucket: Where uploads lie.
+        field: Of the request.
+
+    Raises:
+        InvalidRequestError: The key is not that of an upload of this content.
+    """
+    name = upload.key.rpartition("/")[2]
+    plain = _NAME.fullmatch(name) is not None and name not in (".", "..")
+    if upload.bucket != bucket or not plain or upload.key != upload_key(upload.sha256, name):
+        raise InvalidRequestError(f"{field}: what CreateUpload gave is wanted", field=field)
+
+
+def is_whole(store: Store, upload: Artifact) -> bool:
+    """Read an upload again whose content was not as announced.
+
+    What is not the content that its key names is deleted, so that the next CreateUpload asks for it again. A wrong
+    announcement, or a byte that was lost on the way, deletes nothing.
+
+    Args:
+        store: Where it lies.
+        upload: As it was announced; `check_upload` has passed it.
+
+    Returns:
+        Whether the store holds what was announced.
+    """
+    found = store.digest(upload.bucket, upload.key)
+    if found is None:
+        return False
+    sha256, size_bytes = found
+    if sha256 != upload.sha256:
+        log.warning("an upload is not what its key says and is deleted", key=upload.key, sha256=sha256)
+        store.remove_key(upload.bucket, upload.key)
+        return False
+    return size_bytes == upload.size_bytes

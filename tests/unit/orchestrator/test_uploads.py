@@ -1,0 +1,120 @@
+"""Uploads that nobody can spoil, and lists that harm nobody."""
+
+import hashlib
+import tracemalloc
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.engine import INTAKE, Task
+from orchestrator.intake import Intake
+from orchestrator.uploads import check_upload, is_whole, upload_key
+from talkmill.artifacts.artifact import Artifact
+from talkmill.artifacts.local import LocalStore
+from talkmill.client.sources import GivenSource, encode_sources
+from talkmill.pipeline.naming import NamedSource
+from talkmill.stages.errors import CorruptInputError, InvalidRequestError
+
+BUCKET = "talkmill-work"
+CONTENT = b"a video"
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+UPLOAD = Artifact(BUCKET, upload_key(SHA256, "a.mp4"), SHA256, len(CONTENT), "video/mp4")
+TASK = Task("0" * 32, INTAKE, "", 0, 0)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    store = LocalStore({BUCKET: tmp_path / "work", "talkmill-datasets": tmp_path / "datasets"})
+    store.write(BUCKET, UPLOAD.key, CONTENT)
+    return store
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        replace(UPLOAD, key=upload_key("0" * 64, "a.mp4")),
+        replace(UPLOAD, sha256="0" * 64),
+        replace(UPLOAD, bucket="talkmill-datasets"),
+        replace(UPLOAD, key=f"uploads/{SHA256}/../x/a.mp4"),
+        replace(UPLOAD, key=f"uploads/{SHA256}/.."),
+        replace(UPLOAD, key=f"uploads/{SHA256}/"),
+        replace(UPLOAD, key="split/lists/other.npz"),
+    ],
+    ids=["another's key", "another's hash", "bucket", "path", "up", "no name", "a result"],
+)
+def test_a_key_that_does_not_name_its_content_is_refused(wrong: Artifact) -> None:
+    check_upload(UPLOAD, BUCKET, "upload")
+    with pytest.raises(InvalidRequestError, match=r"^upload: what CreateUpload gave is wanted"):
+        check_upload(wrong, BUCKET, "upload")
+
+
+def test_a_wrong_announcement_deletes_nothing(store: LocalStore) -> None:
+    assert is_whole(store, UPLOAD)
+    assert not is_whole(store, replace(UPLOAD, size_bytes=3))
+    assert store.read(BUCKET, UPLOAD.key) == CONTENT
+
+
+def test_what_is_not_its_content_is_deleted_and_can_be_put_again(store: LocalStore) -> None:
+    store.write(BUCKET, UPLOAD.key, CONTENT[::-1])
+    assert not is_whole(store, UPLOAD)
+    assert store.read(BUCKET, UPLOAD.key) is None
+    assert not is_whole(store, UPLOAD)
+
+
+class Ledger:
+    """Takes sources in."""
+
+    def __init__(self, source_list: Artifact) -> None:
+        self._list, self.taken = source_list, list[NamedSource]()
+
+    def source_list(self, run_id: str) -> Artifact:
+        return self._list
+
+    def take_in(self, task: Task, position: int, sources: Sequence[NamedSource], last: bool) -> bool:
+        self.taken += sources
+        return True
+
+
+def take_in(store: LocalStore, content: bytes, **wrong: Any) -> list[NamedSource]:
+    digest = hashlib.sha256(content).hexdigest()
+    listed = Artifact(BUCKET, upload_key(digest, "sources.jsonl"), digest, len(content), "application/jsonl")
+    store.write(BUCKET, listed.key, content)
+    ledger = Ledger(replace(listed, **wrong))
+    Intake(ledger, ledger, store, BUCKET).run(TASK)  # type: ignore[arg-type]
+    return ledger.taken
+
+
+def test_a_list_is_read_line_by_line(store: LocalStore) -> None:
+    sources = [GivenSource(f"https://example.org/{number}.mp4") for number in range(20_000)]
+    content = encode_sources(sources)
+    tracemalloc.start()
+    try:
+        taken = take_in(store, content)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [source.uri for source in taken[::5000]] == [source.uri for source in sources[::5000]]
+    assert peak < 40 * len(content)
+
+
+def test_a_list_that_is_not_what_was_announced_is_refused(store: LocalStore) -> None:
+    content = encode_sources([GivenSource("https://example.org/a.mp4")])
+    with pytest.raises(CorruptInputError, match="the list of sources"):
+        take_in(store, content, size_bytes=len(content) - 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b"[" * 100_000 + b"]" * 100_000, "source_list.1: "),
+        (encode_sources([GivenSource("a.mp4", replace(UPLOAD, key="pack/lists/x"))]), "source_list.upload: "),
+        (encode_sources([GivenSource("a.mp4", replace(UPLOAD, bucket="talkmill-datasets"))]), "source_list.upload: "),
+    ],
+    ids=["deep", "another key", "another bucket"],
+)
+def test_a_line_that_is_no_source_is_refused(store: LocalStore, line: bytes, told: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"^{told}"):
+        take_in(store, line)
