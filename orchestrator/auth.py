@@ -22,7 +22,9 @@ from talkmill.wire.tokens import hash_token
 log = structlog.get_logger()
 
 Scope = Literal["read", "write"]
-SERVICE = pipeline_pb2.DESCRIPTOR.services_by_name["PipelineService"].full_name
+_SERVICE = pipeline_pb2.DESCRIPTOR.services_by_name["PipelineService"]
+SERVICE = _SERVICE.full_name
+_METHODS = {f"/{SERVICE}/{method.name}": method.name for method in _SERVICE.methods}
 READ_METHODS = frozenset(["GetRun", "ListRuns", "WatchRun", "ListClips", "ListRunArtifacts"])
 # Asked for by probes and by tools before they have a token; they tell nothing of any run.
 OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
@@ -62,7 +64,7 @@ class Tokens:
             TokensError: It cannot be read.
         """
         self._path = path
-        self._changed = -1.0
+        self._content: bytes | None = None
         self._tokens: tuple[Token, ...] = ()
         self._read()
 
@@ -94,14 +96,15 @@ class Tokens:
 
     def _read(self) -> None:
         try:
-            changed = self._path.stat().st_mtime
-            if changed == self._changed:
+            # The content, not its time: a file may change twice in a tick, and a copy may keep the time.
+            content = self._path.read_bytes()
+            if content == self._content:
                 return
-            self._tokens = _TOKENS.validate_python(yaml.safe_load(self._path.read_text()) or ())
-            self._changed = changed
+            self._tokens = _TOKENS.validate_python(yaml.safe_load(content) or ())
+            self._content = content
         except (OSError, yaml.YAMLError, ValidationError) as error:
             what = error.errors()[0]["loc"] if isinstance(error, ValidationError) else type(error).__name__
-            if self._changed < 0:
+            if self._content is None:
                 raise TokensError(f"{self._path} is not a list of tokens: {what}") from None
             log.error("the file of tokens cannot be read; the tokens read before hold on", what=str(what))
 
@@ -124,7 +127,8 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         except (UnauthenticatedError, ScopeMissingError) as error:
             # The header itself is never logged.
             log.warning("a call was refused", method=path, reason=error.reason, why=str(error))
-            metrics.RPCS.labels(path.rpartition("/")[2] if path.startswith(f"/{SERVICE}/") else "", error.code).inc()
+            # Whoever has no token chooses no label.
+            metrics.RPCS.labels(_METHODS.get(path, ""), error.code).inc()
             handler = await continuation(handler_call_details)
             return _refusing(error, handler)
         return await continuation(handler_call_details)

@@ -4,9 +4,11 @@ import ipaddress
 from typing import Any
 
 import pytest
+import yaml
 
 from talkmill.pipeline.graph import GRAPH
-from tests.helm.chart import VALUES, objects, pods
+from talkmill.stages.download.network import SPECIAL_IPV4
+from tests.helm.chart import CHART, VALUES, objects, pods
 
 NAMES = [entry.name for entry in GRAPH]
 
@@ -46,6 +48,11 @@ def test_nobody_reaches_what_is_not_public(values: str) -> None:
     for name, policy in policies(values).items():
         for address in ("169.254.169.254", "10.0.0.1", "192.168.1.1", "172.20.0.1", "100.100.100.200", "127.0.0.1"):
             assert not reaches(policy, address), f"{name} reaches {address}"
+
+
+def test_the_chart_refuses_what_the_download_refuses() -> None:
+    found = yaml.safe_load((CHART / "values.yaml").read_text())["networkPolicy"]["privateNetworks"]
+    assert found == [str(network) for network in SPECIAL_IPV4]
 
 
 @pytest.mark.parametrize("values", VALUES)

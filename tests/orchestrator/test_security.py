@@ -1,9 +1,12 @@
 """Tokens, TLS and mTLS on real servers; nothing secret in what they log."""
 
+import asyncio
 import datetime
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -12,7 +15,7 @@ import yaml
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from deploy.local.cluster import metrics_text
-from orchestrator.auth import Tokens, TokensError
+from orchestrator.auth import SERVICE, AuthInterceptor, Tokens, TokensError
 from orchestrator.stage_caller import Refused, StageCaller
 from orchestrator.tls import ClientTls
 from talkmill.api.common.v1.common_pb2 import ExecutionContext
@@ -23,6 +26,7 @@ from talkmill.pipeline.graph import RunParameters
 from talkmill.region import Region
 from talkmill.serving.settings import StoreSettings
 from talkmill.stages.errors import ScopeMissingError, UnauthenticatedError
+from talkmill.telemetry import metrics
 from talkmill.wire.methods import stage_methods
 from talkmill.wire.tokens import hash_token
 from tests.servers import is_ready, running_process, store_environment, wait_until
@@ -163,6 +167,39 @@ def test_no_secret_is_logged_or_measured(secured: Secured, store_settings: Store
         assert secret not in logged
         assert secret not in measured
     assert "PRIVATE KEY" not in logged
+
+
+def test_a_change_within_a_tick_of_the_clock_counts(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.yaml"
+    path.write_text(yaml.safe_dump([{"name": "a", "sha256": hash_token("one"), "scopes": ["read"]}]))
+    before = path.stat()
+    tokens = Tokens(path)
+    path.write_text(yaml.safe_dump([{"name": "a", "sha256": hash_token("two"), "scopes": ["read"]}]))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(UnauthenticatedError):
+        tokens.check("Bearer one", "read")
+
+
+def test_callers_without_a_token_make_no_series(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.yaml"
+    path.write_text("[]")
+    interceptor = AuthInterceptor(Tokens(path))
+
+    async def nothing(details: object) -> None:
+        return None
+
+    def series() -> set[str]:
+        return {sample.labels["method"] for metric in metrics.RPCS.collect() for sample in metric.samples}
+
+    async def call(method: str) -> None:
+        await interceptor.intercept_service(nothing, SimpleNamespace(method=method, invocation_metadata=()))
+
+    asyncio.run(call(f"/{SERVICE}/GetRun"))
+    known = series()
+    for number in range(100):
+        asyncio.run(call(f"/{SERVICE}/Made{number}"))
+        asyncio.run(call(f"/other.Service{number}/GetRun"))
+    assert series() - known <= {""}
 
 
 def test_tokens_can_be_changed_while_the_server_runs(tmp_path: Path) -> None:

@@ -21,6 +21,23 @@ ResultT = TypeVar("ResultT")
 HEAD_BYTES = 64 << 10
 CHUNK_BYTES = 64 << 10
 HEAD_SECONDS, CONNECT_SECONDS, IDLE_SECONDS = 10, 20, 60
+# Special-purpose addresses, after IANA's registries (RFC 6890, RFC 8190) as of 2026-11-27, and Azure's host that every
+# machine there reaches. A list of our own: what `ipaddress` calls global differs between versions of Python.
+SPECIAL_IPV4 = tuple(
+    IPv4Network(network)
+    for network in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16",
+        "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24",
+        "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",
+        "240.0.0.0/4",
+    )
+)  # fmt: skip
+# Of IPv6 only what is handed out to hosts at all, without protocol assignments, documentation and 6to4.
+_UNICAST_IPV6 = IPv6Network("2000::/3")
+_SPECIAL_IPV6 = tuple(
+    IPv6Network(network)
+    for network in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
+)  # fmt: skip
 # IPv6 addresses that carry an IPv4 address in their last four bytes (RFC 6052, RFC 4291).
 _CARRIERS = (ip_network("64:ff9b::/96"), ip_network("::/96"))
 
@@ -40,7 +57,9 @@ class AddressPolicy:
         inner = _carried(address)
         if any(inner in network for network in self.allowed_networks if network.version == inner.version):
             return True
-        return inner.is_global and not inner.is_multicast and not inner.is_reserved
+        if isinstance(inner, IPv4Address):
+            return not any(inner in network for network in SPECIAL_IPV4)
+        return inner in _UNICAST_IPV6 and not any(inner in network for network in _SPECIAL_IPV6)
 
     def choose(self, host: str, found: Iterable[str]) -> str:
         """Return the first address of a name, if every one of them may be reached.
