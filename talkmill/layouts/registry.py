@@ -6,6 +6,7 @@ from talkmill.layouts.layout import Layout
 
 # Name on the command line to module and class.
 LAYOUTS = {
+    "gagavatar": ("talkmill.layouts.gagavatar", "GAGAvatar"),
     "hallo": ("talkmill.layouts.hallo", "Hallo"),
     "latentsync": ("talkmill.layouts.latentsync", "LatentSync"),
     "musetalk": ("talkmill.layouts.musetalk", "MuseTalk"),

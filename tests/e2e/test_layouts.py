@@ -354,9 +354,38 @@ def test_sadtalker(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
     assert (tmp_path / f"again/train/{NAME}.mat").read_bytes() == clip.with_suffix(".mat").read_bytes()
 
 
+def test_gagavatar(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
+    """loader_track.py, utils_lmdb.py (beb44a3), all but the fit of FLAME."""
+    export(talkmill, dataset, tmp_path, "gagavatar")
+    frames = json.loads((tmp_path / "dataset.json").read_text())
+    assert len(frames["train"]) == FRAME_COUNT and frames["val"] == frames["test"] == []
+    assert {key.split("_")[0] for key in frames["train"]} == {"sample-000"}
+    assert sorted(int(key.split("_")[-1]) for key in frames["train"]) == list(range(FRAME_COUNT))
+    corners = []
+    with (
+        lmdb.open(str(tmp_path / "img_lmdb"), readonly=True, lock=False) as environment,
+        environment.begin() as reading,
+    ):
+        assert reading.stat()["entries"] == FRAME_COUNT
+        for key in frames["train"]:
+            with Image.open(io.BytesIO(reading.get(key.encode()))) as image:
+                assert (image.size, image.mode, image.format) == ((512, 512), "RGB", "JPEG")
+                picture = np.asarray(image)
+            corners.append(picture[:60, [*range(60), *range(-60, 0)]].mean())
+            # The face is in the middle, and is seen.
+            assert picture[200:330, 200:312].mean() > 60
+    # Black beside the hair, within what JPEG does and single frames of the matte.
+    assert np.median(corners) < 2
+    findings = json.loads(talkmill("check", tmp_path, "--layout", "gagavatar", "--json").stdout)
+    assert [one["file"] for one in findings] == ["optim.pkl"]
+    export(talkmill, dataset, tmp_path / "again", "gagavatar")
+    assert (tmp_path / "again/img_lmdb/data.mdb").read_bytes() == (tmp_path / "img_lmdb/data.mdb").read_bytes()
+
+
 @pytest.mark.parametrize(
     "layout",
     [
+        "gagavatar",
         "hallo",
         "latentsync",
         "musetalk",

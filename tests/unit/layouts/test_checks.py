@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.io import savemat
 
+from talkmill.layouts.gagavatar import GAGAvatar
 from talkmill.layouts.hallo import EMBEDDINGS, MASKS, Hallo
 from talkmill.layouts.latentsync import LatentSync
 from talkmill.layouts.layout import Layout
@@ -253,6 +254,34 @@ def put(at: Path, key: str, value: bytes | None) -> None:
             transaction.delete(key.encode())
         else:
             transaction.put(key.encode(), value)
+
+
+def gagavatar(folder: Path) -> Path:
+    with (
+        lmdb.open(str(folder / "img_lmdb"), map_size=1 << 26) as environment,
+        environment.begin(write=True) as transaction,
+    ):
+        for video in ("000001", "000002"):
+            for number, image in enumerate(pictures(3, 512)):
+                transaction.put(f"{video}_{number}".encode(), encode_image(image))
+    frames = [f"000002_{number}" for number in range(3)]
+    name_frames(folder, train=[f"000001_{number}" for number in range(3)], val=frames, test=frames)
+    (folder / "optim.pkl").write_bytes(b"of another tool")
+    return folder
+
+
+def name_frames(at: Path, **splits: object) -> None:
+    path = at / "dataset.json"
+    old = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps(old | splits))
+
+
+def put_image(at: Path, key: str, value: bytes) -> None:
+    with (
+        lmdb.open(str(at / "img_lmdb"), map_size=1 << 26) as environment,
+        environment.begin(write=True) as transaction,
+    ):
+        transaction.put(key.encode(), value)
 
 
 def sadtalker(folder: Path) -> Path:
@@ -615,6 +644,37 @@ PIRENDER: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda at: put(at, "ann#a-coeff_3dmm", np.full((3, 260), np.nan, np.float32).tobytes()), "coeff_3dmm", "not finite in 3",
     ),
 }  # fmt: skip
+IMAGES = "img_lmdb/data.mdb"
+GAGAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no list": (lambda at: (at / "dataset.json").unlink(), "dataset.json", "there is no such list"),
+    "no JSON": (lambda at: (at / "dataset.json").write_text("{"), "dataset.json", "cannot be read: JSONDecodeError"),
+    "no val": (lambda at: (at / "dataset.json").write_text('{"train": []}'), "dataset.json", "cannot be read: KeyError: 'val'"),
+    "nothing to train on": (lambda at: name_frames(at, train=[]), "dataset.json", "names no frame to train on"),
+    "a name with a further _": (
+        lambda at: name_frames(at, train=["ann_lee_0", "ann_lee_1"]), "dataset.json", "train names ann_lee_0, as 2 of 2",
+    ),
+    "one frame": (
+        lambda at: name_frames(at, train=["000001_0"]), "dataset.json", "train names one frame of 000001, and another is looked at",
+    ),
+    "a frame twice": (
+        lambda at: name_frames(at, train=["000001_0", "000001_0"]), "dataset.json", "train names 000001_0 2 times",
+    ),
+    "a video in two lists": (
+        lambda at: name_frames(at, val=["000001_0", "000001_1"]), "dataset.json", "000001 is in train and val",
+    ),
+    "no fit": (lambda at: (at / "optim.pkl").unlink(), "optim.pkl", "there is no such file"),
+    "no LMDB": (lambda at: (at / IMAGES).unlink(), IMAGES, "there is no such LMDB"),
+    "an LMDB that is none": (lambda at: (at / IMAGES).write_bytes(b"hello" * 999), IMAGES, "cannot be read"),
+    "a lost frame": (
+        lambda at: name_frames(at, train=["000001_2", "000001_3"]), "000001_3", "is not there, as 1 of 5 frames",
+    ),
+    "a pickle in place of a frame": (
+        lambda at: put_image(at, "000001_1", b"cos\nsystem\n."), "000001_1", "is no JPEG and no PNG, as 1 of 6",
+    ),
+    "another size": (
+        lambda at: put_image(at, "000001_1", encode_image(pictures(1)[0])), "000001_1", "is 256x256, as 1 of 6 frames; images of 512",
+    ),
+}  # fmt: skip
 SADTALKER: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no file": (lambda at: (at / "a.mat").unlink(), "train", "no .mat file lies here"),
     "no .mat": (lambda at: (at / "a.mat").write_bytes(b"hello" * 99), "a.mat", "cannot be read: SciPy does not read it"),
@@ -694,6 +754,7 @@ LAYOUTS: list[tuple[Layout, Callable[[Path], Path], Faults]] = [
     (LatentSync(), latentsync, LATENTSYNC),
     (MuseTalk(), musetalk, MUSETALK),
     (StableAvatar(), stableavatar, STABLEAVATAR),
+    (GAGAvatar(), gagavatar, GAGAVATAR),
     (Hallo(), hallo, HALLO),
     (Wav2Lip(), wav2lip, WAV2LIP),
     (VideoJson(), video_json, VIDEO_JSON),
