@@ -1,6 +1,14 @@
-"""A sentence on a clip, of what was measured of it. It never says what somebody looks like."""
+"""A sentence on a clip: of what was measured of it, which never says what somebody looks like, or the user's own."""
 
+import csv
+import json
 import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from talkmill.option import OptionError
+
+NAME, TEXT = "name", "text"
 
 # How much of a person is seen, by the height of the picture in heights of the face box. Chosen: a face is about three
 # quarters of a head, and a figure is 7.5 heads tall, of which the shoulders take the second and the waist the third.
@@ -21,3 +29,37 @@ def caption(faces_high: float, other_face_count: int | None) -> str:
     """
     framing = next(words for most, words in FRAMINGS if faces_high < most)
     return f"{framing} {'one' if other_face_count == 0 else 'a'} person."
+
+
+def read_captions(path: str | None) -> Mapping[str, str]:
+    """Read the user's captions.
+
+    Args:
+        path: A JSON object of names and texts, or a CSV with the columns `name` and `text`; None for no captions.
+
+    Returns:
+        Name of a clip or of a piece to text.
+
+    Raises:
+        OptionError: The file cannot be read, or a text is blank.
+    """
+    if path is None:
+        return {}
+    try:
+        content = Path(path).read_text(encoding="utf-8-sig")
+        found = json.loads(content) if content.lstrip().startswith("{") else _of_csv(content)
+    except (OSError, ValueError, csv.Error) as error:
+        raise OptionError("captions", f"{path} cannot be read: {error}") from error
+    captions = {}
+    for name, text in found.items():
+        if not isinstance(text, str) or not text.strip():
+            raise OptionError("captions", f"{path} has {text!r} for {name}; a text was expected")
+        captions[name] = " ".join(text.split())
+    return captions
+
+
+def _of_csv(content: str) -> dict[str, str | None]:
+    reader = csv.DictReader(content.splitlines(keepends=True))
+    if not {NAME, TEXT} <= set(reader.fieldnames or ()):
+        raise ValueError(f"it is no JSON object, and no CSV with the columns {NAME} and {TEXT}")
+    return {row[NAME]: row[TEXT] for row in reader}

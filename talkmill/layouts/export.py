@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
@@ -12,6 +13,7 @@ from talkmill.dataset.environment import DatasetError
 from talkmill.dataset.lock import locked
 from talkmill.dataset.reader import Dataset, size_folder
 from talkmill.files import write_whole
+from talkmill.layouts.captions import read_captions
 from talkmill.layouts.folder import ExportFolder, Part, StrangerError
 from talkmill.layouts.layout import Bundle, BundledLayout, Layout, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
@@ -24,6 +26,7 @@ from talkmill.version import __version__
 
 # Of what every layout is made by: a change writes all pieces again.
 ENGINE_VERSION = "1"
+OF_LISTS = ("captions", "root")
 _Outcome = Literal["written", "kept", "left_out", "failed"]
 RECORD = "export.json"
 
@@ -82,6 +85,7 @@ def export(
         FolderBusyError: Another export writes into `out`.
     """
     _check_options(layout, options)
+    captions = read_captions(options.captions)
     database = size_folder(folder)
     work = WorkFolder.of(database)
     with Dataset(database) as dataset:
@@ -89,6 +93,10 @@ def export(
             raise DatasetError(f"{database} holds no clip")
         dataset.manifest.check_entries()
         names = names_of(dataset)
+        # A piece is called by the name of its clip and a number.
+        named = {*captions, *(re.sub(r"_p\d+$", "", name) for name in captions)}
+        if captions and named.isdisjoint((*names, *names.values())):
+            raise OptionError("captions", f"{options.captions} names no clip of the set, such as {next(iter(names))}")
         with locked(out, "export"):
             writer = _Writer(dataset, work, layout, options, out, names)
             return writer.run(jobs, advance)
@@ -246,7 +254,9 @@ class _Writer:
 
     def _part(self, clip: FinishedClip, pieces: Sequence[Piece]) -> Part:
         layout, options = self._layout, self._options
-        made_of = [ENGINE_VERSION, layout.version, clip.fingerprint, asdict(options), [repr(one) for one in pieces]]
+        # What only lists are made with is not in the files of a clip.
+        given = {name: value for name, value in asdict(options).items() if name not in OF_LISTS}
+        made_of = [ENGINE_VERSION, layout.version, clip.fingerprint, given, [repr(one) for one in pieces]]
         paths = tuple(path for piece in pieces for path in layout.paths(piece, options))
         return Part(f"clip {clip.name}", hashlib.sha256(json.dumps(made_of).encode()).hexdigest(), paths)
 

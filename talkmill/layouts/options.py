@@ -37,3 +37,7 @@ class ExportOptions(Options):
             "Where the folder will lie on the machine that trains; lists with absolute paths name it.", metavar="DIR"
         ),
     ] = None
+    captions: Annotated[
+        str | None,
+        Option("JSON object, or CSV with the columns name and text: captions of clips or pieces.", metavar="FILE"),
+    ] = None

@@ -37,7 +37,7 @@ class Parquet:
     version = "1"
     trainer = "huggingface/datasets 5.2.0"
     needs = frozenset({"video", "frame_table", "audio", "face_track", "landmarks", "geometry"})
-    options = frozenset({"size", "face_share", "least_seconds", "most_seconds", "encoder"})
+    options = frozenset({"size", "face_share", "least_seconds", "most_seconds", "encoder", "captions"})
     lengths = Lengths(1.0)
     whole_runs = True
     rate = None
@@ -56,7 +56,7 @@ class Parquet:
 
     def lists(self, pieces: Sequence[Piece], options: ExportOptions, folder: Path) -> Mapping[str, bytes]:
         """See `Layout`. The rows are those that the pieces wrote; a split without clips has no table."""
-        rows = read_rows(pieces, folder)
+        rows = read_rows(pieces, folder, options)
         columns = columns_of([flat(row) for row in rows])
         table = _table(columns)
         files = {split: path for split, path in TABLES.items() if split in columns["split"]}

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from talkmill.layouts.captions import caption
+from talkmill.layouts.captions import caption, read_captions
 from talkmill.layouts.layout import Piece
 from talkmill.layouts.material import ClipMaterial
+from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.pictures import Picture
 
 MEASUREMENTS = "measurements"
@@ -47,9 +48,17 @@ def clip_row(piece: Piece, material: ClipMaterial, picture: Picture, files: Mapp
     }
 
 
-def read_rows(pieces: Iterable[Piece], folder: Path) -> list[dict[str, Any]]:
-    """Return the rows that pieces wrote to `clips/NAME.json` of a folder."""
-    return [json.loads((folder / row_path(piece)).read_text()) for piece in pieces]
+def read_rows(pieces: Iterable[Piece], folder: Path, options: ExportOptions) -> list[dict[str, Any]]:
+    """Return the rows that pieces wrote to `clips/NAME.json` of a folder, with the user's captions where there are any.
+
+    Args:
+        pieces: Of the export.
+        folder: Of the export.
+        options: How it is written.
+    """
+    rows = [(piece, json.loads((folder / row_path(piece)).read_text())) for piece in pieces]
+    captions = read_captions(options.captions)
+    return [row | {"text": captions.get(piece.name, captions.get(piece.clip, row["text"]))} for piece, row in rows]
 
 
 def row_path(piece: Piece) -> str:

@@ -47,7 +47,7 @@ class VideoJson:
     version = "2"
     trainer = "aigc-apps/VideoX-Fun 804a425"
     needs = frozenset({"video", "frame_table", "audio", "face_track", "landmarks", "geometry"})
-    options = frozenset({"size", "face_share", "least_seconds", "most_seconds", "encoder"})
+    options = frozenset({"size", "face_share", "least_seconds", "most_seconds", "encoder", "captions"})
     lengths = Lengths(4.0, 15.0)
     whole_runs = True
     rate = None
@@ -73,7 +73,7 @@ class VideoJson:
 
     def lists(self, pieces: Sequence[Piece], options: ExportOptions, folder: Path) -> Mapping[str, bytes]:
         """See `Layout`. The rows are those that the pieces wrote."""
-        rows = read_rows(pieces, folder)
+        rows = read_rows(pieces, folder, options)
         # At another rate the sound would not be that of the frames: the trainer is to stop, not to learn it.
         columns = COLUMNS if all(piece.rate == DIFFSYNTH_RATE for piece in pieces) else COLUMNS[:2]
         lists = {"metadata.jsonl": "".join(f"{json.dumps(row)}\n" for row in rows)}

@@ -193,6 +193,46 @@ def test_an_option_that_means_nothing_is_refused(run: Path, tmp_path: Path) -> N
         export(run, tmp_path / "out", layout_of("latentsync"), ExportOptions(most_seconds=1.0))
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("captions.json", '{"a_000": "A speaker\\n of news.", "b_000_p01": "Somebody nods."}'),
+        ("captions.csv", 'name,text\na_000,"A speaker\n of news."\nb_000_p01,Somebody nods.\n'),
+    ],
+)
+def test_captions_of_a_file_stand_in_the_lists(run: Path, tmp_path: Path, file: str, content: str) -> None:
+    layout, out = layout_of("video-json"), tmp_path / "out"
+    export(run, out, layout, ExportOptions(least_seconds=0.0))
+    before = {row["name"]: row["text"] for row in map(json.loads, (out / "metadata.jsonl").read_text().splitlines())}
+    (tmp_path / file).write_text(content)
+    again = export(run, out, layout, ExportOptions(least_seconds=0.0, captions=str(tmp_path / file)))
+    # A caption is no reason to code videos again.
+    assert not again.written
+    after = {row["name"]: row["text"] for row in map(json.loads, (out / "metadata.jsonl").read_text().splitlines())}
+    assert after["a_000_p00"] == after["a_000_p01"] == "A speaker of news."
+    assert after["b_000_p01"] == "Somebody nods." and after["b_000_p00"] == before["b_000_p00"]
+    assert {row["text"] for row in json.loads((out / "metadata.json").read_text())} == set(after.values())
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("{", "cannot be read"),
+        ("a_000,A speaker.\n", "no CSV with the columns name and text"),
+        ('{"a_000": " "}', "has ' ' for a_000; a text was expected"),
+        ('{"a_000": 3}', "has 3 for a_000; a text was expected"),
+        ('{"z_000": "Z."}', "names no clip of the set, such as a_000"),
+    ],
+)
+def test_captions_that_cannot_be_read_end_the_export_before_it_writes(
+    run: Path, tmp_path: Path, content: str, why: str
+) -> None:
+    (tmp_path / "captions").write_text(content)
+    with pytest.raises(OptionError, match=why):
+        export(run, tmp_path / "out", layout_of("video-json"), ExportOptions(captions=str(tmp_path / "captions")))
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_set_of_another_rate_is_told_what_to_run(run: Path, tmp_path: Path) -> None:
     class Slow(Notes):
         rate = Fraction(16)
