@@ -20,6 +20,8 @@ LAYOUTS = {
 }
 
 
+# Layouts that follow no protocol of this room, and the commands that write them.
+OF_OTHER_COMMANDS = {"otavatar": "talkmill dataset export SET --out DIR"}
 # What a layout imports beyond the default install: the extra that brings it.
 EXTRAS = {"parquet": "parquet"}
 
@@ -39,6 +41,8 @@ def layout_of(name: str) -> Layout:
         UnknownLayoutError: There is none of this name.
         ExtraMissingError: It needs a package that is not installed.
     """
+    if name in OF_OTHER_COMMANDS:
+        raise UnknownLayoutError(f"the layout {name} is written by `{OF_OTHER_COMMANDS[name]}`")
     if name not in LAYOUTS:
         raise UnknownLayoutError(f"there is no layout {name!r}; there are {', '.join(LAYOUTS)}")
     module, kind = LAYOUTS[name]
