@@ -3,6 +3,7 @@
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,7 +124,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         scope: Scope = "read" if path.rpartition("/")[2] in READ_METHODS else "write"
         given = dict(_text(handler_call_details.invocation_metadata)).get("authorization", "")
         try:
-            self._tokens.check(given, scope)
+            name = self._tokens.check(given, scope)
         except (UnauthenticatedError, ScopeMissingError) as error:
             # The header itself is never logged.
             log.warning("a call was refused", method=path, reason=error.reason, why=str(error))
@@ -131,7 +132,26 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             metrics.RPCS.labels(_METHODS.get(path, ""), error.code).inc()
             handler = await continuation(handler_call_details)
             return _refusing(error, handler)
-        return await continuation(handler_call_details)
+        handler = await continuation(handler_call_details)
+        if handler is None or not handler.response_streaming:
+            return handler
+        return _while_allowed(handler, lambda: self._tokens.check(given, scope), name)
+
+
+def _while_allowed(handler: Any, check: Callable[[], str], name: str) -> Any:
+    """Return a handler of a stream that gives nothing more once its token has ended."""
+
+    async def stream(request: Any, context: Any) -> Any:
+        async with aclosing(handler.unary_stream(request, context)) as messages:
+            async for message in messages:
+                try:
+                    check()
+                except (UnauthenticatedError, ScopeMissingError) as error:
+                    log.warning("a stream ended with its token", name=name, reason=error.reason)
+                    await context.abort(*trailing_status(error, ""))
+                yield message
+
+    return grpc.unary_stream_rpc_method_handler(stream, handler.request_deserializer, handler.response_serializer)
 
 
 def _text(metadata: Sequence[Any] | None) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from orchestrator.ledger.database import is_transient, until_answered
 from orchestrator.ledger.runs import Runs, RunView
 from orchestrator.ledger.tables import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
 from orchestrator.uploads import MAX_LIST_BYTES, check_upload, upload_key
+from orchestrator.watches import Look, Watches
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceServicer
 from talkmill.artifacts.artifact import Artifact
@@ -87,6 +89,7 @@ class PipelineServicer(PipelineServiceServicer):
         self._runs, self._finisher, self._store = runs, finisher, store
         self._public, self._internal = public, internal
         self._work_bucket, self._dataset_bucket, self._stop_calls = work_bucket, dataset_bucket, stop_calls
+        self._watches = Watches(self._look, WATCH_SECONDS)
 
     async def CreateRun(self, request: pb.CreateRunRequest, context: Any) -> pb.CreateRunResponse:  # noqa: N802
         """See pipeline.proto."""
@@ -132,23 +135,14 @@ class PipelineServicer(PipelineServiceServicer):
         self, request: pb.WatchRunRequest, context: Any
     ) -> AsyncIterator[pb.WatchRunResponse]:
         """See pipeline.proto."""
-        seen: Any = None
-        while True:
-
-            def look(before: Any = seen) -> tuple[Any, pb.Run | None, bool]:
-                run_id = _run_id(request.name, "name")
-                now = self._runs.version(run_id)
-                if now == before:
-                    return now, None, False
-                view = self._runs.get(run_id)
-                return now, _run_message(view), view.ended
-
-            seen, changed, ended = await self._answer(context, "WatchRun", look)
-            if changed is not None:
-                yield pb.WatchRunResponse(run=changed)
-            if ended:
-                return
-            await asyncio.sleep(WATCH_SECONDS)
+        try:
+            async with aclosing(self._watches.follow(_run_id(request.name, "name"))) as runs:
+                async for found in runs:
+                    yield pb.WatchRunResponse(run=found)
+        except StageError as error:
+            await _abort(context, "WatchRun", error)
+        else:
+            metrics.RPCS.labels("WatchRun", "OK").inc()
 
     async def ListClips(self, request: pb.ListClipsRequest, context: Any) -> pb.ListClipsResponse:  # noqa: N802
         """See pipeline.proto."""
@@ -284,25 +278,44 @@ class PipelineServicer(PipelineServiceServicer):
     def _run(self, run_id: str) -> pb.Run:
         return _run_message(self._runs.get(run_id))
 
+    async def _look(self, run_id: str, before: Any) -> Look:
+        def look() -> Look:
+            version = self._runs.version(run_id)
+            if version == before:
+                return Look(version)
+            view = self._runs.get(run_id)
+            return Look(version, _run_message(view), view.ended)
+
+        return await _done(look, "WatchRun")
+
     async def _answer(self, context: Any, method: str, work: Callable[[], ResultT]) -> ResultT:
         try:
-            result = await asyncio.to_thread(until_answered, work, method, DATABASE_SECONDS)
+            result = await _done(work, method)
         except StageError as error:
-            failure = error
-        except StoreUnavailableError as error:
-            failure = StoreDownError(str(error))
-        except Exception as error:
-            if is_transient(error):
-                failure = DatabaseUnavailableError("the database does not answer")
-            else:
-                log.error("unexpected error in a call", method=method, exc_info=error)
-                failure = InternalError(f"unexpected {type(error).__name__}")
-        else:
-            metrics.RPCS.labels(method, "OK").inc()
-            return result
-        metrics.RPCS.labels(method, failure.code).inc()
-        await context.abort(*trailing_status(failure, ""))
-        raise failure
+            await _abort(context, method, error)
+            raise
+        metrics.RPCS.labels(method, "OK").inc()
+        return result
+
+
+async def _done(work: Callable[[], ResultT], method: str) -> ResultT:
+    """Do work on a thread; whatever goes wrong is a StageError."""
+    try:
+        return await asyncio.to_thread(until_answered, work, method, DATABASE_SECONDS)
+    except StageError:
+        raise
+    except StoreUnavailableError as error:
+        raise StoreDownError(str(error)) from error
+    except Exception as error:
+        if is_transient(error):
+            raise DatabaseUnavailableError("the database does not answer") from error
+        log.error("unexpected error in a call", method=method, exc_info=error)
+        raise InternalError(f"unexpected {type(error).__name__}") from error
+
+
+async def _abort(context: Any, method: str, error: StageError) -> None:
+    metrics.RPCS.labels(method, error.code).inc()
+    await context.abort(*trailing_status(error, ""))
 
 
 def _run_message(view: RunView) -> pb.Run:

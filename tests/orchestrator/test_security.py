@@ -3,7 +3,7 @@
 import asyncio
 import datetime
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -178,6 +178,36 @@ def test_a_change_within_a_tick_of_the_clock_counts(tmp_path: Path) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(UnauthenticatedError):
         tokens.check("Bearer one", "read")
+
+
+def test_a_stream_ends_with_its_token(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.yaml"
+    path.write_text(yaml.safe_dump([{"name": "a", "sha256": hash_token("one"), "scopes": ["read"]}]))
+
+    async def numbers(request: object, context: object) -> AsyncIterator[int]:
+        for number in range(3):
+            yield number
+
+    async def take_away() -> list[int]:
+        handler = grpc.unary_stream_rpc_method_handler(numbers)
+
+        async def found(details: object) -> object:
+            return handler
+
+        async def abort(code: grpc.StatusCode, *rest: object) -> None:
+            raise ConnectionAbortedError(code.name)
+
+        details = SimpleNamespace(method=f"/{SERVICE}/WatchRun", invocation_metadata=(("authorization", "Bearer one"),))
+        stream = (await AuthInterceptor(Tokens(path)).intercept_service(found, details)).unary_stream(
+            None, SimpleNamespace(abort=abort)
+        )
+        seen = [await anext(stream)]
+        path.write_text("[]")
+        with pytest.raises(ConnectionAbortedError, match="UNAUTHENTICATED"):
+            await anext(stream)
+        return seen
+
+    assert asyncio.run(take_away()) == [0]
 
 
 def test_callers_without_a_token_make_no_series(tmp_path: Path) -> None:
