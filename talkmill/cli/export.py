@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from talkmill.cli.environment import dataset_errors
+from talkmill.cli.environment import dataset_errors, open_models, read_settings
 from talkmill.cli.errors import in_flags, option_errors
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED
 from talkmill.cli.signature import with_options
 from talkmill.cli.terminal import say
 from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.registry import LAYOUTS, layout_of
+from talkmill.pipeline.settings import Settings
 from talkmill.text import counted
 
 _LAYOUT_HELP = f"What the trainer reads: {', '.join(LAYOUTS)}."
@@ -37,7 +38,8 @@ def export(
         def advance(done: int, total: int) -> None:
             status.update(f"{done} of {counted(total, 'clip')}")
 
-        result = write(folder, out, layout_of(layout), options, jobs, advance)
+        models = open_models(read_settings(Settings), errors)
+        result = write(folder, out, layout_of(layout), options, models, jobs, advance)
     kept = f", {counted(len(result.kept), 'clip')} written before" if result.kept else ""
     seconds = sum(piece.frame_count / piece.rate for piece in result.pieces)
     say(console, f"{counted(len(result.pieces), 'piece')}, {float(seconds):.1f} s, in {out}{kept}")

@@ -18,6 +18,11 @@ SURFACE_COUNT, VERTEX_COUNT = 468, 478
 IRISES = RIGHT_IRIS, LEFT_IRIS = slice(468, 473), slice(473, 478)
 RIGHT_OUTER_EYE, LEFT_OUTER_EYE = 33, 263
 RIGHT_EAR, LEFT_EAR = 234, 454
+# The outline of the face with its forehead. Source: MediaPipe, face_mesh_connections.py.
+OVAL = (
+    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
+    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
+)
 # Side of a crop over that of the face; 1.3 shows brows and eyes better and the mouth worse.
 SCALE = 1.5
 # Slope of the yaw of a rigid fit of the canonical mesh over the angle between the ears (correlation 0.995).

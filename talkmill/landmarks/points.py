@@ -14,6 +14,8 @@ RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
 RIGHT_SIDE, LEFT_SIDE = np.r_[17:22, RIGHT_EYE], np.r_[22:27, LEFT_EYE]
 MOUTH = slice(48, 68)
 OUTER_EYE_CORNERS = (36, 45)
+# In the middle of the inner lips.
+UPPER_LIP, LOWER_LIP = 62, 66
 # The same points in a mirrored face.
 MIRROR = np.array(
     [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31]
@@ -26,6 +28,12 @@ def outer_eye_distance(points: FloatArray) -> npt.NDArray[np.float64]:
     """Return the distance of the outer eye corners, (..., 68, 2) to (...)."""
     right, left = (points[..., index, :].astype(np.float64) for index in OUTER_EYE_CORNERS)
     return np.asarray(np.linalg.norm(left - right, axis=-1))
+
+
+def lips_apart(points: FloatArray) -> npt.NDArray[np.float64]:
+    """Return the gap of the inner lips over the distance of the outer eye corners, (..., 68, 2) to (...)."""
+    gap = np.linalg.norm((points[..., LOWER_LIP, :] - points[..., UPPER_LIP, :]).astype(np.float64), axis=-1)
+    return np.asarray(gap / np.maximum(outer_eye_distance(points), 1))
 
 
 def roll(points: FloatArray) -> float:

@@ -15,10 +15,12 @@ from talkmill.dataset.reader import Dataset, size_folder
 from talkmill.files import write_whole
 from talkmill.layouts.captions import read_captions
 from talkmill.layouts.folder import ExportFolder, Part, StrangerError
-from talkmill.layouts.layout import Bundle, BundledLayout, Layout, Lengths, Piece
+from talkmill.layouts.layout import Bundle, BundledLayout, Layout, Lengths, Piece, UnsuitableClipError
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.pieces import PIECES_FROM, names_of, pieces_of
+from talkmill.models.catalogue import UnknownModelError
+from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.option import OptionError
 from talkmill.pipeline.finished import ClipGoneError, FinishedClip, WorkFolder, finished_clip
 from talkmill.text import counted
@@ -59,6 +61,7 @@ def export(
     out: Path,
     layout: Layout,
     options: ExportOptions,
+    models: ModelRepository,
     jobs: int = 1,
     advance: Callable[[int, int], None] = lambda done, total: None,
 ) -> ExportResult:
@@ -71,6 +74,7 @@ def export(
         out: Where to write.
         layout: What the trainer reads.
         options: How to write.
+        models: Where heads are, for layouts that need the one of a clip.
         jobs: Clips that are written at a time.
         advance: Called with clips done and clips in all.
 
@@ -98,7 +102,7 @@ def export(
         if captions and named.isdisjoint((*names, *names.values())):
             raise OptionError("captions", f"{options.captions} names no clip of the set, such as {next(iter(names))}")
         with locked(out, "export"):
-            writer = _Writer(dataset, work, layout, options, out, names)
+            writer = _Writer(dataset, work, layout, options, models, out, names)
             return writer.run(jobs, advance)
 
 
@@ -136,11 +140,12 @@ class _Writer:
         work: WorkFolder,
         layout: Layout,
         options: ExportOptions,
+        models: ModelRepository,
         out: Path,
         names: dict[str, str],
     ) -> None:
         self._dataset, self._work, self._layout, self._options = dataset, work, layout, options
-        self._out, self._names = out, names
+        self._models, self._out, self._names = models, out, names
         self._target = ExportFolder(out, layout.name)
         least = layout.lengths.least_seconds if options.least_seconds is None else options.least_seconds
         most = layout.lengths.most_seconds if options.most_seconds is None else options.most_seconds
@@ -245,12 +250,14 @@ class _Writer:
                     layout.write(piece, material, self._options, folder)
 
             self._target.write(planned.part, make)
-        except (ClipGoneError, DatasetError, StrangerError) as error:
+        except UnsuitableClipError as error:
+            return _Ended(name, "left_out", str(error))
+        except (ClipGoneError, DatasetError, ModelError, StrangerError, UnknownModelError) as error:
             return _Ended(name, "failed", str(error))
         return _Ended(name, "written", planned=planned)
 
     def _material(self, clip: FinishedClip, kinds: frozenset[str]) -> ClipMaterial:
-        return ClipMaterial(clip, self._work.files(clip, kinds))
+        return ClipMaterial(clip, self._work.files(clip, kinds), self._models)
 
     def _part(self, clip: FinishedClip, pieces: Sequence[Piece]) -> Part:
         layout, options = self._layout, self._options

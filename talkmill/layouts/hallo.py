@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from talkmill.arrays import Float64Array, Frame
 from talkmill.geometry.transforms import apply
+from talkmill.landmarks.mesh import OVAL
 from talkmill.layouts.captions import caption
 from talkmill.layouts.checks import MovieFacts, check_movie, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
@@ -51,11 +52,7 @@ WORDS = ("videos", "images")
 # Hallo3 draws 49 frames, Hallo 14 with 2 before them and 2 on each side.
 LEAST_FRAMES = 50
 RATE = Fraction(25)
-# The outline of the face and the outer lips among the 478 points. Source: MediaPipe, face_mesh_connections.py.
-OVAL = (
-    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
-    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
-)
+# The outer lips among the 478 points. Source: MediaPipe, face_mesh_connections.py.
 LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409)
 # Masks are blurred at this size, with kernels of these sides for the face and the lips.
 BLURRED_SIZE, FACE_KERNEL, LIP_KERNEL = 64, 51, 31

@@ -91,6 +91,10 @@ class Finding:
     mend: str
 
 
+class UnsuitableClipError(ValueError):
+    """A clip has not what a layout needs; the message says what, and what to do."""
+
+
 @runtime_checkable
 class Layout(Protocol):
     """The folder that one trainer reads.
@@ -131,6 +135,9 @@ class Layout(Protocol):
             material: The clip.
             options: How to write.
             folder: Where.
+
+        Raises:
+            UnsuitableClipError: The clip has not what the layout needs.
         """
 
     def lists(self, pieces: Sequence[Piece], options: ExportOptions, folder: Path) -> Mapping[str, bytes]:

@@ -12,6 +12,8 @@ from talkmill.arrays import BoolArray, Float32Array, Float64Array, Frame
 from talkmill.faces.crop_box import CropBox
 from talkmill.geometry.shrink import resized
 from talkmill.geometry.transforms import apply
+from talkmill.models.repository import ModelRepository
+from talkmill.morphable.model import MorphableModel
 from talkmill.option import OptionError
 from talkmill.pipeline.finished import FinishedClip
 from talkmill.region import Region
@@ -26,14 +28,15 @@ from talkmill.video.images import decode_image, encode_image, read_coded
 class ClipMaterial:
     """A clip's files; each is opened when it is asked for."""
 
-    def __init__(self, clip: FinishedClip, files: Mapping[str, Path]) -> None:
+    def __init__(self, clip: FinishedClip, files: Mapping[str, Path], models: ModelRepository) -> None:
         """Open a clip.
 
         Args:
             clip: What the set says of it.
             files: Kind to path, as far as the layout needs them.
+            models: Where the clip's head is.
         """
-        self.clip, self._files = clip, files
+        self.clip, self._files, self._models = clip, files, models
 
     @property
     def frame_count(self) -> int:
@@ -64,6 +67,15 @@ class ClipMaterial:
     def fit(self) -> FineFit:
         """Camera, identity and expression."""
         return FineFit.load(self._files["fit"])
+
+    @cached_property
+    def head(self) -> MorphableModel:
+        """The head that was fitted.
+
+        Raises:
+            ModelError: It cannot be had.
+        """
+        return MorphableModel.load(self._models.ensure(self.clip.basis, "morphable").path)
 
     @cached_property
     def face_mesh(self) -> ClipFaceMesh:

@@ -6,6 +6,7 @@ from talkmill.layouts.layout import Layout
 
 # Name on the command line to module and class.
 LAYOUTS = {
+    "adnerf": ("talkmill.layouts.adnerf", "AdNerf"),
     "gagavatar": ("talkmill.layouts.gagavatar", "GAGAvatar"),
     "hallo": ("talkmill.layouts.hallo", "Hallo"),
     "latentsync": ("talkmill.layouts.latentsync", "LatentSync"),

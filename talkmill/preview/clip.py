@@ -6,14 +6,12 @@ import numpy as np
 
 from talkmill.arrays import BoolArray, Float32Array, Float64Array
 from talkmill.landmarks.eyes import blinks, shut_below
-from talkmill.landmarks.points import outer_eye_distance
+from talkmill.landmarks.points import lips_apart
 
 # Frames of a preview, at most.
 COLUMNS = 6
 # Below this confidence the 68 points miss by a sixth of the eyes' distance (docs/stages/landmarks.md).
 TRUSTED = 0.1
-# Points in the middle of the inner lips.
-UPPER_LIP, LOWER_LIP = 62, 66
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +66,7 @@ class PreviewedClip:
     @property
     def lips(self) -> Float64Array:
         """(N,) distance of the inner lips over that of the outer eye corners."""
-        apart = np.linalg.norm(self.points[:, LOWER_LIP] - self.points[:, UPPER_LIP], axis=-1)
-        return np.asarray(apart / np.maximum(outer_eye_distance(self.points), 1))
+        return lips_apart(self.points)
 
     @property
     def blinks(self) -> list[slice]:

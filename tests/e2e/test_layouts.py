@@ -385,6 +385,7 @@ def test_gagavatar(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "layout",
     [
+        "adnerf",
         "gagavatar",
         "hallo",
         "latentsync",
@@ -401,4 +402,4 @@ def test_gagavatar(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
 def test_an_empty_folder_is_not_clean(talkmill: Cli, tmp_path: Path, layout: str) -> None:
     result = talkmill("check", tmp_path, "--layout", layout)
     assert result.returncode == 1
-    assert ("holds no clip" if layout == "hallo" else "there is no such list") in result.stdout
+    assert ("holds no clip" if layout in ("adnerf", "hallo") else "there is no such list") in result.stdout

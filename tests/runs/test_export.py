@@ -5,14 +5,17 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from talkmill.layouts.export import NothingToExportError, export
-from talkmill.layouts.layout import Bundle, Finding, Lengths, Piece
+from talkmill.layouts.export import ExportResult, NothingToExportError
+from talkmill.layouts.export import export as export_set
+from talkmill.layouts.layout import Bundle, Finding, Layout, Lengths, Piece, UnsuitableClipError
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.registry import LAYOUTS, layout_of
+from talkmill.models.repository import ModelRepository
 from talkmill.option import OptionError
 from talkmill.pipeline.finished import NoWorkError
 from talkmill.pipeline.removal import remove_clips
@@ -62,6 +65,11 @@ class Joined(Notes):
     def bundle(self, bundle: Bundle, options: ExportOptions, folder: Path, target: Path) -> None:
         texts = [(folder / self.paths(piece, options)[0]).read_text() for piece in bundle.pieces]
         (target / bundle.files[0]).write_text("\n".join(texts))
+
+
+def export(run: Path, out: Path, layout: Layout, options: ExportOptions, *more: Any, **named: Any) -> ExportResult:
+    """Export where no head can be had."""
+    return export_set(run, out, layout, options, ModelRepository(out / "no-models", None), *more, **named)
 
 
 @pytest.fixture
@@ -191,6 +199,29 @@ def test_an_option_that_means_nothing_is_refused(run: Path, tmp_path: Path) -> N
         export(run, tmp_path / "out", layout_of("video-json"), ExportOptions(size=255, least_seconds=0.0))
     with pytest.raises(OptionError, match="most_seconds: 1 is less than the least, 2"):
         export(run, tmp_path / "out", layout_of("latentsync"), ExportOptions(most_seconds=1.0))
+
+
+def test_a_clip_that_does_not_suit_a_layout_is_left_out(run: Path, tmp_path: Path) -> None:
+    class Choosy(Notes):
+        def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
+            if piece.name == "a_000":
+                raise UnsuitableClipError("its head has no neck")
+            super().write(piece, material, options, folder)
+
+    result = export(run, tmp_path / "out", Choosy(), ExportOptions())
+    assert result.left_out == (("a_000", "its head has no neck"),)
+    assert len(result.written) == 3 and not (tmp_path / "out/frames/a_000").exists()
+
+
+def test_a_clip_whose_head_cannot_be_had_fails(run: Path, tmp_path: Path) -> None:
+    class WithHead(Notes):
+        needs = Notes.needs | {"fit"}
+
+        def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
+            assert material.head
+
+    with pytest.raises(NothingToExportError, match="a_000: 'made-up' is not a morphable model"):
+        export(run, tmp_path / "out", WithHead(), ExportOptions())
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.io import savemat
 
+from talkmill.layouts.adnerf import AdNerf
 from talkmill.layouts.gagavatar import GAGAvatar
 from talkmill.layouts.hallo import EMBEDDINGS, MASKS, Hallo
 from talkmill.layouts.latentsync import LatentSync
@@ -113,6 +114,59 @@ def stableavatar(folder: Path) -> Path:
     write_wav(clip / "audio.wav", sound(81))
     (folder / "video_square_path.txt").write_text(f"/train/{CLIP}\n")
     return folder
+
+
+def adnerf(folder: Path) -> Path:
+    """Eleven frames of 64x64: ten for training, one for evaluation."""
+    clip, count = folder / "ann", 11
+    for name in ("ori_imgs", "gt_imgs", "torso_imgs", "parsing", "teeth_mask"):
+        (clip / name).mkdir(parents=True)
+    grey, parts = np.full((64, 64, 3), 99, np.uint8), np.full((64, 64, 3), 255, np.uint8)
+    parts[20:40, 20:40] = (255, 0, 0)
+    cv2.imwrite(str(clip / "bc.jpg"), grey)
+    for number in range(count):
+        for name in ("ori_imgs", "gt_imgs"):
+            cv2.imwrite(str(clip / f"{name}/{number}.jpg"), grey)
+        np.savetxt(clip / f"ori_imgs/{number}.lms", np.full((68, 2), 30.0), "%f")
+        cv2.imwrite(str(clip / f"torso_imgs/{number}.png"), np.full((64, 64, 4), 99, np.uint8))
+        for name in (f"{number}.png", f"{number}_face.png"):
+            cv2.imwrite(str(clip / "parsing" / name), parts)
+        np.save(clip / f"teeth_mask/{number}.npy", np.zeros((64, 64), bool))
+    matrix = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0.7], [0, 0, 0, 1]]
+    for split, numbers in (("train", range(10)), ("val", range(10, count))):
+        frames = [{"img_id": number, "aud_id": number, "transform_matrix": matrix} for number in numbers]
+        values = {"focal_len": 150.0, "cx": 32.0, "cy": 32.0, "frames": frames}
+        (clip / f"transforms_{split}.json").write_text(json.dumps(values))
+    units = ("AU01", "AU04", "AU05", "AU06", "AU07", "AU25", "AU45")
+    rows = [", ".join(f"{number % 3}" for _ in units) for number in range(count)]
+    (clip / "au.csv").write_text(
+        "\n".join([", ".join(["frame", *(f"{unit}_r" for unit in units)]), *(f"1, {row}" for row in rows)])
+    )
+    np.save(clip / "bs.npy", np.zeros((count, 52)))
+    write_movie(clip / "ann.mp4", Fraction(25), pictures(count, 64), sound(count))
+    write_wav(clip / "aud.wav", sound(count))
+    return folder
+
+
+def edit_camera(folder: Path, **changes: object) -> None:
+    """Change a camera of the training split."""
+    path = folder / "ann/transforms_train.json"
+    values = json.loads(path.read_text())
+    values["frames"][3] |= changes
+    path.write_text(json.dumps(values))
+
+
+def camera_at(metres: float, across: float = 1) -> list[list[float]]:
+    return [[across, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, metres], [0, 0, 0, 1]]
+
+
+def replace_text(path: Path, old: str, new: str) -> None:
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def blurred(path: Path) -> None:
+    cv2.imwrite(str(path), cv2.GaussianBlur(cv2.imread(str(path)), (5, 5), 0))
 
 
 def move_to(folder: Path, line: str) -> None:
@@ -515,6 +569,83 @@ WAV2LIP: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
 }  # fmt: skip
 
+CAMERAS = "ann/transforms_train.json"
+ADNERF: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no cameras of a split": (lambda at: (at / "ann/transforms_val.json").unlink(), "transforms_val.json", "there is no such file"),
+    "no focal length": (lambda at: rename_key(at / CAMERAS, "focal_len"), CAMERAS, "KeyError: 'focal_len'"),
+    "an odd side": (lambda at: edit(at / CAMERAS, cx=32.5), CAMERAS, r"axis at \(32.5, 32.0\), .* read as 64x64"),
+    "a split without frames": (lambda at: edit(at / CAMERAS, frames=[]), CAMERAS, "names no frame"),
+    "a camera in units of 10 cm": (
+        lambda at: edit_camera(at, transform_matrix=camera_at(7)), CAMERAS, "frame 3 is 7.0 from the head.*divide .* by 10",
+    ),
+    "a camera that looks away": (
+        lambda at: edit_camera(at, transform_matrix=camera_at(-0.7)), CAMERAS, "camera of frame 3 looks away",
+    ),
+    "a mirrored camera": (
+        lambda at: edit_camera(at, transform_matrix=camera_at(0.7, across=-1)), CAMERAS, "frame 3 has a camera that is no rotation",
+    ),
+    "matrices of three rows": (
+        lambda at: edit(at / CAMERAS, frames=[{"img_id": 0, "aud_id": 0, "transform_matrix": camera_at(1)[:3]}]),
+        CAMERAS, r"has matrices of \(3, 4\)",
+    ),
+    "the sound of another frame": (lambda at: edit_camera(at, aud_id=4), CAMERAS, "gives picture 3 the sound of 4"),
+    "a frame that is named twice": (lambda at: edit_camera(at, img_id=4, aud_id=4), CAMERAS, "name frame 4 twice"),
+    "another JSON": (lambda at: (at / "ann/clip.json").write_text("{}"), "ann/clip.json", "is read as cameras"),
+    "no background": (lambda at: (at / "ann/bc.jpg").unlink(), "ann/bc.jpg", "there is no such picture"),
+    "a background of another size": (
+        lambda at: cv2.imwrite(str(at / "ann/bc.jpg"), np.zeros((32, 32, 3), np.uint8)), "bc.jpg", "is 32x32, .* 64x64",
+    ),
+    "a lost picture": (lambda at: (at / "ann/gt_imgs/7.jpg").unlink(), "gt_imgs/7.jpg", "there is no such picture"),
+    "a torso without alpha": (
+        lambda at: cv2.imwrite(str(at / "ann/torso_imgs/7.png"), np.zeros((64, 64, 3), np.uint8)),
+        "torso_imgs/7.png", "has pixels of RGB, RGBA is read",
+    ),
+    "a torso that is no picture": (
+        lambda at: (at / "ann/torso_imgs/7.png").write_bytes(b"hello"), "torso_imgs/7.png", "cannot be read as a picture",
+    ),
+    "67 points": (
+        lambda at: np.savetxt(at / "ann/ori_imgs/7.lms", np.ones((67, 2))), "ori_imgs/7.lms", r"holds \(67, 2\), \(68, 2\)",
+    ),
+    "no points": (lambda at: (at / "ann/ori_imgs/7.lms").unlink(), "ori_imgs/7.lms", "cannot be read"),
+    "points of another picture": (
+        lambda at: np.savetxt(at / "ann/ori_imgs/7.lms", np.full((68, 2), 300.0)), "7.lms", "points outside the picture",
+    ),
+    "soft edges": (lambda at: blurred(at / "ann/parsing/7.png"), "parsing/7.png", "which are no part; .*nearest"),
+    "red for the head": (
+        lambda at: cv2.imwrite(str(at / "ann/parsing/7.png"), cv2.imread(str(at / "ann/parsing/7.png"))[..., ::-1]),
+        "parsing/7.png", "has no head",
+    ),
+    "no face for --portrait": (lambda at: (at / "ann/parsing/7_face.png").unlink(), "7_face.png", "there is no such picture"),
+    "teeth as numbers": (
+        lambda at: np.save(at / "ann/teeth_mask/7.npy", np.zeros((64, 64))), "teeth_mask/7.npy", "is float64",
+    ),
+    "no teeth": (lambda at: (at / "ann/teeth_mask/7.npy").unlink(), "teeth_mask/7.npy", "cannot be read"),
+    "no action units": (lambda at: (at / "ann/au.csv").unlink(), "au.csv", "there is no such file"),
+    "names without a space": (lambda at: replace_text(at / "ann/au.csv", " AU45", "AU45"), "au.csv", "no column ' AU45_r'"),
+    "a row too few": (
+        lambda at: (at / "ann/au.csv").write_text((at / "ann/au.csv").read_text().rsplit("\n", 1)[0]),
+        "au.csv", "has 10 rows, 11 frames are read",
+    ),
+    "an intensity of 7": (lambda at: replace_text(at / "ann/au.csv", "1, 2", "1, 7"), "au.csv", "outside 0 to 5"),
+    "an intensity that is none": (lambda at: replace_text(at / "ann/au.csv", "1, 2", "1, -"), "au.csv", "cannot be read"),
+    "eyes that never shut": (
+        lambda at: [replace_text(at / "ann/au.csv", f", {one}", ", 0") for one in (1, 2)], "au.csv", "the same AU45",
+    ),
+    "51 coefficients": (lambda at: np.save(at / "ann/bs.npy", np.zeros((11, 51))), "bs.npy", r"is \(11, 51\)"),
+    "coefficients that are none": (
+        lambda at: np.save(at / "ann/bs.npy", np.full((11, 52), np.nan)), "bs.npy", "holds numbers that are none",
+    ),
+    "no coefficients": (lambda at: (at / "ann/bs.npy").unlink(), "bs.npy", "cannot be read.*--au45"),
+    "a sample short": (lambda at: write_wav(at / "ann/aud.wav", sound(11)[1:]), "aud.wav", "has 7039 samples, 7040 are read"),
+    "frames that differ": (
+        lambda at: write_movie(at / "ann/ann.mp4", Fraction(25), pictures(10, 64)), "ann.mp4", "has 10 frames, cameras go to 10",
+    ),
+    "no video": (lambda at: (at / "ann/ann.mp4").unlink(), "ann.mp4", "there is no such file"),
+    "30 frames a second": (
+        lambda at: write_movie(at / "ann/ann.mp4", Fraction(30), pictures(11, 64)), "ann.mp4", "has 30 frames a second",
+    ),
+}  # fmt: skip
+
 CLIP = "talking_face_data/square/speech/a"
 FACE, LIPS, IMAGE = (f"{CLIP}/{name}/frame_3.png" for name in ("face_masks", "lip_masks", "images"))
 STABLEAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
@@ -762,6 +893,7 @@ LAYOUTS: list[tuple[Layout, Callable[[Path], Path], Faults]] = [
     (PIRender(), pirender, PIRENDER),
     (SadTalker(), sadtalker, SADTALKER),
     (WebDataset(), webdataset, WEBDATASET),
+    (AdNerf(), adnerf, ADNERF),
 ]
 CASES = [
     pytest.param(layout, make, *fault, id=f"{layout.name}: {name}")

@@ -1,0 +1,241 @@
+"""What the readers of AD-NeRF's heirs assert of a person's folder, said as findings. Nothing checked is trusted."""
+
+import csv
+import json
+import math
+from collections import Counter
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from talkmill.layouts.checks import check_movie, check_wav
+from talkmill.layouts.face_parts import BACKGROUND, COLOURS, HEAD
+from talkmill.layouts.layout import Finding
+from talkmill.sound.audio import SAMPLE_RATE
+
+RATE = Fraction(25)
+SPLITS = ("transforms_train.json", "transforms_val.json")
+# Columns that TalkingGaussian and InsTaG read; the others read AU45 alone.
+COLUMNS = tuple(f" AU{unit:02}_r" for unit in (1, 4, 5, 6, 7, 25, 45))
+# SyncTalk reads columns 0 to 4, 8 and 9 of these.
+BLENDSHAPE_COLUMNS, MOST_READ = 52, 10
+# A head is 0.4 to 1 m from its camera; trainers multiply by 4 and want it inside their box.
+MOST_METRES = 2.0
+# The picture folders, the ending of a file, and the mode that is read.
+PICTURES = (("ori_imgs", ".jpg", "RGB"), ("gt_imgs", ".jpg", "RGB"), ("torso_imgs", ".png", "RGBA"))
+TOLERANCE = 1e-3
+# Of red, green and blue in one number.
+BYTES = (65536, 256, 1)
+
+
+def check_clip(root: Path, clip: Path) -> Iterator[Finding]:
+    """Yield what a trainer would trip over in a person's folder.
+
+    Args:
+        root: Findings name files below it.
+        clip: The person's folder.
+    """
+    name = "" if clip == root else f"{clip.name}/"
+    numbers: list[int] = []
+    size: tuple[int, int] | None = None
+    for split in SPLITS:
+        found = yield from _check_cameras(clip, name, split)
+        if found is not None:
+            numbers, size = numbers + found[0], found[1]
+    for path in sorted(clip.glob("*.json")):
+        if path.name not in SPLITS:
+            yield Finding(f"{name}{path.name}", "is read as cameras when all are asked for", "move it elsewhere")
+    if not numbers or size is None:
+        return
+    count = max(numbers) + 1
+    for number in sorted(number for number, times in Counter(numbers).items() if times > 1):
+        yield Finding(f"{name}{SPLITS[0]}", f"and {SPLITS[1]} name frame {number} twice", "name each frame once")
+    yield from _check_picture(clip, name, "bc.jpg", size, "RGB")
+    for number in numbers:
+        for folder, ending, mode in PICTURES:
+            yield from _check_picture(clip, name, f"{folder}/{number}{ending}", size, mode)
+        yield from _check_landmarks(clip, name, f"ori_imgs/{number}.lms", size)
+        yield from _check_parsing(clip, name, f"parsing/{number}.png", size)
+        yield from _check_picture(clip, name, f"parsing/{number}_face.png", size, "RGB")
+        yield from _check_teeth(clip, name, f"teeth_mask/{number}.npy", size)
+    yield from _check_action_units(clip, name, count)
+    yield from _check_blendshapes(clip, name, count)
+    least = math.ceil(count * SAMPLE_RATE / RATE)
+    yield from _named(name, check_wav(clip, "aud.wav", least))
+    yield from _check_video(clip, name, count)
+
+
+def _check_cameras(
+    clip: Path, name: str, split: str
+) -> Generator[Finding, None, tuple[list[int], tuple[int, int]] | None]:
+    """Check a split; return the numbers of its frames and the size of pictures, where it can be read."""
+    file = f"{name}{split}"
+    if not (clip / split).is_file():
+        yield Finding(file, "there is no such file", "write the cameras of the split")
+        return None
+    try:
+        held = json.loads((clip / split).read_text())
+        focal, width, height = float(held["focal_len"]), 2 * int(held["cx"]), 2 * int(held["cy"])
+        centre = (held["cx"], held["cy"])
+        rows = [(int(frame["img_id"]), int(frame["aud_id"]), frame["transform_matrix"]) for frame in held["frames"]]
+        matrices = np.array([matrix for _, _, matrix in rows], np.float64)
+    except (ValueError, TypeError, KeyError) as error:
+        yield Finding(file, f"cannot be read: {type(error).__name__}: {error}", "write focal_len, cx, cy and frames")
+        return None
+    if not rows:
+        yield Finding(file, "names no frame", "give each split some frames")
+        return None
+    if matrices.shape[1:] != (4, 4) or not np.isfinite(matrices).all():
+        yield Finding(file, f"has matrices of {matrices.shape[1:]}", "write 4x4 finite numbers")
+        return None
+    if not (math.isfinite(focal) and focal > 0):
+        yield Finding(file, f"has a focal_len of {focal:g}", "give it in pixels of the pictures")
+    if centre != (width / 2, height / 2):
+        yield Finding(file, f"has the axis at {centre}, and pictures are read as {width}x{height}", "use even sides")
+    for number, sound, _ in rows:
+        if number != sound:
+            yield Finding(file, f"gives picture {number} the sound of {sound}", "let aud_id be img_id")
+    yield from _check_poses(file, [number for number, _, _ in rows], matrices)
+    return [number for number, _, _ in rows], (width, height)
+
+
+def _check_poses(file: str, numbers: list[int], matrices: np.ndarray[Any, np.dtype[np.float64]]) -> Iterator[Finding]:
+    turns = matrices[:, :3, :3]
+    square = np.abs(turns @ turns.transpose(0, 2, 1) - np.eye(3)).max((1, 2)) < TOLERANCE
+    # The head's origin in the camera's frame.
+    depth = -(turns.transpose(0, 2, 1) @ -matrices[:, :3, 3, None])[:, 2, 0]
+    for number, rotation, whole, metres in zip(numbers, turns, square, depth, strict=True):
+        if not whole or np.linalg.det(rotation) < 0:
+            yield Finding(file, f"frame {number} has a camera that is no rotation", "write camera to world")
+        elif metres <= 0:
+            yield Finding(file, f"the camera of frame {number} looks away from the head", "let it look along -z")
+        elif metres > MOST_METRES:
+            yield Finding(
+                file,
+                f"the camera of frame {number} is {metres:.1f} from the head, which --scale 4 moves out of the box",
+                "divide the translation by 10: metres are read",
+            )
+
+
+def _check_picture(clip: Path, name: str, path: str, size: tuple[int, int], mode: str) -> Iterator[Finding]:
+    file = f"{name}{path}"
+    if not (clip / path).is_file():
+        yield Finding(file, "there is no such picture", "write one for each frame")
+        return
+    try:
+        with Image.open(clip / path) as image:
+            image.load()
+            found, form = image.size, image.mode
+    except OSError as error:
+        yield Finding(file, f"cannot be read as a picture: {error}", "write it again")
+        return
+    if form != mode:
+        yield Finding(file, f"has pixels of {form}, {mode} is read", "write it again")
+    if found != size:
+        yield Finding(
+            file, f"is {found[0]}x{found[1]}, the cameras are for {size[0]}x{size[1]}", "write all of one size"
+        )
+
+
+def _check_landmarks(clip: Path, name: str, path: str, size: tuple[int, int]) -> Iterator[Finding]:
+    try:
+        points = np.loadtxt(clip / path, ndmin=2)
+    except (ValueError, OSError) as error:
+        yield Finding(f"{name}{path}", f"cannot be read: {error}", "write 68 lines of x and y")
+        return
+    if points.shape != (68, 2) or not np.isfinite(points).all():
+        yield Finding(f"{name}{path}", f"holds {points.shape}, (68, 2) is read", "write 68 lines of x and y")
+    elif (points.mean(0) < 0).any() or (points.mean(0) >= size).any():
+        yield Finding(f"{name}{path}", "has its points outside the picture", "give them in pixels of the picture")
+
+
+def _check_parsing(clip: Path, name: str, path: str, size: tuple[int, int]) -> Iterator[Finding]:
+    findings = list(_check_picture(clip, name, path, size, "RGB"))
+    yield from findings
+    if findings:
+        return
+    with Image.open(clip / path) as image:
+        packed = np.unique(np.asarray(image).astype(np.uint32) @ np.array(BYTES, np.uint32))
+    colours = {tuple(colour // one % 256 for one in BYTES) for colour in packed.tolist()}
+    # TalkingGaussian and InsTaG have black for hair.
+    strange = sorted(colours - {*COLOURS, (0, 0, 0)})
+    if strange:
+        yield Finding(
+            f"{name}{path}", f"has pixels of {strange[0]}, which are no part", "keep edges hard: PNG, nearest"
+        )
+    for colour, what in ((HEAD, "head"), (BACKGROUND, "background")):
+        if colour not in colours:
+            yield Finding(f"{name}{path}", f"has no {what}: no pixel is {colour} in RGB", "write it in RGB")
+
+
+def _check_teeth(clip: Path, name: str, path: str, size: tuple[int, int]) -> Iterator[Finding]:
+    try:
+        teeth = np.load(clip / path, allow_pickle=False)
+    except (ValueError, OSError) as error:
+        yield Finding(f"{name}{path}", f"cannot be read: {error}", "write False where no tooth is seen")
+        return
+    if teeth.dtype != np.bool_ or teeth.shape not in ((1, 1), size[::-1]):
+        yield Finding(f"{name}{path}", f"is {teeth.dtype} {teeth.shape}", "write bool, as large as the picture")
+
+
+def _check_action_units(clip: Path, name: str, count: int) -> Iterator[Finding]:
+    file, path = f"{name}au.csv", clip / "au.csv"
+    if not path.is_file():
+        yield Finding(file, "there is no such file", "write OpenFace's action units")
+        return
+    with path.open(newline="") as lines:
+        header, *rows = list(csv.reader(lines)) or [[]]
+    lacking = [column for column in COLUMNS if column not in header]
+    if lacking:
+        yield Finding(file, f"has no column {lacking[0]!r}", "name columns as OpenFace does, with a space before AU")
+        return
+    if len(rows) < count:
+        yield Finding(file, f"has {len(rows)} rows, {count} frames are read", "write a row a frame")
+    try:
+        values = np.array([[float(row[header.index(column)]) for column in COLUMNS] for row in rows])
+    except (ValueError, IndexError) as error:
+        yield Finding(file, f"cannot be read: {error}", "write a number for each action unit")
+        return
+    if not (np.isfinite(values).all() and len(values)) or values.min() < 0 or values.max() > 5:
+        yield Finding(file, "has intensities outside 0 to 5", "write numbers from 0 to 5")
+    elif np.ptp(values[:, COLUMNS.index(" AU45_r")]) == 0:
+        yield Finding(file, "has the same AU45 in each frame: eyes would never shut", "measure the eyes")
+
+
+def _check_blendshapes(clip: Path, name: str, count: int) -> Iterator[Finding]:
+    file, path = f"{name}bs.npy", clip / "bs.npy"
+    try:
+        shapes = np.load(path, allow_pickle=False)
+    except (ValueError, OSError) as error:
+        yield Finding(file, f"cannot be read: {error}", "write ARKit's coefficients, or train SyncTalk with --au45")
+        return
+    if shapes.ndim != 2 or shapes.shape[1] != BLENDSHAPE_COLUMNS or len(shapes) < count:
+        yield Finding(file, f"is {shapes.shape}, ({count}, {BLENDSHAPE_COLUMNS}) is read", "write a row a frame")
+    elif not np.isfinite(shapes[:, :MOST_READ]).all():
+        yield Finding(file, "holds numbers that are none", "measure those frames")
+
+
+def _check_video(clip: Path, name: str, count: int) -> Iterator[Finding]:
+    videos = sorted(clip.glob("*.mp4"))
+    if not videos:
+        yield Finding(
+            f"{name}{clip.name}.mp4", "there is no such file", "write the video, whose scripts SyncTalk starts with"
+        )
+    for video in videos:
+        for found in check_movie(clip, video.name, RATE):
+            if isinstance(found, Finding):
+                yield Finding(f"{name}{found.file}", found.what, found.mend)
+            elif found.frame_count < count:
+                yield Finding(
+                    f"{name}{video.name}", f"has {found.frame_count} frames, cameras go to {count - 1}", "cut it again"
+                )
+
+
+def _named(name: str, found: Iterator[Finding | Any]) -> Iterator[Finding]:
+    for one in found:
+        if isinstance(one, Finding):
+            yield Finding(f"{name}{one.file}", one.what, one.mend)
