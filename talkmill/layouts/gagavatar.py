@@ -9,9 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import lmdb
-
 from talkmill.dataset.environment import DatasetError, read_environment
+from talkmill.dataset.plain import write_plain
 from talkmill.geometry.shrink import resized
 from talkmill.layouts.layout import Bundle, Finding, Lengths, Piece
 from talkmill.layouts.lmdb_checks import check_images
@@ -33,8 +32,6 @@ SPLITS = {"train": "train", "val": "test", "test": "test"}
 HEAD_SHARE, FACE_OF_HEAD = 1 / 1.65, 0.75
 # Of a video one frame is drawn and another is looked at.
 LEAST_FRAMES = 2
-# LMDB rounds each image up to pages of 4096 bytes and writes one more for its head.
-BYTES_BESIDE_IMAGE, BYTES_BESIDE_ALL = 2 * 4096, 1 << 24
 WRITE_AGAIN = "write it as the trainer's scripts_for_build_lmdb.py does"
 
 
@@ -74,13 +71,15 @@ class GAGAvatar:
     def bundle(self, bundle: Bundle, options: ExportOptions, folder: Path, target: Path) -> None:
         """See `BundledLayout`."""
         images = [folder / path for piece in bundle.pieces for path in self.paths(piece, options)]
-        frame_count = sum(piece.frame_count for piece in bundle.pieces)
-        map_size = sum(path.stat().st_size for path in images) + frame_count * BYTES_BESIDE_IMAGE + BYTES_BESIDE_ALL
-        with lmdb.open(str(target / DATABASE), map_size=map_size) as environment:
-            for piece, path in zip(bundle.pieces, images, strict=True):
-                with environment.begin(write=True) as transaction:
-                    for frame_key, content in zip(frame_keys(piece), read_coded(path), strict=True):
-                        transaction.put(frame_key.encode(), content)
+        write_plain(
+            target / DATABASE,
+            (
+                zip(frame_keys(piece), read_coded(path), strict=True)
+                for piece, path in zip(bundle.pieces, images, strict=True)
+            ),
+            sum(piece.frame_count for piece in bundle.pieces),
+            sum(path.stat().st_size for path in images),
+        )
 
     def lists(self, pieces: Sequence[Piece], options: ExportOptions, folder: Path) -> Mapping[str, bytes]:
         """See `Layout`."""

@@ -1,0 +1,27 @@
+"""Writes an LMDB of plain keys and values, for readers that know no set."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import lmdb
+
+# LMDB rounds a large value up to pages of 4096 bytes and writes one more for its head; the tree and what a transaction
+# replaces take the rest.
+BYTES_BESIDE_VALUE, BYTES_BESIDE_ALL = 2 * 4096, 1 << 24
+
+
+def write_plain(folder: Path, transactions: Iterable[Iterable[tuple[str, bytes]]], count: int, size_bytes: int) -> None:
+    """Write an LMDB that is not there yet.
+
+    Args:
+        folder: Of `data.mdb`; it is made.
+        transactions: Keys and values, those of one transaction after those of another.
+        count: Values in all.
+        size_bytes: Of all values.
+    """
+    map_size = size_bytes + count * BYTES_BESIDE_VALUE + BYTES_BESIDE_ALL
+    with lmdb.open(str(folder), map_size=map_size) as environment:
+        for items in transactions:
+            with environment.begin(write=True) as transaction:
+                for key, value in items:
+                    transaction.put(key.encode(), value)
