@@ -4,12 +4,13 @@ N is the number of the clip's frames, the same in every record of a clip.
 """
 
 import zlib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 from zipfile import BadZipFile
 
 import numpy as np
+import numpy.typing as npt
 from numpy.lib.npyio import NpzFile
 
 NPZ_MEDIA_TYPE = "application/x-npz"
@@ -90,6 +91,11 @@ class Record:
             raise
         except _UNREADABLE as error:
             raise RecordError(f"{cls.__name__}: {path.name} cannot be read: {error}") from error
+
+    def of_frames(self, frames: npt.NDArray[np.int64]) -> Self:
+        """Return the record of some frames, (M,) numbers of this one's; they may repeat. What has no N stays."""
+        chosen = {one.name: getattr(self, one.name)[frames] for one in fields(self) if N in one.metadata["shape"][:1]}
+        return replace(self, **chosen)
 
     @classmethod
     def _of(cls, name: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +30,8 @@ from talkmill.version import __version__
 # Of what every layout is made by: a change writes all pieces again.
 ENGINE_VERSION = "1"
 OF_LISTS = ("captions", "root")
+# Options that mean something to every layout.
+OF_ALL = frozenset({"fps"})
 _Outcome = Literal["written", "kept", "left_out", "failed"]
 RECORD = "export.json"
 
@@ -108,8 +111,8 @@ def export(
 
 def _check_options(layout: Layout, options: ExportOptions) -> None:
     for one in fields(options):
-        if one.name not in layout.options and getattr(options, one.name) != one.default:
-            known = ", ".join(f"`{name}`" for name in sorted(layout.options)) or "none"
+        if one.name not in OF_ALL and one.name not in layout.options and getattr(options, one.name) != one.default:
+            known = ", ".join(f"`{name}`" for name in sorted(layout.options | OF_ALL))
             raise OptionError(one.name, f"means nothing to the layout {layout.name}, which takes {known}")
 
 
@@ -257,7 +260,8 @@ class _Writer:
         return _Ended(name, "written", planned=planned)
 
     def _material(self, clip: FinishedClip, kinds: frozenset[str]) -> ClipMaterial:
-        return ClipMaterial(clip, self._work.files(clip, kinds), self._models)
+        rate = None if self._options.fps is None else Fraction(self._options.fps)
+        return ClipMaterial(clip, self._work.files(clip, kinds), self._models, rate)
 
     def _part(self, clip: FinishedClip, pieces: Sequence[Piece]) -> Part:
         layout, options = self._layout, self._options

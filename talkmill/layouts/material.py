@@ -1,14 +1,19 @@
 """A clip of a set, opened: pictures, sound, points, boxes, alpha. Coordinates are those of the upright frame."""
 
+import math
 import wave
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from talkmill.arrays import BoolArray, Float32Array, Float64Array, Frame
+from talkmill.arrays import BoolArray, Float32Array, Float64Array, Frame, Int64Array
 from talkmill.faces.crop_box import CropBox
 from talkmill.geometry.shrink import resized
 from talkmill.geometry.transforms import apply
@@ -16,6 +21,7 @@ from talkmill.models.repository import ModelRepository
 from talkmill.morphable.model import MorphableModel
 from talkmill.option import OptionError
 from talkmill.pipeline.finished import FinishedClip
+from talkmill.record import Record
 from talkmill.region import Region
 from talkmill.sound.audio import SAMPLE_RATE, Samples
 from talkmill.stages.records import ClipFaceMesh, ClipLandmarks, CoarseFit, CropGeometry, FaceTrack, FineFit
@@ -24,19 +30,27 @@ from talkmill.video.decode import read_grey_frames
 from talkmill.video.frame_table import FrameTable
 from talkmill.video.images import decode_image, encode_image, read_coded
 
+# A record of a clip.
+RecordT = TypeVar("RecordT", bound=Record)
+
 
 class ClipMaterial:
-    """A clip's files; each is opened when it is asked for."""
+    """A clip's files at some rate; each is opened when it is asked for."""
 
-    def __init__(self, clip: FinishedClip, files: Mapping[str, Path], models: ModelRepository) -> None:
+    def __init__(
+        self, clip: FinishedClip, files: Mapping[str, Path], models: ModelRepository, rate: Fraction | None = None
+    ) -> None:
         """Open a clip.
 
         Args:
             clip: What the set says of it.
             files: Kind to path, as far as the layout needs them.
             models: Where the clip's head is.
+            rate: Frames a second that are wanted: at each instant stands the nearest frame of the set, none is blended.
+                None for those of the set.
         """
-        self.clip, self._files, self._models = clip, files, models
+        self.clip = clip if rate is None else replace(clip, rate=rate)
+        self._set_rate, self._files, self._models = clip.rate, files, models
 
     @property
     def frame_count(self) -> int:
@@ -46,7 +60,20 @@ class ClipMaterial:
     @cached_property
     def table(self) -> FrameTable:
         """Which picture stands at each frame."""
-        return FrameTable.load(self._files["frame_table"])
+        return self._record(FrameTable, "frame_table")
+
+    @cached_property
+    def _chosen(self) -> Int64Array:
+        """(N,) the frame of the set that stands at each frame."""
+        count = len(FrameTable.load(self._files["frame_table"]).packets)
+        if self.clip.rate == self._set_rate:
+            return np.arange(count)
+        step = self._set_rate / self.clip.rate
+        wanted = max(1, math.floor(count / step))
+        return np.array([min(count - 1, round(number * step)) for number in range(wanted)], np.int64)
+
+    def _record(self, kind: type[RecordT], name: str) -> RecordT:
+        return kind.load(self._files[name]).of_frames(self._chosen)
 
     @property
     def frame_size(self) -> tuple[int, int]:
@@ -56,17 +83,17 @@ class ClipMaterial:
     @cached_property
     def landmarks(self) -> ClipLandmarks:
         """The 68 points, in pixels of the set's crop."""
-        return ClipLandmarks.load(self._files["landmarks"])
+        return self._record(ClipLandmarks, "landmarks")
 
     @cached_property
     def coefficients(self) -> CoarseFit:
         """Coefficients of Deep3DFaceRecon, and the alignment of the set's crop to its input."""
-        return CoarseFit.load(self._files["coefficients"])
+        return self._record(CoarseFit, "coefficients")
 
     @cached_property
     def fit(self) -> FineFit:
         """Camera, identity and expression."""
-        return FineFit.load(self._files["fit"])
+        return self._record(FineFit, "fit")
 
     @cached_property
     def head(self) -> MorphableModel:
@@ -80,17 +107,17 @@ class ClipMaterial:
     @cached_property
     def face_mesh(self) -> ClipFaceMesh:
         """The 478 points, eye opening and gaze."""
-        return ClipFaceMesh.load(self._files["face_mesh"])
+        return self._record(ClipFaceMesh, "face_mesh")
 
     @cached_property
     def geometry(self) -> CropGeometry:
         """Where the set's crop lies."""
-        return CropGeometry.load(self._files["geometry"])
+        return self._record(CropGeometry, "geometry")
 
     @cached_property
     def boxes(self) -> Float32Array:
         """(N, 4) face boxes x0, y0, x1, y1 in pixels of the upright frame."""
-        return FaceTrack.load(self._files["face_track"]).boxes
+        return self._record(FaceTrack, "face_track").boxes
 
     @cached_property
     def points(self) -> Float64Array:
@@ -146,7 +173,7 @@ class ClipMaterial:
         """
         if size > self.clip.size:
             raise OptionError("size", f"{size} is larger than the images of the set, {self.clip.size}")
-        for content in read_coded(self._files["frames"], range(frames.start, frames.stop)):
+        for content in read_coded(self._files["frames"], self._chosen[frames].tolist()):
             if size == self.clip.size:
                 yield content
             else:
@@ -155,10 +182,11 @@ class ClipMaterial:
     def alphas(self, frames: slice) -> Iterator[npt.NDArray[np.uint8]]:
         """Yield alpha over the upright frame, (H, W) uint8; where none was stored there is background."""
         (width, height), part = self.frame_size, self.clip.alpha_region
+        wanted = Counter(self._chosen[frames].tolist())
         for index, alpha in enumerate(read_grey_frames(self._files["alpha"])):
-            if index >= frames.stop:
-                return
-            if index >= frames.start:
+            for _ in range(wanted.pop(index, 0)):
                 whole = np.zeros((height, width), np.uint8)
                 whole[part.slices] = alpha
                 yield whole
+            if not wanted:
+                return

@@ -6,13 +6,17 @@ from typing import Annotated
 from pydantic import Field
 
 from talkmill.option import Option, Options
+from talkmill.stages.fields import WantedRate
 from talkmill.video.encoders import Encoder
 
 
 @dataclass(frozen=True)
 class ExportOptions(Options):
-    """How a set is written for a trainer. A layout takes the options that mean something to it."""
+    """How a set is written for a trainer. A layout takes the options that mean something to it, and all take `fps`."""
 
+    fps: Annotated[
+        WantedRate | None, Option("Frames a second, by leaving frames out or repeating them; those of the set if none.")
+    ] = None
     size: Annotated[
         Annotated[int, Field(ge=64, le=4096)] | None,
         Option("Side of square pictures in pixels; the layout's own if none."),

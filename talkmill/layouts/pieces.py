@@ -35,8 +35,8 @@ def pieces_of(material: ClipMaterial, layout: Layout, lengths: Lengths, base: st
     clip = material.clip
     if layout.rate is not None and clip.rate != layout.rate:
         return (
-            f"it has {float(clip.rate):g} frames a second, {layout.name} reads {float(layout.rate):g}; run its "
-            f"source again with `fps` {layout.rate}"
+            f"it has {float(clip.rate):g} frames a second, {layout.name} reads {float(layout.rate):g}; export with "
+            f"`fps` {layout.rate}, or run its source again with it"
         )
     runs = stretches_of(material.valid) if layout.whole_runs else [(0, material.frame_count)]
     ranges = cut(runs, material.samples, clip.rate, lengths)

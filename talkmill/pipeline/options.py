@@ -15,7 +15,7 @@ from talkmill.pipeline.naming import FoundSources, InputError, collect_sources, 
 from talkmill.pipeline.plan import read_table, seconds_of
 from talkmill.stages.coarse_fit.messages import CoarseFitParameters, CoarseMethod
 from talkmill.stages.crop.messages import CropParameters
-from talkmill.stages.fields import Focal, Margin, NonNegative, Side, StreamNumber
+from talkmill.stages.fields import MAX_RATE, Focal, Margin, NonNegative, Side, StreamNumber
 from talkmill.stages.fine_fit.messages import FineFitParameters
 from talkmill.stages.matting.messages import MattingMethod, MattingParameters
 from talkmill.stages.split.messages import SplitParameters, TimeRange
@@ -151,8 +151,10 @@ def _rate(text: str) -> str:
         rate = Fraction(text)
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
-    if not 1 <= rate <= 240:
-        raise OptionError("fps", f"{text!r} is neither `source` nor a rate from 1 to 240, such as 25 or 30000/1001")
+    if not 1 <= rate <= MAX_RATE:
+        raise OptionError(
+            "fps", f"{text!r} is neither `source` nor a rate from 1 to {MAX_RATE}, such as 25 or 30000/1001"
+        )
     return str(rate)
 
 

@@ -3,9 +3,11 @@
 Bounds are checked where a request enters (`talkmill.wire.messages`); inside they are plain numbers and strings.
 """
 
+import re
+from fractions import Fraction
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 # A number that is neither negative, infinite nor NaN.
 NonNegative = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
@@ -24,5 +26,17 @@ Margin = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 Focal = Annotated[float, Field(ge=300, le=10000, allow_inf_nan=False)]
 Level = Annotated[int, Field(ge=0, le=255)]
 # Frames a second as a fraction, such as `25` or `30000/1001`.
-Rate = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}(/[1-9][0-9]{0,5})?$", max_length=13)]
+_RATE = r"[1-9][0-9]{0,5}(/[1-9][0-9]{0,5})?"
+Rate = Annotated[str, StringConstraints(pattern=rf"^{_RATE}$", max_length=13)]
+# A rate that somebody asks for: what is written has at most so many frames.
+MAX_RATE = 240
+
+
+def _bounded(rate: str) -> str:
+    if re.fullmatch(_RATE, rate) is None or not 1 <= Fraction(rate) <= MAX_RATE:
+        raise ValueError(f"a rate from 1 to {MAX_RATE} is wanted, such as 25 or 30000/1001")
+    return rate
+
+
+WantedRate = Annotated[str, AfterValidator(_bounded)]
 ClipName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]+(#[A-Za-z0-9_.]+)?$", max_length=256)]

@@ -193,7 +193,7 @@ def test_a_file_of_many_pieces_goes_on_where_it_was_stopped(run: Path, tmp_path:
 
 
 def test_an_option_that_means_nothing_is_refused(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="means nothing to the layout notes, which takes `size`"):
+    with pytest.raises(OptionError, match="means nothing to the layout notes, which takes `fps`, `size`"):
         export(run, tmp_path / "out", Notes(), ExportOptions(face_share=0.5))
     with pytest.raises(OptionError, match="size: 255 is odd"):
         export(run, tmp_path / "out", layout_of("video-json"), ExportOptions(size=255, least_seconds=0.0))
@@ -268,10 +268,38 @@ def test_a_set_of_another_rate_is_told_what_to_run(run: Path, tmp_path: Path) ->
     class Slow(Notes):
         rate = Fraction(16)
 
-    with pytest.raises(
-        NothingToExportError, match=r"25 frames a second, notes reads 16; run its source again with `fps`"
-    ):
+    with pytest.raises(NothingToExportError, match=r"25 frames a second, notes reads 16; export with `fps` 16, or run"):
         export(run, tmp_path / "out", Slow(), ExportOptions())
+
+
+@pytest.mark.parametrize("fps", ["16", "25", "50", "30000/1001"])
+def test_another_rate_shows_the_nearest_frame_at_each_instant(run: Path, tmp_path: Path, fps: str) -> None:
+    rate = Fraction(fps)
+    seen: dict[str, tuple[int, list[int]]] = {}
+
+    class Free(Notes):
+        rate = None
+
+        def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
+            super().write(piece, material, options, folder)
+            assert material.landmarks.points.shape[0] == material.frame_count == piece.frame_count
+            seen[piece.name] = len(material.sound(piece.frames)), material.table.source_indices.tolist()
+
+    result = export(run, tmp_path / "out", Free(), ExportOptions(fps=fps))
+    for piece in result.pieces:
+        samples, shown = seen[piece.name]
+        assert piece.rate == rate
+        assert piece.frame_count == max(1, int(FRAMES * rate / 25)) == len(shown)
+        assert samples == round(piece.frame_count / rate * 16000)
+        # Frame k of the made-up set stands at k / 25 s.
+        assert all(
+            abs(Fraction(frame, 25) - number / rate) <= Fraction(1, 50) for number, frame in enumerate(shown[:-1])
+        )
+        folder = tmp_path / "out/frames" / piece.name
+        assert len(list(folder.iterdir())) == piece.frame_count
+    plain = export(run, tmp_path / "plain", Free(), ExportOptions())
+    if rate == 25:
+        assert [piece.frame_count for piece in plain.pieces] == [piece.frame_count for piece in result.pieces]
 
 
 def test_clips_that_are_too_short_are_named(run: Path, tmp_path: Path) -> None:

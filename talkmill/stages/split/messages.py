@@ -6,7 +6,7 @@ from typing import Literal
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import Rejection
 from talkmill.stages.contract import Measurement
-from talkmill.stages.fields import NonNegative, Positive, Rate, Ratio, StreamNumber
+from talkmill.stages.fields import NonNegative, Positive, Ratio, StreamNumber, WantedRate
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class SplitParameters:
         audio_stream: Number of the sound among the source's sounds, from 0; None for the default one.
     """
 
-    fps: Rate | Literal["source"] = "25"
+    fps: WantedRate | Literal["source"] = "25"
     ranges: tuple[TimeRange, ...] = ()
     min_seconds: NonNegative = 1.0
     min_face_pixels: NonNegative = 64.0
