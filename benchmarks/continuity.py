@@ -79,7 +79,7 @@ def _single_takes(survey: Survey) -> list[tuple[int, int]]:
     """Return the parts in which one person is seen all the time."""
     takes = []
     for first, end in survey.takes:
-        people = choose_people(track_faces(survey.detections[first:end], first, 0))
+        people = choose_people(track_faces(survey.detections[first:end], first, survey.scan.times[first:end], 0.0))
         takes += [(person.first_frame, person.end_frame) for person in people]
     return takes
 

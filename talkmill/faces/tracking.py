@@ -7,12 +7,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from talkmill.arrays import Float32Array
+from talkmill.arrays import Float32Array, Float64Array
 from talkmill.faces.detection import SURE_SCORE, Detections
 from talkmill.geometry.boxes import mean_sides
 
 # Boxes of one face in neighbouring frames overlap by more than this (SORT, Bewley et al., ICIP 2016, uses 0.3).
 MIN_IOU = 0.3
+# Stamps are rounded to 1/1000 s or finer.
+TIME_TOLERANCE_SECONDS = 2e-3
 
 
 # A track is itself and no other: arrays have no single equality.
@@ -58,13 +60,16 @@ class FaceTrack:
         return float(self.sides.sum())
 
 
-def track_faces(detections: Sequence[Detections], first_frame: int, max_gap: int) -> list[FaceTrack]:
+def track_faces(
+    detections: Sequence[Detections], first_frame: int, times: Float64Array, max_gap_seconds: float
+) -> list[FaceTrack]:
     """Follow every face of one shot.
 
     Args:
         detections: Faces of each frame of the shot.
         first_frame: Number of the shot's first frame.
-        max_gap: A face that was not seen for more frames than this begins a new track.
+        times: (len(detections),) presentation times in seconds, rising.
+        max_gap_seconds: A face that was not seen for longer begins a new track.
 
     Returns:
         Tracks in order of their first frame.
@@ -72,7 +77,8 @@ def track_faces(detections: Sequence[Detections], first_frame: int, max_gap: int
     finished: list[_OpenTrack] = []
     active: list[_OpenTrack] = []
     for index, found in enumerate(detections):
-        lost = [track for track in active if index - track.frames[-1] > max_gap + 1]
+        before = times[max(0, index - 1)] - TIME_TOLERANCE_SECONDS
+        lost = [track for track in active if before - times[track.frames[-1]] > max_gap_seconds]
         finished += lost
         active = [track for track in active if track not in lost]
         taken = _match(active, found.boxes)

@@ -53,6 +53,7 @@ def layout_of(name: str) -> Layout:
         if name not in EXTRAS:
             raise
         raise ExtraMissingError(
-            f"the layout {name} needs {error.name}, which is not installed; pip install 'talkmill[{EXTRAS[name]}]'"
+            f"the layout {name} needs {error.name}, which is not installed; install the extra: `pip install --editable "
+            f"'.[{EXTRAS[name]}]'` in the clone of talkmill"
         ) from error
     return layout

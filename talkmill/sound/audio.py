@@ -12,6 +12,7 @@ import av.filter
 import numpy as np
 import numpy.typing as npt
 
+from talkmill.arrays import Float64Array
 from talkmill.video.container import open_media
 from talkmill.video.packets import PacketIndex
 
@@ -154,8 +155,9 @@ def _frames(
     wanted = np.ones(len(times), bool)
     if windows is not None:
         wanted[:] = False
+        ends = _ends(times)
         for start, end in windows:
-            wanted |= (times >= start - MARGIN_SECONDS) & (times <= end + MARGIN_SECONDS)
+            wanted |= (ends >= start - MARGIN_SECONDS) & (times <= end + MARGIN_SECONDS)
         wanted |= np.isnan(times)
     with open_media(path) as container:
         stream = container.streams[stream_index]
@@ -180,6 +182,15 @@ def _frames(
             for frame in frames:
                 time = None if frame.pts is None else frame.pts * float(frame.time_base) + offset
                 yield frame, time
+
+
+def _ends(times: Float64Array) -> Float64Array:
+    """Return when each packet ends at the latest: where the next one begins, (P,); without end where that is unknown.
+
+    Some files hold seconds of sound in one packet.
+    """
+    following = np.append(times[1:], np.inf)
+    return np.where(following >= times, following, np.inf)
 
 
 class _RunWriter:

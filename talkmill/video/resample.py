@@ -15,6 +15,12 @@ CONSTANT_RATE_TOLERANCE_SECONDS = 2e-3
 NEAREST_SECONDS, GAPS_IN_ALL = 1 / 125, 8
 
 
+# A rate is taken for a common one where it differs by a smaller share.
+NEAR = 1.05e-3
+# Stamps are rounded to this or finer.
+ROUNDED_SECONDS = 1e-3
+
+
 @dataclass(frozen=True, slots=True)
 class FrameSchedule:
     """A constant-rate view of source frames.
@@ -83,7 +89,8 @@ def native_rate(times: npt.NDArray[np.float64], header_rate: float) -> Fraction:
 
     Args:
         times: (M,) rising presentation times in seconds.
-        header_rate: Frames a second as the header says: that of a source of one frame.
+        header_rate: Frames a second as the header says: that of a source of one frame, and what tells 24 from 23.976
+            where the times do not.
 
     Returns:
         Frames a second; n or n * 1000 / 1001 where one lies within 0.1 %.
@@ -96,7 +103,15 @@ def native_rate(times: npt.NDArray[np.float64], header_rate: float) -> Fraction:
         gap = max(gap, float(np.median(times[GAPS_IN_ALL:] - times[:-GAPS_IN_ALL])) / GAPS_IN_ALL)
     steps = np.rint(gaps / gap)
     rate = float(steps.sum() / gaps.sum())
-    for candidate in (Fraction(round(rate)), Fraction(round(rate * 1.001) * 1000, 1001)):
-        if candidate > 0 and abs(float(candidate) / rate - 1) < 1e-3:
-            return candidate
-    return Fraction(rate).limit_denominator(1001)
+    # Times are rounded, and 24 and 23.976 lie 0.1 % apart: of a short video the header may know what they cannot tell.
+    told = _common_rate(header_rate, NEAR / 4)
+    if told is not None and abs(float(told) / rate - 1) < NEAR + ROUNDED_SECONDS / gaps.sum():
+        return told
+    return _common_rate(rate, NEAR) or Fraction(rate).limit_denominator(1001)
+
+
+def _common_rate(rate: float, within: float) -> Fraction | None:
+    """Return the nearer of n and n * 1000 / 1001, where it differs by less than a share."""
+    common = Fraction(round(rate)), Fraction(round(rate * 1.001) * 1000, 1001)
+    near = [one for one in common if one > 0 and abs(float(one) / rate - 1) < within]
+    return min(near, key=lambda one: abs(float(one) - rate), default=None)

@@ -16,7 +16,7 @@ from talkmill.video.frame_table import FrameTable
 from talkmill.video.packets import PacketIndex
 from talkmill.video.picture import PictureFormat, RgbConverter
 from talkmill.video.prefetch import prefetched
-from talkmill.video.resample import FrameSchedule
+from talkmill.video.resample import FrameSchedule, native_rate
 from talkmill.video.stretches import joined
 from talkmill.video.timeline import first_place, leaning_packets, timeline
 
@@ -261,7 +261,7 @@ def _scan(
     times = line.times[rows]
     formats = [seen.formats[row] for row in rows]
     breaks = np.zeros(len(rows), bool)
-    breaks[1:] |= np.diff(times) > max(max_gap_seconds, 1.5 / index.rate)
+    breaks[1:] |= np.diff(times) > max(max_gap_seconds, 1.5 / float(native_rate(times, index.rate)))
     breaks[1:] |= np.diff(index.picture.section[packets[rows]]) != 0
     breaks[1:] |= np.array([one != other for one, other in pairwise(formats)], bool)
     breaks[1:] |= np.diff(np.searchsorted(starts, packets[rows], side="right")) != 0

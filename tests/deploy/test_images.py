@@ -26,8 +26,8 @@ ENTRY = {
     "smoke": ("talkmill.smoke",),
 }
 # Imported where a setting or a command asks for it alone, and refused with a clear error where it is not installed: 180
-# MB, and several gigabytes with CUDA.
-OPTIONAL = {"openvino", "torch"}
+# MB, several gigabytes with CUDA, 50 MB.
+OPTIONAL = {"openvino", "torch", "pyarrow"}
 # Needed without an import: by a name in a URL, as a program, as a plug-in, or as the code that was generated.
 NOT_IMPORTED = {"psycopg", "pip", "googleapis-common-protos", "protobuf", "grpcio-status"}
 ONNX_RUNTIME = {"onnxruntime"}

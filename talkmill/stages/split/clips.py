@@ -94,10 +94,8 @@ def plan_clips(
     """
     plans: list[ClipPlan] = []
     rejections: list[Rejection] = []
-    gap = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
-    max_gap = round(parameters.max_gap_seconds / gap)
     for first, end in _ranged(times, shots, parameters.ranges):
-        tracks = track_faces(detections[first:end], first, max_gap)
+        tracks = track_faces(detections[first:end], first, times[first:end], parameters.max_gap_seconds)
         stills = [track for track in tracks if is_still(track)]
         people = choose_people([track for track in tracks if track not in stills])
         alone = [still for still in choose_people(stills) if not any(_overlap(still, person) for person in people)]

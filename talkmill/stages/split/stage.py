@@ -47,7 +47,7 @@ class SplitStage:
     """Looks at a source once, then copies the coded packets of its clips. Nothing is encoded."""
 
     name = "split"
-    version = "11"
+    version = "12"
     outputs_type = SplitOutputs
     keeps_result = True
 

@@ -13,15 +13,15 @@ from talkmill.sound.audio import SAMPLE_RATE, Run, Sound, read_sound, write_wav
 from talkmill.video.packets import index_packets
 
 
-def write_source(path: Path, samples: np.ndarray, rate: int) -> None:
+def write_source(path: Path, samples: np.ndarray, rate: int, packet: int = 1000) -> None:
     with av.open(str(path), "w") as container:
         video = container.add_stream("mpeg4", rate=25)
         video.width = video.height = 32
         sound = container.add_stream("pcm_s16le", rate=rate, layout="stereo")
         container.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
         container.mux(video.encode())
-        for begin in range(0, len(samples), 1000):
-            part = np.repeat(samples[begin : begin + 1000], 2)[None]
+        for begin in range(0, len(samples), packet):
+            part = np.repeat(samples[begin : begin + packet], 2)[None]
             frame = av.AudioFrame.from_ndarray(part, format="s16", layout="stereo")
             frame.sample_rate, frame.pts, frame.time_base = rate, begin, Fraction(1, rate)
             container.mux(sound.encode(frame))
@@ -37,6 +37,19 @@ def test_a_click_stays_where_it_is(tmp_path: Path, rate: int) -> None:
     assert sound is not None
     loud = np.flatnonzero(np.abs(sound.cut(0.0, 50, Fraction(25)).samples.astype(int)) > 10_000)
     assert abs(loud[0] / SAMPLE_RATE - 1.0) < 0.002
+
+
+@pytest.mark.parametrize("window", [(3.0, 5.0), (2.6, 3.4), (0.0, 6.0), (5.5, 6.0)])
+def test_packets_that_last_for_seconds_are_heard_to_their_end(tmp_path: Path, window: tuple[float, float]) -> None:
+    path = tmp_path / "long.mkv"
+    samples = (np.arange(6 * 16_000) % 20_000).astype(np.int16)
+    write_source(path, samples, 16_000, packet=32_000)
+    sound = read_sound(path, index_packets(path), tmp_path / "sound.raw", [window])
+    assert sound is not None
+    found = sound.cut(window[0], round((window[1] - window[0]) * 25), Fraction(25))
+    first = round(window[0] * SAMPLE_RATE)
+    assert found.missing_count == 0
+    assert found.samples.tolist() == samples[first : first + len(found.samples)].tolist()
 
 
 def test_no_sound_is_none(tmp_path: Path) -> None:

@@ -60,6 +60,19 @@ def test_the_native_rate_is_found_from_rounded_times(rate: Fraction) -> None:
     assert constant_rate(times, rate)
 
 
+@pytest.mark.parametrize("base", [24, 30, 60])
+def test_rates_that_lie_a_thousandth_apart_are_told_apart(base: int) -> None:
+    for rate in (Fraction(base), Fraction(base * 1000, 1001)):
+        for count in range(2, 200):
+            for begin in (0, 17):
+                exact = np.arange(begin, begin + count) / float(rate)
+                # Whatever a header says of another rate.
+                assert native_rate(exact, 25.0) == rate
+                # A range of a video whose stamps are rounded, and whose header is right.
+                assert native_rate(np.round(exact, 3), float(rate)) == rate or count < 8
+        assert native_rate(np.round(np.arange(300) / float(rate), 3), 25.0) == rate
+
+
 def test_a_missing_frame_is_no_constant_rate() -> None:
     assert not constant_rate(np.delete(np.arange(20) / 25, 10), RATE)
 

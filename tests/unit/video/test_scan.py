@@ -158,6 +158,14 @@ def test_a_hole_in_time_is_a_break_where_it_is_longer_than_wanted(tmp_path: Path
         assert scan.times == pytest.approx(times, abs=1e-6)
 
 
+def test_a_picture_that_is_held_for_long_makes_no_hole_elsewhere_shorter(tmp_path: Path) -> None:
+    """A header's average rate says little of how far apart frames are."""
+    times = np.concatenate([np.arange(30) / RATE, 2.5 + np.arange(20) / RATE, 130 + np.arange(10) / RATE])
+    path = record(tmp_path / "a.mp4", times, options=GROUPS)
+    assert index_packets(path).rate < 1
+    assert np.flatnonzero(scan_of(path, max_gap_seconds=0.4).breaks).tolist() == [30, 50]
+
+
 def test_one_missing_frame_of_a_slow_video_is_no_hole(tmp_path: Path) -> None:
     path = record(tmp_path / "a.mkv", np.arange(12) / 2, rate=2)
     assert not scan_of(path, max_gap_seconds=0.4).breaks.any()
