@@ -43,6 +43,8 @@ def export(
     kept = f", {counted(len(result.kept), 'clip')} written before" if result.kept else ""
     seconds = sum(piece.frame_count / piece.rate for piece in result.pieces)
     say(console, f"{counted(len(result.pieces), 'piece')}, {float(seconds):.1f} s, in {out}{kept}")
+    for clip, why in result.shortened:
+        say(errors, f"{clip}: {why}", style="yellow")
     for clip, why in result.left_out:
         say(errors, f"{clip} was left out: {in_flags(why)}", style="yellow")
     for clip, why in result.failed:

@@ -84,7 +84,11 @@ def _check_cameras(
         rows = [(int(frame["img_id"]), int(frame["aud_id"]), frame["transform_matrix"]) for frame in held["frames"]]
         matrices = np.array([matrix for _, _, matrix in rows], np.float64)
     except (ValueError, TypeError, KeyError) as error:
-        yield Finding(file, f"cannot be read: {type(error).__name__}: {error}", "write focal_len, cx, cy and frames")
+        yield Finding(
+            file,
+            f"cannot be read: {type(error).__name__}: {error}",
+            "write focal_len, cx, cy, and of each frame img_id, aud_id and transform_matrix",
+        )
         return None
     if not rows:
         yield Finding(file, "names no frame", "give each split some frames")

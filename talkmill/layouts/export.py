@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +20,7 @@ from talkmill.layouts.folder import ExportFolder, Part, StrangerError
 from talkmill.layouts.layout import Bundle, BundledLayout, Layout, Lengths, Piece, UnsuitableClipError
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.options import ExportOptions
-from talkmill.layouts.pieces import PIECES_FROM, names_of, pieces_of
+from talkmill.layouts.pieces import PIECES_FROM, names_of, pieces_of, unused_of
 from talkmill.models.catalogue import UnknownModelError
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.option import OptionError
@@ -36,6 +37,10 @@ _Outcome = Literal["written", "kept", "left_out", "failed"]
 RECORD = "export.json"
 
 
+class OutTakenError(ValueError):
+    """The folder to write into holds something else."""
+
+
 class NothingToExportError(ValueError):
     """Not one clip of the set can be written; the message has the first clip's reason."""
 
@@ -50,6 +55,7 @@ class ExportResult:
         kept: Clips that an earlier export wrote from the same things.
         left_out: Clips that gave no piece, and why.
         failed: Clips that could not be written, and why.
+        shortened: Clips that a part of is in no piece, and how much.
     """
 
     pieces: tuple[Piece, ...]
@@ -57,6 +63,7 @@ class ExportResult:
     kept: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...]
     failed: tuple[tuple[str, str], ...]
+    shortened: tuple[tuple[str, str], ...]
 
 
 def export(
@@ -90,11 +97,13 @@ def export(
         NoWorkError: The set has no `work` folder; nothing was written.
         NothingToExportError: No clip can be written.
         FolderBusyError: Another export writes into `out`.
+        OutTakenError: `out` is the run's own folder, or holds an export in another layout; nothing was written.
     """
     _check_options(layout, options)
     captions = read_captions(options.captions)
     database = size_folder(folder)
     work = WorkFolder.of(database)
+    _check_out(out.resolve(), work.folder, layout.name)
     with Dataset(database) as dataset:
         if not dataset:
             raise DatasetError(f"{database} holds no clip")
@@ -109,6 +118,17 @@ def export(
             return writer.run(jobs, advance)
 
 
+def _check_out(out: Path, run: Path, layout: str) -> None:
+    """Refuse to write among the files of a run, or of an export in another layout."""
+    if out == run or any(out.is_relative_to(run / part) for part in ("work", "lmdb")):
+        raise OutTakenError(f"{out} is the folder of the data set; give the export a folder of its own")
+    other = layout
+    with suppress(FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        other = json.loads((out / RECORD).read_bytes())["layout"]
+    if other != layout:
+        raise OutTakenError(f"{out} holds an export in the layout {other}; give the layout {layout} another folder")
+
+
 def _check_options(layout: Layout, options: ExportOptions) -> None:
     for one in fields(options):
         if one.name not in OF_ALL and one.name not in layout.options and getattr(options, one.name) != one.default:
@@ -118,10 +138,11 @@ def _check_options(layout: Layout, options: ExportOptions) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
-    """What a clip becomes."""
+    """What a clip becomes, and what of it is in no piece."""
 
     pieces: tuple[Piece, ...]
     part: Part
+    unused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +201,7 @@ class _Writer:
             tuple(one.clip for one in told if one.outcome == "kept"),
             tuple((one.clip, one.why) for one in told if one.outcome == "left_out"),
             tuple((one.clip, one.why) for one in told if one.outcome == "failed"),
+            tuple((one.clip, one.planned.unused) for one in told if one.planned is not None and one.planned.unused),
         )
 
     def _single(self, pool: ThreadPoolExecutor) -> Iterator[_Ended]:
@@ -238,7 +260,8 @@ class _Writer:
             return _Ended(name, "failed", str(error))
         if isinstance(pieces, str):
             return _Ended(name, "left_out", pieces)
-        return _Ended(name, "kept", planned=_Planned(pieces, self._part(finished, pieces)))
+        unused = unused_of(material, pieces)
+        return _Ended(name, "kept", planned=_Planned(pieces, self._part(finished, pieces), unused))
 
     def _write(self, name: str, planned: _Planned) -> _Ended:
         """Write a clip that is not there."""

@@ -50,7 +50,7 @@ class ClipMaterial:
                 None for those of the set.
         """
         self.clip = clip if rate is None else replace(clip, rate=rate)
-        self._set_rate, self._files, self._models = clip.rate, files, models
+        self.set_rate, self._files, self._models = clip.rate, files, models
 
     @property
     def frame_count(self) -> int:
@@ -66,9 +66,9 @@ class ClipMaterial:
     def _chosen(self) -> Int64Array:
         """(N,) the frame of the set that stands at each frame."""
         count = len(FrameTable.load(self._files["frame_table"]).packets)
-        if self.clip.rate == self._set_rate:
+        if self.clip.rate == self.set_rate:
             return np.arange(count)
-        step = self._set_rate / self.clip.rate
+        step = self.set_rate / self.clip.rate
         wanted = max(1, math.floor(count / step))
         return np.array([min(count - 1, round(number * step)) for number in range(wanted)], np.int64)
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from talkmill.layouts.cutting import cut
 from talkmill.layouts.layout import Layout, Lengths, Piece
@@ -33,6 +33,8 @@ def pieces_of(material: ClipMaterial, layout: Layout, lengths: Lengths, base: st
         base: What the names of the pieces begin with.
     """
     clip = material.clip
+    if layout.rate is not None and clip.rate != layout.rate and clip.rate != material.set_rate:
+        return f"{layout.name} reads {float(layout.rate):g} frames a second, `fps` {clip.rate} was asked for"
     if layout.rate is not None and clip.rate != layout.rate:
         return (
             f"it has {float(clip.rate):g} frames a second, {layout.name} reads {float(layout.rate):g}; export with "
@@ -44,7 +46,7 @@ def pieces_of(material: ClipMaterial, layout: Layout, lengths: Lengths, base: st
         longest = max((end - first for first, end in runs), default=0) / clip.rate
         return (
             f"{float(longest):.2f} s of it can be used without a break, {layout.name} takes "
-            f"{lengths.least_seconds:g} s at least"
+            f"{lengths.least_seconds:g} s at least; see `least_seconds`"
         )
     person = _plain(clip.person or "") or base
     whole = ranges == [(0, material.frame_count)]
@@ -52,6 +54,15 @@ def pieces_of(material: ClipMaterial, layout: Layout, lengths: Lengths, base: st
         Piece(base if whole else f"{base}_p{number:02}", clip.name, clip.split, person, clip.rate, first, end)
         for number, (first, end) in enumerate(ranges)
     )
+
+
+def unused_of(material: ClipMaterial, pieces: Sequence[Piece]) -> str:
+    """Say how much of a clip is in none of its pieces; "" where all of it is."""
+    frames = material.frame_count - sum(piece.frame_count for piece in pieces)
+    if not frames:
+        return ""
+    seconds, whole = (float(count / material.clip.rate) for count in (frames, material.frame_count))
+    return f"{seconds:.2f} s of {whole:.2f} s are in no piece: too short, or without valid landmarks"
 
 
 def _plain(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from talkmill.layouts.export import ExportResult, NothingToExportError
+from talkmill.layouts.export import ExportResult, NothingToExportError, OutTakenError
 from talkmill.layouts.export import export as export_set
 from talkmill.layouts.layout import Bundle, Finding, Layout, Lengths, Piece, UnsuitableClipError
 from talkmill.layouts.material import ClipMaterial
@@ -300,6 +300,37 @@ def test_another_rate_shows_the_nearest_frame_at_each_instant(run: Path, tmp_pat
     plain = export(run, tmp_path / "plain", Free(), ExportOptions())
     if rate == 25:
         assert [piece.frame_count for piece in plain.pieces] == [piece.frame_count for piece in result.pieces]
+
+
+def test_a_rate_that_the_trainer_does_not_read_is_named(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(NothingToExportError, match="notes reads 25 frames a second, `fps` 30 was asked for"):
+        export(run, tmp_path / "out", Notes(), ExportOptions(fps="30"))
+
+
+def test_an_export_needs_a_folder_of_its_own(run: Path, tmp_path: Path) -> None:
+    for taken in (run, run / "work/x", run / "lmdb/128"):
+        before = sorted(run.rglob("*"))
+        with pytest.raises(OutTakenError, match="is the folder of the data set"):
+            export(run, taken, Notes(), ExportOptions())
+        assert sorted(run.rglob("*")) == before
+    export(run, run / "notes", Notes(), ExportOptions())
+    with pytest.raises(OutTakenError, match="holds an export in the layout notes"):
+        export(run, run / "notes", Joined(), ExportOptions())
+
+
+def test_what_is_in_no_piece_is_told(run: Path, tmp_path: Path) -> None:
+    class Long(Notes):
+        options = frozenset({"least_seconds", "most_seconds"})
+
+    # Of each clip one piece of the greatest length fits.
+    most = (FRAMES - 1) / 25
+    result = export(run, tmp_path / "out", Long(), ExportOptions(least_seconds=most, most_seconds=most))
+    assert len(result.pieces) == len(result.shortened) == 4
+    assert result.shortened[0] == (
+        result.pieces[0].clip,
+        f"0.04 s of {FRAMES / 25:.2f} s are in no piece: too short, or without valid landmarks",
+    )
+    assert export(run, tmp_path / "whole", Notes(), ExportOptions()).shortened == ()
 
 
 def test_clips_that_are_too_short_are_named(run: Path, tmp_path: Path) -> None:

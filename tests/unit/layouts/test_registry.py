@@ -10,7 +10,7 @@ from talkmill.layouts.registry import ExtraMissingError, UnknownLayoutError, lay
 def test_a_layout_whose_package_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.delitem(sys.modules, "talkmill.layouts.parquet", raising=False)
-    with pytest.raises(ExtraMissingError, match=r"parquet needs pyarrow.*pip install 'talkmill\[parquet\]'"):
+    with pytest.raises(ExtraMissingError, match=r"parquet needs pyarrow.*pip install --editable '\.\[parquet\]'"):
         layout_of("parquet")
 
 
