@@ -49,6 +49,8 @@ from tests.media import whole_table
 from tests.sets import contents
 
 SIZE, FRAMES, RATE = 64, 3, 25
+# Seconds of the source at which its clip begins.
+START_SECONDS = 0.0
 PARAMETERS = RunParameters(crop=CropParameters(size=SIZE))
 
 
@@ -110,7 +112,7 @@ def _split(stage: MadeUp, inputs: Any, context: StageContext) -> SplitOutputs:
         str(RATE),
         SIZE,
         SIZE,
-        0.0,
+        START_SECONDS,
     )
     return SplitOutputs((clip,))
 

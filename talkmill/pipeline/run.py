@@ -5,7 +5,7 @@ import hashlib
 import json
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,8 @@ def run_dataset(
 
         runner = InProcessRunner(stages, store, scratch, parameters, emit, cancelled, show)
         result = runner.run(sources, jobs)
+        for name, text in _replaced(database, result.clips):
+            emit(Note(name, PACK, text))
         pack: StageRecord | None = None
         removed: tuple[str, ...] = ()
         changed = False
@@ -139,6 +141,30 @@ def run_dataset(
             report.end(rejected, pack)
         shutil.rmtree(scratch, ignore_errors=True)
         return RunSummary(packed, tuple(rejected), executed, removed, len(_set_names(database)), found.passed_over)
+
+
+def _replaced(database: Path, clips: Sequence[ClipResult]) -> Iterator[tuple[str, str]]:
+    """Yield clips that take the place of one of other frames of the same source, and what to know of it."""
+    if not (database / "data.mdb").is_file():
+        return
+    with Dataset(database) as dataset:
+        held = set(dataset)
+        for clip in clips:
+            if clip.rejected is not None or clip.name not in held:
+                continue
+            try:
+                meta = dataset.meta(clip.name)
+                start, count = float(meta["start_seconds"]), int(meta["frame_count"])
+            except (DatasetError, KeyError, TypeError, ValueError):
+                # A damaged clip is replaced anyway.
+                continue
+            new = clip.progress.clip
+            if (new.start_seconds, new.frame_count) != (start, count):
+                yield (
+                    clip.name,
+                    f"takes the place of the {count} frames from {start:.2f} s that the set held of this source; to "
+                    "have several ranges of a source, give them all in one command",
+                )
 
 
 def _outdated(names: Sequence[str], sources: Sequence[NamedSource], result: RunResult) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ class LandmarksInvalidError(RejectionError):
 class PersonChangesError(RejectionError):
     """The face of one moment is not that of another."""
 
-    reason, remedy = "PERSON_CHANGES", "choose `ranges` in which one person is seen"
+    reason, remedy = "PERSON_CHANGES", "choose `ranges` in which one person is seen, all in one command"
 
 
 class FitFailedError(RejectionError):

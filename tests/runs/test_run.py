@@ -28,7 +28,7 @@ from talkmill.stages.errors import (
     OtherSetError,
     StageError,
 )
-from tests.made_up_stages import PARAMETERS, SIZE, MadeUp, made_up_stages, run_made_up, set_of, write_sources
+from tests.made_up_stages import FRAMES, PARAMETERS, SIZE, MadeUp, made_up_stages, run_made_up, set_of, write_sources
 from tests.sites import serving
 
 
@@ -422,3 +422,20 @@ def test_a_set_of_no_bytes_is_told_and_not_begun_anew(tmp_path: Path) -> None:
     os.truncate(tmp_path / "out/lmdb" / str(SIZE) / "data.mdb", 0)
     with pytest.raises(NotWritableError, match=r"data\.mdb is empty: its set is lost"):
         run_made_up(tmp_path / "out", a)
+
+
+def test_a_clip_that_takes_the_place_of_other_frames_says_so(tmp_path: Path) -> None:
+    a, b = write_sources(tmp_path / "in", "a.mp4", "b.mp4")
+    run_made_up(tmp_path / "out", a, b)
+    with pytest.MonkeyPatch.context() as patch:
+        # As another --range of the same source does.
+        patch.setattr("tests.made_up_stages.START_SECONDS", 2.0)
+        patch.setattr(MadeUp, "version", "4")
+        events: list[object] = []
+        run_made_up(tmp_path / "out", a, emit=events.append)
+        told = [event for event in events if isinstance(event, Note) and "takes the place of" in event.text]
+        assert [event.subject for event in told] == ["a_000"]
+        assert f"the {FRAMES} frames from 0.00 s" in told[0].text
+        events.clear()
+        run_made_up(tmp_path / "out", a, emit=events.append)
+    assert not any(isinstance(event, Note) and "takes the place of" in event.text for event in events)
