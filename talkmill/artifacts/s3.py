@@ -4,6 +4,7 @@ import hashlib
 import io
 import uuid
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -117,14 +118,10 @@ class S3Store:
 
         def get() -> tuple[str, int]:
             hasher, size = hashlib.sha256(), 0
-            response = self._client.get_object(bucket, key)
-            try:
+            with self._opened(bucket, key) as response:
                 for chunk in response.stream(CHUNK_BYTES):
                     hasher.update(chunk)
                     size += len(chunk)
-            finally:
-                response.close()
-                response.release_conn()
             return hasher.hexdigest(), size
 
         try:
@@ -136,12 +133,8 @@ class S3Store:
         """Return a small object's content, or None where there is none."""
 
         def get() -> bytes:
-            response = self._client.get_object(bucket, key)
-            try:
+            with self._opened(bucket, key) as response:
                 return bytes(response.read())
-            finally:
-                response.close()
-                response.release_conn()
 
         try:
             return self._call(bucket, get)
@@ -202,20 +195,25 @@ class S3Store:
 
     def _download(self, artifact: Artifact, target: Path) -> tuple[str, int]:
         hasher, size = hashlib.sha256(), 0
-        response = self._client.get_object(artifact.bucket, artifact.key)
+        with self._opened(artifact.bucket, artifact.key) as response, target.open("wb") as file:
+            for chunk in response.stream(CHUNK_BYTES):
+                size += len(chunk)
+                if size > artifact.size_bytes:
+                    break
+                hasher.update(chunk)
+                file.write(chunk)
+        self._transferred("download", size)
+        return hasher.hexdigest(), size
+
+    @contextmanager
+    def _opened(self, bucket: str, key: str) -> Iterator[Any]:
+        """Open an object's content, and give the connection back."""
+        response = self._client.get_object(bucket, key)
         try:
-            with target.open("wb") as file:
-                for chunk in response.stream(CHUNK_BYTES):
-                    size += len(chunk)
-                    if size > artifact.size_bytes:
-                        break
-                    hasher.update(chunk)
-                    file.write(chunk)
+            yield response
         finally:
             response.close()
             response.release_conn()
-        self._transferred("download", size)
-        return hasher.hexdigest(), size
 
     def _call(self, bucket: str, call: Callable[[], ResultT]) -> ResultT:
         if bucket not in self._buckets:

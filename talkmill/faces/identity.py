@@ -1,7 +1,6 @@
 """Says whether a clip shows one person from its first frame to its last."""
 
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -69,8 +68,15 @@ class IdentityWatch:
         if count < FEWEST_SAMPLES:
             return None
         vectors, frames = np.stack(self._vectors), self._frames
-        starts = range(len(vectors) - count + 1)
-        means = [vectors[start : start + count].mean(0) for start in starts]
-        apart = ((i, j) for i, j in combinations(starts, 2) if j - i >= count)
-        distance, first, other = max((float(np.linalg.norm(means[i] - means[j])), i, j) for i, j in apart)
-        return FarthestMoments(distance, frames[first + count // 2], frames[other + count // 2])
+        means = np.stack([vectors[start : start + count].mean(0) for start in range(len(vectors) - count + 1)])
+        farthest = FarthestMoments(-1.0, 0, 0)
+        # Moments that overlap are not compared; an hour of video has millions of pairs.
+        for first in range(len(means) - count):
+            distances = np.linalg.norm(means[first + count :] - means[first], axis=1)
+            other = int(distances.argmax())
+            if distances[other] > farthest.distance:
+                middle = count // 2
+                farthest = FarthestMoments(
+                    float(distances[other]), frames[first + middle], frames[first + count + other + middle]
+                )
+        return farthest

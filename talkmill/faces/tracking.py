@@ -10,11 +10,10 @@ from scipy.optimize import linear_sum_assignment
 from talkmill.arrays import Float32Array, Float64Array
 from talkmill.faces.detection import SURE_SCORE, Detections
 from talkmill.geometry.boxes import mean_sides
+from talkmill.video.resample import TIME_TOLERANCE_SECONDS
 
 # Boxes of one face in neighbouring frames overlap by more than this (SORT, Bewley et al., ICIP 2016, uses 0.3).
 MIN_IOU = 0.3
-# Stamps are rounded to 1/1000 s or finer.
-TIME_TOLERANCE_SECONDS = 2e-3
 
 
 # A track is itself and no other: arrays have no single equality.

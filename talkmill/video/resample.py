@@ -13,8 +13,6 @@ CONSTANT_RATE_TOLERANCE_SECONDS = 2e-3
 # Frames that come in pairs, or a few at a time, are nearer to one another than those of a camera are: what counts is
 # how long so many gaps last in all.
 NEAREST_SECONDS, GAPS_IN_ALL = 1 / 125, 8
-
-
 # A rate is taken for a common one where it differs by a smaller share.
 NEAR = 1.05e-3
 # Stamps are rounded to this or finer.
