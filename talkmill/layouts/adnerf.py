@@ -23,6 +23,7 @@ from talkmill.landmarks.points import lips_apart
 from talkmill.layouts.adnerf_checks import check_clip
 from talkmill.layouts.face_parts import BACKGROUND, face_picture, is_part, parsing, person_mask, silhouette
 from talkmill.layouts.layout import Finding, Lengths, Piece, UnsuitableClipError
+from talkmill.layouts.lists import lines_of
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
 from talkmill.layouts.options import ExportOptions
@@ -30,7 +31,6 @@ from talkmill.layouts.squares import frame_from_square
 from talkmill.layouts.still_background import StillBackground
 from talkmill.layouts.torso import torso_picture
 from talkmill.layouts.units import action_units, blendshapes, openface_table, units_of
-from talkmill.option import OptionError
 from talkmill.sound.audio import write_wav
 from talkmill.video.images import decode_image, encode_image
 
@@ -64,16 +64,11 @@ class AdNerf:
 
     def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
         """See `Layout`."""
-        if options.size is not None and options.size % 2:
-            raise OptionError("size", f"{options.size} is odd; the sides of a video are even")
         _Folder(piece, material, options, folder / piece.name).write()
 
     def lists(self, pieces: Sequence[Piece], options: ExportOptions, folder: Path) -> Mapping[str, bytes]:
         """See `Layout`."""
-        return {
-            f"{split}.txt": "".join(f"{piece.name}\n" for piece in pieces if piece.split == split).encode()
-            for split in ("train", "test")
-        }
+        return {f"{split}.txt": lines_of(pieces, split, lambda piece: piece.name) for split in ("train", "test")}
 
     def check(self, folder: Path) -> Iterator[Finding]:
         """See `Layout`."""
@@ -118,7 +113,7 @@ class _Folder:
 
     def __init__(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
         self._piece, self._material, self._folder, self._encoder = piece, material, folder, options.encoder
-        self._size = options.size or SIZE
+        self._size = options.even_size() or SIZE
         self._box = square_around_axis(material)
         square_from_frame = np.asarray(np.linalg.inv(frame_from_square(self._box, self._size)), np.float64)
         self._square_from_crop = square_from_frame @ material.geometry.image_from_crop

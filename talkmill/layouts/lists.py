@@ -1,10 +1,15 @@
-"""Lists of absolute paths: one path a line, of what pieces became."""
+"""Lists with a line a piece, and lists of absolute paths of what pieces became."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from talkmill.layouts.layout import Piece
 from talkmill.layouts.options import ExportOptions
+
+
+def lines_of(pieces: Iterable[Piece], split: str, line: Callable[[Piece], str]) -> bytes:
+    """Return a line for each piece of a split, `train` or `test`."""
+    return "".join(f"{line(piece)}\n" for piece in pieces if piece.split == split).encode()
 
 
 def root_of(folder: Path, options: ExportOptions) -> Path:

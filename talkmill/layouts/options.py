@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from talkmill.option import Option, Options
+from talkmill.option import Option, OptionError, Options
 from talkmill.stages.fields import WantedRate
 from talkmill.video.encoders import Encoder
 
@@ -45,3 +45,13 @@ class ExportOptions(Options):
         str | None,
         Option("JSON object, or CSV with the columns name and text: captions of clips or pieces.", metavar="FILE"),
     ] = None
+
+    def even_size(self) -> int | None:
+        """Return the side of square pictures of a video.
+
+        Raises:
+            OptionError: It is odd.
+        """
+        if self.size is not None and self.size % 2:
+            raise OptionError("size", f"{self.size} is odd; the sides of a video are even")
+        return self.size

@@ -13,7 +13,6 @@ from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import even
 from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.squares import frame_from_square, square_of
-from talkmill.option import OptionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +57,8 @@ def picture_of(piece: Piece, material: ClipMaterial, options: ExportOptions) -> 
     if options.size is None and options.face_share is None:
         width, height = (side - side % 2 for side in material.frame_size)
         return Picture(width, height, None)
-    if options.size is not None and options.size % 2:
-        raise OptionError("size", f"{options.size} is odd; the sides of a video are even")
+    size = options.even_size()
     box = square_of(material, piece.frames, options.face_share)
     box = CropBox(box.x0, box.y0, box.side - box.side % 2)
-    side = options.size or box.side
+    side = size or box.side
     return Picture(side, side, box)

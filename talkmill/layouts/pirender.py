@@ -17,6 +17,7 @@ from talkmill.dataset.names import slug
 from talkmill.dataset.writer import ClipArrays, DatasetWriter
 from talkmill.fitting.alignment import at_size
 from talkmill.layouts.layout import Bundle, Finding, Lengths, Piece
+from talkmill.layouts.lists import lines_of
 from talkmill.layouts.lmdb_checks import check_pirender
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.options import ExportOptions
@@ -88,10 +89,7 @@ class PIRender:
 
     def lists(self, pieces: Sequence[Piece], options: ExportOptions, folder: Path) -> Mapping[str, bytes]:
         """See `Layout`."""
-        return {
-            file: "".join(f"{clip_key(piece)}\n" for piece in pieces if piece.split == split).encode()
-            for split, file in LISTS.items()
-        }
+        return {file: lines_of(pieces, split, clip_key) for split, file in LISTS.items()}
 
     def check(self, folder: Path) -> Iterator[Finding]:
         """See `Layout`."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from talkmill.geometry.transforms import apply
 from talkmill.layouts.checks import WavFacts, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
+from talkmill.layouts.lists import lines_of
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.options import ExportOptions
 from talkmill.region import Region
@@ -69,10 +70,7 @@ class Wav2Lip:
     def lists(self, pieces: Sequence[Piece], options: ExportOptions, folder: Path) -> Mapping[str, bytes]:
         """See `Layout`."""
         fit = [piece for piece in pieces if _can_be_drawn(folder / DATA / _line(piece), piece.frame_count)]
-        return {
-            f"filelists/{name}.txt": "".join(f"{_line(piece)}\n" for piece in fit if piece.split == split).encode()
-            for name, split in LISTS.items()
-        }
+        return {f"filelists/{name}.txt": lines_of(fit, split, _line) for name, split in LISTS.items()}
 
     def check(self, folder: Path) -> Iterator[Finding]:
         """See `Layout`."""
