@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.arrays import Float32Array, Frame
-from talkmill.geometry.shrink import mean_pixels
+from talkmill.geometry.shrink import shrink
 from talkmill.geometry.transforms import Matrix
 
 
@@ -28,7 +28,9 @@ def crop_transform(centre: npt.NDArray[np.floating], side: float, angle: float, 
     return matrix
 
 
-def batch_of(frame: Frame, frame_from_crops: Sequence[Matrix], pixels: int, *, mirrored: bool) -> Float32Array:
+def batch_of(
+    frame: Frame, frame_from_crops: Sequence[Matrix], pixels: int, *, mirrored: bool, white: float = 255.0
+) -> Float32Array:
     """Sample crops, as a landmark net wants them.
 
     Args:
@@ -36,16 +38,21 @@ def batch_of(frame: Frame, frame_from_crops: Sequence[Matrix], pixels: int, *, m
         frame_from_crops: (3, 3) of each crop.
         pixels: Side of a crop.
         mirrored: Whether the mirror images of all crops follow.
+        white: What the net takes for white; 0 is black.
 
     Returns:
-        RGB in [0, 255], (crops, 3, pixels, pixels) float32, twice as many crops where they are mirrored.
+        RGB in [0, white], (crops, 3, pixels, pixels) float32, twice as many crops where they are mirrored.
     """
-    crops = np.stack([cv2.split(sample(frame, matrix, pixels)) for matrix in frame_from_crops]).astype(np.float32)
-    return np.concatenate([crops, crops[..., ::-1]]) if mirrored else crops
+    crops = [sample(frame, matrix, pixels) for matrix in frame_from_crops]
+    if mirrored:
+        crops += [np.asarray(cv2.flip(crop, 1), np.uint8) for crop in crops]
+    return np.asarray(cv2.dnn.blobFromImages(crops, white / 255), np.float32)
 
 
 def sample(frame: Frame, frame_from_crop: Matrix, pixels: int) -> Frame:
-    """Sample a crop, black outside the frame; the frame is shrunk first where the crop is smaller, against aliasing.
+    """Sample a crop by bilinear interpolation, black outside the frame.
+
+    The frame is halved first while the crop is half as large or less, against aliasing.
 
     Args:
         frame: RGB, (H, W, 3) uint8.
@@ -55,19 +62,19 @@ def sample(frame: Frame, frame_from_crop: Matrix, pixels: int) -> Frame:
     Returns:
         (pixels, pixels, 3) uint8.
     """
-    step = float(np.hypot(frame_from_crop[0, 0], frame_from_crop[1, 0]))
     matrix = frame_from_crop
-    if step > 1:
-        low = np.floor(matrix[:2, 2] + np.minimum(0, matrix[:2, :2] * pixels).sum(1)) - 2
-        high = np.ceil(matrix[:2, 2] + np.maximum(0, matrix[:2, :2] * pixels).sum(1)) + 2
-        x0, y0 = np.clip(low, 0, [frame.shape[1] - 1, frame.shape[0] - 1]).astype(int)
-        x1, y1 = np.clip(high, [x0 + 1, y0 + 1], [frame.shape[1], frame.shape[0]]).astype(int)
-        part = frame[y0:y1, x0:x1]
-        size = (max(1, round((x1 - x0) / step)), max(1, round((y1 - y0) / step)))
-        frame = mean_pixels(part, size)
-        ratio = np.array([size[0] / (x1 - x0), size[1] / (y1 - y0)])
+    halvings = int(np.log2(max(1.0, np.hypot(matrix[0, 0], matrix[1, 0]))))
+    if halvings:
+        fold = 2**halvings
+        low = np.floor(matrix[:2, 2] + np.minimum(0, matrix[:2, :2] * pixels).sum(1)) - fold
+        high = np.ceil(matrix[:2, 2] + np.maximum(0, matrix[:2, :2] * pixels).sum(1)) + fold
+        # What is halved is a multiple of it; the rest of the last rows and columns is left out.
+        most = np.array([frame.shape[1], frame.shape[0]]) // fold
+        x0, y0 = np.clip(low // fold, 0, most - 1).astype(int) * fold
+        x1, y1 = np.clip(np.ceil(high / fold), 1, most).astype(int) * fold
+        frame = shrink(frame[y0:y1, x0:x1], ((x1 - x0) // fold, (y1 - y0) // fold))
         matrix = matrix.copy()
-        matrix[:2, 2] = (matrix[:2, 2] - [x0, y0] + 0.5) * ratio - 0.5
-        matrix[:2, :2] *= ratio[:, None]
+        matrix[:2, 2] = (matrix[:2, 2] - [x0, y0] + 0.5) / fold - 0.5
+        matrix[:2, :2] /= fold
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpAffine(frame, matrix[:2], (pixels, pixels), flags=flags))

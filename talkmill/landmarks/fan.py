@@ -36,7 +36,7 @@ class FanDetector:
         centre = centre - np.array([0.0, CENTRE_ABOVE * height])
         side = (width + height) / REFERENCE_SCALE * SCALED_PIXELS
         transform = crop_transform(centre, side, 0.0, SIDE)
-        blob = batch_of(frame, [transform], SIDE, mirrored=False) * np.float32(1 / 255)
+        blob = batch_of(frame, [transform], SIDE, mirrored=False, white=1.0)
         (heatmaps,) = self._network.run({self._network.input_names[0]: blob})
         points, heights = decode(heatmaps[0])
         confidence = np.clip(heights, 1e-3, 1).astype(np.float32)

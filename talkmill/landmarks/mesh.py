@@ -86,7 +86,7 @@ class MeshDetector:
 
     def _run(self, frame: Frame, frame_from_crop: Matrix, mirrored: bool) -> tuple[Float64Array, float]:
         """Run a crop, and its mirror image where it is wanted; (1 or 2, 478, 3) in pixels of the frame, and a logit."""
-        batch = batch_of(frame, [frame_from_crop], SIDE, mirrored=mirrored) * np.float32(1 / 255)
+        batch = batch_of(frame, [frame_from_crop], SIDE, mirrored=mirrored, white=1.0)
         points, presence = self._network.run({self._network.input_names[0]: batch})
         votes = points.astype(np.float64)
         # The net's pixels begin at their edge; the crop's centres lie at integers.

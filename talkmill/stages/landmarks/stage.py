@@ -46,7 +46,7 @@ class LandmarksStage:
     """Measures, checks and smooths."""
 
     name = "landmarks"
-    version = "6"
+    version = "7"
     outputs_type = LandmarksOutputs
     keeps_result = True
 
