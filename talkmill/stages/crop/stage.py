@@ -10,7 +10,7 @@ from talkmill.arrays import Frame
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.faces.crop_box import CropBox, head_region, square_around, square_in_frame
 from talkmill.geometry.transforms import apply, image_from_square
-from talkmill.matting.composite import composite_over
+from talkmill.matting.composite import composite_onto, flat
 from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.crop.messages import CropInputs, CropOutputs, CropParameters
 from talkmill.stages.errors import FrameContractError
@@ -119,40 +119,53 @@ def crop_frame(frame: Frame, alpha: npt.NDArray[np.uint8], box: CropBox, paramet
     Returns:
         (size, size, 3) uint8.
     """
-    rows, columns = _inside(box, *alpha.shape)
-    cut, matte = frame[rows, columns], alpha[rows, columns]
-    composite = np.empty_like(cut)
-    composite[:] = np.array(parameters.background_color, np.uint8)
+    inside, canvas = _inside(box, *alpha.shape), _canvas(box, parameters)
+    cut, matte = frame[inside], alpha[inside]
     # Around the person there is background alone.
-    x, y, width, height = cv2.boundingRect(matte)
-    if width and height:
-        low, left = max(0, y - MARGIN), max(0, x - MARGIN)
-        part = np.s_[low : y + height + MARGIN, left : x + width + MARGIN]
-        composite[part] = composite_over(cut[part], matte[part], parameters.background_color)
-    return _resized(composite, rows, columns, box, parameters)
+    if matte.any():
+        part = _covered(matte.max(1)), _covered(matte.max(0))
+        onto = _place(canvas, inside, box)
+        composite_onto(onto[part], cut[part], matte[part], parameters.background_color)
+    return _resized(canvas, parameters)
 
 
 def cut_square(frame: Frame, box: CropBox, parameters: CropParameters) -> Frame:
     """Cut and resize one frame as it is; see `crop_frame`."""
-    rows, columns = _inside(box, *frame.shape[:2])
-    return _resized(frame[rows, columns], rows, columns, box, parameters)
+    inside, canvas = _inside(box, *frame.shape[:2]), _canvas(box, parameters)
+    _place(canvas, inside, box)[:] = frame[inside]
+    return _resized(canvas, parameters)
+
+
+def _covered(highest: npt.NDArray[np.uint8]) -> slice:
+    """Return the rows of a matte that are not all background, and a margin.
+
+    Args:
+        highest: (H,) alpha of each row; not all 0.
+    """
+    rows = np.flatnonzero(highest)
+    return slice(max(0, int(rows[0]) - MARGIN), int(rows[-1]) + 1 + MARGIN)
 
 
 def _inside(box: CropBox, height: int, width: int) -> tuple[slice, slice]:
-    """Return the rows and columns of a frame that lie in a box."""
-    rows = slice(max(0, box.y0), min(height, box.y0 + box.side))
-    return rows, slice(max(0, box.x0), min(width, box.x0 + box.side))
+    """Return the rows and columns of a frame that lie in a box; none where it lies beside the frame."""
+    top, left = max(0, box.y0), max(0, box.x0)
+    bottom, right = max(top, min(height, box.y0 + box.side)), max(left, min(width, box.x0 + box.side))
+    return slice(top, bottom), slice(left, right)
 
 
-def _resized(image: Frame, rows: slice, columns: slice, box: CropBox, parameters: CropParameters) -> Frame:
-    if image.shape[:2] != (box.side, box.side):
-        canvas = np.empty((box.side, box.side, 3), np.uint8)
-        canvas[:] = np.array(parameters.background_color, np.uint8)
-        top, left = rows.start - box.y0, columns.start - box.x0
-        canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
-        image = canvas
-    interpolation = cv2.INTER_AREA if box.side >= parameters.size else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, (parameters.size, parameters.size), interpolation=interpolation))
+def _canvas(box: CropBox, parameters: CropParameters) -> Frame:
+    return flat(box.side, box.side, parameters.background_color)
+
+
+def _place(canvas: Frame, inside: tuple[slice, slice], box: CropBox) -> Frame:
+    """Return the part of a box's canvas that some rows and columns of the frame belong on."""
+    rows, columns = inside
+    return canvas[rows.start - box.y0 : rows.stop - box.y0, columns.start - box.x0 : columns.stop - box.x0]
+
+
+def _resized(canvas: Frame, parameters: CropParameters) -> Frame:
+    interpolation = cv2.INTER_AREA if canvas.shape[0] >= parameters.size else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(canvas, (parameters.size, parameters.size), interpolation=interpolation))
 
 
 def _sharpness_ratio(cropped: Frame, source: Frame, face_box: npt.NDArray[np.float32], box: CropBox) -> float:
