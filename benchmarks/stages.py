@@ -55,7 +55,7 @@ class Cost:
         cpu: Milliseconds of CPU.
         wall: Milliseconds on the clock.
         decode: Milliseconds of CPU to read the same pixels alone.
-        network: Milliseconds inside networks.
+        network: Milliseconds of CPU inside networks.
         memory: Peak of the process meanwhile, MB.
     """
 
@@ -114,6 +114,8 @@ class Stopwatch:
         """Return the cost of a frame since the start."""
         spent = (time.process_time() - self._cpu, time.perf_counter() - self._wall)
         cpu, wall, network = (value * 1e3 / frames for value in (*spent, self._network))
+        # Networks are timed on the clock; beside other work of the machine a part of that is waiting.
+        network *= min(1.0, cpu / wall)
         return Cost(cpu, wall, decode, network, _peak_memory())
 
 

@@ -73,19 +73,20 @@ def survey_source(
     convert = RgbConverter()
     # A header may say any rate, and holes say nothing of it.
     rate = float(native_rate(np.unique(index.times), index.rate))
-    cuts, jumps, dissolves, looks = SceneCutFinder(), JumpCutFinder(), DissolveFinder(rate), FaceLooks(rate)
+    cuts, jumps, dissolves, looks = SceneCutFinder(), JumpCutFinder(rate), DissolveFinder(rate), FaceLooks(rate)
     detections: list[Detections] = []
 
-    def prepare(picture: DecodedPicture) -> Frame:
-        return convert(picture.frame, picture.format)
+    def prepare(picture: DecodedPicture) -> tuple[Frame, bool]:
+        return convert(picture.frame, picture.format), picture.key
 
-    def visit(image: Frame, done: int, total: int) -> None:
+    def visit(shown: tuple[Frame, bool], done: int, total: int) -> None:
+        image, key = shown
         found = finder.find(image)
         detections.append(found)
         small = thumbnail(image)
         cuts.add(small)
         dissolves.add(small)
-        jumps.add(image, _largest(found))
+        jumps.add(image, _largest(found), key=key)
         looks.add(image, found)
         progress(done, total)
 

@@ -1,5 +1,7 @@
 """A jump cut is told from motion, blinks, flashes, repeated frames and changes of format."""
 
+from collections.abc import Collection
+
 import cv2
 import numpy as np
 import pytest
@@ -31,11 +33,23 @@ def sway(frame: float) -> float:
     return float(8 * np.sin(frame / 9))
 
 
-def cuts(frames: list[tuple[np.ndarray, np.ndarray | None]]) -> list[int]:
-    finder = JumpCutFinder()
-    for image, box in frames:
-        finder.add(image, box)
+def cuts(frames: list[tuple[np.ndarray, np.ndarray | None]], rate: float = 25, keys: Collection[int] = ()) -> list[int]:
+    finder = JumpCutFinder(rate)
+    for frame, (image, box) in enumerate(frames):
+        finder.add(image, box, key=frame in keys)
     return finder.cuts
+
+
+def coded(
+    frames: list[tuple[np.ndarray, np.ndarray | None]], keys: Collection[int]
+) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    """What few bits leave: each group of pictures has an error of its own, which its key frame brings."""
+    random, error, made = np.random.default_rng(1), np.zeros(SIZE), []
+    for frame, (image, box) in enumerate(frames):
+        if frame in keys:
+            error = cv2.GaussianBlur(random.normal(0, 25, SIZE), (0, 0), 3)
+        made.append((np.clip(image + error[..., None], 0, 255).astype(np.uint8), box))
+    return made
 
 
 @pytest.mark.parametrize("left_out", [10, 25, 30])
@@ -83,3 +97,38 @@ def test_a_box_at_the_edge_or_beyond_is_looked_at() -> None:
     image, _ = head(0)
     outside = np.array([-90, -60, -20, 10], np.float32)
     assert cuts([(image, outside)] * 10) == []
+
+
+@pytest.mark.parametrize("left_out", [10, 25])
+@pytest.mark.parametrize("at", [40, 41])
+def test_in_a_fast_video_the_very_frame_is_found(left_out: int, at: int) -> None:
+    moments = [*range(at), *range(at + 2 * left_out, 2 * at + 2 * left_out)]
+    assert cuts([head(sway(moment / 2)) for moment in moments], 60) == [at]
+
+
+def test_a_key_frame_that_refreshes_the_picture_is_no_cut() -> None:
+    keys = range(0, 120, 12)
+    frames = coded([head(sway(frame)) for frame in range(120)], keys)
+    assert cuts(frames, keys=keys) == []
+    # Nothing but the word of the decoder tells it from a cut.
+    assert cuts(frames)
+
+
+def nearer(shown: tuple[np.ndarray, np.ndarray | None]) -> tuple[np.ndarray, np.ndarray | None]:
+    image, box = shown
+    return cv2.resize(image, None, fx=1.15, fy=1.15)[: SIZE[0], : SIZE[1]], box * 1.15
+
+
+def test_a_jump_among_refreshes_and_at_one_is_found() -> None:
+    keys = range(0, 120, 12)
+    before = [head(sway(frame)) for frame in range(64)]
+    after = [head(sway(frame)) for frame in range(89, 145)]
+    assert cuts(coded([*before, *after], keys), keys=keys) == [64]
+    assert cuts(coded([*before[:60], *map(nearer, after)], keys), keys=keys) == [60]
+
+
+def test_where_every_jump_is_a_key_frame_and_where_every_frame_is_one() -> None:
+    shots = [[head(sway(frame)) for frame in range(first, first + 20)] for first in (0, 45, 90)]
+    frames = [*shots[0], *map(nearer, shots[1]), *shots[2]]
+    assert cuts(frames, keys=(0, 20, 40)) == [20, 40]
+    assert cuts([image for shot in shots for image in shot], keys=range(60)) == [20, 40]
