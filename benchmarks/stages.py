@@ -20,7 +20,7 @@ import numpy as np
 from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.dataset.reader import Dataset
 from talkmill.inference import observer
-from talkmill.matting.composite import foreground_at
+from talkmill.matting.foreground import foreground_at
 from talkmill.pipeline.graph import (
     CLIPS_FROM,
     PACK,
