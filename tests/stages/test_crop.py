@@ -1,5 +1,8 @@
 """The crop stage over a made-up clip, matte and face track."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -67,3 +70,19 @@ def test_what_the_frame_does_not_have_is_padded_and_noted(tmp_path: Path, make_v
     outputs, _ = crop(tmp_path, make_video, (20, 40, 300, 140))
     assert outputs.measurements["padded_fraction"] > 0.4
     assert "lies outside the frame" in outputs.notes[0]
+
+
+def test_the_foreground_is_estimated_without_the_rest_of_pymatting(tmp_path: Path) -> None:
+    """A new install, twice: the package would compile all that it can do, and its cache would load it again."""
+    script = (
+        "import sys; import numpy as np; from talkmill.matting.foreground import foreground_at\n"
+        "at = np.array([1])\n"
+        "foreground_at(np.zeros((8, 8, 3), np.uint8), np.full((8, 8), 9, np.uint8), at, at)\n"
+        "print([name for name in sys.modules if name.split('.')[0] == 'pymatting'])"
+    )
+    for _ in range(2):
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
+        )
+        assert done.stdout == "[]\n"

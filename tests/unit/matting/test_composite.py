@@ -1,7 +1,5 @@
 """What a composite keeps of a frame."""
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -34,9 +32,3 @@ def test_nothing_is_all_background() -> None:
 def test_a_matte_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="the matte"):
         composite_over(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5), np.uint8), (255, 255, 255))
-
-
-def test_no_more_of_pymatting_is_loaded_than_the_estimate() -> None:
-    """Its package would compile everything that it can do."""
-    foreground_at(np.zeros((8, 8, 3), np.uint8), np.full((8, 8), 9, np.uint8), np.array([1]), np.array([1]))
-    assert not [name for name in sys.modules if name.split(".")[0] == "pymatting"]
