@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 # Frames whose Jacobians are held at once by each thread.
-CHUNK = 8
+CHUNK = 4
 
 
 def by_chunks(work: Callable[[slice], T], count: int, threads: int) -> list[T]:

@@ -96,31 +96,33 @@ def refine(
     problem = _Problem(texels, clip.part(chosen), sigma, Smoothness(metric, linked), priors, threads)
     images = _read(frames(), chosen)
     before = problem.look(fit.state.part(chosen), images)
-    if before.seen_share() < LEAST_SEEN:
-        reason = f"only {before.seen_share():.0%} of the face's skin is seen"
-        return _unchanged(fit, before, before, reason, problem, frames)
+    appearance, error_before, seen = before.appearance, before.error(problem.held_out), before.seen_share()
+    # Colours of every frame are not held while others are.
+    del before
+    if seen < LEAST_SEEN:
+        reason = f"only {seen:.0%} of the face's skin is seen"
+        return _unchanged(fit, appearance, (error_before, error_before), reason, problem, frames)
     # Of a long clip the windows are the work.
     ticks = _Ticks(advance, 0, len(clip) if short else 0, len(clip))
     solution, after = problem.solve(fit.state.part(chosen), images, None, ticks)
-    held_out = problem.held_out
-    if not after.error(held_out) < before.error(held_out):
+    errors = error_before, after.error(problem.held_out)
+    if not errors[1] < errors[0]:
         reason = "colours of held-out skin agree no better than with the landmarks alone"
-        return _unchanged(fit, before, after, reason, problem, frames)
+        return _unchanged(fit, appearance, errors, reason, problem, frames)
     if short:
         state, residual = solution.state, after.residual()
     else:
         del images
         state, residual = _solve_windows(clip, fit, solution, after.appearance, metric, problem, frames, advance)
     refined = finished(clip, sigma, state, solution, fit.log_focal_deviation)
-    errors = before.error(held_out), after.error(held_out)
     light = after.appearance.light.astype(np.float64)
     return Refinement(refined, True, "", *errors, np.where(clip.measured, residual, 0.0), light)
 
 
 def _unchanged(
     fit: ClipFit,
-    before: "_Look",
-    after: "_Look",
+    appearance: Appearance,
+    errors: tuple[float, float],
     reason: str,
     problem: "_Problem",
     frames: Callable[[], Iterator[Frame]],
@@ -128,9 +130,8 @@ def _unchanged(
     """Keep the landmark fit, with the residuals of its frames."""
     residual = np.zeros(len(fit.points))
     for window, images in _window_images(frames(), [part for _, part in windows(len(fit.points))]):
-        residual[window] = problem.look(fit.state.part(window), images, before.appearance).residual()
-    errors = before.error(problem.held_out), after.error(problem.held_out)
-    light = before.appearance.light.astype(np.float64)
+        residual[window] = problem.look(fit.state.part(window), images, appearance).residual()
+    light = appearance.light.astype(np.float64)
     return Refinement(fit, False, reason, *errors, np.where(fit.measured, residual, 0.0), light)
 
 

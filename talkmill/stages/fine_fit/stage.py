@@ -34,7 +34,7 @@ class FineFitStage:
     """Fits the morphable model to a clip."""
 
     name = "fine_fit"
-    version = "9"
+    version = "10"
     outputs_type = FineFitOutputs
     keeps_result = True
     execution_provider = ""

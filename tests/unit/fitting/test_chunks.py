@@ -2,11 +2,12 @@
 
 import itertools
 
-from talkmill.fitting.chunks import by_chunks
+from talkmill.fitting.chunks import CHUNK, by_chunks
 
 
 def test_chunks_cover_every_frame_in_order() -> None:
+    count = 3 * CHUNK - 1
     for threads in (1, 4):
-        parts = by_chunks(lambda frames: list(range(20))[frames], 20, threads)
-        assert [len(part) for part in parts] == [8, 8, 4]
-        assert list(itertools.chain(*parts)) == list(range(20))
+        parts = by_chunks(lambda frames: list(range(count))[frames], count, threads)
+        assert [len(part) for part in parts] == [CHUNK, CHUNK, CHUNK - 1]
+        assert list(itertools.chain(*parts)) == list(range(count))
