@@ -236,20 +236,27 @@ class _Problem:
     ) -> tuple[Solution, _Look]:
         """Refine a state, coarse to fine; with a known appearance, identity and focal are held."""
         solution = Solution(state, 0.0, 0)
-        level, measured = images, int(self._clip.measured.sum())
+        level = images
         for index, side in enumerate(LEVELS):
             level = _at_side(images, side)
             for renewal in range(RENEWALS):
                 ticks.tell((index * RENEWALS + renewal) / (len(LEVELS) * RENEWALS))
-                look = self.look(solution.state, level, appearance)
-                weights, scale = look.visible * self._worth, self._priors.cauchy
-                term = PhotometricTerm(self._texels, level, look.expected, weights, look.sigma, scale, self._threads)
-                terms: list[Term] = [self._landmarks, term]
-                hold_shared, hold_focal = appearance is not None, self._clip.holds_focal
-                bundle = Bundle(terms, self._smoothness, self._clip.priors, measured, hold_shared, hold_focal)
-                solution = bundle.solve(solution.state, STEPS)
+                solution = self._renewed(solution.state, level, appearance)
         ticks.tell(1.0)
         return solution, self.look(solution.state, level, appearance)
+
+    def _renewed(self, state: State, level: Frames, appearance: Appearance | None) -> Solution:
+        """Refine a state with the albedo, the light and the visibility that it has now."""
+        look = self.look(state, level, appearance)
+        weights, scale = look.visible * self._worth, self._priors.cauchy
+        term = PhotometricTerm(self._texels, level, look.expected, weights, look.sigma, scale, self._threads)
+        terms: list[Term] = [self._landmarks, term]
+        hold_shared, hold_focal, measured = (
+            appearance is not None,
+            self._clip.holds_focal,
+            int(self._clip.measured.sum()),
+        )
+        return Bundle(terms, self._smoothness, self._clip.priors, measured, hold_shared, hold_focal).solve(state, STEPS)
 
     def look(self, state: State, images: Frames, appearance: Appearance | None = None) -> _Look:
         """Measure what the texels look like with a state; estimate albedo and light where they are not known."""
@@ -261,11 +268,14 @@ class _Problem:
         stand = facing(self._texels, state, self._threads)
         if appearance is None:
             appearance = estimate(colours, stand.visible * self._clip.measured[:, None], stand.normals)
-        expected = appearance.predicted(stand.normals)
-        difference = colours - expected
-        used = np.abs(np.moveaxis(difference, 1, 2)[stand.visible > 0.5])
-        sigma = max(MAD * float(np.median(used)), self._priors.least_sigma) if len(used) else 1.0
-        return _Look(appearance, expected, stand.visible, sigma, (difference**2).mean(1))
+        expected, visible = appearance.predicted(stand.normals), stand.visible
+        # Colours of every texel in every frame take the most memory of a fit: none is held twice.
+        del stand
+        difference = np.subtract(colours, expected, out=colours)
+        used = np.moveaxis(difference, 1, 2)[visible > 0.5]
+        median = np.median(np.abs(used, out=used), overwrite_input=True) if len(used) else None
+        sigma = 1.0 if median is None else max(MAD * float(median), self._priors.least_sigma)
+        return _Look(appearance, expected, visible, sigma, np.square(difference, out=difference).mean(1))
 
 
 def _read(frames: Iterator[Frame], chosen: npt.NDArray[np.int64]) -> Frames:
