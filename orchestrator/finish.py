@@ -1,7 +1,7 @@
 """The end of a run: the list that pack reads, and the files that users fetch, copied where nothing expires."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
@@ -18,6 +18,7 @@ from orchestrator.ledger.values import ARTIFACT, CLIP, OUTPUTS, RECORD
 from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.artifacts.manifest import Rejection, StageRecord
 from talkmill.artifacts.s3 import S3Store
+from talkmill.pipeline.folders import WORK_BUCKET
 from talkmill.pipeline.graph import (
     CLIPS_FROM,
     FIRST,
@@ -25,9 +26,11 @@ from talkmill.pipeline.graph import (
     ClipProgress,
     RunParameters,
     SourceProgress,
+    clip_artifacts,
     preview_of,
     provenance_of,
 )
+from talkmill.pipeline.kinds import Kind
 from talkmill.pipeline.naming import NamedSource
 from talkmill.pipeline.report import (
     ClipResult,
@@ -93,9 +96,13 @@ class Finisher:
             report, rejects, index = (Path(folder) / name for name in ("report.json", "rejected.jsonl", INDEX))
             record = RECORD.validate_json(pack["record"]) if pack is not None and packed else None
             with index.open("w") as listed:
+                paths: set[str] = set()
 
                 def list_file(path: str, artifact: Artifact) -> None:
-                    listed.write(json.dumps({"path": path, "artifact": asdict(artifact)}) + "\n")
+                    # Clips may share the video of their source.
+                    if path not in paths:
+                        listed.write(json.dumps({"path": path, "artifact": asdict(artifact)}) + "\n")
+                    paths.add(path)
 
                 if pack is not None and packed:
                     outputs = OUTPUTS[PACK].validate_json(pack["outputs"])
@@ -130,7 +137,7 @@ class Finisher:
             results = self._results(run_id)
             while batch := list(islice(results, BATCH)):
                 shown = [clip for clip in batch if clip.rejected is None]
-                for copies in pool.map(lambda clip: list(self._shown(run_id, clip)), shown):
+                for copies in pool.map(lambda clip: list(self._shown(run_id, clip, parameters.kinds)), shown):
                     for path, artifact in copies:
                         list_file(path, artifact)
                 for clip in batch:
@@ -173,11 +180,14 @@ class Finisher:
                 for rejection in OUTPUTS[CLIPS_FROM].validate_json(split).rejections:
                     yield source.name, source, CLIPS_FROM, rejection
 
-    def _shown(self, run_id: str, clip: ClipResult) -> Iterator[tuple[str, Artifact]]:
-        for path, artifact in (
-            (f"audio/{clip.name}.wav", clip.progress.clip.audio),
-            (f"preview/{clip.name}.jpg", preview_of(clip.progress)),
-        ):
+    def _shown(self, run_id: str, clip: ClipResult, kinds: Collection[Kind]) -> Iterator[tuple[str, Artifact]]:
+        """Copy what users get of a clip: what they look at, and the files that the run is for, to export them."""
+        preview = preview_of(clip.progress)
+        shown = {f"audio/{clip.name}.wav": clip.progress.clip.audio}
+        shown |= {} if preview is None else {f"preview/{clip.name}.jpg": preview}
+        made = clip_artifacts(clip.progress).items()
+        shown |= {f"{WORK_BUCKET}/{artifact.key}": artifact for kind, artifact in made if kind in kinds}
+        for path, artifact in shown.items():
             yield path, self._store.copy(artifact, self._dataset_bucket, self._place(run_id, path))
 
     def _place(self, run_id: str, path: str) -> str:

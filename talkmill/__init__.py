@@ -16,6 +16,7 @@ from talkmill.version import __version__ as __version__
 if TYPE_CHECKING:
     from talkmill.client.client import Client, ServerError
     from talkmill.dataset.reader import Dataset
+    from talkmill.layouts.registry import needs_of
     from talkmill.models.choice import ModelChoice
     from talkmill.option import OptionError
     from talkmill.pipeline.embedded import run
@@ -36,6 +37,7 @@ _PUBLIC = {
     "ServerError": "talkmill.client.client",
     "SourceOptions": "talkmill.pipeline.options",
     "StageError": "talkmill.stages.errors",
+    "needs_of": "talkmill.layouts.registry",
     "run": "talkmill.pipeline.embedded",
 }
 
@@ -50,6 +52,7 @@ __all__ = [
     "ServerError",
     "SourceOptions",
     "StageError",
+    "needs_of",
     "run",
 ]
 

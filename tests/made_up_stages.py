@@ -9,6 +9,7 @@ import threading
 import wave
 from collections.abc import Callable, Iterator
 from copy import copy
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from talkmill.dataset.reader import verify
 from talkmill.pipeline.events import Event
 from talkmill.pipeline.folders import open_store
 from talkmill.pipeline.graph import RunParameters
+from talkmill.pipeline.kinds import Kind
 from talkmill.pipeline.naming import collect_sources
 from talkmill.pipeline.run import RunSummary, run_dataset
 from talkmill.region import Region
@@ -192,12 +194,16 @@ def made_up_stages(folder: Path) -> dict[str, Stage[Any, Any]]:
 
 
 def run_made_up(
-    folder: Path, *inputs: Path | str, emit: Callable[[Event], None] = lambda event: None, jobs: int = 1
+    folder: Path,
+    *inputs: Path | str,
+    emit: Callable[[Event], None] = lambda event: None,
+    jobs: int = 1,
+    kinds: tuple[Kind, ...] = (),
 ) -> RunSummary:
     """Run files and addresses into the set of a folder."""
     sources = collect_sources(map(str, inputs), None, False, "train")
-    store = open_store(folder)
-    return run_dataset(folder, sources, made_up_stages(folder), store, PARAMETERS, jobs, emit, threading.Event())
+    store, parameters = open_store(folder), replace(PARAMETERS, kinds=kinds)
+    return run_dataset(folder, sources, made_up_stages(folder), store, parameters, jobs, emit, threading.Event())
 
 
 def set_of(folder: Path) -> dict[bytes, bytes]:

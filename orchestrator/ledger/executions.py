@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from orchestrator.engine import FINISH, Engine, Task
 from orchestrator.ledger.database import now_of
-from orchestrator.ledger.queueing import add_executions, feed_sources, row_of
+from orchestrator.ledger.queueing import add_executions, feed_sources, kinds_of, row_of
 from orchestrator.ledger.tables import (
     CANCELLED,
     FAILED,
@@ -31,6 +31,7 @@ from talkmill.pipeline.graph import FIRST, PACK, RunParameters, after, names_of,
 from talkmill.pipeline.naming import NamedSource
 from talkmill.stages.split.messages import CutClip, SplitOutputs
 
+# Of runs for everything; a run for some kinds of files has some of them.
 STAGES, SOURCE_STAGES, CLIP_STAGES = names_of(), names_of("source"), names_of("clip")
 
 
@@ -125,13 +126,14 @@ class Executions:
             if task.stage not in STAGES:
                 return Ending()
             node = node_of(task.stage)
-            following = after(node)
+            kinds = kinds_of(connection, task.run_id)
+            following = after(node, kinds)
             if following is not None:
                 where, table = (_source(task), source) if node.scope == "source" else (_clip(task), clip)
                 connection.execute(table.update().where(where).values(stage=following.name, state=RUNNING))
                 self._next(connection, task, [(following.name, task.subject)])
             elif node.scope == "source":
-                self._clips_found(connection, task, outputs)
+                self._clips_found(connection, task, outputs, names_of("clip", kinds=kinds)[0])
             elif node.scope == "clip":
                 connection.execute(clip.update().where(_clip(task)).values(state=SUCCEEDED))
                 self._count(connection, task, -1)
@@ -356,7 +358,7 @@ class Executions:
             priority,
         )
 
-    def _clips_found(self, connection: sa.Connection, task: Task, outputs: SplitOutputs) -> None:
+    def _clips_found(self, connection: sa.Connection, task: Task, outputs: SplitOutputs, first: str) -> None:
         where = _source(task)
         row = connection.execute(sa.select(source).where(where)).mappings().one()
         named = SOURCE.validate_json(row["given"])
@@ -373,13 +375,13 @@ class Executions:
                     "given": CLIP.dump_json(one).decode(),
                     "frame_count": one.frame_count,
                     "state": PENDING,
-                    "stage": CLIP_STAGES[0],
+                    "stage": first,
                 }
                 for name, one in zip(names, outputs.clips, strict=True)
             ],
         )
         connection.execute(source.update().where(where).values(state=SUCCEEDED))
-        self._next(connection, task, [(CLIP_STAGES[0], name) for name in names])
+        self._next(connection, task, [(first, name) for name in names])
         self._feed(connection, task.run_id, 1)
         self._count(connection, task, len(names) - 1)
 

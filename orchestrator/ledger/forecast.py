@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from orchestrator.ledger.queueing import kinds_of
 from orchestrator.ledger.tables import OPEN, SUCCEEDED, clip, source, stage_run
 from talkmill.pipeline.graph import names_of
 
-# Up to the last stage of a clip.
+# Up to the last stage of a clip, of runs for everything.
 STAGE_ORDER = names_of("source", "clip")
 # Replicas come and go: how fast a stage went before is not asked.
 WINDOW_SECONDS = 1800.0
@@ -68,7 +69,8 @@ def _waiting(connection: sa.Connection, run_id: str) -> dict[str, float]:
     ).scalar_one()
     made = connection.execute(sa.select(sa.func.count()).select_from(clip).where(clip.c.run_id == run_id)).scalar_one()
     to_come = sum(sources.values()) * (made / cut if cut else 1.0)
-    waiting = _reaching(sources, names_of("source"), 0.0) | _reaching(clips, names_of("clip"), to_come)
+    stages = names_of("clip", kinds=kinds_of(connection, run_id))
+    waiting = _reaching(sources, names_of("source"), 0.0) | _reaching(clips, stages, to_come)
     return {stage: count for stage, count in waiting.items() if count}
 
 

@@ -6,7 +6,9 @@ import sqlalchemy as sa
 
 from orchestrator.engine import Engine, Task
 from orchestrator.ledger.tables import OPEN, PENDING, run, source, stage_run
+from orchestrator.ledger.values import PARAMETERS
 from talkmill.pipeline.graph import FIRST
+from talkmill.pipeline.kinds import Kind
 
 # Sources of a run that the engine has at a time: enough for every queue, few enough for quick ones.
 SOURCE_WINDOW = 500
@@ -86,6 +88,12 @@ def feed_sources(
     for skip_cache in (False, True):
         tasks = [Task(run_id, FIRST, row.name, of_run.generation, 0) for row in rows if row.skip_cache == skip_cache]
         add_executions(connection, engine, now, tasks, of_run.priority, skip_cache)
+
+
+def kinds_of(connection: sa.Connection, run_id: str) -> tuple[Kind, ...]:
+    """Return the kinds of files that a run is for; none for all."""
+    text = connection.execute(sa.select(run.c.parameters).where(run.c.id == run_id)).scalar_one()
+    return PARAMETERS.validate_json(text).kinds
 
 
 def row_of(task: Task) -> sa.ColumnElement[bool]:

@@ -242,7 +242,7 @@ class Runs:
             RunNotFoundError: There is no such run.
             RunNotEndedError: It has not ended.
             ClipNotFoundError: It has no such clip or source.
-            InvalidRequestError: A stage that does not exist.
+            InvalidRequestError: A stage that the run has not.
         """
         if from_stage and from_stage not in STAGE_ORDER:
             raise InvalidRequestError(f"from_stage: one of {', '.join(STAGE_ORDER)} is wanted", field="from_stage")
@@ -251,6 +251,11 @@ class Runs:
             row = connection.execute(locked).mappings().first()
             if row is None:
                 raise RunNotFoundError(f"there is no run {run_id}")
+            stages = names_of("source", "clip", kinds=PARAMETERS.validate_json(row["parameters"]).kinds)
+            if from_stage and from_stage not in stages:
+                raise InvalidRequestError(
+                    f"from_stage: the run has {', '.join(stages)}, and no {from_stage}", field="from_stage"
+                )
             if row["state"] not in ENDED:
                 raise RunNotEndedError(f"run {run_id} is {row['state']}")
             chosen = self._chosen(connection, run_id, names, from_stage)

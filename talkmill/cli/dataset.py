@@ -48,15 +48,13 @@ def inspect_dataset(
                 table.add_row(Text(name), "damaged", *"-----")
                 continue
             condition = values.arrays.condition
-            measured = ("-", "-", "-")
+            valid, focal, depth = "-", "-", "-"
             if values.entry.frame_count:
-                measured = (
-                    f"{values.arrays.valid.mean():.1%}",
-                    f"{condition[0, 6]:.0f}",
-                    f"{condition[:, 5].mean():.2f}",
-                )
+                valid = f"{values.arrays.valid.mean():.1%}"
+            if values.entry.frame_count and condition is not None:
+                focal, depth = f"{condition[0, 6]:.0f}", f"{condition[:, 5].mean():.2f}"
             person = str(values.meta.get("person") or "")
-            cells = (name, values.entry.split, str(values.entry.frame_count), *measured, person)
+            cells = (name, values.entry.split, str(values.entry.frame_count), valid, focal, depth, person)
             # Names are shown as they are, brackets included.
             table.add_row(*map(Text, cells))
         console.print(table)

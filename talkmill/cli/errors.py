@@ -8,7 +8,7 @@ from functools import cache
 from typing import get_type_hints
 
 from talkmill.cli.outcome import CommandError
-from talkmill.layouts.options import ExportOptions
+from talkmill.layouts.options import ExportOptions, Targets
 from talkmill.models.choice import ModelChoice
 from talkmill.option import Option, OptionError, Options
 from talkmill.pipeline.naming import InputError
@@ -61,13 +61,13 @@ def in_flags(text: str, options: Sequence[str] = ()) -> str:
 @cache
 def _run_flags() -> dict[str, str]:
     flags = {name: f"--{name}" for name in ("out", "jobs", "provider")}
-    for kind in (RunOptions, SourceOptions, ModelChoice, ExportOptions):
-        flags |= {one.name: flag_of(one.name, kind) for one in fields(kind)}
+    for kind in (RunOptions, SourceOptions, ModelChoice, ExportOptions, Targets):
+        flags |= {one.name: flag for one in fields(kind) if (flag := flag_of(one.name, kind))}
     return flags
 
 
 def flag_of(name: str, kind: type[Options]) -> str:
-    """Return what an option is called on the command line."""
+    """Return what an option is called on the command line; "" where it is none there."""
     hint = get_type_hints(kind, include_extras=True)[name]
-    option = next(note for note in hint.__metadata__ if isinstance(note, Option))
-    return option.flag or "--" + name.replace("_", "-")
+    option = next((note for note in getattr(hint, "__metadata__", ()) if isinstance(note, Option)), None)
+    return "" if option is None else option.flag or "--" + name.replace("_", "-")

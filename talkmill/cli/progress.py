@@ -1,6 +1,7 @@
 """Progress of a run: live bars on a terminal, plain lines otherwise."""
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -49,14 +50,14 @@ class ProgressDisplay:
         self._tasks: dict[tuple[str, str], TaskID] = {}
         self._began: dict[tuple[str, str], float] = {}
         self._told: dict[tuple[str, str], float] = {}
-        self._estimate = _Estimate(1)
+        self._estimate = _Estimate(1, ())
         self._overall = self._progress.add_task("all clips", total=1.0, rate="")
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
         match event:
-            case RunStarted(source_count):
-                self._estimate = _Estimate(source_count)
+            case RunStarted(source_count, stages):
+                self._estimate = _Estimate(source_count, stages)
             case FilesPassedOver(rows):
                 self._say(told(rows), "yellow")
             case StageStarted(subject, stage):
@@ -126,8 +127,10 @@ class ProgressDisplay:
 class _Estimate:
     """Time left, from the share of the known clips' work that is done."""
 
-    def __init__(self, source_count: int) -> None:
+    def __init__(self, source_count: int, stages: Sequence[str]) -> None:
         self._sources = source_count
+        whole = sum(STAGE_SHARES[stage] for stage in stages)
+        self._shares = {stage: STAGE_SHARES[stage] / whole for stage in stages}
         self._surveyed = 0
         self._weights: dict[str, float] = {}
         self._done: dict[tuple[str, str], float] = {}
@@ -142,16 +145,16 @@ class _Estimate:
         self._weights.pop(clip, None)
 
     def advance(self, clip: str, stage: str, share: float, cached: bool = False) -> None:
-        if clip in self._weights and stage in STAGE_SHARES:
+        if clip in self._weights and stage in self._shares:
             self._done[clip, stage] = share
             if cached:
-                self._found += self._weights[clip] * STAGE_SHARES[stage]
+                self._found += self._weights[clip] * self._shares[stage]
 
     @property
     def fraction(self) -> float:
         total = sum(self._weights.values()) * self._sources / max(1, self._surveyed)
         done = sum(
-            self._weights.get(clip, 0) * STAGE_SHARES[stage] * share for (clip, stage), share in self._done.items()
+            self._weights.get(clip, 0) * self._shares[stage] * share for (clip, stage), share in self._done.items()
         )
         return min(1.0, done / total) if total else 0.0
 

@@ -1,5 +1,6 @@
 """`talkmill run`: videos into a data set, in this process."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,9 @@ from talkmill.cli.interruption import cancellation
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from talkmill.cli.progress import ProgressDisplay
 from talkmill.cli.signature import with_options
+from talkmill.cli.targets import export_lines, run_options
 from talkmill.cli.terminal import say
+from talkmill.layouts.options import Targets
 from talkmill.models.catalogue import UnknownModelError
 from talkmill.models.choice import ModelChoice
 from talkmill.models.repository import ModelError
@@ -28,6 +31,7 @@ from talkmill.text import counted
 def run(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Video files, folders, http(s) addresses.")],
     out: Annotated[Path, typer.Option(help="Folder of the data set; a second run continues it.")],
+    targets: Targets,
     options: RunOptions,
     models: ModelChoice,
     known: SourceOptions,
@@ -53,7 +57,7 @@ def run(
                 summary = embedded.run(
                     inputs,
                     out,
-                    options,
+                    run_options(options, targets),
                     models=models,
                     known=known,
                     jobs=jobs,
@@ -72,19 +76,24 @@ def run(
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{error.filename or out}: {error.strerror or error}") from error
-    return _print_summary(console, out, options.size, summary)
+    return _print_summary(console, out, options.size, summary, targets.names)
 
 
-def _print_summary(console: Console, out: Path, size: int, summary: RunSummary) -> int:
+def _print_summary(console: Console, out: Path, size: int, summary: RunSummary, layouts: Sequence[str]) -> int:
     if summary.packed:
         added = f"{counted(len(summary.packed), 'clip')} of this command in the set; {summary.clip_count} in all"
         say(console, f"{added}: {out / 'lmdb' / str(size)}")
-        say(console, f"look before you train: {out / 'preview'}")
+        if summary.previewed:
+            say(console, f"look before you train: {out / 'preview'}")
     if summary.removed:
         left = f"{counted(len(summary.removed), 'clip')} of earlier commands left the set"
         say(console, f"{left}: {', '.join(summary.removed)}", style="red")
     say(console, f"{counted(summary.executed, 'new result')}")
     if summary.rejected:
         say(console, f"{len(summary.rejected)} rejected, see {out / 'rejected.jsonl'}", style="red")
+    if summary.packed:
+        for line in export_lines(layouts, out):
+            say(console, line)
+    if summary.rejected:
         return EXIT_SOME_REJECTED if summary.packed else EXIT_FAILED
     return EXIT_OK if summary.packed else EXIT_FAILED

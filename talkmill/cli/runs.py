@@ -14,9 +14,11 @@ from talkmill.cli.environment import read_settings
 from talkmill.cli.errors import in_flags, option_errors, reason_text
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from talkmill.cli.signature import with_options
+from talkmill.cli.targets import run_options
 from talkmill.cli.terminal import say
 from talkmill.client.client import WATCH_PATIENCE_SECONDS, Client, ServerError
 from talkmill.client.settings import ClientSettings
+from talkmill.layouts.options import Targets
 from talkmill.pipeline.options import RunOptions, SourceOptions
 from talkmill.pipeline.search import PassedOver, told
 
@@ -35,6 +37,7 @@ Patience = Annotated[
 @with_options
 def submit(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Video files, folders, http(s) addresses.")],
+    targets: Targets,
     options: RunOptions,
     known: SourceOptions,
     server: Server = None,
@@ -55,7 +58,7 @@ def submit(
         say(console, told(rows), style="yellow")
 
     with option_errors(), _client(server) as client:
-        run = client.submit(inputs, options, known, priority, uploaded, passed_over)
+        run = client.submit(inputs, run_options(options, targets), known, priority, uploaded, passed_over)
         print(run.name, flush=True)
         return _watch(client, run.name, console, patience) if watch_run else EXIT_OK
 

@@ -20,7 +20,8 @@ def with_options(function: Callable[..., int]) -> Callable[..., int]:
     """Let a command take dataclasses: each of their fields becomes an option of the command.
 
     Args:
-        function: Its parameters that are dataclasses are replaced by their fields; the others stay.
+        function: Its parameters that are dataclasses are replaced by those of their fields that are options; the others
+            stay.
 
     Returns:
         What typer makes a command of.
@@ -38,9 +39,10 @@ def with_options(function: Callable[..., int]) -> Callable[..., int]:
 
     def command(**values: Any) -> int:
         for name, kind in groups.items():
-            given = {one.name: values.pop(one.name) for one in fields(kind)}
+            given = {one.name: values.pop(one.name) for one in fields(kind) if one.name in values}
+            repeated = _repeated(get_type_hints(kind, include_extras=True))
             # An option that is repeated comes as a list, or as None when it was not given.
-            given |= {key: tuple(given[key] or ()) for key in _repeated(get_type_hints(kind, include_extras=True))}
+            given |= {key: tuple(given[key] or ()) for key in repeated & given.keys()}
             with option_errors():
                 values[name] = kind(**given)
         return function(**values)
@@ -55,12 +57,14 @@ def with_options(function: Callable[..., int]) -> Callable[..., int]:
 def _options_of(kind: Any) -> Iterator[inspect.Parameter]:
     hints = get_type_hints(kind, include_extras=True)
     for one in fields(kind):
-        yield _option(one, hints[one.name])
+        if option_of(hints[one.name]) is not None:
+            yield _option(one, hints[one.name])
 
 
 def _option(one: "Field[Any]", hint: Any) -> inspect.Parameter:
     bare, notes = _unwrapped(hint)
-    option = next(note for note in notes if isinstance(note, Option))
+    option = option_of(hint)
+    assert option is not None  # noqa: S101 - the caller looked
     bounds = {
         name: getattr(bound, key)
         for note in notes
@@ -79,6 +83,11 @@ def _option(one: "Field[Any]", hint: Any) -> inspect.Parameter:
     return inspect.Parameter(
         one.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[bare, described]
     )
+
+
+def option_of(hint: Any) -> Option | None:
+    """Return what a person is told of a field; None where it is no option of the command line."""
+    return next((note for note in _unwrapped(hint)[1] if isinstance(note, Option)), None)
 
 
 def _repeated(hints: dict[str, Any]) -> frozenset[str]:

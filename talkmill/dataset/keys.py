@@ -1,7 +1,8 @@
 """The keys of the LMDB and the shape of each value. Source: OTAvatar (c8c484f) and PIRender (9e59f19) data loaders."""
 
+from collections.abc import Mapping
 from operator import index
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 KEYPOINT, COEFFICIENTS, CONDITION, IDENTITY = "keypoint", "coeff_3dmm", "condition", "id"
 VALID, CONFIDENCE, META = "valid", "confidence", "meta"
@@ -20,6 +21,14 @@ ROW_SHAPES: dict[str, tuple[int, ...]] = {
     VALID: (),
     CONFIDENCE: (),
 }
+# Fields that a clip may be without; its `-meta` then names each of them under `absent`, with the reason.
+OPTIONAL = frozenset({COEFFICIENTS, CONDITION, IDENTITY})
+
+
+def absent_of(meta: Mapping[str, Any]) -> frozenset[str]:
+    """Return the fields that a clip is without, as its `-meta` says."""
+    absent = meta.get("absent")
+    return OPTIONAL.intersection(absent) if isinstance(absent, dict) else frozenset()
 
 
 def number(value: int) -> str:

@@ -24,6 +24,7 @@ from talkmill.dataset.keys import (
     META,
     ROW_SHAPES,
     VALID,
+    absent_of,
     entry_key,
     key,
     number,
@@ -146,9 +147,14 @@ class Dataset(Mapping[str, Clip]):
             DatasetError: A key is missing, has another length than its frames ask for, or the clip was changed.
         """
         entry = self.entry(name)
-        fields = (*ROW_SHAPES, IDENTITY, META)
-        values = dict(zip(fields, self._values(name, *fields), strict=True))
-        return Clip(name, entry, _arrays(name, entry.frame_count, values), _meta(name, values[META]))
+        fields = (META, *ROW_SHAPES, IDENTITY)
+        found = dict(zip(fields, self._found(name, *fields), strict=True))
+        meta = _meta(name, self._there(name, META, found[META]))
+        absent = absent_of(meta)
+        if present := sorted(field for field in absent if found[field] is not None):
+            raise DatasetError(f"{name}-meta says that there is no {present[0]}, and there is one")
+        values = {field: self._there(name, field, found[field]) for field in fields if field not in absent}
+        return Clip(name, entry, _arrays(name, entry.frame_count, values), meta)
 
     # Mapping would compare every clip.
     __eq__ = object.__eq__
@@ -318,15 +324,21 @@ class Dataset(Mapping[str, Clip]):
         return environment
 
     def _values(self, name: str, *fields: str | int) -> list[bytes]:
-        """Return values of a clip, as one transaction sees them and its entry."""
-        items = [key(name, field) for field in fields]
-        stored, *values = self._opened().values([entry_key(name), *items])
+        """Return values of a clip that must be there, as one transaction sees them and its entry."""
+        found = self._found(name, *fields)
+        return [self._there(name, field, value) for field, value in zip(fields, found, strict=True)]
+
+    def _found(self, name: str, *fields: str | int) -> list[bytes | None]:
+        """Return values of a clip, as one transaction sees them and its entry; None for those that are not there."""
+        stored, *values = self._opened().values([entry_key(name), *(key(name, field) for field in fields)])
         self._check_unchanged(name, stored)
-        for item, value in zip(items, values, strict=True):
-            if value is None:
-                self._check_listed(name)
-                raise DatasetError(f"the set has no key {item.decode()}")
-        return [value for value in values if value is not None]
+        return values
+
+    def _there(self, name: str, field: str | int, value: bytes | None) -> bytes:
+        if value is None:
+            self._check_listed(name)
+            raise DatasetError(f"the set has no key {key(name, field).decode()}")
+        return value
 
     def _check_unchanged(self, name: str, stored: bytes | None) -> None:
         entry = self.entry(name)
@@ -394,18 +406,20 @@ def misread_angles(meta: dict[str, Any]) -> bool:
 def _arrays(name: str, frame_count: int, values: dict[str, bytes]) -> ClipArrays:
     arrays: dict[str, npt.NDArray[Any]] = {}
     for field, shape in ROW_SHAPES.items():
+        if field not in values:
+            continue
         dtype = np.uint8 if field == VALID else "<f4"
         wanted = frame_count * int(np.prod(shape)) * np.dtype(dtype).itemsize
         if len(values[field]) != wanted:
             raise DatasetError(f"{name}-{field} has {len(values[field])} bytes, {wanted} for {frame_count} frames")
         arrays[field] = np.frombuffer(bytearray(values[field]), dtype).reshape(frame_count, *shape)
-    if len(values[IDENTITY]) % 4:
+    if len(values.get(IDENTITY, b"")) % 4:
         raise DatasetError(f"{name}-{IDENTITY} has {len(values[IDENTITY])} bytes, which are no float32 values")
     return ClipArrays(
         keypoint=arrays[KEYPOINT],
-        coefficients=arrays[COEFFICIENTS],
-        condition=arrays[CONDITION],
-        identity=np.frombuffer(bytearray(values[IDENTITY]), "<f4"),
+        coefficients=arrays.get(COEFFICIENTS),
+        condition=arrays.get(CONDITION),
+        identity=np.frombuffer(bytearray(values[IDENTITY]), "<f4") if IDENTITY in values else None,
         valid=arrays[VALID].astype(bool),
         confidence=arrays[CONFIDENCE],
     )

@@ -26,9 +26,11 @@ from talkmill.dataset.keys import (
     LENGTH_KEY,
     MANIFEST_KEY,
     META,
+    OPTIONAL,
     PENDING_KEY,
     ROW_SHAPES,
     VALID,
+    absent_of,
     entry_key,
     key,
     number,
@@ -49,37 +51,38 @@ FRAMES_PER_TRANSACTION = 200
 
 @dataclass(frozen=True, slots=True)
 class ClipArrays:
-    """The per-frame values of one clip, N frames.
+    """The per-frame values of one clip, N frames. What was not made is None: `-meta` says why, under `absent`.
 
     Attributes:
         keypoint: (N, 68, 2) float32 pixels of the stored image, centres at integers.
-        coefficients: (N, 260) float32: 257 coarse coefficients, then s, t0, t1 of the alignment.
-        condition: (N, 7) float32: -euler (3), trans (3), focal (1).
-        identity: (100,) float32.
+        coefficients: (N, 260) float32: 257 coarse coefficients, then s, t0, t1 of the alignment; or None.
+        condition: (N, 7) float32: -euler (3), trans (3), focal (1); or None.
+        identity: (100,) float32; or None.
         valid: (N,) bool.
         confidence: (N,) float32.
     """
 
     keypoint: npt.NDArray[np.float32]
-    coefficients: npt.NDArray[np.float32]
-    condition: npt.NDArray[np.float32]
-    identity: npt.NDArray[np.float32]
+    coefficients: npt.NDArray[np.float32] | None
+    condition: npt.NDArray[np.float32] | None
+    identity: npt.NDArray[np.float32] | None
     valid: npt.NDArray[np.bool_]
     confidence: npt.NDArray[np.float32]
 
     def encoded(self) -> dict[str, bytes]:
-        """Return each field as the bytes of the LMDB.
+        """Return each field that there is as the bytes of the LMDB.
 
         Raises:
             ValueError: A value is not finite.
         """
-        arrays = {
+        fields = {
             KEYPOINT: self.keypoint,
             COEFFICIENTS: self.coefficients,
             CONDITION: self.condition,
             IDENTITY: self.identity,
             CONFIDENCE: self.confidence,
         }
+        arrays = {name: array for name, array in fields.items() if array is not None}
         for name, array in arrays.items():
             if not np.isfinite(array).all():
                 raise ValueError(f"{name} is not finite")
@@ -156,10 +159,16 @@ class DatasetWriter:
         with self._transaction() as transaction:
             # talkmill 0.1 could lose the keys of a clip that its manifest names.
             lengths = {field: len(transaction.get(key(name, field)) or b"") for field in ROW_SHAPES}
-            return transaction.get(key(name, "length")) is not None and all(
-                lengths[field] == entry.frame_count * int(np.prod(shape)) * (1 if field == VALID else 4)
-                for field, shape in ROW_SHAPES.items()
-            )
+            stored, meta = transaction.get(key(name, "length")), transaction.get(key(name, META))
+            try:
+                absent = absent_of(json.loads(bytes(meta or b"{}")))
+            except (AttributeError, ValueError):
+                return False
+        return stored is not None and all(
+            lengths[field]
+            == (0 if field in absent else entry.frame_count * int(np.prod(shape)) * (1 if field == VALID else 4))
+            for field, shape in ROW_SHAPES.items()
+        )
 
     def add(
         self,
@@ -184,12 +193,16 @@ class DatasetWriter:
             The entry of the manifest.
 
         Raises:
-            ValueError: The name is no key, there is no frame, the counts differ, or a value is not finite.
+            ValueError: The name is no key, there is no frame, the counts differ, a value is not finite, or `meta` does
+                not name the fields that the clip is without.
         """
         check_name(name)
         if not len(arrays.valid):
             raise ValueError(f"clip {name} has no frames")
         values = arrays.encoded()
+        told, absent = absent_of(meta), OPTIONAL - values.keys()
+        if told != absent:
+            raise ValueError(f"clip {name} is without {sorted(absent)}, and its meta says without {sorted(told)}")
         # Of a clip whose writing failed before.
         self._remove_pending()
         self.remove(name)

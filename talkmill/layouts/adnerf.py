@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -31,6 +32,7 @@ from talkmill.layouts.squares import frame_from_square
 from talkmill.layouts.still_background import StillBackground
 from talkmill.layouts.torso import torso_picture
 from talkmill.layouts.units import action_units, blendshapes, openface_table, units_of
+from talkmill.pipeline.kinds import Kind
 from talkmill.sound.audio import write_wav
 from talkmill.video.images import decode_image, encode_image
 
@@ -51,7 +53,9 @@ class AdNerf:
     name = "adnerf"
     version = "1"
     trainer = "ZiqiaoPeng/SyncTalk d2427a3"
-    needs = frozenset({"video", "frame_table", "audio", "alpha", "geometry", "landmarks", "face_mesh", "fit"})
+    needs: ClassVar[frozenset[Kind]] = frozenset(
+        {"video", "frame_table", "audio", "alpha", "geometry", "landmarks", "face_mesh", "fit"}
+    )
     options = frozenset({"size", "least_seconds", "most_seconds", "encoder"})
     lengths = Lengths(LEAST_SECONDS)
     # Frames that are not valid are in the video alone: cameras, pictures and points have gaps.

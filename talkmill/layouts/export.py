@@ -25,6 +25,7 @@ from talkmill.models.catalogue import UnknownModelError
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.option import OptionError
 from talkmill.pipeline.finished import ClipGoneError, FinishedClip, WorkFolder, finished_clip
+from talkmill.pipeline.kinds import Kind
 from talkmill.text import counted
 from talkmill.version import __version__
 
@@ -254,6 +255,7 @@ class _Writer:
         layout = self._layout
         try:
             finished = finished_clip(self._dataset, name)
+            self._work.require(finished, layout.needs | PIECES_FROM, layout.name)
             material = self._material(finished, PIECES_FROM | layout.needs & {"fit"})
             pieces = pieces_of(material, layout, self._lengths, self._names[name])
         except (ClipGoneError, DatasetError) as error:
@@ -282,7 +284,7 @@ class _Writer:
             return _Ended(name, "failed", str(error))
         return _Ended(name, "written", planned=planned)
 
-    def _material(self, clip: FinishedClip, kinds: frozenset[str]) -> ClipMaterial:
+    def _material(self, clip: FinishedClip, kinds: frozenset[Kind]) -> ClipMaterial:
         rate = None if self._options.fps is None else Fraction(self._options.fps)
         return ClipMaterial(clip, self._work.files(clip, kinds), self._models, rate)
 

@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from talkmill.dataset.environment import DatasetError, read_environment
 from talkmill.dataset.plain import write_plain
@@ -18,6 +19,7 @@ from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.squares import square_of
 from talkmill.matting.composite import composite_over
+from talkmill.pipeline.kinds import Kind
 from talkmill.video.images import ImageWriter, read_coded
 
 SIZE = 512
@@ -41,7 +43,9 @@ class GAGAvatar:
     name = "gagavatar"
     version = "1"
     trainer = "xg-chu/GAGAvatar beb44a3"
-    needs = frozenset({"video", "frame_table", "audio", "face_track", "landmarks", "geometry", "alpha"})
+    needs: ClassVar[frozenset[Kind]] = frozenset(
+        {"video", "frame_table", "audio", "face_track", "landmarks", "geometry", "alpha"}
+    )
     options = frozenset({"face_share", "least_seconds", "most_seconds"})
     lengths = Lengths(1.0)
     whole_runs = True

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -28,6 +28,7 @@ from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
 from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.squares import frame_from_square, square_of
+from talkmill.pipeline.kinds import Kind
 from talkmill.sound.audio import SAMPLE_RATE, write_wav
 from talkmill.video.images import encode_image
 
@@ -64,7 +65,9 @@ class Hallo:
     name = "hallo"
     version = "1"
     trainer = "fudan-generative-vision/hallo 8fd7c57"
-    needs = frozenset({"video", "frame_table", "audio", "face_track", "landmarks", "geometry", "face_mesh"})
+    needs: ClassVar[frozenset[Kind]] = frozenset(
+        {"video", "frame_table", "audio", "face_track", "landmarks", "geometry", "face_mesh"}
+    )
     options = frozenset({"size", "face_share", "least_seconds", "most_seconds", "encoder", "root"})
     lengths = Lengths(LEAST_FRAMES / 25)
     whole_runs = True

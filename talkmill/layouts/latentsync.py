@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from talkmill.layouts.lists import absolute_list
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
 from talkmill.layouts.options import ExportOptions
+from talkmill.pipeline.kinds import Kind
 
 LISTS = {"train": "fileslist_train.txt", "test": "fileslist_val.txt"}
 FOLDERS = {"train": "train", "test": "val"}
@@ -42,7 +44,7 @@ class LatentSync:
     name = "latentsync"
     version = "1"
     trainer = "bytedance/LatentSync a229c39"
-    needs = frozenset({"video", "frame_table", "audio", "landmarks", "geometry"})
+    needs: ClassVar[frozenset[Kind]] = frozenset({"video", "frame_table", "audio", "landmarks", "geometry"})
     options = frozenset({"size", "least_seconds", "most_seconds", "encoder", "root"})
     lengths = Lengths(2.0, 10.0)
     whole_runs = True

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from talkmill.layouts.options import ExportOptions
+from talkmill.pipeline.kinds import Kind
 
 if TYPE_CHECKING:
     from talkmill.layouts.material import ClipMaterial
@@ -103,7 +104,7 @@ class Layout(Protocol):
         name: On the command line.
         version: Changes with anything that is written; pieces of another version are written again.
         trainer: Repository and commit whose code was read.
-        needs: Kinds of a clip's files, see `FinishedClip.made_from`.
+        needs: Kinds of a clip's files that it is made of, beside those that pieces are found with.
         options: Fields of `ExportOptions` that mean something here.
         lengths: Of a piece, in seconds.
         whole_runs: Whether every frame of a piece is valid; else what is not valid is the layout's matter.
@@ -113,7 +114,7 @@ class Layout(Protocol):
     name: ClassVar[str]
     version: ClassVar[str]
     trainer: ClassVar[str]
-    needs: ClassVar[frozenset[str]]
+    needs: ClassVar[frozenset[Kind]]
     options: ClassVar[frozenset[str]]
     lengths: ClassVar[Lengths]
     whole_runs: ClassVar[bool]

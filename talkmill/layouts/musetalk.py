@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import even, write_movie
 from talkmill.layouts.options import ExportOptions
+from talkmill.pipeline.kinds import Kind
 from talkmill.sound.audio import write_wav
 
 # The trainer names these folders in its code.
@@ -40,7 +41,9 @@ class MuseTalk:
     name = "musetalk"
     version = "1"
     trainer = "TMElyralab/MuseTalk 0a89dec"
-    needs = frozenset({"video", "frame_table", "audio", "face_track", "landmarks", "geometry"})
+    needs: ClassVar[frozenset[Kind]] = frozenset(
+        {"video", "frame_table", "audio", "face_track", "landmarks", "geometry"}
+    )
     options = frozenset({"least_seconds", "most_seconds", "encoder"})
     lengths = Lengths(LEAST_FRAMES / 25, MOST_FRAMES / 25)
     whole_runs = True

@@ -11,6 +11,21 @@ from talkmill.video.encoders import Encoder
 
 
 @dataclass(frozen=True)
+class Targets(Options):
+    """What a run is for."""
+
+    layouts: Annotated[
+        tuple[str, ...],
+        Option("Run only what these layouts need; everything if none is named. Repeatable.", "--for", "NAME[,NAME]"),
+    ] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the layouts, each once."""
+        return tuple(dict.fromkeys(name.strip() for names in self.layouts for name in names.split(",")))
+
+
+@dataclass(frozen=True)
 class ExportOptions(Options):
     """How a set is written for a trainer. A layout takes the options that mean something to it, and all take `fps`."""
 

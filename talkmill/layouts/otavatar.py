@@ -29,6 +29,7 @@ from talkmill.matting.composite import composite_over
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.morphable.model import MorphableModel
 from talkmill.pipeline.finished import ClipGoneError, FinishedClip, WorkFolder, finished_clip
+from talkmill.pipeline.kinds import Kind
 from talkmill.region import Region
 from talkmill.stages.records import ClipLandmarks, CoarseFit, FineFit
 from talkmill.video.clip import read_clip
@@ -37,9 +38,14 @@ from talkmill.video.encode import compatible_writer
 from talkmill.video.frame_table import FrameTable
 from talkmill.video.images import read_images
 
+NAME = "otavatar"
 WHITE = (255, 255, 255)
 # Of what is in the files of a clip: clips that another version wrote are written again.
 LAYOUT_VERSION = "3"
+# Kinds of a clip's files that it is made of.
+NEEDS: frozenset[Kind] = frozenset(
+    {"video", "frame_table", "audio", "alpha", "frames", "landmarks", "coefficients", "fit"}
+)
 # Folder and suffix of each file of a clip.
 CLIP_FILES = (
     ("split", ".mp4"),
@@ -110,7 +116,9 @@ def _refuse_hopeless(database: Path, work: WorkFolder) -> None:
         dataset.manifest.check_entries()
         for clip in dataset:
             try:
-                return work.check(finished_clip(dataset, clip))
+                found = finished_clip(dataset, clip)
+                work.require(found, NEEDS, NAME)
+                return work.check(found)
             except (ClipGoneError, DatasetError) as error:
                 errors.append(error)
     raise ClipGoneError(f"not one of {len(errors)} clips can be exported; nothing was written. {errors[0]}")
@@ -162,6 +170,7 @@ def _export_clips(
             continue
         try:
             clip = finished_clip(dataset, clip_name)
+            work.require(clip, NEEDS, NAME)
             target.write(part, _clip_writer(clip, work.files(clip), head(clip.basis), name))
         except (ClipGoneError, DatasetError, ModelError, StrangerError) as error:
             failed.append((clip_name, str(error)))

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +23,7 @@ from talkmill.layouts.media import write_movie
 from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.pictures import picture_of
 from talkmill.layouts.rows import MEASUREMENTS, clip_row, columns_of, flat, read_rows, row_path
+from talkmill.pipeline.kinds import Kind
 from talkmill.sound.audio import SAMPLE_RATE, write_wav
 
 TABLES = {"train": "data/train.parquet", "test": "data/test.parquet"}
@@ -36,7 +37,9 @@ class Parquet:
     name = "parquet"
     version = "1"
     trainer = "huggingface/datasets 5.2.0"
-    needs = frozenset({"video", "frame_table", "audio", "face_track", "landmarks", "geometry"})
+    needs: ClassVar[frozenset[Kind]] = frozenset(
+        {"video", "frame_table", "audio", "face_track", "landmarks", "geometry"}
+    )
     options = frozenset({"size", "face_share", "least_seconds", "most_seconds", "encoder", "captions"})
     lengths = Lengths(1.0)
     whole_runs = True

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from talkmill.layouts.cutting import cut
 from talkmill.layouts.layout import Layout, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
+from talkmill.pipeline.kinds import Kind
 from talkmill.video.stretches import stretches_of
 
 # Kinds of files that pieces are found with; the fit too, where a layout needs it.
-PIECES_FROM = frozenset({"landmarks", "audio", "frame_table"})
+PIECES_FROM: frozenset[Kind] = frozenset({"landmarks", "audio", "frame_table"})
 
 
 def names_of(clips: Iterable[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from talkmill.layouts.lists import lines_of
 from talkmill.layouts.lmdb_checks import check_pirender
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.options import ExportOptions
+from talkmill.pipeline.kinds import Kind
 from talkmill.video.images import ImageWriter, read_coded
 
 SIZE = 256
@@ -35,7 +37,7 @@ class PIRender:
     name = "pirender"
     version = "1"
     trainer = "RenYurui/PIRender 9e59f19"
-    needs = frozenset({"frames", "frame_table", "audio", "landmarks", "coefficients", "fit"})
+    needs: ClassVar[frozenset[Kind]] = frozenset({"frames", "frame_table", "audio", "landmarks", "coefficients", "fit"})
     options = frozenset({"size", "least_seconds", "most_seconds"})
     lengths = Lengths(1.0)
     whole_runs = True

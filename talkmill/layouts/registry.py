@@ -1,8 +1,11 @@
 """Every layout by name; each module is loaded when it is asked for."""
 
+from collections.abc import Iterable
 from importlib import import_module
 
 from talkmill.layouts.layout import Layout
+from talkmill.layouts.pieces import PIECES_FROM
+from talkmill.pipeline.kinds import ALL_KINDS, Kind
 
 # Name on the command line to module and class.
 LAYOUTS = {
@@ -21,8 +24,8 @@ LAYOUTS = {
 }
 
 
-# Layouts that follow no protocol of this room, and the commands that write them.
-OF_OTHER_COMMANDS = {"otavatar": "talkmill dataset export SET --out DIR"}
+# Layouts that follow no protocol of this room: the module that says what they need, and the command that writes them.
+OF_OTHER_COMMANDS = {"otavatar": ("talkmill.layouts.otavatar", "talkmill dataset export {set} --out {out}")}
 # What a layout imports beyond the default install: the extra that brings it.
 EXTRAS = {"parquet": "parquet"}
 
@@ -43,7 +46,7 @@ def layout_of(name: str) -> Layout:
         ExtraMissingError: It needs a package that is not installed.
     """
     if name in OF_OTHER_COMMANDS:
-        raise UnknownLayoutError(f"the layout {name} is written by `{OF_OTHER_COMMANDS[name]}`")
+        raise UnknownLayoutError(f"the layout {name} is written by `{export_command(name, 'SET', 'DIR')}`")
     if name not in LAYOUTS:
         raise UnknownLayoutError(f"there is no layout {name!r}; there are {', '.join(LAYOUTS)}")
     module, kind = LAYOUTS[name]
@@ -57,3 +60,37 @@ def layout_of(name: str) -> Layout:
             f"'.[{EXTRAS[name]}]'` in the clone of talkmill"
         ) from error
     return layout
+
+
+def export_command(name: str, folder: str, out: str) -> str:
+    """Return the command that writes a set in a layout.
+
+    Args:
+        name: Of the layout.
+        folder: Of the set.
+        out: Where to write.
+    """
+    if name in OF_OTHER_COMMANDS:
+        return OF_OTHER_COMMANDS[name][1].format(set=folder, out=out)
+    return f"talkmill export {folder} --layout {name} --out {out}"
+
+
+def needs_of(names: Iterable[str]) -> tuple[Kind, ...]:
+    """Return the kinds of a clip's files that layouts are made of, together; for `RunOptions.needs`.
+
+    Args:
+        names: Of layouts; at least one.
+
+    Raises:
+        UnknownLayoutError: There is no layout of a name, or no name.
+        ExtraMissingError: A layout needs a package that is not installed.
+    """
+    needs: set[Kind] = set()
+    for name in names:
+        if name in OF_OTHER_COMMANDS:
+            needs |= import_module(OF_OTHER_COMMANDS[name][0]).NEEDS
+        else:
+            needs |= layout_of(name).needs | PIECES_FROM
+    if not needs:
+        raise UnknownLayoutError(f"no layout was named; there are {', '.join((*LAYOUTS, *OF_OTHER_COMMANDS))}")
+    return tuple(kind for kind in ALL_KINDS if kind in needs)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from talkmill.layouts.mat import read_mat, write_mat
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
 from talkmill.layouts.options import ExportOptions
+from talkmill.pipeline.kinds import Kind
 from talkmill.sound.audio import SAMPLE_RATE, write_wav
 from talkmill.video.images import decode_image, encode_image
 
@@ -38,7 +40,7 @@ class SadTalker:
     name = "sadtalker"
     version = "1"
     trainer = "OpenTalker/SadTalker cd4c046"
-    needs = frozenset({"frames", "frame_table", "audio", "landmarks", "coefficients"})
+    needs: ClassVar[frozenset[Kind]] = frozenset({"frames", "frame_table", "audio", "landmarks", "coefficients"})
     options = frozenset({"size", "least_seconds", "most_seconds", "encoder"})
     lengths = Lengths(1.0)
     whole_runs = True

@@ -6,6 +6,7 @@ Source: Francis-Rings/StableAvatar 46c0492: wan/dataset/talking_video_dataset_fa
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
 from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.squares import frame_from_square, square_of
+from talkmill.pipeline.kinds import Kind
 from talkmill.sound.audio import SAMPLE_RATE, write_wav
 
 DATA = "talking_face_data"
@@ -46,7 +48,9 @@ class StableAvatar:
     name = "stableavatar"
     version = "1"
     trainer = "Francis-Rings/StableAvatar 46c0492"
-    needs = frozenset({"video", "frame_table", "audio", "face_track", "landmarks", "geometry"})
+    needs: ClassVar[frozenset[Kind]] = frozenset(
+        {"video", "frame_table", "audio", "face_track", "landmarks", "geometry"}
+    )
     options = frozenset({"face_share", "least_seconds", "most_seconds", "encoder", "root"})
     lengths = Lengths(LEAST_FRAMES / 25)
     whole_runs = True

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from talkmill.layouts.media import write_movie
 from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.pictures import picture_of
 from talkmill.layouts.rows import clip_row, read_rows, row_path
+from talkmill.pipeline.kinds import Kind
 from talkmill.sound.audio import SAMPLE_RATE, write_wav
 
 LISTS = {"train": "metadata", "test": "metadata_test"}
@@ -46,7 +47,9 @@ class VideoJson:
     name = "video-json"
     version = "2"
     trainer = "aigc-apps/VideoX-Fun 804a425"
-    needs = frozenset({"video", "frame_table", "audio", "face_track", "landmarks", "geometry"})
+    needs: ClassVar[frozenset[Kind]] = frozenset(
+        {"video", "frame_table", "audio", "face_track", "landmarks", "geometry"}
+    )
     options = frozenset({"size", "face_share", "least_seconds", "most_seconds", "encoder", "captions"})
     lengths = Lengths(4.0, 15.0)
     whole_runs = True

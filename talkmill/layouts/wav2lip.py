@@ -6,6 +6,7 @@ Source: Rudrabha/Wav2Lip 5c90fa9: preprocess.py, wav2lip_train.py, color_syncnet
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.lists import lines_of
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.options import ExportOptions
+from talkmill.pipeline.kinds import Kind
 from talkmill.region import Region
 from talkmill.sound.audio import SAMPLE_RATE, write_wav
 
@@ -42,7 +44,9 @@ class Wav2Lip:
     name = "wav2lip"
     version = "1"
     trainer = "Rudrabha/Wav2Lip 5c90fa9"
-    needs = frozenset({"video", "frame_table", "audio", "face_track", "landmarks", "geometry"})
+    needs: ClassVar[frozenset[Kind]] = frozenset(
+        {"video", "frame_table", "audio", "face_track", "landmarks", "geometry"}
+    )
     options = frozenset({"least_seconds", "most_seconds"})
     lengths = Lengths(LEAST_FRAMES / 25)
     whole_runs = False

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from tarfile import USTAR_FORMAT, TarFile, TarInfo
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.pictures import Picture, picture_of
 from talkmill.layouts.rows import clip_row
 from talkmill.layouts.shards import check_shards
+from talkmill.pipeline.kinds import Kind
 from talkmill.sound.audio import write_wav
 
 SUFFIXES = ("mp4", "wav", "json", "npz")
@@ -36,7 +37,9 @@ class WebDataset:
     name = "webdataset"
     version = "1"
     trainer = "webdataset/webdataset e0953f9"
-    needs = frozenset({"video", "frame_table", "audio", "face_track", "landmarks", "geometry", "coefficients", "fit"})
+    needs: ClassVar[frozenset[Kind]] = frozenset(
+        {"video", "frame_table", "audio", "face_track", "landmarks", "geometry", "coefficients", "fit"}
+    )
     options = frozenset({"size", "face_share", "least_seconds", "most_seconds", "encoder"})
     # A sample is held in memory whole.
     lengths = Lengths(1.0, 30.0)

@@ -1,5 +1,6 @@
 """Builds the stages of a run in one process."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ from talkmill.inference.runtime import choose_runtime
 from talkmill.models.catalogue import find
 from talkmill.models.choice import ModelChoice
 from talkmill.models.repository import ModelRepository
-from talkmill.pipeline.graph import RunParameters
+from talkmill.pipeline.graph import RunParameters, names_of
 from talkmill.stages.coarse_fit.stage import CoarseFitStage
 from talkmill.stages.contract import Stage
 from talkmill.stages.crop.stage import CropStage
@@ -29,13 +30,13 @@ def build_stages(
     threads: int,
     gpu: int = 0,
 ) -> dict[str, Stage[Any, Any]]:
-    """Build every stage; models that are missing are fetched.
+    """Build the stages of a run; models that are missing are fetched.
 
     Args:
         folder: The run's folder.
         models: Where models lie.
         choice: Which model does what.
-        parameters: Of the run: its methods and their precision decide which networks are needed.
+        parameters: Of the run: what it is for, its methods and their precision decide which networks are needed.
         provider: Execution provider.
         threads: Threads of one network.
         gpu: Number of the GPU.
@@ -49,24 +50,42 @@ def build_stages(
         ValueError: The execution provider is not there.
     """
     runtime = choose_runtime(provider, threads, gpu, models.folder / ".engines")
-    method, precision = parameters.matting.method, parameters.matting.precision
-    coarse = parameters.coarse_fit
+    precision, coarse = parameters.matting.precision, parameters.coarse_fit
     runtime.check(precision)
-    detector = models.ensure(choice.detector, "face_detection")
-    matting = {name: models.ensure(name, "matting", "matting_part") for name in MATTING_METHODS[method]}
     find(choice.landmarks, "landmarks")
-    landmarks = {name: models.ensure(name, "landmarks", "face_embedding") for name in networks_of(choice.landmarks)}
-    morphable = models.ensure(choice.morphable, "morphable")
-    regressor = None if coarse.method == "landmark-fit" else models.ensure(coarse.method, "coarse_regressor")
 
-    stages: tuple[Stage[Any, Any], ...] = (
-        DownloadStage(),
-        SplitStage(detector, runtime),
-        MattingStage(matting, runtime, precision),
-        CropStage(),
-        LandmarksStage(choice.landmarks, landmarks, runtime),
-        CoarseFitStage(coarse.method, morphable if regressor is None else regressor, runtime, coarse.precision),
-        FineFitStage(morphable, threads),
-        InPlacePackStage(folder / "lmdb"),
-    )
-    return {stage.name: stage for stage in stages}
+    def split() -> Stage[Any, Any]:
+        return SplitStage(models.ensure(choice.detector, "face_detection"), runtime)
+
+    def matting() -> Stage[Any, Any]:
+        networks = MATTING_METHODS[parameters.matting.method]
+        return MattingStage(
+            {name: models.ensure(name, "matting", "matting_part") for name in networks}, runtime, precision
+        )
+
+    def landmarks() -> Stage[Any, Any]:
+        networks = networks_of(choice.landmarks)
+        installed = {name: models.ensure(name, "landmarks", "face_embedding") for name in networks}
+        return LandmarksStage(choice.landmarks, installed, runtime)
+
+    def coarse_fit() -> Stage[Any, Any]:
+        if coarse.method == "landmark-fit":
+            model = models.ensure(choice.morphable, "morphable")
+        else:
+            model = models.ensure(coarse.method, "coarse_regressor")
+        return CoarseFitStage(coarse.method, model, runtime, coarse.precision)
+
+    def fine_fit() -> Stage[Any, Any]:
+        return FineFitStage(models.ensure(choice.morphable, "morphable"), threads)
+
+    makers: dict[str, Callable[[], Stage[Any, Any]]] = {
+        DownloadStage.name: DownloadStage,
+        SplitStage.name: split,
+        MattingStage.name: matting,
+        CropStage.name: CropStage,
+        LandmarksStage.name: landmarks,
+        CoarseFitStage.name: coarse_fit,
+        FineFitStage.name: fine_fit,
+        InPlacePackStage.name: lambda: InPlacePackStage(folder / "lmdb"),
+    }
+    return {name: makers[name]() for name in names_of(kinds=parameters.kinds)}

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -14,8 +15,9 @@ from talkmill.option import OptionError
 from talkmill.pipeline.composition import build_stages
 from talkmill.pipeline.events import Event
 from talkmill.pipeline.folders import open_store
+from talkmill.pipeline.graph import RunParameters
 from talkmill.pipeline.options import RunOptions, SourceOptions
-from talkmill.pipeline.run import RunSummary, run_dataset
+from talkmill.pipeline.run import RunSummary, held_kinds, run_dataset
 from talkmill.pipeline.settings import Settings
 from talkmill.telemetry.logs import configure_logs
 
@@ -79,7 +81,7 @@ def run(
         folder,
         ModelRepository(settings.models.directory, settings.models.mirror, announce),
         models,
-        parameters,
+        _with_held(folder, parameters),
         provider or settings.execution_provider,
         settings.threads or max(1, core_count() // jobs),
         settings.gpu,
@@ -87,6 +89,14 @@ def run(
     return run_dataset(
         folder, found, stages, open_store(folder), parameters, jobs, emit, cancelled or threading.Event()
     )
+
+
+def _with_held(folder: Path, parameters: RunParameters) -> RunParameters:
+    """Return the parameters with the kinds of files that the set of the folder has: its stages are wanted too."""
+    if not parameters.kinds:
+        return parameters
+    held = held_kinds(folder / "lmdb" / str(parameters.crop.size)).values()
+    return replace(parameters, kinds=tuple(frozenset(parameters.kinds).union(*held)))
 
 
 def _check_writable(folder: Path) -> None:

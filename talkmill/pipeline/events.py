@@ -8,9 +8,10 @@ from talkmill.pipeline.search import PassedOver
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run of so many sources begins."""
+    """A run of so many sources begins; its clips go through these stages."""
 
     source_count: int
+    stages: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

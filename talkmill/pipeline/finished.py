@@ -13,11 +13,13 @@ from talkmill.artifacts.local import LocalStore
 from talkmill.artifacts.store import CorruptArtifactError, MissingArtifactError
 from talkmill.dataset.reader import Dataset
 from talkmill.pipeline.folders import WORK_BUCKET, open_store
+from talkmill.pipeline.kinds import Kind
 from talkmill.pipeline.report import MadeFrom
 from talkmill.region import Region
 
-_MADE_FROM = TypeAdapter(dict[str, MadeFrom])
+_MADE_FROM = TypeAdapter(dict[Kind, MadeFrom])
 _REGION = TypeAdapter(Region)
+_REGION_OR_NONE = TypeAdapter(Region | None)
 
 
 class NoWorkError(ValueError):
@@ -38,12 +40,9 @@ class FinishedClip:
         fingerprint: Changes with anything that the clip was packed from.
         rate: Frames a second.
         size: Side of the crop in pixels.
-        basis: Id of the morphable model.
-        alpha_region: The part of the upright frame that `alpha` is for.
         measurements: Stage name to what it measured.
         person: Who is seen; None where nobody said.
-        made_from: Kind to file: `video`, `frame_table`, `audio`, `face_track`, `alpha`, `geometry`, `frames`,
-            `landmarks`, `coefficients`, `fit`; `face_mesh` where the landmark model has one.
+        made_from: Kind to file, of those that were made.
         meta: All that the set says of it: source, licence, models, notes.
     """
 
@@ -52,12 +51,32 @@ class FinishedClip:
     fingerprint: str
     rate: Fraction
     size: int
-    basis: str
-    alpha_region: Region
     measurements: dict[str, dict[str, Any]]
     person: str | None
-    made_from: dict[str, Artifact]
+    made_from: dict[Kind, Artifact]
     meta: dict[str, Any]
+
+    @property
+    def basis(self) -> str:
+        """Id of the morphable model of `fit`.
+
+        Raises:
+            ClipGoneError: No head was fitted.
+        """
+        if self.meta["morphable_basis"] is None:
+            raise ClipGoneError(f"{self.name} was made without fit: it has no morphable model")
+        return str(self.meta["morphable_basis"])
+
+    @property
+    def alpha_region(self) -> Region:
+        """The part of the upright frame that `alpha` is for.
+
+        Raises:
+            ClipGoneError: There is no alpha.
+        """
+        if self.meta["alpha_region"] is None:
+            raise ClipGoneError(f"{self.name} was made without alpha")
+        return _REGION.validate_python(self.meta["alpha_region"])
 
 
 class WorkFolder:
@@ -99,28 +118,19 @@ class WorkFolder:
                 f"{self.folder / 'work'} any more; run its source again with --out {self.folder}, then export again"
             )
 
-    def files(self, clip: FinishedClip, kinds: Collection[str] | None = None) -> dict[str, Path]:
+    def files(self, clip: FinishedClip, kinds: Collection[Kind] | None = None) -> dict[str, Path]:
         """Return a clip's files, every byte checked.
 
         Args:
             clip: The clip.
-            kinds: What is wanted of `made_from`; None for all.
+            kinds: What is wanted of `made_from`, and is there (see `require`); None for all.
 
         Raises:
-            ClipGoneError: One is missing or damaged, or the clip was packed without it.
+            ClipGoneError: One is missing or damaged.
         """
-        for kind in kinds or ():
-            if kind not in clip.made_from:
-                raise ClipGoneError(
-                    f"{clip.name} was packed without {kind}; run its source again with --out {self.folder}, then "
-                    "export again"
-                )
+        wanted = clip.made_from if kinds is None else kinds
         try:
-            return {
-                kind: self._store.fetch(artifact)
-                for kind, artifact in clip.made_from.items()
-                if kinds is None or kind in kinds
-            }
+            return {kind: self._store.fetch(clip.made_from[kind]) for kind in wanted}
         except MissingArtifactError as error:
             raise ClipGoneError(f"{error}; run the source of {clip.name} again, then export again") from error
         except CorruptArtifactError as error:
@@ -129,6 +139,29 @@ class WorkFolder:
                 f"{path} is damaged; delete {path.parent}, run the source of {clip.name} again with --out "
                 f"{self.folder}, then export again"
             ) from error
+
+    def require(self, clip: FinishedClip, kinds: Collection[Kind], layout: str) -> None:
+        """Make sure that a clip was made with files of some kinds.
+
+        Args:
+            clip: The clip.
+            kinds: What is wanted.
+            layout: What it is wanted for.
+
+        Raises:
+            ClipGoneError: It was made without; the message says how to have it.
+        """
+        missing = sorted(kind for kind in kinds if kind not in clip.made_from)
+        if not missing:
+            return
+        told = f"{clip.name} was made without {', '.join(missing)}, which the layout {layout} needs"
+        if not all(kind in clip.meta.get("absent", {}) for kind in missing):
+            # Its stage was run, by a model that has no such thing.
+            raise ClipGoneError(f"{told}; run its source again with --out {self.folder} and the default models")
+        raise ClipGoneError(
+            f"{told}; run its source again with `talkmill run ... --for {layout} --out {self.folder}`, which keeps "
+            "what is there and makes what is missing, then export again"
+        )
 
 
 def finished_clip(dataset: Dataset, name: str) -> FinishedClip:
@@ -145,7 +178,7 @@ def finished_clip(dataset: Dataset, name: str) -> FinishedClip:
     entry, meta = dataset.entry(name), dataset.meta(name)
     try:
         made_from = _MADE_FROM.validate_python(meta["made_from"])
-        region = _REGION.validate_python(meta["alpha_region"])
+        _REGION_OR_NONE.validate_python(meta["alpha_region"])
     except (KeyError, ValidationError) as error:
         raise ClipGoneError(
             f"{name} was packed by talkmill 0.1, which did not note all that it was packed from; run its source again "
@@ -157,8 +190,6 @@ def finished_clip(dataset: Dataset, name: str) -> FinishedClip:
         entry.fingerprint,
         Fraction(meta["rate"]),
         dataset.size,
-        str(meta["morphable_basis"]),
-        region,
         meta["measurements"],
         meta.get("person"),
         {

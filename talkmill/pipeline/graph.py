@@ -1,10 +1,13 @@
 """The graph: every stage, what it reads, and what comes after it. All that walks the pipeline walks this table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 from talkmill.artifacts.artifact import Artifact
+from talkmill.dataset.keys import COEFFICIENTS, CONDITION, IDENTITY
+from talkmill.pipeline.kinds import Kind
 from talkmill.pipeline.naming import NamedSource
 from talkmill.region import Region
 from talkmill.stages.coarse_fit.messages import CoarseFitInputs, CoarseFitOutputs, CoarseFitParameters
@@ -24,7 +27,11 @@ METHODS_WITH_FRAMES = ("deep3d-resnet50",)
 
 @dataclass(frozen=True, slots=True)
 class RunParameters:
-    """The parameters of every stage of a run; a field a stage, by its name."""
+    """The parameters of every stage of a run; a field a stage, by its name.
+
+    Attributes:
+        kinds: Kinds of a clip's files that the run is for: only the stages that these need are run. Empty for all.
+    """
 
     download: DownloadParameters = DownloadParameters()
     split: SplitParameters = SplitParameters()
@@ -33,6 +40,7 @@ class RunParameters:
     landmarks: LandmarksParameters = LandmarksParameters()
     coarse_fit: CoarseFitParameters = CoarseFitParameters()
     fine_fit: FineFitParameters = FineFitParameters()
+    kinds: tuple[Kind, ...] = ()
 
 
 @dataclass(slots=True)
@@ -82,6 +90,7 @@ class Node:
         name: Its name everywhere: rooms, proto, digest, metrics, docs.
         scope: What it is run for; stages of one scope run in the order of the table.
         needs: Stages whose outputs it reads.
+        uses: Stages whose outputs it reads where they are run.
         inputs: Type of its request.
         outputs: Type of what it gives.
         request: Makes the request out of the progress of its scope and the parameters of the run.
@@ -93,6 +102,7 @@ class Node:
     name: str
     scope: Scope
     needs: tuple[str, ...]
+    uses: tuple[str, ...]
     inputs: type[Any]
     outputs: type[Any]
     request: Callable[[Any, RunParameters], Any]
@@ -119,10 +129,10 @@ def _matting(progress: ClipProgress, parameters: RunParameters) -> MattingInputs
 
 
 def _crop(progress: ClipProgress, parameters: RunParameters) -> CropInputs:
-    clip, matting = progress.clip, progress.outputs["matting"]
-    return CropInputs(
-        clip.video, clip.frame_table, matting.alpha, matting.region, clip.face_track, clip.rate, parameters.crop
-    )
+    clip = progress.clip
+    matting: MattingOutputs | None = progress.outputs.get("matting")
+    alpha, region = (None, None) if matting is None else (matting.alpha, matting.region)
+    return CropInputs(clip.video, clip.frame_table, clip.face_track, clip.rate, parameters.crop, alpha, region)
 
 
 def _landmarks(progress: ClipProgress, parameters: RunParameters) -> LandmarksInputs:
@@ -160,35 +170,35 @@ def _pack(progress: RunProgress, parameters: RunParameters) -> PackInputs:
 
 GRAPH: tuple[Node, ...] = (
     Node(
-        "download", "source", (), DownloadInputs, DownloadOutputs, _download,
+        "download", "source", (), (), DownloadInputs, DownloadOutputs, _download,
         gpu=False, share=0.0, summary="a file or an address to a source",
     ),
     Node(
-        "split", "source", ("download",), SplitInputs, SplitOutputs, _split,
+        "split", "source", ("download",), (), SplitInputs, SplitOutputs, _split,
         gpu=True, share=0.0, summary="a source to clips of one person",
     ),
     Node(
-        "matting", "clip", ("split",), MattingInputs, MattingOutputs, _matting,
+        "matting", "clip", ("split",), (), MattingInputs, MattingOutputs, _matting,
         gpu=True, share=0.58, summary="alpha for every frame",
     ),
     Node(
-        "crop", "clip", ("split", "matting"), CropInputs, CropOutputs, _crop,
+        "crop", "clip", ("split",), ("matting",), CropInputs, CropOutputs, _crop,
         gpu=False, share=0.15, summary="one square over the clip",
     ),
     Node(
-        "landmarks", "clip", ("crop",), LandmarksInputs, LandmarksOutputs, _landmarks,
+        "landmarks", "clip", ("crop",), (), LandmarksInputs, LandmarksOutputs, _landmarks,
         gpu=True, share=0.1, summary="68 points a frame",
     ),
     Node(
-        "coarse_fit", "clip", ("crop", "landmarks"), CoarseFitInputs, CoarseFitOutputs, _coarse_fit,
+        "coarse_fit", "clip", ("crop", "landmarks"), (), CoarseFitInputs, CoarseFitOutputs, _coarse_fit,
         gpu=False, share=0.01, summary="257 coefficients a frame",
     ),
     Node(
-        "fine_fit", "clip", ("split", "matting", "crop", "landmarks"), FineFitInputs, FineFitOutputs, _fine_fit,
+        "fine_fit", "clip", ("split", "matting", "crop", "landmarks"), (), FineFitInputs, FineFitOutputs, _fine_fit,
         gpu=False, share=0.16, summary="one identity and focal a clip, smooth pose and expression",
     ),
     Node(
-        "pack", "run", ("crop", "landmarks", "coarse_fit", "fine_fit"), PackInputs, PackOutputs, _pack,
+        "pack", "run", ("crop", "landmarks"), ("coarse_fit", "fine_fit"), PackInputs, PackOutputs, _pack,
         gpu=False, share=0.0, summary="the LMDB",
     ),
 )  # fmt: skip
@@ -205,58 +215,102 @@ def node_of(name: str) -> Node:
     return _BY_NAME[name]
 
 
-def nodes_of(scope: Scope) -> tuple[Node, ...]:
-    """Return the stages of a scope, in order."""
-    return tuple(node for node in GRAPH if node.scope == scope)
+@cache
+def _stages_for(kinds: frozenset[Kind]) -> frozenset[str]:
+    wanted = {PACK, *(stage for one in KINDS if one.kind in kinds for stage in one.made_by)}
+    for node in reversed(GRAPH):
+        wanted.update(node.needs if node.name in wanted else ())
+    return frozenset(wanted)
 
 
-def names_of(*scopes: Scope) -> tuple[str, ...]:
-    """Return the names of the stages of some scopes, in order; of all stages where none is named."""
-    return tuple(node.name for node in GRAPH if not scopes or node.scope in scopes)
+def stages_for(kinds: Collection[Kind]) -> frozenset[str]:
+    """Return the stages that make a set with files of some kinds: those that make them, and all that these read.
+
+    Args:
+        kinds: Of a clip's files; empty for all.
+    """
+    return _stages_for(frozenset(kinds)) if kinds else frozenset(_BY_NAME)
 
 
-def after(node: Node) -> Node | None:
-    """Return the next stage of the same scope; None after the last."""
-    same = nodes_of(node.scope)
+def nodes_of(scope: Scope, kinds: Collection[Kind] = ()) -> tuple[Node, ...]:
+    """Return the stages of a scope that a run for some kinds of files has, in order; of a run for all by default."""
+    wanted = stages_for(kinds)
+    return tuple(node for node in GRAPH if node.scope == scope and node.name in wanted)
+
+
+def names_of(*scopes: Scope, kinds: Collection[Kind] = ()) -> tuple[str, ...]:
+    """Return the names of the stages of some scopes, in order; of all stages where none is named. See `nodes_of`."""
+    wanted = stages_for(kinds)
+    return tuple(node.name for node in GRAPH if node.name in wanted and (not scopes or node.scope in scopes))
+
+
+def after(node: Node, kinds: Collection[Kind] = ()) -> Node | None:
+    """Return the next stage of the same scope in a run for some kinds of files; None after the last."""
+    same = nodes_of(node.scope, kinds)
     position = same.index(node) + 1
     return same[position] if position < len(same) else None
 
+
+@dataclass(frozen=True, slots=True)
+class ClipFile:
+    """A kind of a clip's files.
+
+    Attributes:
+        kind: Its name.
+        made_by: Stages without which there is none.
+        of: The file of a clip; None where a stage could make it and did not.
+        fields: Fields of the set that are made of it alone.
+    """
+
+    kind: Kind
+    made_by: tuple[str, ...]
+    of: Callable[[ClipProgress], Artifact | None]
+    fields: tuple[str, ...] = ()
+
+
+KINDS: tuple[ClipFile, ...] = (
+    # The crop shows the person over a flat background where there is a matte; without one it is no such file.
+    ClipFile("frames", ("matting", "crop"), lambda clip: _crop_of(clip).frames),
+    ClipFile("landmarks", ("landmarks",), lambda clip: _landmarks_of(clip).landmarks),
+    ClipFile("coefficients", ("coarse_fit",), lambda clip: _coarse_of(clip).coefficients, (COEFFICIENTS,)),
+    ClipFile("fit", ("fine_fit",), lambda clip: _fine_of(clip).fit, (CONDITION, IDENTITY)),
+    ClipFile("face_mesh", ("landmarks",), lambda clip: _landmarks_of(clip).face_mesh),
+    ClipFile("video", ("split",), lambda clip: clip.clip.video),
+    ClipFile("frame_table", ("split",), lambda clip: clip.clip.frame_table),
+    ClipFile("audio", ("split",), lambda clip: clip.clip.audio),
+    ClipFile("face_track", ("split",), lambda clip: clip.clip.face_track),
+    ClipFile("alpha", ("matting",), lambda clip: _matting_of(clip).alpha),
+    ClipFile("geometry", ("crop",), lambda clip: _crop_of(clip).geometry),
+)
 
 # The first stage of a source, the stage whose outputs are clips, and the stage that writes the set.
 FIRST, CLIPS_FROM, PACK = nodes_of("source")[0].name, nodes_of("source")[-1].name, nodes_of("run")[0].name
 
 
-def clip_artifacts(progress: ClipProgress) -> dict[str, Artifact]:
+def clip_artifacts(progress: ClipProgress) -> dict[Kind, Artifact]:
     """Return every artifact that a finished clip is shown or exported from."""
-    clip, matting = progress.clip, progress.outputs["matting"]
-    crop: CropOutputs = progress.outputs["crop"]
-    landmarks: LandmarksOutputs = progress.outputs["landmarks"]
-    face_mesh = {} if landmarks.face_mesh is None else {"face_mesh": landmarks.face_mesh}
-    return (
-        packed_artifacts(progress)
-        | face_mesh
-        | {
-            "video": clip.video,
-            "frame_table": clip.frame_table,
-            "audio": clip.audio,
-            "face_track": clip.face_track,
-            "alpha": matting.alpha,
-            "geometry": crop.geometry,
-        }
-    )
+    found = {one.kind: one.of(progress) for one in KINDS if not _not_run(one, progress)}
+    return {kind: artifact for kind, artifact in found.items() if artifact is not None}
+
+
+def not_made(progress: ClipProgress) -> dict[str, str]:
+    """Return the kinds of files and the fields of the set that a finished clip lacks, each with the reason."""
+    return {
+        name: f"{stage} was not run: nothing that the run is for needs it"
+        for one in KINDS
+        for stage in _not_run(one, progress)[:1]
+        for name in (one.kind, *one.fields)
+    }
 
 
 def packed_artifacts(progress: ClipProgress) -> dict[str, Any]:
     """Return what pack reads of a finished clip."""
-    crop: CropOutputs = progress.outputs["crop"]
-    landmarks: LandmarksOutputs = progress.outputs["landmarks"]
-    coarse: CoarseFitOutputs = progress.outputs["coarse_fit"]
-    fine: FineFitOutputs = progress.outputs["fine_fit"]
+    made = clip_artifacts(progress)
     return {
-        "frames": crop.frames,
-        "landmarks": landmarks.landmarks,
-        "coefficients": coarse.coefficients,
-        "fit": fine.fit,
+        "frames": _crop_of(progress).frames,
+        "landmarks": _landmarks_of(progress).landmarks,
+        "coefficients": made.get("coefficients"),
+        "fit": made.get("fit"),
     }
 
 
@@ -266,19 +320,45 @@ def provenance_of(progress: SourceProgress) -> dict[str, str]:
     return found.provenance
 
 
-def preview_of(progress: ClipProgress) -> Artifact:
-    """Return the picture that shows a finished clip."""
-    fit: FineFitOutputs = progress.outputs["fine_fit"]
-    return fit.preview
+def preview_of(progress: ClipProgress) -> Artifact | None:
+    """Return the picture that shows a finished clip; None where its stage was not run."""
+    return _fine_of(progress).preview if "fine_fit" in progress.outputs else None
 
 
-def morphable_of(progress: ClipProgress) -> str:
-    """Return the id of the morphable model of a finished clip."""
-    fit: FineFitOutputs = progress.outputs["fine_fit"]
-    return str(fit.measurements["basis"])
+def morphable_of(progress: ClipProgress) -> str | None:
+    """Return the id of the morphable model of a finished clip; None where no head was fitted."""
+    return str(_fine_of(progress).measurements["basis"]) if "fine_fit" in progress.outputs else None
 
 
-def alpha_region_of(progress: ClipProgress) -> Region:
-    """Return the part of the upright frame that a finished clip's alpha is for."""
-    matting: MattingOutputs = progress.outputs["matting"]
-    return matting.region
+def alpha_region_of(progress: ClipProgress) -> Region | None:
+    """Return the part of the upright frame that a finished clip's alpha is for; None where there is no alpha."""
+    return _matting_of(progress).region if "matting" in progress.outputs else None
+
+
+def _not_run(one: ClipFile, progress: ClipProgress) -> list[str]:
+    return [stage for stage in one.made_by if node_of(stage).scope == "clip" and stage not in progress.outputs]
+
+
+def _matting_of(progress: ClipProgress) -> MattingOutputs:
+    outputs: MattingOutputs = progress.outputs["matting"]
+    return outputs
+
+
+def _crop_of(progress: ClipProgress) -> CropOutputs:
+    outputs: CropOutputs = progress.outputs["crop"]
+    return outputs
+
+
+def _landmarks_of(progress: ClipProgress) -> LandmarksOutputs:
+    outputs: LandmarksOutputs = progress.outputs["landmarks"]
+    return outputs
+
+
+def _coarse_of(progress: ClipProgress) -> CoarseFitOutputs:
+    outputs: CoarseFitOutputs = progress.outputs["coarse_fit"]
+    return outputs
+
+
+def _fine_of(progress: ClipProgress) -> FineFitOutputs:
+    outputs: FineFitOutputs = progress.outputs["fine_fit"]
+    return outputs

@@ -1,10 +1,11 @@
 """Runs the pipeline in one process: sources and clips on a pool of threads."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from talkmill.artifacts.artifact import Artifact
@@ -32,6 +33,7 @@ from talkmill.pipeline.graph import (
     nodes_of,
     provenance_of,
 )
+from talkmill.pipeline.kinds import Kind
 from talkmill.pipeline.naming import NamedSource
 from talkmill.pipeline.report import ClipResult, RunResult
 from talkmill.stages.contract import Stage
@@ -65,6 +67,7 @@ class InProcessRunner:
         emit: Callable[[Event], None],
         cancelled: threading.Event,
         on_ready: Callable[[ClipResult], None],
+        held: Mapping[str, Collection[Kind]] = MappingProxyType({}),
     ) -> None:
         """Create a runner.
 
@@ -76,7 +79,9 @@ class InProcessRunner:
             emit: Called with every event, from several threads, one at a time.
             cancelled: Set to stop.
             on_ready: Called with each clip that is ready to be packed, from the thread that made it.
+            held: Source name to kinds of files that the set has of its clips: they are made beside what is asked for.
         """
+        self._held = held
         self._on_ready = on_ready
         self._stages, self._store, self._scratch, self._parameters = stages, store, scratch, parameters
         self._cancelled = cancelled
@@ -256,7 +261,7 @@ class InProcessRunner:
         """Run the stages of a clip; returns the stage that ended without outputs, and how."""
         stage = ""
         try:
-            for node in nodes_of("clip"):
+            for node in nodes_of("clip", self._kinds_of(clip.source)):
                 stage = node.name
                 inputs = node.request(clip.progress, self._parameters)
                 clip.progress.outputs[stage], clip.records[stage] = self.run_stage(clip.name, stage, inputs)
@@ -266,6 +271,10 @@ class InProcessRunner:
         except (LostArtifactError, OSError) as error:
             return stage, as_stage_error(error, stage)
         return None
+
+    def _kinds_of(self, source: NamedSource) -> frozenset[Kind]:
+        """Return the kinds of files that are made of a source's clips; none for all."""
+        return frozenset({*self._parameters.kinds, *self._held.get(source.name, ())} if self._parameters.kinds else ())
 
     def _refuse(self, result: RunResult, source: NamedSource, stage: str, rejection: Rejection) -> None:
         result.refused.append((source, stage, rejection))

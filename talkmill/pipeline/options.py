@@ -11,6 +11,7 @@ from pydantic import BeforeValidator
 from talkmill.inference.precision import Precision
 from talkmill.option import Option, OptionError, Options
 from talkmill.pipeline.graph import RunParameters
+from talkmill.pipeline.kinds import Kind
 from talkmill.pipeline.naming import FoundSources, InputError, collect_sources, with_plan
 from talkmill.pipeline.plan import read_table, seconds_of
 from talkmill.stages.coarse_fit.messages import CoarseFitParameters, CoarseMethod
@@ -36,7 +37,11 @@ def _text(value: object) -> object:
 
 @dataclass(frozen=True)
 class RunOptions(Options):
-    """What decides the numbers of a run; everything else of `RunParameters` has its default."""
+    """What decides the numbers of a run; everything else of `RunParameters` has its default.
+
+    `needs` are the kinds of a clip's files that the set is for: only the stages that make them are run. All are made
+    where none is named. `talkmill.needs_of` gives those of layouts.
+    """
 
     size: Annotated[Side, Option("Side of the stored images in pixels.")] = _CROP.size
     fps: Annotated[
@@ -78,6 +83,8 @@ class RunOptions(Options):
             metavar="PIXELS",
         ),
     ] = _FINE.focal_pixels
+    # On the command line layouts are named instead.
+    needs: tuple[Kind, ...] = ()
 
     def parameters(self) -> RunParameters:
         """Return the parameters of every stage.
@@ -100,6 +107,7 @@ class RunOptions(Options):
                 self.coarse, precision=self.precision if self.coarse != "landmark-fit" else "fp32"
             ),
             fine_fit=FineFitParameters(photometric=self.photometric, focal_pixels=self.focal),
+            kinds=self.needs,
         )
 
 

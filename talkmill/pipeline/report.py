@@ -17,6 +17,7 @@ from talkmill.pipeline.graph import (
     clip_artifacts,
     morphable_of,
     names_of,
+    not_made,
     packed_artifacts,
 )
 from talkmill.pipeline.naming import NamedSource
@@ -88,6 +89,8 @@ def _meta(clip: ClipResult) -> dict[str, Any]:
     """Return what travels with a clip as `-meta`; nothing in it depends on when or where the run was."""
     split = clip.progress.clip
     outputs = clip.progress.outputs
+    stages = [stage for stage in names_of("clip") if stage in outputs]
+    region, absent = alpha_region_of(clip.progress), not_made(clip.progress)
     models = {name: digest for record in clip.records.values() for name, digest in record.models.items()}
     return {
         "source": clip.provenance | {"original_name": clip.source.original_name, "sha256": clip.source.sha256},
@@ -102,20 +105,20 @@ def _meta(clip: ClipResult) -> dict[str, Any]:
             kind: asdict(MadeFrom(one.key, one.sha256, one.size_bytes))
             for kind, one in clip_artifacts(clip.progress).items()
         },
-        "alpha_region": asdict(alpha_region_of(clip.progress)),
+        "alpha_region": None if region is None else asdict(region),
         "morphable_basis": morphable_of(clip.progress),
         "camera": CAMERA,
         "not_estimated": {"coeff_3dmm": ["texture [144:224]", "gamma [227:254]"]},
         "measurements": {
             CLIPS_FROM: split.measurements,
-            **{stage: outputs[stage].measurements for stage in names_of("clip")},
+            **{stage: outputs[stage].measurements for stage in stages},
         },
         "notes": [
             *_notes(outputs.get(FIRST)),
             *split.notes,
-            *(note for stage in names_of("clip") for note in _notes(outputs[stage])),
+            *(note for stage in stages for note in _notes(outputs[stage])),
         ],
-    }
+    } | ({"absent": absent} if absent else {})
 
 
 def rejected_rows(result: RunResult) -> list[dict[str, Any]]:

@@ -20,9 +20,11 @@ from talkmill.dataset.reader import Dataset, read_manifest
 from talkmill.dataset.writer import DatasetWriter
 from talkmill.files import replacing, write_whole
 from talkmill.pipeline.events import Event, FilesPassedOver, Note, RunStarted
+from talkmill.pipeline.finished import ClipGoneError, finished_clip
 from talkmill.pipeline.folders import WORK_BUCKET
-from talkmill.pipeline.graph import FIRST, PACK, RunParameters, RunProgress, names_of, node_of, preview_of
+from talkmill.pipeline.graph import FIRST, PACK, RunParameters, RunProgress, names_of, node_of, preview_of, stages_for
 from talkmill.pipeline.in_process import InProcessRunner
+from talkmill.pipeline.kinds import Kind
 from talkmill.pipeline.naming import FoundSources, NamedSource, distinct_sources, unique_names
 from talkmill.pipeline.removal import remove_shown
 from talkmill.pipeline.report import ClipResult, ReportWriter, RunResult, packed_clip, rejected_rows
@@ -44,6 +46,7 @@ class RunSummary:
         removed: Clips of earlier runs that this one took out of the set: their source was judged anew.
         clip_count: Clips of the whole set.
         passed_over: Files of the inputs that are no sources: copies, other kinds of files, and so on.
+        previewed: Names of the run's clips that have a preview.
     """
 
     packed: tuple[str, ...]
@@ -52,6 +55,7 @@ class RunSummary:
     removed: tuple[str, ...]
     clip_count: int
     passed_over: tuple[PassedOver, ...] = ()
+    previewed: tuple[str, ...] = ()
 
 
 def run_dataset(
@@ -89,7 +93,9 @@ def run_dataset(
         known = _known_sources(database)
         found = distinct_sources(found, known)
         sources = unique_names(found.sources, known)
-        emit(RunStarted(len(sources)))
+        # What this run has no stages for was made by another one since they were built.
+        held = {name: kinds for name, kinds in held_kinds(database).items() if stages_for(kinds) <= stages.keys()}
+        emit(RunStarted(len(sources), names_of("clip", kinds=parameters.kinds)))
         if found.passed_over:
             emit(FilesPassedOver(found.passed_over))
         for source in sources:
@@ -101,9 +107,11 @@ def run_dataset(
 
         def show(clip: ClipResult) -> None:
             _show(store, clip.progress.clip.audio, folder / "audio" / f"{clip.name}.wav")
-            _show(store, preview_of(clip.progress), folder / "preview" / f"{clip.name}.jpg")
+            preview = preview_of(clip.progress)
+            if preview is not None:
+                _show(store, preview, folder / "preview" / f"{clip.name}.jpg")
 
-        runner = InProcessRunner(stages, store, scratch, parameters, emit, cancelled, show)
+        runner = InProcessRunner(stages, store, scratch, parameters, emit, cancelled, show, held)
         result = runner.run(sources, jobs)
         for name, text in _replaced(database, result.clips):
             emit(Note(name, PACK, text))
@@ -140,7 +148,15 @@ def run_dataset(
                 report.clip(clip)
             report.end(rejected, pack)
         shutil.rmtree(scratch, ignore_errors=True)
-        return RunSummary(packed, tuple(rejected), executed, removed, len(_set_names(database)), found.passed_over)
+        return RunSummary(
+            packed,
+            tuple(rejected),
+            executed,
+            removed,
+            len(_set_names(database)),
+            found.passed_over,
+            tuple(clip.name for clip in result.clips if clip.rejected is None and preview_of(clip.progress)),
+        )
 
 
 def _replaced(database: Path, clips: Sequence[ClipResult]) -> Iterator[tuple[str, str]]:
@@ -242,6 +258,31 @@ def _known_sources(database: Path) -> dict[str, str]:
                 # A damaged clip is packed again where its source is run again.
                 continue
     return known
+
+
+def held_kinds(database: Path) -> dict[str, frozenset[Kind]]:
+    """Return the kinds of files that a set has of its clips, by the names of their sources.
+
+    A run for fewer layouts makes them again, of what is kept: no clip gets poorer.
+
+    Args:
+        database: The folder of `data.mdb`; there need not be a set yet.
+
+    Raises:
+        DatasetError: The set cannot be read.
+    """
+    held: dict[str, frozenset[Kind]] = {}
+    if not (database / "data.mdb").is_file():
+        return held
+    with Dataset(database) as dataset:
+        for name in dataset:
+            try:
+                made = finished_clip(dataset, name).made_from
+            except (ClipGoneError, DatasetError):
+                # Of a damaged clip, or one of talkmill 0.1, nothing is known.
+                continue
+            held[_base(name)] = held.get(_base(name), frozenset()) | frozenset(made)
+    return held
 
 
 def _set_names(database: Path) -> list[str]:

@@ -13,7 +13,8 @@ import pytest
 from services.process import process_of
 from services.settings import StageServerSettings
 from talkmill.models.catalogue import catalogue
-from talkmill.pipeline.graph import GRAPH, ClipProgress, Node, RunParameters, after, node_of, nodes_of
+from talkmill.pipeline.graph import GRAPH, KINDS, ClipProgress, Node, RunParameters, after, node_of, nodes_of
+from talkmill.pipeline.kinds import ALL_KINDS
 from talkmill.stages.coarse_fit.messages import CoarseFitParameters
 from talkmill.stages.errors import error_kinds
 from talkmill.wire.methods import method_of
@@ -73,13 +74,15 @@ def test_the_graph_is_whole() -> None:
     scopes = ("source", "clip", "run")
     assert [node.scope for node in GRAPH] == sorted((node.scope for node in GRAPH), key=scopes.index)
     for position, node in enumerate(GRAPH):
-        assert set(node.needs) <= set(NAMES[:position])
+        assert {*node.needs, *node.uses} <= set(NAMES[:position])
+        assert not {*node.needs} & {*node.uses}
         assert node_of(node.name) is node
         assert sum(one.outputs is node.outputs for one in GRAPH) == 1
     assert [node.name for node in GRAPH if after(node) is None] == ["split", "fine_fit", "pack"]
     assert len(nodes_of("run")) == 1, "the ledger ends a run after its one stage"
     assert sum(node.share for node in nodes_of("clip")) == pytest.approx(1)
-    assert {field.name for field in dataclasses.fields(RunParameters)} == {*NAMES} - {"pack"}
+    assert {field.name for field in dataclasses.fields(RunParameters)} == {*NAMES} - {"pack"} | {"kinds"}
+    assert sorted(one.kind for one in KINDS) == sorted(ALL_KINDS)
 
 
 class Anything:
@@ -91,9 +94,11 @@ class Anything:
 
 @pytest.mark.parametrize("node", nodes_of("clip"), ids=lambda node: node.name)
 @pytest.mark.parametrize("coarse", ["landmark-fit", "deep3d-resnet50"])
-def test_a_clips_stage_reads_what_it_says_and_no_outputs_of_the_source(node: Node, coarse: str) -> None:
+@pytest.mark.parametrize("used", [True, False])
+def test_a_clips_stage_reads_what_it_says_and_no_outputs_of_the_source(node: Node, used: bool, coarse: str) -> None:
     """The orchestrator gives it no more than the clip and the outputs of the clip's stages."""
-    own = {name: Anything() for name in node.needs if node_of(name).scope == "clip"}
+    read = (*node.needs, *node.uses) if used else node.needs
+    own = {name: Anything() for name in read if node_of(name).scope == "clip"}
     parameters = RunParameters(coarse_fit=CoarseFitParameters(coarse))
     request = node.request(ClipProgress(Anything(), own), parameters)
     assert isinstance(request, node.inputs)
@@ -120,6 +125,7 @@ OTHER_WORDS = {
     "talkmill/morphable/": "landmarks: a key of a file",
     "talkmill/artifacts/s3.py": "download: a direction",
     "talkmill/telemetry/metrics.py": "download: a direction",
+    "talkmill/pipeline/kinds.py": "landmarks: a kind of file",
     "talkmill/pipeline/composition.py": "landmarks, matting: roles of models",
     "talkmill/pipeline/report.py": "split, pack: fields of report.json",
     "talkmill/dataset/reader.py": "fine_fit: versions that sets of 0.1 hold",

@@ -317,7 +317,7 @@ def test_a_stage_with_mtls_takes_only_clients_with_a_certificate(
         return caller.call(
             "r",
             "crop",
-            CropInputs(absent, absent, absent, Region(0, 0, 8, 8), absent, "25"),
+            CropInputs(absent, absent, absent, "25", alpha=absent, region=Region(0, 0, 8, 8)),
             ExecutionContext(request_id="id"),
         )
 

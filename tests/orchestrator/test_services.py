@@ -306,7 +306,7 @@ def test_work_spreads_over_replicas_and_new_ones_are_found(free_port: Callable[[
             outcome = caller.call(
                 "r",
                 "crop",
-                CropInputs(artifact, artifact, artifact, Region(0, 0, 8, 8), artifact, "25"),
+                CropInputs(artifact, artifact, artifact, "25", alpha=artifact, region=Region(0, 0, 8, 8)),
                 ExecutionContext(request_id=str(number)),
             )
             found[

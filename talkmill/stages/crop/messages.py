@@ -16,7 +16,7 @@ class CropParameters:
     Attributes:
         size: Side of the output in pixels.
         increase_area: Fraction of the face union's width and height that is added on each side.
-        background_color: RGB behind the person.
+        background_color: RGB behind the person where there is a matte, and outside the frame.
         image_format: How the set stores its images: `jpeg` (quality 95, 4:4:4) or `png` (lossless).
     """
 
@@ -28,15 +28,19 @@ class CropParameters:
 
 @dataclass(frozen=True, slots=True)
 class CropInputs:
-    """A clip, its matte and the region that it is for, its face track and its rate."""
+    """A clip, its face track and its rate; its matte, and the region that it is for, where it has one."""
 
     video: Artifact
     frame_table: Artifact
-    alpha: Artifact
-    region: Region
     face_track: Artifact
     rate: Rate
     parameters: CropParameters = CropParameters()
+    alpha: Artifact | None = None
+    region: Region | None = None
+
+    def __post_init__(self) -> None:
+        if (self.alpha is None) != (self.region is None):
+            raise ValueError("alpha and region are given together, or neither is")
 
 
 @dataclass(frozen=True, slots=True)

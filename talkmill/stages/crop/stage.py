@@ -1,16 +1,20 @@
-"""Crop: one square for the whole clip, over a flat background, resized once."""
+"""Crop: one square for the whole clip, resized once; over a flat background where there is a matte."""
 
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import repeat
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from talkmill.arrays import Frame
+from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.faces.crop_box import CropBox, head_region, square_around, square_in_frame
 from talkmill.geometry.transforms import apply, image_from_square
 from talkmill.matting.composite import composite_onto, flat
+from talkmill.region import Region
 from talkmill.stages.contract import Measurement, StageContext
 from talkmill.stages.crop.messages import CropInputs, CropOutputs, CropParameters
 from talkmill.stages.errors import FrameContractError
@@ -49,28 +53,31 @@ class CropStage:
         Raises:
             FrameContractError: The clip, its matte and its face track differ in length.
         """
-        parameters, region = inputs.parameters, inputs.region
+        parameters = inputs.parameters
         track = FaceTrack.load(context.path(inputs.face_track))
         table = FrameTable.load(context.path(inputs.frame_table))
         boxes = track.boxes
         size = table.format.upright_size
         head = head_region(boxes, parameters.increase_area)
         wanted, box = square_around(head), square_in_frame(head, *size)
+        region = inputs.region or Region.inside(box.x0, box.y0, box.x0 + box.side, box.y0 + box.side, *size)
         # Pixels are converted in the region alone: the square lies in it as far as it lies in the frame.
         inside = CropBox(box.x0 - region.x, box.y0 - region.y, box.side)
         path = context.scratch / "crop.zip"
         sharpness: list[float] = []
         frames = prefetched(read_clip(context.path(inputs.video), table, region=region))
-        pairs = zip(frames, prefetched(read_grey_frames(context.path(inputs.alpha))), strict=True)
         rate = Fraction(inputs.rate)
         with ImageWriter(path, parameters.image_format) as writer:
             try:
-                for index, (frame, alpha) in enumerate(pairs):
+                for index, (frame, alpha) in enumerate(_with_mattes(frames, inputs.alpha, context)):
                     if index >= len(boxes):
                         break
-                    cropped = crop_frame(frame, alpha, inside, parameters)
+                    if alpha is None:
+                        cropped = cut_square(frame, inside, parameters)
+                    else:
+                        cropped = crop_frame(frame, alpha, inside, parameters)
                     writer.write(cropped)
-                    if index % SHARPNESS_EVERY == 0:
+                    if alpha is not None and index % SHARPNESS_EVERY == 0:
                         source = cut_square(frame, inside, parameters)
                         sharpness.append(_sharpness_ratio(cropped, source, boxes[index], box))
                     context.advance(writer.frame_count, len(boxes))
@@ -92,7 +99,7 @@ class CropStage:
             "shrunk_fraction": round(1 - box.side / wanted.side, 4),
             "padded_fraction": round(padded, 4),
             "enlargement": round(parameters.size / box.side, 3),
-            "sharpness_ratio": round(float(np.median(sharpness)), 3),
+            "sharpness_ratio": round(float(np.median(sharpness)), 3) if sharpness else None,
         }
         notes = []
         if padded > PADDING_NOTE:
@@ -105,6 +112,15 @@ class CropStage:
             measurements,
             tuple(notes),
         )
+
+
+def _with_mattes(
+    frames: Iterator[Frame], alpha: Artifact | None, context: StageContext
+) -> Iterator[tuple[Frame, npt.NDArray[np.uint8] | None]]:
+    """Yield each frame with its matte; with None where the clip has none."""
+    if alpha is None:
+        return zip(frames, repeat(None), strict=False)
+    return zip(frames, prefetched(read_grey_frames(context.path(alpha))), strict=True)
 
 
 def crop_frame(frame: Frame, alpha: npt.NDArray[np.uint8], box: CropBox, parameters: CropParameters) -> Frame:

@@ -22,8 +22,8 @@ class PackedClip:
         split: `train` or `test`.
         frames: The crop.
         landmarks: 68 points.
-        coefficients: Coarse coefficients.
-        fit: Fine fit.
+        coefficients: Coarse coefficients; None where they were not made, as `meta` says.
+        fit: Fine fit; None where it was not made.
         meta: JSON values for `-meta`.
     """
 
@@ -31,8 +31,8 @@ class PackedClip:
     split: Literal["train", "test"]
     frames: Artifact
     landmarks: Artifact
-    coefficients: Artifact
-    fit: Artifact
+    coefficients: Artifact | None = None
+    fit: Artifact | None = None
     meta: dict[str, Any] = field(default_factory=dict)
 
 

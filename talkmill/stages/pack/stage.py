@@ -176,13 +176,14 @@ def _write(writer: DatasetWriter, clip: PackedClip, fingerprint: str, context: S
 
 def _clip_arrays(clip: PackedClip, path: Callable[[Artifact], Path]) -> ClipArrays:
     landmarks = ClipLandmarks.load(path(clip.landmarks))
-    coarse, fine = CoarseFit.load(path(clip.coefficients)), FineFit.load(path(clip.fit))
-    valid = landmarks.valid & fine.valid
+    coarse = None if clip.coefficients is None else CoarseFit.load(path(clip.coefficients))
+    fine = None if clip.fit is None else FineFit.load(path(clip.fit))
+    valid = landmarks.valid if fine is None else landmarks.valid & fine.valid
     return ClipArrays(
         keypoint=landmarks.points,
-        coefficients=coefficient_columns(coarse.coeff, coarse.transform_params),
-        condition=condition_columns(fine.euler, fine.trans, fine.focal),
-        identity=fine.id,
+        coefficients=None if coarse is None else coefficient_columns(coarse.coeff, coarse.transform_params),
+        condition=None if fine is None else condition_columns(fine.euler, fine.trans, fine.focal),
+        identity=None if fine is None else fine.id,
         valid=valid,
         confidence=np.where(valid, landmarks.confidence.mean(1), 0).astype(np.float32),
     )

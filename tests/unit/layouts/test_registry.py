@@ -1,10 +1,23 @@
 """Layouts by name."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
-from talkmill.layouts.registry import ExtraMissingError, UnknownLayoutError, layout_of
+from talkmill.cli.targets import export_lines, run_options
+from talkmill.layouts.options import Targets
+from talkmill.layouts.pieces import PIECES_FROM
+from talkmill.layouts.registry import (
+    LAYOUTS,
+    OF_OTHER_COMMANDS,
+    ExtraMissingError,
+    UnknownLayoutError,
+    layout_of,
+    needs_of,
+)
+from talkmill.option import OptionError
+from talkmill.pipeline.options import RunOptions
 
 
 def test_a_layout_whose_package_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,3 +35,53 @@ def test_a_name_that_is_none_says_which_there_are() -> None:
 def test_a_layout_of_another_command_names_the_command() -> None:
     with pytest.raises(UnknownLayoutError, match=r"otavatar is written by `talkmill dataset export SET --out DIR`"):
         layout_of("otavatar")
+
+
+# What no layout needs unless it is named here.
+COSTLY = {
+    "adnerf": {"alpha", "fit"},
+    "gagavatar": {"alpha"},
+    "otavatar": {"alpha", "frames", "coefficients", "fit"},
+    "pirender": {"frames", "coefficients", "fit"},
+    "sadtalker": {"frames", "coefficients"},
+    "webdataset": {"coefficients", "fit"},
+}
+
+
+@pytest.mark.parametrize("name", [*LAYOUTS, *OF_OTHER_COMMANDS])
+def test_a_layout_asks_for_what_costs_only_where_it_is_made_of_it(name: str) -> None:
+    needs = {*needs_of([name])}
+    assert needs & {"alpha", "frames", "coefficients", "fit"} == COSTLY.get(name, set())
+    assert needs >= PIECES_FROM
+
+
+def test_layouts_together_need_what_each_needs() -> None:
+    both = needs_of(["latentsync", "gagavatar", "latentsync"])
+    assert sorted(both) == sorted({*needs_of(["latentsync"]), *needs_of(["gagavatar"])})
+    assert both == needs_of(["gagavatar", "latentsync"]), "the same request, however it is written"
+
+
+@pytest.mark.parametrize(
+    ("names", "told"), [([], "no layout was named"), (["lipsink"], "there is no layout 'lipsink'")]
+)
+def test_what_is_no_layout_is_told(names: list[str], told: str) -> None:
+    with pytest.raises(UnknownLayoutError, match=f"{told}; there are adnerf, .*"):
+        needs_of(names)
+
+
+def test_layouts_may_be_named_in_one_word_or_in_several() -> None:
+    assert Targets(("latentsync, musetalk", "wav2lip", "musetalk")).names == ("latentsync", "musetalk", "wav2lip")
+    options = run_options(RunOptions(size=128), Targets(("latentsync", "gagavatar")))
+    assert options == RunOptions(size=128, needs=needs_of(["latentsync", "gagavatar"]))
+    assert options.parameters().kinds == options.needs
+    assert run_options(RunOptions(), Targets()) == RunOptions(), "everything"
+    for words in (("",), ("latentsync,",), ("nothing",)):
+        with pytest.raises(OptionError, match="there is no layout"):
+            run_options(RunOptions(), Targets(words))
+
+
+def test_the_commands_that_export_are_told() -> None:
+    assert export_lines(["latentsync", "otavatar"], Path("my set")) == [
+        "write it for the trainer: talkmill export 'my set' --layout latentsync --out 'my set/layouts/latentsync'",
+        "write it for the trainer: talkmill dataset export 'my set' --out 'my set/layouts/otavatar'",
+    ]

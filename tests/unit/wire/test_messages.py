@@ -12,8 +12,10 @@ from pydantic import TypeAdapter
 from talkmill.api.common.v1.common_pb2 import ExecutionContext
 from talkmill.api.crop.v1 import crop_pb2
 from talkmill.api.download.v1 import download_pb2
+from talkmill.api.pipeline.v1 import pipeline_pb2
 from talkmill.api.split.v1 import split_pb2
 from talkmill.artifacts.artifact import Artifact
+from talkmill.pipeline.graph import RunParameters
 from talkmill.region import Region
 from talkmill.stages.crop.messages import CropInputs, CropParameters
 from talkmill.stages.download.messages import DownloadInputs
@@ -28,7 +30,9 @@ ARTIFACT = Artifact("work-bucket", "matting/abc/alpha.mkv", "a" * 64, 12, "video
 
 def inputs() -> CropInputs:
     region = Region(40, 0, 320, 240)
-    return CropInputs(ARTIFACT, ARTIFACT, ARTIFACT, region, ARTIFACT, "25", CropParameters(128, 0.1, (0, 177, 64)))
+    return CropInputs(
+        ARTIFACT, ARTIFACT, ARTIFACT, "25", CropParameters(128, 0.1, (0, 177, 64)), alpha=ARTIFACT, region=region
+    )
 
 
 def request() -> crop_pb2.CropVideoRequest:
@@ -64,7 +68,6 @@ def test_what_is_not_set_has_the_dataclass_default() -> None:
         ("face_track.bucket", lambda m: setattr(m.face_track, "bucket", "No_Bucket")),
         ("face_track", lambda m: m.ClearField("face_track")),
         ("frame_table.key", lambda m: setattr(m.frame_table, "key", "")),
-        ("region", lambda m: m.ClearField("region")),
         ("region", lambda m: setattr(m.region, "x", -1)),
         ("region", lambda m: setattr(m.region, "height", 0)),
         ("rate", lambda m: m.ClearField("rate")),
@@ -84,6 +87,26 @@ def test_the_field_that_is_wrong_is_named(field: str, spoil: Any) -> None:
         from_message(message, CropInputs)
     assert caught.value.field == field
     assert field in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["alpha", "region"])
+def test_a_matte_and_its_region_come_together(field: str) -> None:
+    message = request()
+    message.ClearField(field)
+    with pytest.raises(InvalidRequestError, match="alpha and region are given together, or neither is"):
+        from_message(message, CropInputs)
+    message.ClearField("alpha")
+    message.ClearField("region")
+    assert from_message(message, CropInputs).alpha is None
+
+
+def test_kinds_that_there_are_not_are_refused() -> None:
+    message = pipeline_pb2.PipelineParameters(kinds=["video", "alpha"])
+    assert from_message(message, RunParameters, "parameters").kinds == ("video", "alpha")
+    message.kinds.append("teeth")
+    with pytest.raises(InvalidRequestError) as caught:
+        from_message(message, RunParameters, "parameters")
+    assert caught.value.field == "parameters.kinds.2"
 
 
 def test_a_range_that_ends_before_it_starts_is_refused() -> None:

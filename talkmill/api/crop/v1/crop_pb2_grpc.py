@@ -45,7 +45,8 @@ class CropServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def CropVideo(self, request, context):
-        """Cuts one square over the whole clip, composites it over a flat background and resizes it once.
+        """Cuts one square over the whole clip and resizes it once; composites it over a flat background where there is a
+        matte.
 
         The stream holds any number of progress events, the first when the work begins, then exactly one event with
         outputs and summary. Closing the stream cancels the work after a short grace, in which a call with the same

@@ -34,65 +34,65 @@ from talkmill.api.matting.v1 import matting_pb2 as talkmill_dot_api_dot_matting_
 from talkmill.api.split.v1 import split_pb2 as talkmill_dot_api_dot_split_dot_v1_dot_split__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'talkmill/api/pipeline/v1/pipeline.proto\x12\x18talkmill.api.pipeline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a+talkmill/api/coarse_fit/v1/coarse_fit.proto\x1a#talkmill/api/common/v1/common.proto\x1a\x1ftalkmill/api/crop/v1/crop.proto\x1a\'talkmill/api/download/v1/download.proto\x1a\'talkmill/api/fine_fit/v1/fine_fit.proto\x1a)talkmill/api/landmarks/v1/landmarks.proto\x1a%talkmill/api/matting/v1/matting.proto\x1a!talkmill/api/split/v1/split.proto\"\x9c\x01\n\x06Source\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x30\n\x06upload\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x0e\n\x06person\x18\x03 \x01(\t\x12\x13\n\x0blink_person\x18\x04 \x01(\x08\x12.\n\x05split\x18\x05 \x01(\x0e\x32\x1f.talkmill.api.pipeline.v1.Split\"\xc3\x03\n\x12PipelineParameters\x12>\n\x08\x64ownload\x18\x01 \x01(\x0b\x32,.talkmill.api.download.v1.DownloadParameters\x12\x35\n\x05split\x18\x02 \x01(\x0b\x32&.talkmill.api.split.v1.SplitParameters\x12;\n\x07matting\x18\x03 \x01(\x0b\x32*.talkmill.api.matting.v1.MattingParameters\x12\x32\n\x04\x63rop\x18\x04 \x01(\x0b\x32$.talkmill.api.crop.v1.CropParameters\x12\x41\n\tlandmarks\x18\x05 \x01(\x0b\x32..talkmill.api.landmarks.v1.LandmarksParameters\x12\x43\n\ncoarse_fit\x18\x06 \x01(\x0b\x32/.talkmill.api.coarse_fit.v1.CoarseFitParameters\x12=\n\x08\x66ine_fit\x18\x07 \x01(\x0b\x32+.talkmill.api.fine_fit.v1.FineFitParameters\"\xd8\x05\n\x03Run\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.talkmill.api.pipeline.v1.State\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12@\n\nparameters\x18\x05 \x01(\x0b\x32,.talkmill.api.pipeline.v1.PipelineParameters\x12\x10\n\x08priority\x18\x06 \x01(\x05\x12\x14\n\x0csource_count\x18\x07 \x01(\x03\x12\x18\n\x10sources_complete\x18\x08 \x01(\x08\x12\x1b\n\x13\x66\x61iled_source_count\x18\t \x01(\x03\x12\x1a\n\x12pending_clip_count\x18\n \x01(\x03\x12\x1c\n\x14succeeded_clip_count\x18\x0b \x01(\x03\x12\x19\n\x11\x66\x61iled_clip_count\x18\x0c \x01(\x03\x12\x1c\n\x14\x63\x61ncelled_clip_count\x18\r \x01(\x03\x12\x13\n\x0b\x66rame_count\x18\x0e \x01(\x03\x12\x38\n\x06stages\x18\x0f \x03(\x0b\x32(.talkmill.api.pipeline.v1.Run.StageCount\x12\x0e\n\x06reason\x18\x10 \x01(\t\x12\x0f\n\x07message\x18\x11 \x01(\t\x12\x36\n\x13\x65stimated_time_left\x18\x12 \x01(\x0b\x32\x19.google.protobuf.Duration\x1ax\n\nStageCount\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x15\n\rpending_count\x18\x02 \x01(\x03\x12\x15\n\rrunning_count\x18\x03 \x01(\x03\x12\x17\n\x0fsucceeded_count\x18\x04 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x05 \x01(\x03\"\xf4\x01\n\x04\x43lip\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x1f.talkmill.api.pipeline.v1.State\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x13\n\x0b\x66rame_count\x18\x05 \x01(\x03\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\x12\x14\n\x07measure\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tthreshold\x18\t \x01(\x01H\x01\x88\x01\x01\x12\x11\n\tis_source\x18\n \x01(\x08\x42\n\n\x08_measureB\x0c\n\n_threshold\"\xe4\x01\n\x10\x43reateRunRequest\x12\x31\n\x07sources\x18\x01 \x03(\x0b\x32 .talkmill.api.pipeline.v1.Source\x12\x35\n\x0bsource_list\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12@\n\nparameters\x18\x03 \x01(\x0b\x32,.talkmill.api.pipeline.v1.PipelineParameters\x12\x10\n\x08priority\x18\x04 \x01(\x05\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"?\n\x11\x43reateRunResponse\x12*\n\x03run\x18\x01 \x01(\x0b\x32\x1d.talkmill.api.pipeline.v1.Run\"\x1d\n\rGetRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"<\n\x0eGetRunResponse\x12*\n\x03run\x18\x01 \x01(\x0b\x32\x1d.talkmill.api.pipeline.v1.Run\"8\n\x0fListRunsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x10ListRunsResponse\x12+\n\x04runs\x18\x01 \x03(\x0b\x32\x1d.talkmill.api.pipeline.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x10\x43\x61ncelRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x11\x43\x61ncelRunResponse\x12*\n\x03run\x18\x01 \x01(\x0b\x32\x1d.talkmill.api.pipeline.v1.Run\"B\n\x0fRetryRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x63lips\x18\x02 \x03(\t\x12\x12\n\nfrom_stage\x18\x03 \x01(\t\"U\n\x10RetryRunResponse\x12*\n\x03run\x18\x01 \x01(\x0b\x32\x1d.talkmill.api.pipeline.v1.Run\x12\x15\n\rretried_count\x18\x02 \x01(\x03\"\x1f\n\x0fWatchRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\">\n\x10WatchRunResponse\x12*\n\x03run\x18\x01 \x01(\x0b\x32\x1d.talkmill.api.pipeline.v1.Run\"y\n\x10ListClipsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x1f.talkmill.api.pipeline.v1.State\"[\n\x11ListClipsResponse\x12-\n\x05\x63lips\x18\x01 \x03(\x0b\x32\x1e.talkmill.api.pipeline.v1.Clip\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"g\n\x13\x43reateUploadRequest\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x19\n\x11internal_endpoint\x18\x04 \x01(\x08\"Y\n\x14\x43reateUploadResponse\x12\x30\n\x06upload\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x0f\n\x07put_uri\x18\x02 \x01(\t\"k\n\x17ListRunArtifactsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x19\n\x11internal_endpoint\x18\x04 \x01(\x08\"m\n\x18ListRunArtifactsResponse\x12\x38\n\tartifacts\x18\x01 \x03(\x0b\x32%.talkmill.api.pipeline.v1.RunArtifact\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"`\n\x0bRunArtifact\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x32\n\x08\x61rtifact\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x0f\n\x07get_uri\x18\x03 \x01(\t*\x80\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x13\n\x0fSTATE_CANCELLED\x10\x05*T\n\x05Split\x12\x15\n\x11SPLIT_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSPLIT_TRAIN\x10\x01\x12\x0e\n\nSPLIT_TEST\x10\x02\x12\x13\n\x0fSPLIT_BY_PERSON\x10\x03\x32\xb5\x07\n\x0fPipelineService\x12\x64\n\tCreateRun\x12*.talkmill.api.pipeline.v1.CreateRunRequest\x1a+.talkmill.api.pipeline.v1.CreateRunResponse\x12[\n\x06GetRun\x12\'.talkmill.api.pipeline.v1.GetRunRequest\x1a(.talkmill.api.pipeline.v1.GetRunResponse\x12\x61\n\x08ListRuns\x12).talkmill.api.pipeline.v1.ListRunsRequest\x1a*.talkmill.api.pipeline.v1.ListRunsResponse\x12\x64\n\tCancelRun\x12*.talkmill.api.pipeline.v1.CancelRunRequest\x1a+.talkmill.api.pipeline.v1.CancelRunResponse\x12\x61\n\x08RetryRun\x12).talkmill.api.pipeline.v1.RetryRunRequest\x1a*.talkmill.api.pipeline.v1.RetryRunResponse\x12\x63\n\x08WatchRun\x12).talkmill.api.pipeline.v1.WatchRunRequest\x1a*.talkmill.api.pipeline.v1.WatchRunResponse0\x01\x12\x64\n\tListClips\x12*.talkmill.api.pipeline.v1.ListClipsRequest\x1a+.talkmill.api.pipeline.v1.ListClipsResponse\x12m\n\x0c\x43reateUpload\x12-.talkmill.api.pipeline.v1.CreateUploadRequest\x1a..talkmill.api.pipeline.v1.CreateUploadResponse\x12y\n\x10ListRunArtifacts\x12\x31.talkmill.api.pipeline.v1.ListRunArtifactsRequest\x1a\x32.talkmill.api.pipeline.v1.ListRunArtifactsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'talkmill/api/pipeline/v1/pipeline.proto\x12\x18talkmill.api.pipeline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a+talkmill/api/coarse_fit/v1/coarse_fit.proto\x1a#talkmill/api/common/v1/common.proto\x1a\x1ftalkmill/api/crop/v1/crop.proto\x1a\'talkmill/api/download/v1/download.proto\x1a\'talkmill/api/fine_fit/v1/fine_fit.proto\x1a)talkmill/api/landmarks/v1/landmarks.proto\x1a%talkmill/api/matting/v1/matting.proto\x1a!talkmill/api/split/v1/split.proto\"\x9c\x01\n\x06Source\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x30\n\x06upload\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x0e\n\x06person\x18\x03 \x01(\t\x12\x13\n\x0blink_person\x18\x04 \x01(\x08\x12.\n\x05split\x18\x05 \x01(\x0e\x32\x1f.talkmill.api.pipeline.v1.Split\"\xd2\x03\n\x12PipelineParameters\x12>\n\x08\x64ownload\x18\x01 \x01(\x0b\x32,.talkmill.api.download.v1.DownloadParameters\x12\x35\n\x05split\x18\x02 \x01(\x0b\x32&.talkmill.api.split.v1.SplitParameters\x12;\n\x07matting\x18\x03 \x01(\x0b\x32*.talkmill.api.matting.v1.MattingParameters\x12\x32\n\x04\x63rop\x18\x04 \x01(\x0b\x32$.talkmill.api.crop.v1.CropParameters\x12\x41\n\tlandmarks\x18\x05 \x01(\x0b\x32..talkmill.api.landmarks.v1.LandmarksParameters\x12\x43\n\ncoarse_fit\x18\x06 \x01(\x0b\x32/.talkmill.api.coarse_fit.v1.CoarseFitParameters\x12=\n\x08\x66ine_fit\x18\x07 \x01(\x0b\x32+.talkmill.api.fine_fit.v1.FineFitParameters\x12\r\n\x05kinds\x18\x08 \x03(\t\"\xd8\x05\n\x03Run\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.talkmill.api.pipeline.v1.State\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12@\n\nparameters\x18\x05 \x01(\x0b\x32,.talkmill.api.pipeline.v1.PipelineParameters\x12\x10\n\x08priority\x18\x06 \x01(\x05\x12\x14\n\x0csource_count\x18\x07 \x01(\x03\x12\x18\n\x10sources_complete\x18\x08 \x01(\x08\x12\x1b\n\x13\x66\x61iled_source_count\x18\t \x01(\x03\x12\x1a\n\x12pending_clip_count\x18\n \x01(\x03\x12\x1c\n\x14succeeded_clip_count\x18\x0b \x01(\x03\x12\x19\n\x11\x66\x61iled_clip_count\x18\x0c \x01(\x03\x12\x1c\n\x14\x63\x61ncelled_clip_count\x18\r \x01(\x03\x12\x13\n\x0b\x66rame_count\x18\x0e \x01(\x03\x12\x38\n\x06stages\x18\x0f \x03(\x0b\x32(.talkmill.api.pipeline.v1.Run.StageCount\x12\x0e\n\x06reason\x18\x10 \x01(\t\x12\x0f\n\x07message\x18\x11 \x01(\t\x12\x36\n\x13\x65stimated_time_left\x18\x12 \x01(\x0b\x32\x19.google.protobuf.Duration\x1ax\n\nStageCount\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x15\n\rpending_count\x18\x02 \x01(\x03\x12\x15\n\rrunning_count\x18\x03 \x01(\x03\x12\x17\n\x0fsucceeded_count\x18\x04 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x05 \x01(\x03\"\xf4\x01\n\x04\x43lip\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x1f.talkmill.api.pipeline.v1.State\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x13\n\x0b\x66rame_count\x18\x05 \x01(\x03\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\x12\x14\n\x07measure\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tthreshold\x18\t \x01(\x01H\x01\x88\x01\x01\x12\x11\n\tis_source\x18\n \x01(\x08\x42\n\n\x08_measureB\x0c\n\n_threshold\"\xe4\x01\n\x10\x43reateRunRequest\x12\x31\n\x07sources\x18\x01 \x03(\x0b\x32 .talkmill.api.pipeline.v1.Source\x12\x35\n\x0bsource_list\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12@\n\nparameters\x18\x03 \x01(\x0b\x32,.talkmill.api.pipeline.v1.PipelineParameters\x12\x10\n\x08priority\x18\x04 \x01(\x05\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"?\n\x11\x43reateRunResponse\x12*\n\x03run\x18\x01 \x01(\x0b\x32\x1d.talkmill.api.pipeline.v1.Run\"\x1d\n\rGetRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"<\n\x0eGetRunResponse\x12*\n\x03run\x18\x01 \x01(\x0b\x32\x1d.talkmill.api.pipeline.v1.Run\"8\n\x0fListRunsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x10ListRunsResponse\x12+\n\x04runs\x18\x01 \x03(\x0b\x32\x1d.talkmill.api.pipeline.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x10\x43\x61ncelRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x11\x43\x61ncelRunResponse\x12*\n\x03run\x18\x01 \x01(\x0b\x32\x1d.talkmill.api.pipeline.v1.Run\"B\n\x0fRetryRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x63lips\x18\x02 \x03(\t\x12\x12\n\nfrom_stage\x18\x03 \x01(\t\"U\n\x10RetryRunResponse\x12*\n\x03run\x18\x01 \x01(\x0b\x32\x1d.talkmill.api.pipeline.v1.Run\x12\x15\n\rretried_count\x18\x02 \x01(\x03\"\x1f\n\x0fWatchRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\">\n\x10WatchRunResponse\x12*\n\x03run\x18\x01 \x01(\x0b\x32\x1d.talkmill.api.pipeline.v1.Run\"y\n\x10ListClipsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x1f.talkmill.api.pipeline.v1.State\"[\n\x11ListClipsResponse\x12-\n\x05\x63lips\x18\x01 \x03(\x0b\x32\x1e.talkmill.api.pipeline.v1.Clip\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"g\n\x13\x43reateUploadRequest\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x19\n\x11internal_endpoint\x18\x04 \x01(\x08\"Y\n\x14\x43reateUploadResponse\x12\x30\n\x06upload\x18\x01 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x0f\n\x07put_uri\x18\x02 \x01(\t\"k\n\x17ListRunArtifactsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x19\n\x11internal_endpoint\x18\x04 \x01(\x08\"m\n\x18ListRunArtifactsResponse\x12\x38\n\tartifacts\x18\x01 \x03(\x0b\x32%.talkmill.api.pipeline.v1.RunArtifact\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"`\n\x0bRunArtifact\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x32\n\x08\x61rtifact\x18\x02 \x01(\x0b\x32 .talkmill.api.common.v1.Artifact\x12\x0f\n\x07get_uri\x18\x03 \x01(\t*\x80\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x13\n\x0fSTATE_CANCELLED\x10\x05*T\n\x05Split\x12\x15\n\x11SPLIT_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSPLIT_TRAIN\x10\x01\x12\x0e\n\nSPLIT_TEST\x10\x02\x12\x13\n\x0fSPLIT_BY_PERSON\x10\x03\x32\xb5\x07\n\x0fPipelineService\x12\x64\n\tCreateRun\x12*.talkmill.api.pipeline.v1.CreateRunRequest\x1a+.talkmill.api.pipeline.v1.CreateRunResponse\x12[\n\x06GetRun\x12\'.talkmill.api.pipeline.v1.GetRunRequest\x1a(.talkmill.api.pipeline.v1.GetRunResponse\x12\x61\n\x08ListRuns\x12).talkmill.api.pipeline.v1.ListRunsRequest\x1a*.talkmill.api.pipeline.v1.ListRunsResponse\x12\x64\n\tCancelRun\x12*.talkmill.api.pipeline.v1.CancelRunRequest\x1a+.talkmill.api.pipeline.v1.CancelRunResponse\x12\x61\n\x08RetryRun\x12).talkmill.api.pipeline.v1.RetryRunRequest\x1a*.talkmill.api.pipeline.v1.RetryRunResponse\x12\x63\n\x08WatchRun\x12).talkmill.api.pipeline.v1.WatchRunRequest\x1a*.talkmill.api.pipeline.v1.WatchRunResponse0\x01\x12\x64\n\tListClips\x12*.talkmill.api.pipeline.v1.ListClipsRequest\x1a+.talkmill.api.pipeline.v1.ListClipsResponse\x12m\n\x0c\x43reateUpload\x12-.talkmill.api.pipeline.v1.CreateUploadRequest\x1a..talkmill.api.pipeline.v1.CreateUploadResponse\x12y\n\x10ListRunArtifacts\x12\x31.talkmill.api.pipeline.v1.ListRunArtifactsRequest\x1a\x32.talkmill.api.pipeline.v1.ListRunArtifactsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'talkmill.api.pipeline.v1.pipeline_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STATE']._serialized_start=3658
-  _globals['_STATE']._serialized_end=3786
-  _globals['_SPLIT']._serialized_start=3788
-  _globals['_SPLIT']._serialized_end=3872
+  _globals['_STATE']._serialized_start=3673
+  _globals['_STATE']._serialized_end=3801
+  _globals['_SPLIT']._serialized_start=3803
+  _globals['_SPLIT']._serialized_end=3887
   _globals['_SOURCE']._serialized_start=449
   _globals['_SOURCE']._serialized_end=605
   _globals['_PIPELINEPARAMETERS']._serialized_start=608
-  _globals['_PIPELINEPARAMETERS']._serialized_end=1059
-  _globals['_RUN']._serialized_start=1062
-  _globals['_RUN']._serialized_end=1790
-  _globals['_RUN_STAGECOUNT']._serialized_start=1670
-  _globals['_RUN_STAGECOUNT']._serialized_end=1790
-  _globals['_CLIP']._serialized_start=1793
-  _globals['_CLIP']._serialized_end=2037
-  _globals['_CREATERUNREQUEST']._serialized_start=2040
-  _globals['_CREATERUNREQUEST']._serialized_end=2268
-  _globals['_CREATERUNRESPONSE']._serialized_start=2270
-  _globals['_CREATERUNRESPONSE']._serialized_end=2333
-  _globals['_GETRUNREQUEST']._serialized_start=2335
-  _globals['_GETRUNREQUEST']._serialized_end=2364
-  _globals['_GETRUNRESPONSE']._serialized_start=2366
-  _globals['_GETRUNRESPONSE']._serialized_end=2426
-  _globals['_LISTRUNSREQUEST']._serialized_start=2428
-  _globals['_LISTRUNSREQUEST']._serialized_end=2484
-  _globals['_LISTRUNSRESPONSE']._serialized_start=2486
-  _globals['_LISTRUNSRESPONSE']._serialized_end=2574
-  _globals['_CANCELRUNREQUEST']._serialized_start=2576
-  _globals['_CANCELRUNREQUEST']._serialized_end=2608
-  _globals['_CANCELRUNRESPONSE']._serialized_start=2610
-  _globals['_CANCELRUNRESPONSE']._serialized_end=2673
-  _globals['_RETRYRUNREQUEST']._serialized_start=2675
-  _globals['_RETRYRUNREQUEST']._serialized_end=2741
-  _globals['_RETRYRUNRESPONSE']._serialized_start=2743
-  _globals['_RETRYRUNRESPONSE']._serialized_end=2828
-  _globals['_WATCHRUNREQUEST']._serialized_start=2830
-  _globals['_WATCHRUNREQUEST']._serialized_end=2861
-  _globals['_WATCHRUNRESPONSE']._serialized_start=2863
-  _globals['_WATCHRUNRESPONSE']._serialized_end=2925
-  _globals['_LISTCLIPSREQUEST']._serialized_start=2927
-  _globals['_LISTCLIPSREQUEST']._serialized_end=3048
-  _globals['_LISTCLIPSRESPONSE']._serialized_start=3050
-  _globals['_LISTCLIPSRESPONSE']._serialized_end=3141
-  _globals['_CREATEUPLOADREQUEST']._serialized_start=3143
-  _globals['_CREATEUPLOADREQUEST']._serialized_end=3246
-  _globals['_CREATEUPLOADRESPONSE']._serialized_start=3248
-  _globals['_CREATEUPLOADRESPONSE']._serialized_end=3337
-  _globals['_LISTRUNARTIFACTSREQUEST']._serialized_start=3339
-  _globals['_LISTRUNARTIFACTSREQUEST']._serialized_end=3446
-  _globals['_LISTRUNARTIFACTSRESPONSE']._serialized_start=3448
-  _globals['_LISTRUNARTIFACTSRESPONSE']._serialized_end=3557
-  _globals['_RUNARTIFACT']._serialized_start=3559
-  _globals['_RUNARTIFACT']._serialized_end=3655
-  _globals['_PIPELINESERVICE']._serialized_start=3875
-  _globals['_PIPELINESERVICE']._serialized_end=4824
+  _globals['_PIPELINEPARAMETERS']._serialized_end=1074
+  _globals['_RUN']._serialized_start=1077
+  _globals['_RUN']._serialized_end=1805
+  _globals['_RUN_STAGECOUNT']._serialized_start=1685
+  _globals['_RUN_STAGECOUNT']._serialized_end=1805
+  _globals['_CLIP']._serialized_start=1808
+  _globals['_CLIP']._serialized_end=2052
+  _globals['_CREATERUNREQUEST']._serialized_start=2055
+  _globals['_CREATERUNREQUEST']._serialized_end=2283
+  _globals['_CREATERUNRESPONSE']._serialized_start=2285
+  _globals['_CREATERUNRESPONSE']._serialized_end=2348
+  _globals['_GETRUNREQUEST']._serialized_start=2350
+  _globals['_GETRUNREQUEST']._serialized_end=2379
+  _globals['_GETRUNRESPONSE']._serialized_start=2381
+  _globals['_GETRUNRESPONSE']._serialized_end=2441
+  _globals['_LISTRUNSREQUEST']._serialized_start=2443
+  _globals['_LISTRUNSREQUEST']._serialized_end=2499
+  _globals['_LISTRUNSRESPONSE']._serialized_start=2501
+  _globals['_LISTRUNSRESPONSE']._serialized_end=2589
+  _globals['_CANCELRUNREQUEST']._serialized_start=2591
+  _globals['_CANCELRUNREQUEST']._serialized_end=2623
+  _globals['_CANCELRUNRESPONSE']._serialized_start=2625
+  _globals['_CANCELRUNRESPONSE']._serialized_end=2688
+  _globals['_RETRYRUNREQUEST']._serialized_start=2690
+  _globals['_RETRYRUNREQUEST']._serialized_end=2756
+  _globals['_RETRYRUNRESPONSE']._serialized_start=2758
+  _globals['_RETRYRUNRESPONSE']._serialized_end=2843
+  _globals['_WATCHRUNREQUEST']._serialized_start=2845
+  _globals['_WATCHRUNREQUEST']._serialized_end=2876
+  _globals['_WATCHRUNRESPONSE']._serialized_start=2878
+  _globals['_WATCHRUNRESPONSE']._serialized_end=2940
+  _globals['_LISTCLIPSREQUEST']._serialized_start=2942
+  _globals['_LISTCLIPSREQUEST']._serialized_end=3063
+  _globals['_LISTCLIPSRESPONSE']._serialized_start=3065
+  _globals['_LISTCLIPSRESPONSE']._serialized_end=3156
+  _globals['_CREATEUPLOADREQUEST']._serialized_start=3158
+  _globals['_CREATEUPLOADREQUEST']._serialized_end=3261
+  _globals['_CREATEUPLOADRESPONSE']._serialized_start=3263
+  _globals['_CREATEUPLOADRESPONSE']._serialized_end=3352
+  _globals['_LISTRUNARTIFACTSREQUEST']._serialized_start=3354
+  _globals['_LISTRUNARTIFACTSREQUEST']._serialized_end=3461
+  _globals['_LISTRUNARTIFACTSRESPONSE']._serialized_start=3463
+  _globals['_LISTRUNARTIFACTSRESPONSE']._serialized_end=3572
+  _globals['_RUNARTIFACT']._serialized_start=3574
+  _globals['_RUNARTIFACT']._serialized_end=3670
+  _globals['_PIPELINESERVICE']._serialized_start=3890
+  _globals['_PIPELINESERVICE']._serialized_end=4839
 # @@protoc_insertion_point(module_scope)

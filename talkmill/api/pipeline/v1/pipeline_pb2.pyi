@@ -60,7 +60,7 @@ class Source(_message.Message):
     def __init__(self, uri: _Optional[str] = ..., upload: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., person: _Optional[str] = ..., link_person: _Optional[bool] = ..., split: _Optional[_Union[Split, str]] = ...) -> None: ...
 
 class PipelineParameters(_message.Message):
-    __slots__ = ("download", "split", "matting", "crop", "landmarks", "coarse_fit", "fine_fit")
+    __slots__ = ("download", "split", "matting", "crop", "landmarks", "coarse_fit", "fine_fit", "kinds")
     DOWNLOAD_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     MATTING_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +68,7 @@ class PipelineParameters(_message.Message):
     LANDMARKS_FIELD_NUMBER: _ClassVar[int]
     COARSE_FIT_FIELD_NUMBER: _ClassVar[int]
     FINE_FIT_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
     download: _download_pb2.DownloadParameters
     split: _split_pb2.SplitParameters
     matting: _matting_pb2.MattingParameters
@@ -75,7 +76,8 @@ class PipelineParameters(_message.Message):
     landmarks: _landmarks_pb2.LandmarksParameters
     coarse_fit: _coarse_fit_pb2.CoarseFitParameters
     fine_fit: _fine_fit_pb2.FineFitParameters
-    def __init__(self, download: _Optional[_Union[_download_pb2.DownloadParameters, _Mapping]] = ..., split: _Optional[_Union[_split_pb2.SplitParameters, _Mapping]] = ..., matting: _Optional[_Union[_matting_pb2.MattingParameters, _Mapping]] = ..., crop: _Optional[_Union[_crop_pb2.CropParameters, _Mapping]] = ..., landmarks: _Optional[_Union[_landmarks_pb2.LandmarksParameters, _Mapping]] = ..., coarse_fit: _Optional[_Union[_coarse_fit_pb2.CoarseFitParameters, _Mapping]] = ..., fine_fit: _Optional[_Union[_fine_fit_pb2.FineFitParameters, _Mapping]] = ...) -> None: ...
+    kinds: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, download: _Optional[_Union[_download_pb2.DownloadParameters, _Mapping]] = ..., split: _Optional[_Union[_split_pb2.SplitParameters, _Mapping]] = ..., matting: _Optional[_Union[_matting_pb2.MattingParameters, _Mapping]] = ..., crop: _Optional[_Union[_crop_pb2.CropParameters, _Mapping]] = ..., landmarks: _Optional[_Union[_landmarks_pb2.LandmarksParameters, _Mapping]] = ..., coarse_fit: _Optional[_Union[_coarse_fit_pb2.CoarseFitParameters, _Mapping]] = ..., fine_fit: _Optional[_Union[_fine_fit_pb2.FineFitParameters, _Mapping]] = ..., kinds: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Run(_message.Message):
     __slots__ = ("name", "state", "create_time", "end_time", "parameters", "priority", "source_count", "sources_complete", "failed_source_count", "pending_clip_count", "succeeded_clip_count", "failed_clip_count", "cancelled_clip_count", "frame_count", "stages", "reason", "message", "estimated_time_left")
