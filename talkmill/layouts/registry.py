@@ -28,6 +28,7 @@ LAYOUTS = {
 OF_OTHER_COMMANDS = {"otavatar": ("talkmill.layouts.otavatar", "talkmill dataset export {set} --out {out}")}
 # What a layout imports beyond the default install: the extra that brings it.
 EXTRAS = {"parquet": "parquet"}
+_ALL = ", ".join(sorted((*LAYOUTS, *OF_OTHER_COMMANDS)))
 
 
 class ExtraMissingError(ValueError):
@@ -48,7 +49,7 @@ def layout_of(name: str) -> Layout:
     if name in OF_OTHER_COMMANDS:
         raise UnknownLayoutError(f"the layout {name} is written by `{export_command(name, 'SET', 'DIR')}`")
     if name not in LAYOUTS:
-        raise UnknownLayoutError(f"there is no layout {name!r}; there are {', '.join(LAYOUTS)}")
+        raise UnknownLayoutError(f"there is no layout {name!r}; there are {_ALL}")
     module, kind = LAYOUTS[name]
     try:
         layout: Layout = getattr(import_module(module), kind)()
@@ -92,5 +93,5 @@ def needs_of(names: Iterable[str]) -> tuple[Kind, ...]:
         else:
             needs |= layout_of(name).needs | PIECES_FROM
     if not needs:
-        raise UnknownLayoutError(f"no layout was named; there are {', '.join((*LAYOUTS, *OF_OTHER_COMMANDS))}")
+        raise UnknownLayoutError(f"no layout was named; there are {_ALL}")
     return tuple(kind for kind in ALL_KINDS if kind in needs)

@@ -116,6 +116,39 @@ def test_the_set_equals_that_of_the_embedded_run(
     assert talkmill("dataset", "verify", tmp_path).returncode == 0
 
 
+@pytest.mark.parametrize("layouts", ["latentsync", "latentsync,gagavatar"])
+def test_a_set_for_some_layouts_equals_that_of_the_embedded_run(
+    talkmill: Cli, real: Cluster, videos: list[Path], contents: Contents, tmp_path: Path, layouts: str
+) -> None:
+    """Only their stages are run, and what is fetched is exported to the same bytes."""
+    words = (videos[1], "--for", layouts, "--range", "0-2.4", "--size", "256", "--person", "Somebody")
+    embedded, fetched = tmp_path / "embedded", tmp_path / "fetched"
+    assert talkmill("run", *words, "--out", embedded).returncode == 0
+    submitted = talkmill("submit", *words, "--watch", TALKMILL_SERVER=real.server)
+    assert submitted.returncode == 0, submitted.stderr
+    (name,) = re.findall(r"^runs/[0-9a-f]+$", submitted.stdout, re.MULTILINE)
+    status = talkmill("status", name, "--clips", "--server", real.server).stdout
+    assert "otavatar_example_000 succeeded in landmarks" in status
+    assert ("matting" in status) == ("gagavatar" in layouts)
+    assert not [stage for stage in ("coarse_fit", "fine_fit") if stage in status]
+    assert talkmill("fetch", name, "--out", fetched, "--server", real.server).returncode == 0
+    assert contents(fetched / "lmdb/256") == contents(embedded / "lmdb/256")
+    for folder in ("audio", "work"):
+        held = [path for path in (fetched / folder).rglob("*") if path.is_file()]
+        assert held
+        assert all(path.read_bytes() == (embedded / path.relative_to(fetched)).read_bytes() for path in held)
+    assert not (fetched / "preview").exists()
+    for layout in layouts.split(","):
+        outs = [folder / "layouts" / layout for folder in (embedded, fetched)]
+        for folder, out in zip((embedded, fetched), outs, strict=True):
+            root = ("--root", "/train") if layout == "latentsync" else ()
+            exported = talkmill("export", folder, "--layout", layout, "--out", out, *root)
+            assert exported.returncode == 0, exported.stderr
+        records = [json.loads((out / "export.json").read_text())["files"] for out in outs]
+        assert records[0] == records[1]
+        assert records[0]
+
+
 def test_the_clients_tell_of_runs(talkmill: Cli, real: Cluster, served: str) -> None:
     listed = talkmill("list", "--server", real.server)
     assert f"{served} succeeded: 3 sources, 3 of 3 clips done" in listed.stdout

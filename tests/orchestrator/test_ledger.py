@@ -18,6 +18,7 @@ from orchestrator.ledger.tables import metadata, stage_run
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import Rejection, StageRecord
 from talkmill.pipeline.graph import RunParameters, names_of
+from talkmill.pipeline.kinds import Kind
 from talkmill.pipeline.naming import NamedSource, name_source
 from talkmill.stages.errors import ClipNotFoundError, InvalidRequestError, RunNotEndedError, RunNotFoundError
 from talkmill.wire.methods import stage_methods
@@ -85,8 +86,8 @@ class Ledger:
         if self.fenced:
             raise LeaseLostError("taken over")
 
-    def create(self, count: int) -> str:
-        run_id = self.runs.create("", RunParameters(), 100, ARTIFACT)
+    def create(self, count: int, kinds: tuple[Kind, ...] = ()) -> str:
+        run_id = self.runs.create("", RunParameters(kinds=kinds), 100, ARTIFACT)
         (intake,) = self.engine.take(INTAKE)
         assert self.executions.begin(intake)
         self.executions.take_in(intake, 0, sources(count), True)
@@ -153,6 +154,52 @@ def test_a_run_goes_through_every_stage_and_ends(ledger: Ledger) -> None:
     assert view.frame_count == 75
     assert ledger.engine.waiting == {}
     assert [named.name for named, *_ in ledger.runs.results(run_id)] == ["0000", "0001", "0002"]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "stages"),
+    [
+        (("video", "landmarks"), ("crop", "landmarks")),
+        (("alpha", "landmarks"), ("matting", "crop", "landmarks")),
+        (("frames", "coefficients"), ("matting", "crop", "landmarks", "coarse_fit")),
+    ],
+)
+def test_a_run_for_some_kinds_goes_through_their_stages_alone(
+    kinds: tuple[Kind, ...], stages: tuple[str, ...], ledger: Ledger
+) -> None:
+    run_id = ledger.create(3, kinds)
+    ledger.handle("download")
+    ledger.handle("split")
+    assert {row["stage"] for row in ledger.runs.clips(run_id, 10, None, None)} == {stages[0]}
+    for stage in stages:
+        assert {task.stage for task in ledger.engine.waiting.values()} == {stage}
+        assert ledger.handle(stage) == 3
+    assert ledger.runs.get(run_id).seconds_left == 0
+    assert ledger.handle("pack") == 1
+    ledger.finish()
+    assert ledger.runs.get(run_id).clip_states == {"SUCCEEDED": 3}
+    assert {row["stage"] for row in ledger.runs.clips(run_id, 10, None, None)} == {stages[-1]}
+    left = next(stage for stage in CLIP_STAGES if stage not in stages)
+    with pytest.raises(InvalidRequestError, match=f"from_stage: the run has download, split, .*, and no {left}"):
+        ledger.runs.retry(run_id, [], left)
+    assert ledger.runs.retry(run_id, ["0001_000"], stages[-1]) == 1
+    assert ledger.handle(stages[-1]) == 1
+    assert ledger.handle("pack") == 1
+
+
+def test_the_time_left_of_a_run_for_some_kinds_is_that_of_its_stages(ledger: Ledger) -> None:
+    run_id = ledger.create(10, ("video",))
+    ledger.handle("download")
+    ledger.handle("split")
+    for stage in ("crop", "landmarks"):
+        first, *others = ledger.engine.take(stage)
+        ledger.engine.waiting.update({task.id: task for task in others})
+        ledger.executions.begin(first)
+        ledger.succeed(first)
+    with ledger.database.begin() as connection:
+        now = now_of(ledger.database)
+        connection.execute(stage_run.update().values(started_at=now - 2, ended_at=now))
+    assert ledger.runs.get(run_id).seconds_left == pytest.approx(9 * 2 + 2, abs=1)
 
 
 @pytest.mark.parametrize("point", ["after begin", "after the stage ended", "after the commit"])
