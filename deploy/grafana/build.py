@@ -15,8 +15,8 @@ from talkmill.pipeline.graph import GRAPH
 FOLDER = Path(__file__).with_name("dashboards")
 GPU = "|".join(entry.name for entry in GRAPH if entry.gpu)
 GPU_UTILISATION = 'DCGM_FI_DEV_GPU_UTIL{pod=~".*-(split|matting|landmarks)-.*"}'
-# The last stage of a clip that knows how long a clip lasts.
-LAST = "fine_fit"
+# The last stage that every clip goes through, whatever its run is for.
+LAST = "landmarks"
 
 
 def overview() -> dashboard.Dashboard:

@@ -118,7 +118,7 @@ def _refuse_hopeless(database: Path, work: WorkFolder) -> None:
             try:
                 found = finished_clip(dataset, clip)
                 work.require(found, NEEDS, NAME)
-                return work.check(found)
+                return work.check(found, NEEDS)
             except (ClipGoneError, DatasetError) as error:
                 errors.append(error)
     raise ClipGoneError(f"not one of {len(errors)} clips can be exported; nothing was written. {errors[0]}")
@@ -171,7 +171,7 @@ def _export_clips(
         try:
             clip = finished_clip(dataset, clip_name)
             work.require(clip, NEEDS, NAME)
-            target.write(part, _clip_writer(clip, work.files(clip), head(clip.basis), name))
+            target.write(part, _clip_writer(clip, work.files(clip, NEEDS), head(clip.basis), name))
         except (ClipGoneError, DatasetError, ModelError, StrangerError) as error:
             failed.append((clip_name, str(error)))
         else:

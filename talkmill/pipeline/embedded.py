@@ -8,6 +8,7 @@ from tempfile import TemporaryFile
 
 import structlog
 
+from talkmill.dataset.environment import DatasetError
 from talkmill.environment import bound_memory, core_count, quiet_libraries
 from talkmill.models.choice import DEFAULT_MODELS, ModelChoice
 from talkmill.models.repository import ModelRepository
@@ -95,7 +96,11 @@ def _with_held(folder: Path, parameters: RunParameters) -> RunParameters:
     """Return the parameters with the kinds of files that the set of the folder has: its stages are wanted too."""
     if not parameters.kinds:
         return parameters
-    held = held_kinds(folder / "lmdb" / str(parameters.crop.size)).values()
+    try:
+        held = held_kinds(folder / "lmdb" / str(parameters.crop.size)).values()
+    except DatasetError:
+        # The run opens the set too, and says what is wrong with it.
+        return parameters
     return replace(parameters, kinds=tuple(frozenset(parameters.kinds).union(*held)))
 
 

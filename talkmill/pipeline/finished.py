@@ -100,18 +100,22 @@ class WorkFolder:
             raise NoWorkError(
                 f"{run} holds a data set and no `work` folder, as `talkmill fetch` leaves it. {database} can be "
                 "trained on as it is; the other folders of the layout are written from what the stages made. To have "
-                f"them, run the same sources with `talkmill run ... --out {run}`, then export again. Nothing was "
-                "written"
+                f"them, run the same sources with `talkmill run ... --out {run}`, or fetch a run that was submitted with "
+                "`--for` the layout, then export again. Nothing was written"
             )
         return cls(run, open_store(run))
 
-    def check(self, clip: FinishedClip) -> None:
-        """Make sure that a clip's files are there, without reading the large ones.
+    def check(self, clip: FinishedClip, kinds: Collection[Kind]) -> None:
+        """Make sure that files of a clip are there, without reading the large ones.
+
+        Args:
+            clip: The clip.
+            kinds: What is wanted of `made_from`, and is there (see `require`).
 
         Raises:
             ClipGoneError: One is not.
         """
-        missing = [kind for kind, artifact in clip.made_from.items() if not self._store.has(artifact)]
+        missing = sorted(kind for kind in kinds if not self._store.has(clip.made_from[kind]))
         if missing:
             raise ClipGoneError(
                 f"{', '.join(missing)} of {clip.name} {'is' if len(missing) == 1 else 'are'} not in "

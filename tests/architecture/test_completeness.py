@@ -131,7 +131,7 @@ OTHER_WORDS = {
     "talkmill/dataset/reader.py": "fine_fit: versions that sets of 0.1 hold",
     "talkmill/video/picture.py": "crop: a filter of FFmpeg",
     "deploy/local/sizing.py": "crop: the stage whose frames are counted; download: a direction",
-    "deploy/grafana/build.py": "fine_fit: the last stage of a clip",
+    "deploy/grafana/build.py": "landmarks: the last stage that every clip goes through",
 }
 
 

@@ -1,5 +1,6 @@
 """Layouts by name."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from talkmill.layouts.registry import (
     needs_of,
 )
 from talkmill.option import OptionError
+from talkmill.pipeline.graph import names_of, stages_for
 from talkmill.pipeline.options import RunOptions
 
 
@@ -85,3 +87,15 @@ def test_the_commands_that_export_are_told() -> None:
         "write it for the trainer: talkmill export 'my set' --layout latentsync --out 'my set/layouts/latentsync'",
         "write it for the trainer: talkmill dataset export 'my set' --out 'my set/layouts/otavatar'",
     ]
+
+
+def test_the_page_says_which_stages_a_layout_needs() -> None:
+    page = (Path(__file__).parents[3] / "docs/layouts.md").read_text()
+    begin = page.index("| layouts | stages beside ")
+    _, _, *rows = page[begin : page.index("\n\n", begin)].splitlines()
+    told = {name: row.split("|")[2].strip() for row in rows for name in re.findall(r"`([a-z0-9-]+)`", row)}
+    assert told.keys() == {*LAYOUTS, *OF_OTHER_COMMANDS}
+    always = stages_for(("landmarks",))
+    for name, stages in told.items():
+        beside = [stage for stage in names_of(kinds=needs_of([name])) if stage not in always]
+        assert stages == (", ".join(beside) or "none"), name
