@@ -100,7 +100,7 @@ class WorkFolder:
             raise NoWorkError(
                 f"{run} holds a data set and no `work` folder, as `talkmill fetch` leaves it. {database} can be "
                 "trained on as it is; the other folders of the layout are written from what the stages made. To have "
-                f"them, run the same sources with `talkmill run ... --out {run}`, or fetch a run that was submitted with "
+                f"them, run the same sources with `talkmill run ... --out {run}`, or fetch a run that was submitted "
                 "`--for` the layout, then export again. Nothing was written"
             )
         return cls(run, open_store(run))
