@@ -93,8 +93,9 @@ def run_dataset(
         known = _known_sources(database)
         found = distinct_sources(found, known)
         sources = unique_names(found.sources, known)
+        found_kinds = held_kinds(database) if parameters.kinds else {}
         # What this run has no stages for was made by another one since they were built.
-        held = {name: kinds for name, kinds in held_kinds(database).items() if stages_for(kinds) <= stages.keys()}
+        held = {name: kinds for name, kinds in found_kinds.items() if stages_for(kinds) <= stages.keys()}
         emit(RunStarted(len(sources), names_of("clip", kinds=parameters.kinds)))
         if found.passed_over:
             emit(FilesPassedOver(found.passed_over))
