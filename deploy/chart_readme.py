@@ -22,8 +22,8 @@ make smoke NAMESPACE=talkmill
 ```
 
 `ci/gpu-values.yaml` puts the networks on GPUs. `ci/production-values.yaml` has store and database outside the chart,
-mTLS, autoscaling by KEDA, and monitoring. Before anything is created, the chart refuses a value that does not exist
-and one that needs what the cluster lacks.
+mTLS, autoscaling by KEDA, and monitoring. `ci/gitops-values.yaml` names every Secret, for Argo CD and Flux. Before
+anything is created, the chart refuses a value that does not exist and one that needs what the cluster lacks.
 
 ## Values
 

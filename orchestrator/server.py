@@ -40,6 +40,7 @@ from talkmill.wire.methods import stage_methods
 log = structlog.get_logger()
 
 CANCEL_SECONDS, BACKLOG_SECONDS, STORE_SECONDS, FORGET_SECONDS = 2.0, 5.0, 10.0, 600.0
+REFUSED_SECONDS = 2.0
 
 
 def main() -> int:
@@ -116,13 +117,21 @@ async def _serve(settings: OrchestratorSettings) -> int:
 
 
 def _buckets(store: S3Store, settings: StoreSettings) -> None:
-    """Make the buckets, and let uploads and intermediates expire."""
+    """Make the buckets, and let uploads and intermediates expire. A new store may not know the credential yet."""
     days = settings.retention_days
-    try:
-        store.ensure_bucket(settings.work_bucket, {"": days} if days else {})
-        store.ensure_bucket(settings.dataset_bucket, {})
-    except StoreUnavailableError as error:
-        raise OSError(f"{settings.endpoint}: {error}") from error
+    deadline = time.monotonic() + settings.retry_seconds
+    while True:
+        try:
+            store.ensure_bucket(settings.work_bucket, {"": days} if days else {})
+            store.ensure_bucket(settings.dataset_bucket, {})
+            return
+        except StoreUnavailableError as error:
+            raise OSError(f"{settings.endpoint}: {error}") from error
+        except PermissionError as error:
+            if time.monotonic() >= deadline:
+                raise OSError(f"{settings.endpoint}: {error}") from error
+            log.warning("the object store refuses the credential; trying again", error=str(error))
+            time.sleep(REFUSED_SECONDS)
 
 
 def _stop_cancelled(runs: Runs, caller: StageCaller) -> None:

@@ -1,14 +1,15 @@
 """Settings of the orchestrator's server. They never change the numbers; parameters do. Read once, in `__main__`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestrator.tls import ClientTls
 from talkmill.environment import cache_folder
 from talkmill.pipeline.graph import names_of
-from talkmill.serving.settings import ServerSettings
+from talkmill.serving.settings import ServerSettings, StoreSettings
 
 
 def _default_targets() -> dict[str, str]:
@@ -51,3 +52,17 @@ class OrchestratorSettings(ServerSettings):
     reap_seconds: float = Field(default=15, gt=0)
     execution_retention_hours: float = Field(default=24, gt=0)
     tokens_file: Path | None = None
+
+
+class StoreRolesSettings(BaseSettings):
+    """Settings of `orchestrator.store_roles`.
+
+    Attributes:
+        store: The trial MinIO, with its root credential.
+        log_level: `debug`, `info`, `warning` or `error`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TALKMILL_", env_nested_delimiter="__", extra="ignore")
+
+    store: StoreSettings = Field(default_factory=StoreSettings)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"

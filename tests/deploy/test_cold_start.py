@@ -1,7 +1,8 @@
 """A cold, empty namespace, in the worst order: what needs something is there long before it.
 
-Processes stand for pods and supervisord for the kubelet; the commands are those of the chart's containers. Models take
-the way of an emptyDir: the Job fills the bucket, and what stands for each init container copies from there.
+Processes stand for pods and supervisord for the kubelet; the commands are those of the chart's containers, and each has
+the credential of its role, which the store learns last. Models take the way of an emptyDir: the Job fills the bucket, and
+what stands for each init container copies from there.
 """
 
 import os
@@ -13,14 +14,17 @@ import time
 import pytest
 
 from deploy.local.cluster import Cluster
+from orchestrator import store_roles
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.models.catalogue import catalogue
 from talkmill.pipeline.graph import GRAPH, RunParameters
 from talkmill.pipeline.naming import collect_sources
 from talkmill.pipeline.settings import Settings
+from talkmill.serving.settings import StoreSettings
 from talkmill.stages.crop.messages import CropParameters
 from talkmill.stages.matting.messages import MattingParameters
 from talkmill.stages.split.messages import SplitParameters, TimeRange
+from tests.deploy.test_store_roles import of_role, role_folder
 from tests.fixture_types import Sample
 from tests.helm.chart import objects, pods
 from tests.orchestrator.conftest import reachable
@@ -32,9 +36,18 @@ PARAMETERS = RunParameters(
 MODEL_FETCH = (sys.executable, "-m", "services.model_fetch")
 
 
-def command(name: str, init: list[str]) -> tuple[str, ...]:
-    serve = f"exec {sys.executable} -m services {name}"
-    return ("/bin/sh", "-c", " ".join([*MODEL_FETCH, *init]) + " && " + serve) if init else ("/bin/sh", "-c", serve)
+def credential(role: str) -> dict[str, str]:
+    own = of_role(StoreSettings(), role)
+    return {
+        "TALKMILL_STORE__ACCESS_KEY": own.access_key,
+        "TALKMILL_STORE__SECRET_KEY": own.secret_key.get_secret_value(),
+    }
+
+
+def command(role: str, module: str, init: list[str]) -> tuple[str, ...]:
+    export = "export " + " ".join(f"{name}={value}" for name, value in credential(role).items())
+    serve = [*([" ".join([*MODEL_FETCH, *init])] if init else []), f"exec {sys.executable} -m {module}"]
+    return ("/bin/sh", "-c", " && ".join([export, *serve]))
 
 
 def test_pods_that_start_before_what_they_need_come_up_by_themselves(
@@ -44,10 +57,13 @@ def test_pods_that_start_before_what_they_need_come_up_by_themselves(
     rendered = pods(objects("minimal"))
     commands = {
         entry.name: command(
-            entry.name, [word for init in rendered[entry.name].get("initContainers", []) for word in init["args"]]
+            "pack" if entry.name == "pack" else "stages",
+            f"services {entry.name}",
+            [word for init in rendered[entry.name].get("initContainers", []) for word in init["args"]],
         )
         for entry in GRAPH
     }
+    commands["orchestrator"] = command("orchestrator", "orchestrator", [])
     assert "--patience" in commands["split"][2]
     models = folder / "models"
     with running_cluster(
@@ -57,13 +73,20 @@ def test_pods_that_start_before_what_they_need_come_up_by_themselves(
         environment={"TALKMILL_MODELS__DIRECTORY": str(models), "TALKMILL_STORE__RETRY_SECONDS": "5"},
     ) as cluster:
         loading = {name for name, words in commands.items() if "model_fetch" in words[2]}
-        light = set(commands) - loading
+        light = set(commands) - loading - {"orchestrator"}
         assert light and loading
         wait_until(lambda: all(is_ready(cluster.ports[name]) for name in light), 120, "stages without models are ready")
         assert not any(is_ready(cluster.ports[name]) for name in ("orchestrator", *loading))
         cluster.control("start", "minio")
         time.sleep(3)
         cluster.control("start", "postgres")
+        time.sleep(3)
+        root = StoreSettings(
+            endpoint=f"127.0.0.1:{cluster.ports['minio']}",
+            access_key="talkmill",
+            secret_key=(cluster.folder / "minio.secret").read_text(),
+        )
+        store_roles.make_users(root, store_roles.read_roles(role_folder(folder / "roles")))
         wait_until(lambda: is_ready(cluster.ports["orchestrator"]), 120, "the orchestrator has found them")
         assert not is_ready(cluster.ports["matting"])
         job(cluster)
@@ -80,7 +103,8 @@ def test_pods_that_start_before_what_they_need_come_up_by_themselves(
 
 def job(cluster: Cluster) -> None:
     """The model-fetch Job: here the models are in its folder already, checked once more, and copied to the bucket."""
-    environment = cluster.store_environment() | {"TALKMILL_MODELS__DIRECTORY": str(Settings().models.directory)}
+    environment = cluster.store_environment() | credential("models")
+    environment["TALKMILL_MODELS__DIRECTORY"] = str(Settings().models.directory)
     for _ in range(2):  # a Job that is run again does no harm
         subprocess.run([*MODEL_FETCH, "fetch,push"], env=os.environ | environment, check=True, timeout=120)
 

@@ -21,7 +21,7 @@ OWN = ("talkmill", "services", "orchestrator")
 # Program to the modules that it begins with.
 ENTRY = {
     **{entry.name: ("services.__main__", f"services.{entry.name}.process") for entry in GRAPH},
-    "orchestrator": ("orchestrator.__main__",),
+    "orchestrator": ("orchestrator.__main__", "orchestrator.store_roles"),
     "model_fetch": ("services.model_fetch",),
     "smoke": ("talkmill.smoke",),
 }

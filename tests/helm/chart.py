@@ -8,7 +8,7 @@ import yaml
 from deploy.chart_check import CHART, render
 
 Object = dict[str, Any]
-VALUES = {name: CHART / "ci" / f"{name}-values.yaml" for name in ("minimal", "gpu", "production")}
+VALUES = {name: CHART / "ci" / f"{name}-values.yaml" for name in ("minimal", "gpu", "gitops", "production")}
 
 
 def objects(values: str, *words: str) -> list[Object]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic_settings import BaseSettings
 
 from deploy.chart_check import CHART, KUBERNETES, helm, validate
-from orchestrator.settings import OrchestratorSettings
+from orchestrator.settings import OrchestratorSettings, StoreRolesSettings
 from services.download.settings import DownloadSettings
 from services.settings import ModelFetchSettings, StageServerSettings
 from talkmill.client.settings import ClientSettings
@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 NAMES = [entry.name for entry in GRAPH]
 WITH_MODELS = ["coarse_fit", "fine_fit", "landmarks", "matting", "split"]
 PARTS = {*NAMES, "orchestrator", "model-fetch", "smoke"}
+TRIAL = {"minio", "postgres", "store-roles"}
 
 
 def dashed(name: str) -> str:
@@ -37,7 +38,7 @@ def test_every_stage_has_its_objects(values: str) -> None:
         assert named(found, "Deployment", dashed(name))
         assert named(found, "Service", dashed(name))["spec"]["clusterIP"] == "None"
     assert set(pods(found)) >= PARTS
-    assert set(pods(found)) - PARTS <= {"minio", "postgres"}
+    assert set(pods(found)) - PARTS == (set() if values == "production" else TRIAL)
 
 
 def test_the_schema_and_the_values_name_the_stages_of_the_registry() -> None:
@@ -260,6 +261,7 @@ SETTINGS: dict[str, type[BaseSettings]] = {
     "model-fetch": ModelFetchSettings,
     "models": ModelFetchSettings,
     "smoke": ClientSettings,
+    "store-roles": StoreRolesSettings,
 }
 
 
@@ -277,7 +279,7 @@ def knows(settings: type[BaseModel], variable: str) -> bool:
 @pytest.mark.parametrize("values", VALUES)
 def test_every_variable_is_a_setting_of_its_process(values: str) -> None:
     for name, pod in pods(objects(values)).items():
-        if name not in PARTS:
+        if name in ("minio", "postgres"):
             continue
         for container in containers(pod):
             settings = SETTINGS["models" if container["name"] == "models" else name]
@@ -311,7 +313,8 @@ def test_rules_and_dashboards_are_those_of_deploy() -> None:
     files = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
     groups = [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
     assert rule["spec"]["groups"] == groups
-    boards = {key: value for one in found if one["kind"] == "ConfigMap" for key, value in one["data"].items()}
+    boards = {key: value for one in found if one["kind"] == "ConfigMap"
+              and "grafana_dashboard" in one["metadata"]["labels"] for key, value in one["data"].items()}  # fmt: skip
     assert boards == {path.name: path.read_text() for path in (ROOT / "deploy/grafana/dashboards").glob("*.json")}
     (monitor,) = [one for one in found if one["kind"] == "ServiceMonitor"]
     labels = monitor["spec"]["selector"]["matchLabels"]

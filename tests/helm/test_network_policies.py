@@ -86,7 +86,7 @@ def test_the_store_and_the_database_are_reached_by_those_who_need_them() -> None
             if peer.get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/component") == part
         }
 
-    assert to("minio") == {*NAMES, "orchestrator", "model-fetch", "smoke"}
+    assert to("minio") == {*NAMES, "orchestrator", "model-fetch", "smoke", "store-roles"}
     assert to("postgres") == {"orchestrator"}
     assert all(to(name) == {"orchestrator"} for name in NAMES)
     assert to("orchestrator") == {"smoke"}

@@ -45,21 +45,13 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{ .root.Values.image.registry }}/{{ .part | replace "_" "-" }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}{{ .suffix | default "" }}
 {{- end }}
 
-{{- define "talkmill.storeSecret" -}}
-{{ .Values.minio.enabled | ternary (include "talkmill.name" (dict "root" . "part" "minio")) .Values.store.existingSecret }}
-{{- end }}
-
 {{- define "talkmill.databaseSecret" -}}
-{{ .Values.postgres.enabled | ternary (include "talkmill.name" (dict "root" . "part" "postgres")) .Values.database.existingSecret }}
+{{- if .Values.postgres.enabled }}{{ .Values.postgres.existingSecret | default (include "talkmill.name" (dict "root" . "part" "postgres")) }}
+{{- else }}{{ .Values.database.existingSecret }}{{ end }}
 {{- end }}
 
 {{- define "talkmill.authSecret" -}}
 {{ .Values.auth.existingSecret | default (include "talkmill.name" (dict "root" . "part" "auth")) }}
-{{- end }}
-
-{{- define "talkmill.storeEndpoint" -}}
-{{- if .Values.minio.enabled }}{{ include "talkmill.name" (dict "root" . "part" "minio") }}.{{ .Release.Namespace }}.svc:9000
-{{- else }}{{ .Values.store.endpoint }}{{ end }}
 {{- end }}
 
 {{- /* Where a part answers. */ -}}
@@ -80,22 +72,6 @@ seccompProfile: {type: RuntimeDefault}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
-{{- end }}
-
-{{- define "talkmill.storeEnv" -}}
-- {name: TALKMILL_STORE__ENDPOINT, value: {{ include "talkmill.storeEndpoint" . | quote }}}
-- {name: TALKMILL_STORE__SECURE, value: {{ and .Values.store.secure (not .Values.minio.enabled) | quote }}}
-- {name: TALKMILL_STORE__REGION, value: {{ .Values.store.region | quote }}}
-- {name: TALKMILL_STORE__WORK_BUCKET, value: {{ .Values.store.workBucket | quote }}}
-- {name: TALKMILL_STORE__DATASET_BUCKET, value: {{ .Values.store.datasetBucket | quote }}}
-- {name: TALKMILL_STORE__MODEL_BUCKET, value: {{ .Values.store.modelBucket | quote }}}
-{{- if and .Values.store.caSecret (not .Values.minio.enabled) }}
-- {name: TALKMILL_STORE__CA_CERTIFICATE, value: /etc/talkmill/store/ca.crt}
-{{- end }}
-- name: TALKMILL_STORE__ACCESS_KEY
-  valueFrom: {secretKeyRef: {name: {{ include "talkmill.storeSecret" . }}, key: access-key}}
-- name: TALKMILL_STORE__SECRET_KEY
-  valueFrom: {secretKeyRef: {name: {{ include "talkmill.storeSecret" . }}, key: secret-key}}
 {{- end }}
 
 {{- define "talkmill.listenEnv" -}}

@@ -23,7 +23,7 @@
   image: {{ include "talkmill.image" (dict "root" . "part" "model_fetch") }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
   args: [{{ $shared | ternary "wait" "pull" }}, {{ range .Values.models.ids }}{{ . | quote }}, {{ end }}"--patience", "3600"]
-  env: {{- include "talkmill.storeEnv" . | nindent 4 }}
+  env: {{- include "talkmill.storeEnv" (dict "root" . "role" "stages") | nindent 4 }}
   resources: {{- toYaml .Values.models.resources | nindent 4 }}
   securityContext: {{- include "talkmill.containerSecurity" . | nindent 4 }}
   volumeMounts:
