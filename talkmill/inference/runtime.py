@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import onnxruntime as ort
 
-from talkmill.inference.backend import Network, PrecisionUnavailableError
+from talkmill.inference.backend import Network, PrecisionUnavailableError, ProviderUnavailableError
 from talkmill.inference.onnx_backend import OnnxNetwork
 from talkmill.inference.precision import Precision
 
@@ -108,17 +108,17 @@ def choose_runtime(wanted: str, threads: int, gpu: int = 0, engine_cache: Path |
         engine_cache: Folder where TensorRT keeps the engines that it builds; None for none.
 
     Raises:
-        ValueError: The wanted provider is unknown or not installed.
+        ProviderUnavailableError: The wanted provider is unknown or not installed.
     """
     available = available_providers()
     if wanted == "auto":
         return Runtime(next(name for name in AUTO if name in available), threads, gpu, engine_cache)
     if wanted not in (*NAMES, "openvino"):
         known = ", ".join(sorted([*NAMES, "openvino", "auto"]))
-        raise ValueError(f"execution provider {wanted!r} is unknown; choose one of {known}")
+        raise ProviderUnavailableError(f"execution provider {wanted!r} is unknown; choose one of {known}")
     if wanted not in available:
         extra = "openvino" if wanted == "openvino" else "cuda"
-        raise ValueError(
+        raise ProviderUnavailableError(
             f"execution provider {wanted!r} is not installed, there is {', '.join(available)}; "
             f"install the extra: `pip install --editable '.[{extra}]'` in the clone of talkmill"
         )

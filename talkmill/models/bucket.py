@@ -49,6 +49,17 @@ def push(store: S3Store, bucket: str, folder: Path, model_ids: Iterable[str]) ->
     return pushed
 
 
+def offered(store: S3Store, bucket: str, model_ids: Iterable[str]) -> list[str]:
+    """Return which models a bucket has, in the version that the catalogue names or another.
+
+    Args:
+        store: Where the bucket is.
+        bucket: Its name.
+        model_ids: Which ones to look for.
+    """
+    return [model_id for model_id in model_ids if _entry(store, bucket, model_id) is not None]
+
+
 def pull(store: S3Store, bucket: str, folder: Path, model_ids: Iterable[str]) -> list[str]:
     """Copy models from a bucket into a folder; several processes may do it at once.
 

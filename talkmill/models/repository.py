@@ -28,7 +28,7 @@ class ModelRepository:
         Args:
             folder: Where models lie.
             mirror: A folder of published files that is tried first, or None.
-            announce: Called with a line for each model before it is fetched.
+            announce: Called with a line for each model, and for each source of a file, before it is tried.
         """
         self.folder = folder
         self._mirror = mirror
@@ -152,6 +152,8 @@ class ModelRepository:
         failures = []
         for source in file.sources:
             target = folder / file.name
+            if self._mirror is not None or not source.startswith("mirror:"):
+                self._announce(f"{file.name} from {source.partition('!')[0]}")
             try:
                 obtain(source, file.size_bytes, target, self._mirror, archives)
             except SourceError as error:

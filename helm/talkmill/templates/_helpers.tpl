@@ -74,19 +74,6 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{- define "talkmill.listenEnv" -}}
-- {name: TALKMILL_LISTEN__ADDRESS, value: "0.0.0.0"}
-- {name: TALKMILL_LISTEN__PORT, value: "50051"}
-- {name: TALKMILL_LISTEN__METRICS_PORT, value: "9090"}
-{{- if .Values.tls.enabled }}
-- {name: TALKMILL_LISTEN__HEALTH_PORT, value: "8081"}
-- {name: TALKMILL_TLS__CERTIFICATE, value: /etc/talkmill/tls/tls.crt}
-- {name: TALKMILL_TLS__KEY, value: /etc/talkmill/tls/tls.key}
-{{- else }}
-- {name: TALKMILL_LISTEN__PLAIN_TEXT, value: "true"}
-{{- end }}
-{{- end }}
-
 {{- define "talkmill.ports" -}}
 - {name: grpc, containerPort: 50051}
 - {name: metrics, containerPort: 9090}

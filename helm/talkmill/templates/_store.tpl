@@ -16,6 +16,10 @@
 {{- else }}{{ .root.Values.store.existingSecret }}{{ end }}
 {{- end }}
 
+{{- define "talkmill.sharesCredential" -}}
+{{- range $role, $secret := .Values.store.existingSecrets }}{{ if not $secret }}true{{ end }}{{ end }}
+{{- end }}
+
 {{- /* MinIO's root credential: of MinIO and of the Job that makes its users, and of nothing else. */ -}}
 {{- define "talkmill.minioSecret" -}}
 {{ .Values.minio.existingSecret | default (include "talkmill.name" (dict "root" . "part" "minio")) }}
@@ -24,6 +28,17 @@
 {{- define "talkmill.storeEndpoint" -}}
 {{- if .Values.minio.enabled }}{{ include "talkmill.name" (dict "root" . "part" "minio") }}.{{ .Release.Namespace }}.svc:9000
 {{- else }}{{ .Values.store.endpoint }}{{ end }}
+{{- end }}
+
+{{- /* What clients reach: addresses for uploads and downloads are signed for it. */ -}}
+{{- define "talkmill.publicEndpoint" -}}
+{{- if and (ne .Values.expose.kind "none") .Values.expose.storeHost }}{{ .Values.expose.storeHost }}:443
+{{- else }}{{ .Values.store.publicEndpoint }}{{ end }}
+{{- end }}
+
+{{- define "talkmill.publicSecure" -}}
+{{- if and (ne .Values.expose.kind "none") .Values.expose.storeHost }}true
+{{- else if not (kindIs "invalid" .Values.store.publicSecure) }}{{ .Values.store.publicSecure }}{{ end }}
 {{- end }}
 
 {{- /* A credential as settings: the name of its Secret. */ -}}

@@ -1,11 +1,17 @@
 import json
+import ssl
+import threading
+import zipfile
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+import trustme
 
 from services import models as stage_models
 from talkmill.models import repository as repository_module
@@ -57,7 +63,7 @@ def test_a_model_is_fetched_checked_and_found(tmp_path: Path, mirror: Path, use_
     assert model.path.read_bytes() == CONTENT
     assert "Licence MIT" in lines[0]
     assert models.ensure("m", "matting") == model
-    assert len(lines) == 1
+    assert lines[1:] == ["m.bin from mirror:models/m.bin"]
     models.verify("m")
 
 
@@ -91,7 +97,7 @@ def test_a_damaged_model_is_fetched_again_before_it_is_loaded(
     models = ModelRepository(tmp_path / "models", mirror, lines.append)
     flip_one_byte(models.ensure("m", "matting").path)
     assert models.ensure("m", "matting").path.read_bytes() == CONTENT
-    assert "model m is damaged" in lines[1]
+    assert "model m is damaged" in lines[2]
 
 
 def test_a_damaged_model_of_the_user_is_refused(tmp_path: Path, use_entry: UseEntry) -> None:
@@ -141,6 +147,48 @@ def test_a_registry_that_cannot_be_reached_is_named(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     with pytest.raises(SourceError, match="pip could not fetch no-such-package-of-talkmill==1"):
         obtain("pypi:no-such-package-of-talkmill==1!x", 1, tmp_path / "x", None, tmp_path / "archives")
+
+
+def test_a_registry_behind_another_ca_is_trusted_as_the_chart_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """models.caSecret of the chart is SSL_CERT_FILE: pip asks OpenSSL, as `url:` sources do."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.crt")
+    served = tmp_path / "served"
+    (served / "simple" / "p").mkdir(parents=True)
+    with zipfile.ZipFile(served / "p-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("x", "content")
+        wheel.writestr("p-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: p\nVersion: 1\n")
+        wheel.writestr("p-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    (served / "simple" / "p" / "index.html").write_text('<a href="/p-1-py3-none-any.whl">p-1-py3-none-any.whl</a>')
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=served))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    address = f"https://127.0.0.1:{server.server_port}"
+    for name, value in {
+        "PIP_INDEX_URL": f"{address}/simple", "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": "", "PIP_RETRIES": "0",
+        "PIP_CONFIG_FILE": "/dev/null",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    for name in ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    try:
+        with pytest.raises(SourceError):
+            obtain("pypi:p==1!x", 7, tmp_path / "x", None, tmp_path / "refused")
+        with pytest.raises(SourceError, match="certificate verify failed"):
+            obtain(f"url:{address}/simple/p/index.html", 100, tmp_path / "x", None, tmp_path / "refused")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
+        obtain("pypi:p==1!x", 7, tmp_path / "x", None, tmp_path / "archives")
+        assert (tmp_path / "x").read_text() == "content"
+        obtain(f"url:{address}/simple/p/index.html", 100, tmp_path / "y", None, tmp_path / "archives")
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def test_unknown_models_show_the_choice() -> None:
