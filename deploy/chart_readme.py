@@ -32,8 +32,9 @@ make smoke NAMESPACE=talkmill
 | `ci/production-values.yaml` | store and database outside the chart, mTLS, autoscaling by KEDA, monitoring |
 | `ci/spot-values.yaml` | laid over another file: stages on nodes that a cloud may take back |
 
-Before anything is created, the chart refuses a value that does not exist and one that needs what the cluster lacks. It asks
-for nodes, StorageClasses and RuntimeClasses; `clusterChecks=false` leaves that out for who may read one namespace alone.
+Before anything is created, the chart refuses a value that does not exist and one that needs what the cluster lacks. It
+asks for nodes, StorageClasses and RuntimeClasses; `clusterChecks=false` leaves that out, for who may read one namespace
+alone.
 
 ## Values
 
