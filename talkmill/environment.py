@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+from collections.abc import Mapping
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -71,3 +72,8 @@ def is_loopback(address: str) -> bool:
         return ip_address(address).is_loopback
     except ValueError:
         return address == "localhost"
+
+
+def environment_of_child(defaults: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a program that is started; what the user has set is stronger than the defaults."""
+    return {**defaults, **os.environ}

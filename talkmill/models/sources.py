@@ -4,7 +4,6 @@ Knows how to get bytes. `repository` checks them.
 """
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,8 @@ import urllib.error
 import urllib.request
 import zipfile
 from pathlib import Path
+
+from talkmill.environment import environment_of_child
 
 REGISTRY_TIMEOUT_SECONDS = 900
 # A registry that is cut off by a firewall says nothing: what the clients wait for by default adds up to minutes. A
@@ -128,7 +129,7 @@ def _run(command: list[str], folder: Path, client: str) -> None:
         result = subprocess.run(
             command,
             cwd=folder,
-            env=CLIENT_DEFAULTS | os.environ,
+            env=environment_of_child(CLIENT_DEFAULTS),
             capture_output=True,
             text=True,
             timeout=REGISTRY_TIMEOUT_SECONDS,
