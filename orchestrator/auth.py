@@ -14,6 +14,7 @@ import structlog
 import yaml
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
+from orchestrator.callers import ALLOWS, ANYONE, Caller, Scope, set_caller
 from talkmill.api.pipeline.v1 import pipeline_pb2
 from talkmill.stages.errors import ScopeMissingError, StageError, UnauthenticatedError
 from talkmill.telemetry import metrics
@@ -22,7 +23,6 @@ from talkmill.wire.tokens import hash_token
 
 log = structlog.get_logger()
 
-Scope = Literal["read", "write"]
 _SERVICE = pipeline_pb2.DESCRIPTOR.services_by_name["PipelineService"]
 SERVICE = _SERVICE.full_name
 _METHODS = {f"/{SERVICE}/{method.name}": method.name for method in _SERVICE.methods}
@@ -40,13 +40,14 @@ class Token:
     """A token that holds.
 
     Attributes:
-        name: Who has it; for the log.
+        name: Who has it: the owner of what it makes. Several tokens may have one name.
         sha256: Of the token itself.
-        scopes: What it allows; `write` allows `read`.
+        scopes: What it allows: `read` and `write` of what its name owns, `read:all` and `write:all` of all; `write`
+            allows `read`.
         expires: When it ends, ISO 8601 with a zone; None for never.
     """
 
-    name: str
+    name: Annotated[str, StringConstraints(min_length=1, max_length=256)]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     scopes: tuple[Scope, ...]
     expires: datetime | None = None
@@ -69,7 +70,7 @@ class Tokens:
         self._tokens: tuple[Token, ...] = ()
         self._read()
 
-    def check(self, authorization: str, scope: Scope) -> str:
+    def check(self, authorization: str, scope: Literal["read", "write"]) -> Caller:
         """Return who calls.
 
         Args:
@@ -91,9 +92,10 @@ class Tokens:
         one = found[0]
         if one.expires is not None and one.expires.astimezone(UTC).timestamp() <= time.time():
             raise UnauthenticatedError(f"the token of {one.name} has expired")
-        if scope not in one.scopes and not (scope == "read" and "write" in one.scopes):
+        allowed = frozenset[Scope]().union(*(ALLOWS[given] for given in one.scopes))
+        if scope not in allowed:
             raise ScopeMissingError(f"the token of {one.name} does not have the scope {scope}")
-        return one.name
+        return Caller(one.name, allowed)
 
     def _read(self) -> None:
         try:
@@ -121,10 +123,10 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         path: str = handler_call_details.method
         if path.startswith(OPEN_SERVICES):
             return await continuation(handler_call_details)
-        scope: Scope = "read" if path.rpartition("/")[2] in READ_METHODS else "write"
+        scope: Literal["read", "write"] = "read" if path.rpartition("/")[2] in READ_METHODS else "write"
         given = dict(_text(handler_call_details.invocation_metadata)).get("authorization", "")
         try:
-            name = self._tokens.check(given, scope)
+            found = self._tokens.check(given, scope)
         except (UnauthenticatedError, ScopeMissingError) as error:
             # The header itself is never logged.
             log.warning("a call was refused", method=path, reason=error.reason, why=str(error))
@@ -133,21 +135,49 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             handler = await continuation(handler_call_details)
             return _refusing(error, handler)
         handler = await continuation(handler_call_details)
-        if handler is None or not handler.response_streaming:
+        if handler is None:
+            return None
+        if handler.response_streaming:
+            return _while_allowed(handler, lambda: self._tokens.check(given, scope), found)
+        return _called_by(handler, found)
+
+
+class OpenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
+    """Lets every call through: for a server that only its own machine reaches."""
+
+    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
+        """Let a call through."""
+        handler = await continuation(handler_call_details)
+        if handler is None or handler_call_details.method.startswith(OPEN_SERVICES):
             return handler
-        return _while_allowed(handler, lambda: self._tokens.check(given, scope), name)
+        return (
+            _while_allowed(handler, lambda: ANYONE, ANYONE)
+            if handler.response_streaming
+            else _called_by(handler, ANYONE)
+        )
 
 
-def _while_allowed(handler: Any, check: Callable[[], str], name: str) -> Any:
-    """Return a handler of a stream that gives nothing more once its token has ended."""
+def _called_by(handler: Any, who: Caller) -> Any:
+    """Return a handler that knows who calls."""
+
+    async def one(request: Any, context: Any) -> Any:
+        set_caller(who)
+        return await handler.unary_unary(request, context)
+
+    return grpc.unary_unary_rpc_method_handler(one, handler.request_deserializer, handler.response_serializer)
+
+
+def _while_allowed(handler: Any, check: Callable[[], object], who: Caller) -> Any:
+    """Return a handler of a stream that knows who calls, and gives nothing more once the token has ended."""
 
     async def stream(request: Any, context: Any) -> Any:
+        set_caller(who)
         async with aclosing(handler.unary_stream(request, context)) as messages:
             async for message in messages:
                 try:
                     check()
                 except (UnauthenticatedError, ScopeMissingError) as error:
-                    log.warning("a stream ended with its token", name=name, reason=error.reason)
+                    log.warning("a stream ended with its token", name=who.name, reason=error.reason)
                     await context.abort(*trailing_status(error, ""))
                 yield message
 

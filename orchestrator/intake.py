@@ -34,6 +34,7 @@ class Intake:
             CorruptInputError: The list is not what was announced.
         """
         where = until_answered(lambda: self._runs.source_list(task.run_id), "source list")
+        owner = until_answered(lambda: self._runs.owner(task.run_id), "owner")
         with TemporaryDirectory(prefix="talkmill-") as folder:
             try:
                 path = self._store.fetch(where, Path(folder))
@@ -42,7 +43,7 @@ class Intake:
             except CorruptArtifactError as error:
                 raise CorruptInputError(f"{error}, the list of sources") from error
             with path.open("rb") as lines:
-                named = unique_names([_named(self._checked(source)) for source in decode_sources(lines)])
+                named = unique_names([_named(self._checked(source, owner)) for source in decode_sources(lines)])
         for begin in range(0, max(1, len(named)), BATCH):
             batch = named[begin : begin + BATCH]
             last = begin + BATCH >= len(named)
@@ -53,10 +54,10 @@ class Intake:
         """Say whether the store holds an upload that could not be read; see `uploads.is_whole`."""
         return is_whole(self._store, upload)
 
-    def _checked(self, given: GivenSource) -> GivenSource:
+    def _checked(self, given: GivenSource, owner: str) -> GivenSource:
         """Return a source of a list; raises InvalidRequestError where it names what was not uploaded."""
         if given.upload is not None:
-            check_upload(given.upload, self._bucket, "source_list.upload")
+            check_upload(given.upload, owner, self._bucket, "source_list.upload")
         return given
 
 

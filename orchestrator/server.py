@@ -12,7 +12,7 @@ from collections.abc import Callable
 import grpc
 import structlog
 
-from orchestrator.auth import AuthInterceptor, Tokens, TokensError
+from orchestrator.auth import AuthInterceptor, OpenInterceptor, Tokens, TokensError
 from orchestrator.dbos_engine import DbosEngine
 from orchestrator.engine import FINISH, INTAKE
 from orchestrator.finish import Finisher
@@ -87,7 +87,7 @@ async def _serve(settings: OrchestratorSettings) -> int:
         pipeline_pb2_grpc.add_PipelineServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
         return [pipeline_pb2.DESCRIPTOR.services_by_name["PipelineService"].full_name]
 
-    running = await start_server(settings, add, [AuthInterceptor(tokens)] if tokens else [])
+    running = await start_server(settings, add, [AuthInterceptor(tokens) if tokens else OpenInterceptor()])
     await asyncio.to_thread(leases.acquire)
     await asyncio.to_thread(engine.launch, worker.handle)
     leases.keep(engine)

@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import structlog
 from google.protobuf.message import Message
@@ -16,9 +16,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from minio import Minio
 from pydantic import ValidationError
 
+from orchestrator.callers import caller
 from orchestrator.finish import Finisher
 from orchestrator.ledger.database import is_transient, until_answered
-from orchestrator.ledger.runs import Runs, RunView
+from orchestrator.ledger.runs import Runs, RunView, check_stage
 from orchestrator.ledger.tables import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
 from orchestrator.uploads import MAX_LIST_BYTES, check_upload, upload_key
 from orchestrator.watches import Look, Watches
@@ -38,6 +39,7 @@ from talkmill.stages.errors import (
     InvalidRequestError,
     RunNotEndedError,
     RunNotFoundError,
+    ScopeMissingError,
     StageError,
     StoreDownError,
 )
@@ -98,7 +100,7 @@ class PipelineServicer(PipelineServiceServicer):
     async def GetRun(self, request: pb.GetRunRequest, context: Any) -> pb.GetRunResponse:  # noqa: N802
         """See pipeline.proto."""
         return await self._answer(
-            context, "GetRun", lambda: pb.GetRunResponse(run=self._run(_run_id(request.name, "name")))
+            context, "GetRun", lambda: pb.GetRunResponse(run=self._run(self._mine("read", request.name, "name")))
         )
 
     async def ListRuns(self, request: pb.ListRunsRequest, context: Any) -> pb.ListRunsResponse:  # noqa: N802
@@ -109,9 +111,10 @@ class PipelineServicer(PipelineServiceServicer):
         """See pipeline.proto."""
 
         def cancel() -> pb.CancelRunResponse:
-            run_id = _run_id(request.name, "name")
+            run_id = self._mine("write", request.name, "name")
             self._runs.cancel(run_id)
             self._stop_calls(run_id)
+            _audit("run cancelled", run=run_id)
             return pb.CancelRunResponse(run=self._run(run_id))
 
         return await self._answer(context, "CancelRun", cancel)
@@ -120,13 +123,14 @@ class PipelineServicer(PipelineServiceServicer):
         """See pipeline.proto."""
 
         def retry() -> pb.RetryRunResponse:
-            run_id = _run_id(request.name, "name")
             if len(request.clips) > MAX_RETRIED:
                 raise InvalidRequestError(f"clips: at most {MAX_RETRIED}", field="clips")
             for index, name in enumerate(request.clips):
                 _plain(name, f"clips.{index}", 512)
-            _plain(request.from_stage, "from_stage", 64)
+            check_stage(_plain(request.from_stage, "from_stage", 64))
+            run_id = self._mine("write", request.name, "name")
             count = self._runs.retry(run_id, list(request.clips), request.from_stage)
+            _audit("run tried again", run=run_id, count=count)
             return pb.RetryRunResponse(run=self._run(run_id), retried_count=count)
 
         return await self._answer(context, "RetryRun", retry)
@@ -136,7 +140,8 @@ class PipelineServicer(PipelineServiceServicer):
     ) -> AsyncIterator[pb.WatchRunResponse]:
         """See pipeline.proto."""
         try:
-            async with aclosing(self._watches.follow(_run_id(request.name, "name"))) as runs:
+            run_id = await _done(lambda: self._mine("read", request.name, "name"), "WatchRun")
+            async with aclosing(self._watches.follow(run_id)) as runs:
                 async for found in runs:
                     yield pb.WatchRunResponse(run=found)
         except StageError as error:
@@ -162,7 +167,8 @@ class PipelineServicer(PipelineServiceServicer):
 
     def _create(self, request: pb.CreateRunRequest) -> pb.CreateRunResponse:
         _plain(request.request_id, "request_id", 64)
-        known = self._runs.find_request(request.request_id) if request.request_id else None
+        owner = caller().name
+        known = self._runs.find_request(owner, request.request_id) if request.request_id else None
         if known:
             return pb.CreateRunResponse(run=self._run(known))
         if not 0 <= request.priority <= MAX_PRIORITY:
@@ -179,12 +185,12 @@ class PipelineServicer(PipelineServiceServicer):
             content = encode_sources(given)
             digest = hashlib.sha256(content).hexdigest()
             source_list = Artifact(
-                self._work_bucket, upload_key(digest, "sources.jsonl"), digest, len(content), "application/jsonl"
+                self._work_bucket, upload_key(owner, digest, "sources.jsonl"), digest, len(content), "application/jsonl"
             )
             self._store.write(source_list.bucket, source_list.key, content)
         else:
             source_list = from_message(request.source_list, Artifact, "source_list")
-            check_upload(source_list, self._work_bucket, "source_list")
+            check_upload(source_list, owner, self._work_bucket, "source_list")
             if source_list.size_bytes > MAX_LIST_BYTES:
                 raise InvalidRequestError(
                     f"source_list: {source_list.size_bytes} bytes; a list has at most {MAX_LIST_BYTES}: split it into "
@@ -193,14 +199,15 @@ class PipelineServicer(PipelineServiceServicer):
                 )
             if not self._store.has(source_list):
                 raise InputMissingError(f"{source_list.bucket}/{source_list.key} is not in the store")
-        run_id = self._runs.create(request.request_id, parameters, request.priority or DEFAULT_PRIORITY, source_list)
-        log.info("run created", run=run_id)
+        priority = request.priority or DEFAULT_PRIORITY
+        run_id = self._runs.create(owner, request.request_id, parameters, priority, source_list)
+        _audit("run created", run=run_id)
         return pb.CreateRunResponse(run=self._run(run_id))
 
     def _source(self, source: pb.Source, where: str) -> GivenSource:
         upload = from_message(source.upload, Artifact, f"{where}.upload") if source.HasField("upload") else None
         if upload is not None:
-            check_upload(upload, self._work_bucket, f"{where}.upload")
+            check_upload(upload, caller().name, self._work_bucket, f"{where}.upload")
         if source.split not in _SPLITS:
             raise InvalidRequestError(f"{where}.split: {source.split} is not a Split", field=f"{where}.split")
         _plain(source.uri, f"{where}.uri", 4096)
@@ -226,7 +233,7 @@ class PipelineServicer(PipelineServiceServicer):
             upload = from_message(
                 pb.Source(
                     upload={
-                        "bucket": self._work_bucket, "key": upload_key(digest, plain), "sha256": digest,
+                        "bucket": self._work_bucket, "key": upload_key(caller().name, digest, plain), "sha256": digest,
                         "size_bytes": request.size_bytes, "media_type": "application/octet-stream",
                     }
                 ).upload,
@@ -239,27 +246,32 @@ class PipelineServicer(PipelineServiceServicer):
         if not self._store.has(upload):
             signing = self._internal if request.internal_endpoint else self._public
             response.put_uri = presign(signing, "PUT", upload.bucket, upload.key, ADDRESS_SECONDS)
+            _audit("upload allowed", key=upload.key, size_bytes=upload.size_bytes)
         return response
 
     def _list(self, request: pb.ListRunsRequest) -> pb.ListRunsResponse:
         size = _page_size(request.page_size, 50)
         before = _read_token(request.page_token, (float, str))
-        views = [self._runs.get(run_id) for run_id in self._runs.latest(size, before)]
+        who = caller()
+        owner = None if who.reads_all else who.name
+        views = [self._runs.get(run_id) for run_id in self._runs.latest(owner, size, before)]
         token = _token(views[-1].row["created_at"], views[-1].row["id"]) if len(views) == size else ""
         return pb.ListRunsResponse(runs=[_run_message(view) for view in views], next_page_token=token)
 
     def _clips(self, request: pb.ListClipsRequest) -> pb.ListClipsResponse:
-        run_id, size = _run_id(request.parent, "parent"), _page_size(request.page_size, 100)
+        size = _page_size(request.page_size, 100)
         if request.state not in pb.State.values():
             raise InvalidRequestError(f"state: {request.state} is not a State", field="state")
         state = pb.State.Name(request.state).removeprefix("STATE_") if request.state else None
-        rows = self._runs.clips(run_id, size, _read_token(request.page_token, (int, int, str)), state)
+        after = _read_token(request.page_token, (int, int, str))
+        rows = self._runs.clips(self._mine("read", request.parent, "parent"), size, after, state)
         token = _token(rows[-1]["position"], rows[-1]["number"], rows[-1]["name"]) if len(rows) == size else ""
         return pb.ListClipsResponse(clips=[_clip_message(row) for row in rows], next_page_token=token)
 
     def _artifacts(self, request: pb.ListRunArtifactsRequest) -> pb.ListRunArtifactsResponse:
-        run_id, size = _run_id(request.parent, "parent"), _page_size(request.page_size, 500)
+        size = _page_size(request.page_size, 500)
         begin = (_read_token(request.page_token, (int,)) or (0,))[0]
+        run_id = self._mine("read", request.parent, "parent")
         view = self._runs.get(run_id)
         if not view.ended:
             raise RunNotEndedError(f"run {run_id} is {view.row['state']}")
@@ -274,6 +286,22 @@ class PipelineServicer(PipelineServiceServicer):
         if begin + size < len(files):
             response.next_page_token = _token(begin + size)
         return response
+
+    def _mine(self, scope: Literal["read", "write"], name: str, field: str) -> str:
+        """Return the id of a run that the caller may read or change.
+
+        Raises:
+            InvalidRequestError: It is not the name of a run.
+            RunNotFoundError: There is none, or the caller may not know of it.
+            ScopeMissingError: The caller may read it and not change it.
+        """
+        run_id, who = _run_id(name, field), caller()
+        owner = self._runs.owner(run_id)
+        if not who.may("read", owner):
+            raise RunNotFoundError(f"there is no run {run_id}")
+        if not who.may(scope, owner):
+            raise ScopeMissingError(f"the token of {who.name} may read run {run_id}, and not change it")
+        return run_id
 
     def _run(self, run_id: str) -> pb.Run:
         return _run_message(self._runs.get(run_id))
@@ -316,6 +344,11 @@ async def _done(work: Callable[[], ResultT], method: str) -> ResultT:
 async def _abort(context: Any, method: str, error: StageError) -> None:
     metrics.RPCS.labels(method, error.code).inc()
     await context.abort(*trailing_status(error, ""))
+
+
+def _audit(what: str, **about: Any) -> None:
+    """Log who did something that changes what is stored."""
+    log.info(what, audit=True, caller=caller().name, **about)
 
 
 def _run_message(view: RunView) -> pb.Run:

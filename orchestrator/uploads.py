@@ -1,40 +1,44 @@
 """Files that clients put into the store: their keys name their content, and nothing is believed or deleted unread."""
 
+import hashlib
 import re
 
 import structlog
 
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.store import Store
-from talkmill.stages.errors import InvalidRequestError
+from talkmill.stages.errors import InputMissingError, InvalidRequestError
 
 log = structlog.get_logger()
 
 # The database and the memory of an orchestrator bound a list; 32 MiB are about 100,000 sources.
 MAX_LIST_BYTES = 32 << 20
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_KEY = re.compile(r"uploads/(?P<folder>[0-9a-f]{16})/(?P<sha256>[0-9a-f]{64})/(?P<name>[A-Za-z0-9._-]+)")
 
 
-def upload_key(sha256: str, name: str) -> str:
-    """Return the key of an upload, which no other content has."""
-    return f"uploads/{sha256}/{name}"
+def upload_key(owner: str, sha256: str, name: str) -> str:
+    """Return the key of an upload, which no other owner and no other content has."""
+    return f"uploads/{_folder(owner)}/{sha256}/{name}"
 
 
-def check_upload(upload: Artifact, bucket: str, field: str) -> None:
-    """Refuse what CreateUpload did not give.
+def check_upload(upload: Artifact, owner: str, bucket: str, field: str) -> None:
+    """Refuse what CreateUpload did not give to an owner: whoever knows a hash does not get at its content.
 
     Args:
         upload: As a request or a line of a list names it.
+        owner: Of the request.
         bucket: Where uploads lie.
         field: Of the request.
 
     Raises:
         InvalidRequestError: The key is not that of an upload of this content.
+        InputMissingError: It is that of another owner.
     """
-    name = upload.key.rpartition("/")[2]
-    plain = _NAME.fullmatch(name) is not None and name not in (".", "..")
-    if upload.bucket != bucket or not plain or upload.key != upload_key(upload.sha256, name):
+    found = _KEY.fullmatch(upload.key)
+    if found is None or upload.bucket != bucket or found["name"] in (".", "..") or found["sha256"] != upload.sha256:
         raise InvalidRequestError(f"{field}: what CreateUpload gave is wanted", field=field)
+    if found["folder"] != _folder(owner):
+        raise InputMissingError(f"{field}: you have uploaded no {upload.key}")
 
 
 def is_whole(store: Store, upload: Artifact) -> bool:
@@ -59,3 +63,8 @@ def is_whole(store: Store, upload: Artifact) -> bool:
         store.remove_key(upload.bucket, upload.key)
         return False
     return size_bytes == upload.size_bytes
+
+
+def _folder(owner: str) -> str:
+    """Return the folder of an owner, whose name may hold anything."""
+    return hashlib.sha256(owner.encode()).hexdigest()[:16]

@@ -19,7 +19,7 @@ def write(folder: Path) -> Path:
     _once(folder / ".env", "".join(f"{name}={secrets.token_urlsafe(24)}\n" for name in PASSWORDS), 0o600)
     token = private / "token"
     _once(token, secrets.token_urlsafe(32), 0o600)
-    entry = {"name": "compose", "sha256": hash_token(token.read_text()), "scopes": ["read", "write"]}
+    entry = {"name": "compose", "sha256": hash_token(token.read_text()), "scopes": ["write:all"]}
     _once(private / "tokens.yaml", yaml.safe_dump([entry]), 0o644)
     return token
 

@@ -1,5 +1,6 @@
 """Runs for their users: create, read, cancel, retry."""
 
+import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -68,18 +69,21 @@ class Runs:
     def __init__(self, database: sa.Engine, engine: Engine) -> None:
         self._database, self._engine = database, engine
 
-    def create(self, request_id: str, parameters: RunParameters, priority: int, source_list: Artifact) -> str:
-        """Write a run and enqueue its intake; a request that was seen before gives its run."""
+    def create(
+        self, owner: str, request_id: str, parameters: RunParameters, priority: int, source_list: Artifact
+    ) -> str:
+        """Write a run and enqueue its intake; a request of an owner that was seen before gives its run."""
         run_id = secrets.token_hex(6)
         with self._database.begin() as connection:
             if request_id:
-                known = self._by_request(connection, request_id)
+                known = self._by_request(connection, owner, request_id)
                 if known:
                     return known
             connection.execute(
                 run.insert().values(
                     id=run_id,
-                    request_id=request_id or None,
+                    owner=owner,
+                    request_id=_request(owner, request_id) if request_id else None,
                     state=PENDING,
                     priority=priority,
                     parameters=PARAMETERS.dump_json(parameters).decode(),
@@ -91,10 +95,19 @@ class Runs:
             add_executions(connection, self._engine, now_of(self._database), [task], priority)
         return run_id
 
-    def find_request(self, request_id: str) -> str | None:
-        """Return the run that a request made, or None."""
+    def find_request(self, owner: str, request_id: str) -> str | None:
+        """Return the run that a request of an owner made, or None."""
         with self._database.begin() as connection:
-            return self._by_request(connection, request_id)
+            return self._by_request(connection, owner, request_id)
+
+    def owner(self, run_id: str) -> str:
+        """Return whose run it is.
+
+        Raises:
+            RunNotFoundError: There is none.
+        """
+        with self._database.begin() as connection:
+            return str(self._row(connection, run_id)["owner"])
 
     def get(self, run_id: str) -> RunView:
         """Return a run as it is now.
@@ -144,14 +157,17 @@ class Runs:
             ).one()
         return (row["state"], row["source_count"], row["open_count"], row["generation"], *ended)
 
-    def latest(self, page_size: int, before: tuple[float, str] | None) -> Sequence[str]:
+    def latest(self, owner: str | None, page_size: int, before: tuple[float, str] | None) -> Sequence[str]:
         """Return ids of runs, the latest first.
 
         Args:
+            owner: Whose; None for all.
             page_size: How many.
             before: Creation time and id of the last run of the page before.
         """
         wanted = sa.select(run.c.id).order_by(run.c.created_at.desc(), run.c.id.desc()).limit(page_size)
+        if owner is not None:
+            wanted = wanted.where(run.c.owner == owner)
         if before:
             wanted = wanted.where(sa.tuple_(run.c.created_at, run.c.id) < sa.tuple_(*before))
         with self._database.begin() as connection:
@@ -244,8 +260,7 @@ class Runs:
             ClipNotFoundError: It has no such clip or source.
             InvalidRequestError: A stage that the run has not.
         """
-        if from_stage and from_stage not in STAGE_ORDER:
-            raise InvalidRequestError(f"from_stage: one of {', '.join(STAGE_ORDER)} is wanted", field="from_stage")
+        check_stage(from_stage)
         with self._database.begin() as connection:
             locked = sa.select(run).where(run.c.id == run_id).with_for_update()
             row = connection.execute(locked).mappings().first()
@@ -432,8 +447,9 @@ class Runs:
         )
         connection.execute(table.update().where(table.c.run_id == run_id, table.c.name.in_(names)).values(**empty))
 
-    def _by_request(self, connection: sa.Connection, request_id: str) -> str | None:
-        found = connection.execute(sa.select(run.c.id).where(run.c.request_id == request_id)).scalar()
+    def _by_request(self, connection: sa.Connection, owner: str, request_id: str) -> str | None:
+        wanted = sa.select(run.c.id).where(run.c.request_id == _request(owner, request_id))
+        found = connection.execute(wanted).scalar()
         return None if found is None else str(found)
 
     def _row(self, connection: sa.Connection, run_id: str) -> sa.RowMapping:
@@ -441,3 +457,14 @@ class Runs:
         if row is None:
             raise RunNotFoundError(f"there is no run {run_id}")
         return row
+
+
+def check_stage(name: str) -> None:
+    """Refuse what is no stage to begin from; raises InvalidRequestError. Empty is none in particular."""
+    if name and name not in STAGE_ORDER:
+        raise InvalidRequestError(f"from_stage: one of {', '.join(STAGE_ORDER)} is wanted", field="from_stage")
+
+
+def _request(owner: str, request_id: str) -> str:
+    """Return what names a request among those of all owners."""
+    return f"{hashlib.sha256(owner.encode()).hexdigest()}/{request_id}"

@@ -15,6 +15,9 @@ run = sa.Table(
     "run",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
+    # Name of the token that made it; empty without tokens, and for runs of 0.1.
+    sa.Column("owner", sa.Text, nullable=False, default="", server_default=""),
+    # Names the owner and the id of the request.
     sa.Column("request_id", sa.Text, unique=True),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("priority", sa.Integer, nullable=False),

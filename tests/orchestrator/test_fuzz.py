@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deploy.local.cluster import Cluster
+from orchestrator.uploads import upload_key
 from services.executions import ExecutionPool
 from services.servicer import StageServicer
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
@@ -299,7 +300,7 @@ def test_bytes_that_are_no_message_are_the_senders_mistake(
         ("CreateRun", pb.CreateRunRequest(source_list={"bucket": "talkmill-work", "key": "uploads/x", "sha256": "z"}), "source_list.sha256"),
         ("CreateRun", pb.CreateRunRequest(source_list={"bucket": "talkmill-datasets", "key": "uploads/x", "sha256": "a" * 64}), "source_list"),
         ("CreateRun", pb.CreateRunRequest(source_list={"bucket": "talkmill-work", "key": f"uploads/{'b' * 64}/x", "sha256": "a" * 64}), "source_list"),
-        ("CreateRun", pb.CreateRunRequest(source_list={"bucket": "talkmill-work", "key": f"uploads/{'a' * 64}/x", "sha256": "a" * 64, "size_bytes": 150_000_000}), "source_list.size_bytes"),
+        ("CreateRun", pb.CreateRunRequest(source_list={"bucket": "talkmill-work", "key": upload_key("", "a" * 64, "x"), "sha256": "a" * 64, "size_bytes": 150_000_000}), "source_list.size_bytes"),
         ("GetRun", pb.GetRunRequest(name="nonsense"), "name"),
         ("ListRuns", pb.ListRunsRequest(page_size=-1), "page_size"),
         ("ListRuns", pb.ListRunsRequest(page_token="nonsense"), "page_token"),

@@ -87,7 +87,7 @@ class Ledger:
             raise LeaseLostError("taken over")
 
     def create(self, count: int, kinds: tuple[Kind, ...] = ()) -> str:
-        run_id = self.runs.create("", RunParameters(kinds=kinds), 100, ARTIFACT)
+        run_id = self.runs.create("", "", RunParameters(kinds=kinds), 100, ARTIFACT)
         (intake,) = self.engine.take(INTAKE)
         assert self.executions.begin(intake)
         self.executions.take_in(intake, 0, sources(count), True)
@@ -308,7 +308,7 @@ def test_losses_and_retries_are_counted_and_delayed(ledger: Ledger) -> None:
 
 
 def test_a_replica_that_is_lost_in_the_intake_is_counted_and_one_in_a_stage_is_not(ledger: Ledger) -> None:
-    run_id = ledger.runs.create("", RunParameters(), 5, ARTIFACT)
+    run_id = ledger.runs.create("", "", RunParameters(), 5, ARTIFACT)
     (intake,) = ledger.engine.take(INTAKE)
     for losses in range(4):
         # Nobody ended it: it is begun anew.
@@ -323,7 +323,7 @@ def test_a_replica_that_is_lost_in_the_intake_is_counted_and_one_in_a_stage_is_n
 
 
 def test_sources_come_in_a_window_and_in_batches_that_can_be_repeated(ledger: Ledger) -> None:
-    run_id = ledger.runs.create("", RunParameters(), 100, ARTIFACT)
+    run_id = ledger.runs.create("", "", RunParameters(), 100, ARTIFACT)
     (intake,) = ledger.engine.take(INTAKE)
     ledger.executions.begin(intake)
     many = sources(SOURCE_WINDOW + 20)
@@ -402,17 +402,26 @@ def test_what_cannot_be_retried_is_said_so(ledger: Ledger) -> None:
 
 
 def test_a_request_that_is_repeated_gives_its_run(ledger: Ledger) -> None:
-    first = ledger.runs.create("request", RunParameters(), 100, ARTIFACT)
-    assert ledger.runs.create("request", RunParameters(), 100, ARTIFACT) == first
-    assert ledger.runs.create("another", RunParameters(), 100, ARTIFACT) != first
+    first = ledger.runs.create("ann", "request", RunParameters(), 100, ARTIFACT)
+    assert ledger.runs.create("ann", "request", RunParameters(), 100, ARTIFACT) == first
+    assert ledger.runs.create("ann", "another", RunParameters(), 100, ARTIFACT) != first
     assert len(ledger.engine.waiting) == 2
+    # An id is the owner's: another's request of the same id is another run.
+    assert ledger.runs.find_request("ann", "request") == first
+    assert ledger.runs.find_request("bob", "request") is None
+    second = ledger.runs.create("bob", "request", RunParameters(), 100, ARTIFACT)
+    assert second != first
+    assert [ledger.runs.owner(run_id) for run_id in (first, second)] == ["ann", "bob"]
 
 
 def test_runs_are_listed_page_by_page(ledger: Ledger) -> None:
-    ids = [ledger.runs.create("", RunParameters(), 100, ARTIFACT) for _ in range(5)]
+    ids = [ledger.runs.create("ann", "", RunParameters(), 100, ARTIFACT) for _ in range(5)]
+    other = ledger.runs.create("bob", "", RunParameters(), 100, ARTIFACT)
+    assert ledger.runs.latest("bob", 9, None) == [other]
+    assert set(ledger.runs.latest(None, 9, None)) == {*ids, other}
     seen: list[str] = []
     before = None
-    while page := ledger.runs.latest(2, before):
+    while page := ledger.runs.latest("ann", 2, before):
         seen += page
         before = (ledger.runs.get(page[-1]).row["created_at"], page[-1])
     # Runs of one moment stand in the order of their ids.

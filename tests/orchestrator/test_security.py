@@ -2,11 +2,16 @@
 
 import asyncio
 import datetime
+import hashlib
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
+from typing import Any
 
 import grpc
 import pytest
@@ -21,17 +26,20 @@ from orchestrator.tls import ClientTls
 from talkmill.api.common.v1.common_pb2 import ExecutionContext
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceStub
+from talkmill.artifacts.artifact import Artifact
 from talkmill.client.client import Client, ServerError
 from talkmill.pipeline.graph import RunParameters
 from talkmill.region import Region
 from talkmill.serving.settings import StoreSettings
 from talkmill.stages.errors import ScopeMissingError, UnauthenticatedError
 from talkmill.telemetry import metrics
+from talkmill.wire.messages import fill_message
 from talkmill.wire.methods import stage_methods
 from talkmill.wire.tokens import hash_token
 from tests.servers import is_ready, running_process, store_environment, wait_until
 
 WRITE, READ, EXPIRED, WRONG = "write-token-1", "read-token-2", "expired-token-3", "wrong-token-4"
+OTHER, READ_ALL, WRITE_ALL = "other-token-5", "read-all-token-6", "write-all-token-7"
 
 
 @dataclass
@@ -59,6 +67,9 @@ def secured(
     tokens = [
         {"name": "writer", "sha256": hash_token(WRITE), "scopes": ["write"]},
         {"name": "reader", "sha256": hash_token(READ), "scopes": ["read"], "expires": "2999-01-01T00:00:00Z"},
+        {"name": "other", "sha256": hash_token(OTHER), "scopes": ["write"]},
+        {"name": "watcher", "sha256": hash_token(READ_ALL), "scopes": ["read:all"]},
+        {"name": "admin", "sha256": hash_token(WRITE_ALL), "scopes": ["write:all"]},
         {"name": "left", "sha256": hash_token(EXPIRED), "scopes": ["write"], "expires": past.isoformat()},
     ]
     (folder / "tokens.yaml").write_text(yaml.safe_dump(tokens))
@@ -105,6 +116,77 @@ def test_a_read_token_only_reads(secured: Secured) -> None:
         ):
             with pytest.raises(ServerError, match="SCOPE_MISSING"):
                 call()
+
+
+@contextmanager
+def methods(secured: Secured, token: str) -> Iterator[Callable[..., Any]]:
+    """Call the service as any client may: method, then the request."""
+    credentials = grpc.ssl_channel_credentials(secured.ca.read_bytes())
+    with grpc.secure_channel(f"localhost:{secured.port}", credentials) as channel:
+        stub = PipelineServiceStub(channel)
+        metadata = [("authorization", f"Bearer {token}")]
+        yield lambda method, request: getattr(stub, method)(request, timeout=10, metadata=metadata)
+
+
+def about_anothers(random: Random, name: str, upload: Artifact) -> tuple[str, Any]:
+    """Return a method and a request for what is another's."""
+    method = random.choice(
+        ["GetRun", "CancelRun", "RetryRun", "WatchRun", "ListClips", "ListRunArtifacts", "CreateRun"]
+    )
+    request = getattr(pb, f"{method}Request")()
+    if method == "CreateRun":
+        request.request_id = random.choice(["", "monday", "tuesday"])
+        fill_message(upload, request.source_list if random.random() < 0.5 else request.sources.add().upload)
+    elif method in ("ListClips", "ListRunArtifacts"):
+        request.parent, request.page_size = name, random.choice([0, 1, 1000])
+    else:
+        request.name = name
+        if method == "RetryRun":
+            request.from_stage = random.choice(["", "split"])
+    return method, request
+
+
+def test_what_one_owns_another_can_neither_see_nor_change(secured: Secured, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"a video of mine")
+    digest = hashlib.sha256(b"a video of mine").hexdigest()
+    request = pb.CreateRunRequest(request_id="monday", sources=[pb.Source(uri="http://example.invalid/a.mp4")])
+    with client(secured, WRITE) as mine, methods(secured, WRITE) as call:
+        upload = mine.upload(tmp_path / "a.mp4", "a.mp4", digest, 15)
+        name = call("CreateRun", request).run.name
+        mine.cancel(name)
+        before = mine.get(name)
+        assert call("CreateRun", request).run.name == name
+    random, refusals = Random(0), Counter[grpc.StatusCode]()
+    with methods(secured, OTHER) as call:
+        for _ in range(200):
+            method, asked = about_anothers(random, name, upload)
+            with pytest.raises(grpc.RpcError) as caught:
+                answer = call(method, asked)
+                list(answer) if method == "WatchRun" else None
+            refusals[caught.value.code()] += 1
+        assert set(refusals) == {grpc.StatusCode.NOT_FOUND}
+        # A hash tells nothing of what others have.
+        wanted = pb.CreateUploadRequest(file_name="a.mp4", sha256=digest, size_bytes=15)
+        assert call("CreateUpload", wanted).put_uri
+        assert name not in {run.name for run in call("ListRuns", pb.ListRunsRequest()).runs}
+        another = call("CreateRun", request).run.name
+        assert another != name
+    with client(secured, WRITE) as mine:
+        assert mine.get(name) == before
+        assert another not in {run.name for run in mine.runs(100)}
+
+
+def test_scopes_of_all_reach_what_others_made(secured: Secured) -> None:
+    with client(secured, WRITE) as mine:
+        name = create(mine)
+    with client(secured, READ_ALL) as watcher:
+        assert watcher.get(name).name == name
+        assert name in {run.name for run in watcher.runs(100)}
+        with pytest.raises(ServerError, match="SCOPE_MISSING"):
+            watcher.cancel(name)
+    with client(secured, WRITE_ALL) as admin:
+        admin.cancel(name)
+    wait_until(lambda: '"caller": "admin"' in secured.log.read_text(), 5, "the log says who cancelled")
 
 
 @pytest.mark.parametrize(("token", "why"), [("", "no bearer token"), (WRONG, "not known"), (EXPIRED, "expired")])
@@ -163,7 +245,8 @@ def test_a_token_is_not_sent_in_plain_text_to_another_machine() -> None:
 def test_no_secret_is_logged_or_measured(secured: Secured, store_settings: StoreSettings) -> None:
     logged, measured = secured.log.read_text(), metrics_text(secured.metrics_port)
     assert "**********" in logged
-    for secret in (store_settings.secret_key.get_secret_value(), WRITE, READ, EXPIRED, WRONG):
+    tokens = WRITE, READ, EXPIRED, WRONG, OTHER, READ_ALL, WRITE_ALL
+    for secret in (store_settings.secret_key.get_secret_value(), *tokens):
         assert secret not in logged
         assert secret not in measured
     assert "PRIVATE KEY" not in logged
@@ -236,16 +319,16 @@ def test_tokens_can_be_changed_while_the_server_runs(tmp_path: Path) -> None:
     path = tmp_path / "tokens.yaml"
     path.write_text(yaml.safe_dump([{"name": "a", "sha256": hash_token("one"), "scopes": ["read"]}]))
     tokens = Tokens(path)
-    assert tokens.check("Bearer one", "read") == "a"
+    assert tokens.check("Bearer one", "read").name == "a"
     with pytest.raises(ScopeMissingError):
         tokens.check("bearer one", "write")
     path.write_text(yaml.safe_dump([{"name": "b", "sha256": hash_token("two"), "scopes": ["write"]}]))
     with pytest.raises(UnauthenticatedError):
         tokens.check("Bearer one", "read")
-    assert tokens.check("Bearer two", "read") == "b"
+    assert tokens.check("Bearer two", "read").name == "b"
     # A file that was spoiled does not lock everybody out, nor let anybody in.
     path.write_text("{{{")
-    assert tokens.check("Bearer two", "write") == "b"
+    assert tokens.check("Bearer two", "write").name == "b"
     with pytest.raises(UnauthenticatedError):
         tokens.check("Basic two", "read")
 

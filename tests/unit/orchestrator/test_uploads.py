@@ -16,12 +16,12 @@ from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
 from talkmill.client.sources import GivenSource, encode_sources
 from talkmill.pipeline.naming import NamedSource
-from talkmill.stages.errors import CorruptInputError, InvalidRequestError
+from talkmill.stages.errors import CorruptInputError, InputMissingError, InvalidRequestError
 
 BUCKET = "talkmill-work"
 CONTENT = b"a video"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-UPLOAD = Artifact(BUCKET, upload_key(SHA256, "a.mp4"), SHA256, len(CONTENT), "video/mp4")
+UPLOAD = Artifact(BUCKET, upload_key("ann", SHA256, "a.mp4"), SHA256, len(CONTENT), "video/mp4")
 TASK = Task("0" * 32, INTAKE, "", 0, 0)
 
 
@@ -35,20 +35,26 @@ def store(tmp_path: Path) -> LocalStore:
 @pytest.mark.parametrize(
     "wrong",
     [
-        replace(UPLOAD, key=upload_key("0" * 64, "a.mp4")),
+        replace(UPLOAD, key=upload_key("ann", "0" * 64, "a.mp4")),
+        replace(UPLOAD, key=f"uploads/{SHA256}/a.mp4"),
         replace(UPLOAD, sha256="0" * 64),
         replace(UPLOAD, bucket="talkmill-datasets"),
-        replace(UPLOAD, key=f"uploads/{SHA256}/../x/a.mp4"),
-        replace(UPLOAD, key=f"uploads/{SHA256}/.."),
-        replace(UPLOAD, key=f"uploads/{SHA256}/"),
+        replace(UPLOAD, key=f"uploads/{SHA256[:16]}/{SHA256}/../x/a.mp4"),
+        replace(UPLOAD, key=upload_key("ann", SHA256, "..")),
+        replace(UPLOAD, key=upload_key("ann", SHA256, "")),
         replace(UPLOAD, key="split/lists/other.npz"),
     ],
-    ids=["another's key", "another's hash", "bucket", "path", "up", "no name", "a result"],
+    ids=["another's key", "no owner", "another's hash", "bucket", "path", "up", "no name", "a result"],
 )
 def test_a_key_that_does_not_name_its_content_is_refused(wrong: Artifact) -> None:
-    check_upload(UPLOAD, BUCKET, "upload")
+    check_upload(UPLOAD, "ann", BUCKET, "upload")
     with pytest.raises(InvalidRequestError, match=r"^upload: what CreateUpload gave is wanted"):
-        check_upload(wrong, BUCKET, "upload")
+        check_upload(wrong, "ann", BUCKET, "upload")
+
+
+def test_the_upload_of_another_is_not_there() -> None:
+    with pytest.raises(InputMissingError, match="you have uploaded no uploads/"):
+        check_upload(UPLOAD, "bob", BUCKET, "upload")
 
 
 def test_a_wrong_announcement_deletes_nothing(store: LocalStore) -> None:
@@ -73,6 +79,9 @@ class Ledger:
     def source_list(self, run_id: str) -> Artifact:
         return self._list
 
+    def owner(self, run_id: str) -> str:
+        return "ann"
+
     def take_in(self, task: Task, position: int, sources: Sequence[NamedSource], last: bool) -> bool:
         self.taken += sources
         return True
@@ -80,7 +89,7 @@ class Ledger:
 
 def take_in(store: LocalStore, content: bytes, **wrong: Any) -> list[NamedSource]:
     digest = hashlib.sha256(content).hexdigest()
-    listed = Artifact(BUCKET, upload_key(digest, "sources.jsonl"), digest, len(content), "application/jsonl")
+    listed = Artifact(BUCKET, upload_key("ann", digest, "sources.jsonl"), digest, len(content), "application/jsonl")
     store.write(BUCKET, listed.key, content)
     ledger = Ledger(replace(listed, **wrong))
     Intake(ledger, ledger, store, BUCKET).run(TASK)  # type: ignore[arg-type]
