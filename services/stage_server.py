@@ -14,9 +14,11 @@ from services.executions import ExecutionPool
 from services.process import Built
 from services.servicer import StageServicer
 from services.settings import StageServerSettings
+from talkmill.artifacts.store import StoreUnavailableError
 from talkmill.inference import observer
 from talkmill.inference.backend import ProviderUnavailableError
 from talkmill.serving.server import print_settings, start_server, wait_for_signal
+from talkmill.serving.settings import StoreSettings
 from talkmill.serving.stores import open_store
 from talkmill.stages.errors import StageError, error_kinds
 from talkmill.stages.execution import ensure_loaded
@@ -25,6 +27,8 @@ from talkmill.telemetry.logs import configure_logs
 from talkmill.wire.methods import StageMethod
 
 log = structlog.get_logger()
+
+REFUSED_SECONDS = 2.0
 
 
 def serve_stage(
@@ -76,8 +80,10 @@ async def _serve(
     try:
         for stage in first:
             await asyncio.to_thread(ensure_loaded, stage)
-        await running.health.ready()
-        log.info("ready", stage=method.stage)
+        await _admitted(settings.store, method.stage, signalled)
+        if not signalled.done():
+            await running.health.ready()
+            log.info("ready", stage=method.stage)
         await signalled
     finally:
         log.info("draining", stage=method.stage, running=executions.running_count)
@@ -87,6 +93,24 @@ async def _serve(
         shutil.rmtree(scratch, ignore_errors=True)
     log.info("stopped", stage=method.stage)
     return 0
+
+
+async def _admitted(settings: StoreSettings, stage: str, signalled: "asyncio.Task[None]") -> None:
+    """Wait while the store refuses this process's credential: a new store learns it after the process has begun.
+
+    A store that does not answer is no reason to wait: executions try it again.
+    """
+    store = open_store(settings.model_copy(update={"retry_seconds": 0.0}), stage)
+    while not signalled.done():
+        try:
+            await asyncio.to_thread(store.read, settings.work_bucket, "probe")
+        except PermissionError as error:
+            log.warning("the object store refuses the credential; trying again", stage=stage, error=str(error))
+            await asyncio.wait([signalled], timeout=REFUSED_SECONDS)
+        except StoreUnavailableError:
+            return
+        else:
+            return
 
 
 def _scratch(root: Path, stage: str) -> Path:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.cluster import free_port
 from orchestrator import server, store_roles
 from talkmill.artifacts.s3 import S3Store
 from talkmill.serving.settings import StoreSettings
 from talkmill.serving.stores import store_client
 from tests.helm.chart import named, objects
-from tests.servers import running_minio, store_environment
+from tests.servers import is_ready, running_minio, running_process, store_environment, wait_until
 
 ROLES = ("models", "orchestrator", "pack", "stages")
 WORK, SETS, MODELS = "talkmill-work", "talkmill-datasets", "talkmill-models"
@@ -150,6 +151,30 @@ def test_a_store_that_does_not_answer_is_waited_for_and_then_named(tmp_path: Pat
     assert "trying again" in first
     assert "the store's users are not made\"" in last
     assert "127.0.0.1" in last
+
+
+def test_a_stage_is_not_ready_before_the_store_knows_its_credential(tmp_path: Path) -> None:
+    """In an upgrade that changes credentials, new pods start before the Job has told the store."""
+    port = free_port()
+    with running_minio(tmp_path / "minio") as settings:
+        environment = store_environment(of_role(settings, "pack")) | {
+            "TALKMILL_LISTEN__PORT": str(port), "TALKMILL_LISTEN__METRICS_PORT": "0",
+            "TALKMILL_SCRATCH": str(tmp_path / "scratch"),
+        }  # fmt: skip
+        log = tmp_path / "log"
+        with running_process(["services", "pack"], log, environment) as process:
+            wait_until(lambda: log.read_text().count("refuses the credential; trying again") >= 2, 60, "it is refused")
+            assert not is_ready(port)
+            store_roles.make_users(settings, store_roles.read_roles(role_folder(tmp_path / "roles")))
+            wait_until(lambda: is_ready(port), 30, "the stage is ready")
+            process.terminate()
+            assert process.wait(30) == 0
+        environment |= store_environment(of_role(settings, "pack", "not-what-the-store-knows"))
+        with running_process(["services", "pack"], log, environment) as process:
+            wait_until(lambda: "refuses the credential; trying again" in log.read_text(), 60, "it is refused")
+            process.terminate()
+            assert process.wait(30) == 0, "it ends when it is told, ready or not"
+            assert not is_ready(port)
 
 
 def test_the_orchestrator_waits_for_a_credential_that_the_store_does_not_know_yet(

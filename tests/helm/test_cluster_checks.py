@@ -88,6 +88,8 @@ def names_of_secrets(found: list[Object]) -> set[str]:
             for key, inner in value.items():
                 if key in ("secretKeyRef", "secret") and isinstance(inner, dict):
                     names.add(inner.get("name") or inner["secretName"])
+                if key == "secretName" and isinstance(inner, str):
+                    names.add(inner)
                 if key == "imagePullSecrets":
                     names.update(one["name"] for one in inner)
                 look(inner)
@@ -135,6 +137,28 @@ def test_gpus_that_no_node_has_yet_are_told_and_not_refused(install: Any) -> Non
     code, said, _ = install("gpu")
     assert code
     assert "gpu.runtimeClassName=nvidia: the cluster has no such RuntimeClass" in said
+
+
+@pytest.mark.parametrize(
+    ("values", "words", "says", "silent"),
+    [
+        ("minimal", [], ["make connect NAMESPACE=talkmill RELEASE=talkmill", "talkmill fetch runs/ID", "GitOps"], ["SERVER_CA"]),
+        ("minimal", ["--set", "store.publicEndpoint=minio.example.com:9000"], ["signed for minio.example.com:9000"], []),
+        ("ingress", [], ["TALKMILL_SERVER=talkmill.example.com:443", "TALKMILL_SERVER_CA="], ["make connect"]),
+        ("gitops", [], ["make connect"], ["GitOps"]),
+        ("minimal", ["--set", "networkPolicy.enabled=false"], ["without credentials and without TLS"], []),
+    ],
+)  # fmt: skip
+def test_the_notes_say_how_to_reach_it(
+    install: Any, values: str, words: list[str], says: list[str], silent: list[str]
+) -> None:
+    found = objects(values, *words)
+    own = {one["metadata"]["name"] for one in found if one["kind"] == "Secret"}
+    code, said, _ = install(values, words, [secret(name) for name in names_of_secrets(found) - own])
+    assert code == 0, said
+    notes = said.partition("NOTES:")[2]
+    assert all(text in notes for text in says)
+    assert not any(text in notes for text in silent)
 
 
 def test_passwords_that_the_cluster_has_are_kept_and_the_job_is_told_of_others(install: Any) -> None:

@@ -75,6 +75,21 @@ def test_stages_answer_the_orchestrator_and_prometheus_alone(values: str) -> Non
         assert "namespaceSelector" in metrics["from"][0]
 
 
+@pytest.mark.parametrize("values", VALUES)
+def test_names_are_looked_up_at_the_clusters_own_servers_by_those_who_call_others(values: str) -> None:
+    for name, policy in policies(values).items():
+        asked = [rule for rule in policy["egress"] if 53 in [port["port"] for port in rule["ports"]]]
+        if name in ("minio", "postgres"):
+            assert asked == []
+            continue
+        (rule,) = asked
+        (peer,) = rule["to"]
+        assert peer == {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        }
+
+
 def test_the_store_and_the_database_are_reached_by_those_who_need_them() -> None:
     found = policies("minimal")
 

@@ -46,6 +46,16 @@ def test_how_an_upgrade_replaces_pods_is_a_value() -> None:
     assert update("crop", "--set", "stages.crop.rollingUpdate.maxUnavailable=2") == {"maxUnavailable": 2}
 
 
+@pytest.mark.parametrize(
+    ("resource", "taint"),
+    [("nvidia.com/mig-1g.10gb", "nvidia.com/gpu"), ("nvidia.com/gpu.shared", "nvidia.com/gpu"), ("amd.com/gpu", "amd.com/gpu")],
+)  # fmt: skip
+def test_a_part_of_a_gpu_is_asked_for_on_tainted_nodes(resource: str, taint: str) -> None:
+    pod = pods(objects("gpu", "--set", f"stageDefaults.gpu.resourceName={resource}"))["matting"]
+    assert pod["containers"][0]["resources"]["limits"][resource] == "1"
+    assert {"key": taint, "operator": "Exists", "effect": "NoSchedule"} in pod["tolerations"]
+
+
 @pytest.mark.parametrize("values", VALUES)
 def test_no_preset_mounts_a_folder_of_the_node(values: str) -> None:
     """Pod Security's levels baseline and restricted do not admit hostPath."""

@@ -149,6 +149,25 @@ def test_a_registry_that_cannot_be_reached_is_named(tmp_path: Path, monkeypatch:
         obtain("pypi:no-such-package-of-talkmill==1!x", 1, tmp_path / "x", None, tmp_path / "archives")
 
 
+def test_clients_of_registries_give_up_soon_unless_the_user_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    npm = tmp_path / "npm"
+    npm.write_text(f"#!/bin/sh\nenv > {tmp_path}/seen\nexit 1\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("npm_config_fetch_timeout", "5000")
+    monkeypatch.delenv("PIP_RETRIES", raising=False)
+    with pytest.raises(SourceError, match="npm could not fetch p@1"):
+        obtain("npm:p@1!x", 1, tmp_path / "x", None, tmp_path / "archives")
+    seen = dict(line.partition("=")[::2] for line in (tmp_path / "seen").read_text().splitlines())
+    assert (seen["npm_config_fetch_timeout"], seen["npm_config_fetch_retries"], seen["PIP_RETRIES"]) == (
+        "5000",
+        "1",
+        "2",
+    )
+
+
 def test_a_registry_behind_another_ca_is_trusted_as_the_chart_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
