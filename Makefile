@@ -14,10 +14,17 @@ RELEASE ?= talkmill
 VALUES ?= helm/talkmill/ci/minimal-values.yaml
 TIMEOUT ?= 30m
 HELM ?= helm
+KUBECTL ?= kubectl
+# Where images are pushed to and pulled from, such as registry.example.com/talkmill.
+REGISTRY ?=
+# 0 leaves a failed deploy as it is.
+ROLLBACK ?= 1
+# 0 for who may not make namespaces.
+CREATE_NAMESPACE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test-unit test test-all gpu-test check format protos protos-check up down status bench-orchestrator sizing images sbom \
-	compose-up compose-down dashboards chart-docs chart-check docs errors-docs deploy undeploy smoke clean
+.PHONY: help setup demo test-unit test test-all gpu-test check format protos protos-check up down status bench-orchestrator sizing images push sbom \
+	compose-up compose-down dashboards chart-docs chart-check docs errors-docs deploy connect undeploy smoke clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,11 +116,20 @@ bench-orchestrator: $(VENV)/.local ## Measure the orchestrator on no-op stages: 
 sizing: $(VENV)/.local ## Measure what each stage needs here: VIDEOS="a.mp4 b.mp4"
 	$(BIN)/python -m deploy.local sizing $(VIDEOS)
 
-images: $(VENV)/.local ## Build every CPU image: docker buildx, or buildah (BUILDAH_OPTIONS)
+# What reads docker-bake.hcl and nothing of the project.
+$(VENV)/.bake: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) --group bake
+	@touch $@
+
+images: $(VENV)/.bake ## Build every CPU image: REGISTRY; by docker buildx, or buildah (BUILDAH_OPTIONS)
 	@if docker buildx version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then docker buildx bake --load; \
 	else $(BIN)/python -m deploy.images build $(IMAGES); fi
 
-sbom: $(VENV)/.local ## Write sbom/: what each built image bundles, as CycloneDX
+push: $(VENV)/.bake ## Push the images that were built: REGISTRY=registry.example.com/talkmill (PUSH_OPTIONS)
+	@test -n "$(REGISTRY)" || (echo "Error: where to? REGISTRY=registry.example.com/talkmill"; exit 1)
+	$(BIN)/python -m deploy.images push $(IMAGES)
+
+sbom: $(VENV)/.bake ## Write sbom/: what each built image bundles, as CycloneDX
 	$(BIN)/python -m deploy.images sbom sbom $(IMAGES)
 
 COMPOSE := docker compose --project-directory deploy/compose -f deploy/compose/compose.yaml $(if $(GPU),-f deploy/compose/compose.gpu.yaml)
@@ -140,19 +156,28 @@ chart-docs: $(VENV)/.test ## Write helm/talkmill/README.md from its values
 chart-check: $(VENV)/.test ## Lint, render, validate and checkov the chart with every values file, by Helm 3 and 4
 	$(BIN)/python -m deploy.chart_check
 
-KUBE := $(if $(CONTEXT),--kube-context $(CONTEXT)) --namespace $(NAMESPACE)
+KUBE := --namespace $(NAMESPACE)
+HELM_KUBE := $(if $(CONTEXT),--kube-context $(CONTEXT)) $(KUBE)
+KUBECTL_KUBE := $(if $(CONTEXT),--context $(CONTEXT)) $(KUBE)
+OF_RELEASE := app.kubernetes.io/instance=$(RELEASE)
 
-deploy: ## Install or upgrade the chart: CONTEXT, NAMESPACE, RELEASE, VALUES, TIMEOUT, HELM, SET="--set a=b"
+deploy: ## Install or upgrade the chart: CONTEXT, NAMESPACE, RELEASE, REGISTRY, VALUES, TIMEOUT, HELM, ROLLBACK, SET="--set a=b"
 	@command -v $(HELM) >/dev/null || (echo "Error: $(HELM) is not installed; HELM=path names another one"; exit 1)
-	@case "$$($(HELM) version --short)" in v3.*) rollback=--atomic ;; *) rollback=--rollback-on-failure ;; esac; \
-	set -x; $(HELM) upgrade --install $(RELEASE) helm/talkmill $(KUBE) --create-namespace \
-	  $(foreach file,$(VALUES),--values $(file)) $(SET) --wait --timeout $(TIMEOUT) $$rollback
+	@$(PYTHON) -m deploy.install --release $(RELEASE) $(KUBE) $(if $(CONTEXT),--context $(CONTEXT)) --timeout $(TIMEOUT) \
+	  --helm $(HELM) --kubectl $(KUBECTL) $(if $(filter 0,$(ROLLBACK)),--no-rollback) \
+	  $(if $(filter 0,$(CREATE_NAMESPACE)),--no-create-namespace) --values $(VALUES) \
+	  -- $(if $(REGISTRY),--set image.registry=$(REGISTRY)) $(SET)
 
-undeploy: ## Remove it; volumes and Secrets stay
-	$(HELM) uninstall $(RELEASE) $(KUBE) --wait --timeout $(TIMEOUT)
+connect: ## Forward the ports of an installed release to this machine until Ctrl-C: CONTEXT, NAMESPACE, RELEASE
+	@$(PYTHON) -m deploy.connect --release $(RELEASE) $(KUBE) $(if $(CONTEXT),--context $(CONTEXT)) --kubectl $(KUBECTL)
+
+undeploy: ## Remove it and wait until its pods have ended; volumes and Secrets stay
+	$(HELM) uninstall $(RELEASE) $(HELM_KUBE) --wait --timeout $(TIMEOUT)
+	$(KUBECTL) delete pod $(KUBECTL_KUBE) --selector $(OF_RELEASE),app.kubernetes.io/component=smoke --ignore-not-found
+	$(KUBECTL) wait pod $(KUBECTL_KUBE) --selector $(OF_RELEASE) --for=delete --timeout $(TIMEOUT)
 
 smoke: ## Send the sample through the installed cluster and wait for the data set
-	$(HELM) test $(RELEASE) $(KUBE) --logs --timeout $(TIMEOUT)
+	$(HELM) test $(RELEASE) $(HELM_KUBE) --logs --timeout $(TIMEOUT)
 
 format: $(VENV)/.check ## Format the code
 	$(BIN)/ruff format .

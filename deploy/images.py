@@ -1,7 +1,8 @@
-"""`make images` and `make sbom` where there is no buildx: the images of docker-bake.hcl by buildah.
+"""`make images`, `make push` and `make sbom`: the images of docker-bake.hcl, by buildah where there is no buildx.
 
-python -m deploy.images list | build [IMAGE...] | sbom FOLDER [IMAGE...]; an IMAGE is a target such as `cpu-matting`.
-Variables of docker-bake.hcl come from the environment, and BUILDAH_OPTIONS, such as `--network=host`.
+python -m deploy.images list | build [IMAGE...] | push [IMAGE...] | sbom FOLDER [IMAGE...]; an IMAGE is a target such as
+`cpu-matting`. Variables of docker-bake.hcl come from the environment, and the options of buildah and of a push,
+BUILDAH_OPTIONS and PUSH_OPTIONS, such as `--network=host` and `--tls-verify=false`.
 """
 
 import os
@@ -74,17 +75,36 @@ def build(image: Image, variables: dict[str, str], options: Sequence[str]) -> No
     subprocess.run([*command, "."], cwd=ROOT, check=True)
 
 
+def push(image: Image, options: Sequence[str]) -> None:
+    """Push one image that was built, by what built it."""
+    program = "docker" if _has_docker() else "buildah"
+    subprocess.run([program, "push", *options, image.tag], check=True)
+
+
+def _has_docker() -> bool:
+    """Say whether docker builds here, as the Makefile asks it."""
+    if shutil.which("docker") is None:
+        return False
+    asked = (["docker", "buildx", "version"], ["docker", "info"])
+    return all(subprocess.run(words, capture_output=True, check=False).returncode == 0 for words in asked)
+
+
 def main(words: Sequence[str]) -> int:
     """List, build or describe images; returns the exit code."""
     variables = {name: os.environ[name] for name in _defaults(_bake()) if os.environ.get(name)}
     known = {image.target: image for image in images(variables)}
     action, rest = (words[0], list(words[1:])) if words else ("", [])
     folder = Path(rest.pop(0)) if action == "sbom" and rest else None
-    if action not in ("list", "build", "sbom") or (action == "sbom" and folder is None) or set(rest) - set(known):
+    if (
+        action not in ("list", "build", "push", "sbom")
+        or (action == "sbom" and folder is None)
+        or set(rest) - set(known)
+    ):
         print(f"{__doc__}\nimages: {' '.join(known)}", file=sys.stderr)
         return 2
     chosen = [known[target] for target in rest] or [image for image in known.values() if image.extra != "cuda"]
-    if action == "build" and shutil.which("buildah") is None:
+    without_docker = action == "build" or (action == "push" and not _has_docker())
+    if without_docker and shutil.which("buildah") is None:
         print("Error: neither docker buildx nor buildah is installed", file=sys.stderr)
         return 1
     for image in chosen:
@@ -92,6 +112,8 @@ def main(words: Sequence[str]) -> int:
             print(image.target, image.tag)
         elif action == "build":
             build(image, variables, shlex.split(os.environ.get("BUILDAH_OPTIONS", "")))
+        elif action == "push":
+            push(image, shlex.split(os.environ.get("PUSH_OPTIONS", "")))
         elif folder is not None:
             print(write_sbom(image.tag, image.stage, folder))
     return 0

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,6 +103,21 @@ def test_a_container_drains_when_it_is_told_to_stop(cluster: Cluster, tags: dict
     cluster.control("restart", "split")
     wait_until(lambda: '"event": "stopped"' in cluster.log("split").read_text(), 30, "split has drained")
     cluster.wait_ready()
+
+
+@pytest.mark.parametrize("name", ["split", "orchestrator"])
+def test_a_container_that_is_told_to_stop_while_it_starts_ends(tags: dict[str, str], tmp_path: Path, name: str) -> None:
+    """Python has no handlers yet: it imports for a second."""
+    folder = reachable(tmp_path)
+    command = hardened(tags[name], own_folder(folder / "models"), own_folder(folder / "scratch"))
+    run = [*command[:-1], "--name", f"early-{name}", command[-1]]
+    with subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        exists = ["podman", "container", "inspect", "--format", "{{.State.Running}}", f"early-{name}"]
+        wait_until(lambda: b"true" in subprocess.run(exists, capture_output=True).stdout, 30, "the container runs")
+        began = time.monotonic()
+        subprocess.run(["podman", "stop", "--time", "60", f"early-{name}"], capture_output=True, check=False)
+        process.wait(timeout=90)
+    assert time.monotonic() - began < 20
 
 
 def test_the_bill_of_materials_lists_what_is_bundled(tags: dict[str, str], tmp_path: Path) -> None:

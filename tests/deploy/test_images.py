@@ -1,5 +1,6 @@
 """docker-bake.hcl, the Dockerfile and the groups of packages, against the registry and against what is imported."""
 
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 from deploy.images import base_images, images
 from talkmill.pipeline.graph import GRAPH
+from tests.helm.chart import containers, objects, pods
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -28,11 +30,12 @@ ENTRY = {
 # Imported where a setting or a command asks for it alone, and refused with a clear error where it is not installed: 180
 # MB, several gigabytes with CUDA, 50 MB.
 OPTIONAL = {"openvino", "torch", "pyarrow"}
-# Needed without an import: by a name in a URL, as a program, as a plug-in, or as the code that was generated.
-NOT_IMPORTED = {"psycopg", "pip", "googleapis-common-protos", "protobuf", "grpcio-status"}
+# Needed without an import: by a name in a URL, as a program, as a plug-in, as a file that is loaded by its path, or as the
+# code that was generated.
+NOT_IMPORTED = {"psycopg", "pip", "googleapis-common-protos", "protobuf", "grpcio-status", "pymatting"}
 ONNX_RUNTIME = {"onnxruntime"}
 # Groups of packages that no image installs.
-DEVELOPERS = {"dev", "servers", "local", "bench", "test", "check", "docs"}
+DEVELOPERS = {"dev", "servers", "bake", "local", "bench", "test", "check", "docs"}
 
 
 def normal(name: str) -> str:
@@ -96,7 +99,8 @@ def test_groups_of_images_name_what_the_project_has() -> None:
     of_images = set(groups) - DEVELOPERS
     assert of_images >= set(ENTRY)
     # Its version comes with that of ONNX Runtime.
-    assert set().union(*(group(name) for name in of_images)) - known <= {"pip", "tensorrt-cu13"}
+    # dumb-init is a program of containers, and no machine of a developer needs it.
+    assert set().union(*(group(name) for name in of_images)) - known <= {"pip", "tensorrt-cu13", "dumb-init"}
     bare = [item for name in of_images for item in groups[name] if isinstance(item, str)]
     assert all(not Requirement(text).specifier for text in bare)
     pinned = {
@@ -135,9 +139,58 @@ def test_the_dockerfile_is_clean_and_its_bases_are_pinned() -> None:
         assert re.fullmatch(r"[a-z0-9./-]+:[a-z0-9.-]+[0-9][a-z0-9.-]*", image)
 
 
+def test_the_first_process_of_a_container_ends_when_it_is_told() -> None:
+    """test_containers.py shows that it does; here that every image, and the chart's own commands, have it."""
+    text = (ROOT / "deploy/docker/Dockerfile").read_text()
+    first = ["/opt/talkmill/bin/dumb-init", "--single-child", "--"]
+    assert json.loads(re.findall(r"^ENTRYPOINT (.*)$", text, re.MULTILINE)[-1])[:3] == first
+    assert all("dumb-init" in group(image.stage) for image in images())
+    own = [container for pod in pods(objects("minimal")).values() for container in containers(pod)]
+    commands = [one["command"] for one in own if "command" in one and "/opt/talkmill" in one["command"][0]]
+    assert [command[:3] for command in commands] == [first]
+
+
 def test_a_digest_pins_a_base() -> None:
     digest = "sha256:" + "0" * 64
     assert base_images({"PYTHON_DIGEST": digest})["PYTHON_IMAGE"].endswith(f"3.11-slim@{digest}")
+
+
+def test_images_are_built_and_pushed_without_the_project(tmp_path: Path) -> None:
+    """`make images push` on a fresh clone installs what reads docker-bake.hcl, and no more."""
+    words = ["make", "--dry-run", "images", "push", f"VENV={tmp_path}/venv", "REGISTRY=registry.example.com/t"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    installs = [line for line in done.stdout.splitlines() if "pip install" in line]
+    assert [line.partition("constraints.txt ")[2] for line in installs if "constraints.txt" in line] == ["--group bake"]
+    needed = {"hcl2": "python-hcl2", "cyclonedx": "cyclonedx-python-lib", "packageurl": "cyclonedx-python-lib"}
+    graph = grimp.build_graph("deploy", include_external_packages=True)
+    modules = {"deploy.images"} | {name for name in graph.find_upstream_modules("deploy.images") if "deploy" in name}
+    used = {one for module in modules for one in graph.find_modules_directly_imported_by(module)}
+    outside = {name.split(".")[0] for name in used} - {"deploy"} - sys.stdlib_module_names
+    assert {needed[name] for name in outside} == group("bake")
+
+
+def test_images_are_pushed_by_what_built_them(tmp_path: Path) -> None:
+    for name in ("buildah", "docker"):
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\necho {name} "$@" >> {tmp_path}/asked\ntest {name} != docker\n')
+        program.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "REGISTRY": "registry.example.com/t", "PUSH_OPTIONS": "--quiet"}
+    command = [sys.executable, "-m", "deploy.images", "push", "cpu-split", "plain-model_fetch"]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    version = images()[0].tag.rpartition(":")[2]
+    pushed = [line for line in (tmp_path / "asked").read_text().splitlines() if " push " in line]
+    assert pushed == [
+        f"buildah push --quiet registry.example.com/t/{name}:{version}" for name in ("split", "model-fetch")
+    ]
+    (tmp_path / "docker").write_text(f'#!/bin/sh\necho docker "$@" >> {tmp_path}/asked\n')
+    subprocess.run(command[:-1], cwd=ROOT, env=environment, check=True)
+    assert (tmp_path / "asked").read_text().endswith(f"docker push --quiet registry.example.com/t/split:{version}\n")
+
+
+def test_a_push_wants_a_registry() -> None:
+    words = ["make", "push", "--assume-old=.venv/.bake"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert "Error: where to? REGISTRY=" in done.stdout
 
 
 def test_only_code_is_sent_to_the_build() -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -336,18 +335,3 @@ def test_the_readme_is_generated_from_the_values() -> None:
     from deploy.chart_readme import readme
 
     assert (CHART / "README.md").read_text() == readme()
-
-
-def test_make_deploy_speaks_to_helm_3_and_4(tmp_path: Path) -> None:
-    for version, option in (("v3.18.0+gcc58e3f", "--atomic"), ("v4.3.1+gc0d08d0", "--rollback-on-failure")):
-        program = tmp_path / f"helm-{version[:2]}"
-        program.write_text(f'#!/bin/sh\ncase "$1" in version) echo {version} ;; *) echo "$@" ;; esac\n')
-        program.chmod(0o755)
-        done = subprocess.run(
-            ["make", "deploy", f"HELM={program}", "CONTEXT=here", "NAMESPACE=there", "VALUES=a.yaml b.yaml"],
-            cwd=ROOT, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        words = done.stdout
-        assert option in words
-        assert "--kube-context here --namespace there --create-namespace --values a.yaml --values b.yaml" in words
-        assert "--wait" in words
