@@ -14,6 +14,7 @@ from deploy.local import tools
 from talkmill.environment import cache_folder
 from tests.deploy import pod_states as states
 from tests.deploy.stand_in_cluster import Object, a_cluster, stand_in_cluster
+from tests.helm.chart import VALUES
 
 ROOT = Path(__file__).parents[2]
 TIMED_OUT = "Error: UPGRADE FAILED: context deadline exceeded"
@@ -193,6 +194,35 @@ def test_what_helm_is_asked(make: Any) -> None:
     _, asked = make([], "CREATE_NAMESPACE=0", code=0, after="")
     assert "--create-namespace" not in asked[-1]
     assert "helm/talkmill/ci/minimal-values.yaml" in asked[-1]
+
+
+@pytest.mark.parametrize("major", [3, 4])
+@pytest.mark.parametrize(
+    ("values", "forbidden", "says", "helps"),
+    [
+        ("gitops", frozenset(), "- Secret talkmill-minio is not in namespace talkmill", "Nothing was changed."),
+        ("minimal", frozenset(["namespaces"]), "namespaces is forbidden", 'SET="--set clusterChecks=false"'),
+    ],
+)
+def test_a_real_helm_says_what_is_missing_before_anything_is_made(
+    tmp_path: Path, major: int, values: str, forbidden: frozenset[str], says: str, helps: str
+) -> None:
+    helm = tools.helm(cache_folder() / "tools", major)
+    with stand_in_cluster(tmp_path, a_cluster(), forbidden=forbidden) as cluster:
+        words = [
+            f"HELM={helm}",
+            f"KUBECTL={helm.with_name('kubectl')}",
+            "REGISTRY=registry.example.com/t",
+            "TIMEOUT=5s",
+        ]
+        done = subprocess.run(
+            ["make", "deploy", *words, f"VALUES={VALUES[values]}"],
+            cwd=ROOT, env=os.environ | {"KUBECONFIG": str(cluster.kubeconfig)}, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+    assert done.returncode
+    assert says in last_ten(done)
+    assert helps in last_ten(done)
+    assert not [method for method, _ in cluster.calls if method != "GET"]
 
 
 def test_undeploy_takes_the_smoke_pod_too_and_waits_for_pods(make: Any) -> None:

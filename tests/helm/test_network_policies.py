@@ -90,6 +90,17 @@ def test_names_are_looked_up_at_the_clusters_own_servers_by_those_who_call_other
         }
 
 
+@pytest.mark.parametrize("values", VALUES)
+def test_the_sample_of_helm_test_reaches_the_orchestrator_whoever_its_clients_are(values: str) -> None:
+    (calls,) = [
+        rule
+        for rule in policies(values)["orchestrator"]["ingress"]
+        if 50051 in [port["port"] for port in rule["ports"]]
+    ]
+    labels = [peer.get("podSelector", {}).get("matchLabels", {}) for peer in calls["from"]]
+    assert "smoke" in [one.get("app.kubernetes.io/component") for one in labels]
+
+
 def test_the_store_and_the_database_are_reached_by_those_who_need_them() -> None:
     found = policies("minimal")
 
