@@ -15,8 +15,12 @@ from tests.helm.chart import VALUES, objects, written
 CLUSTER_WIDE = frozenset(["namespaces", "nodes", "runtimeclasses", "storageclasses"])
 
 
-def secret(name: str) -> Object:
-    return {"kind": "Secret", "metadata": {"name": name, "namespace": "talkmill"}, "data": {}}
+KEYS = ("access-key", "ca.crt", "password", "secret-key", "tls.crt", "tls.key", "token", "tokens.yaml", "url")
+
+
+def secret(name: str, without: str = "") -> Object:
+    data = {key: "eA==" for key in KEYS if key != without}
+    return {"kind": "Secret", "metadata": {"name": name, "namespace": "talkmill"}, "data": data}
 
 
 def gpu_node(resource: str) -> Object:
@@ -78,6 +82,26 @@ def test_each_secret_that_is_missing_is_named(install: Any, values: str, tmp_pat
     assert told == named
     code, said, _ = install(values, words, [*more, *map(secret, named)])
     assert "is not in namespace" not in said
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "key"),
+    [
+        ("gitops", "talkmill-auth", "tokens.yaml"),
+        ("gitops", "talkmill-store-pack", "secret-key"),
+        ("gitops", "talkmill-postgres", "url"),
+        ("ingress", "talkmill-example-com", "tls.key"),
+    ],
+)
+def test_a_secret_that_lacks_a_key_is_named(install: Any, values: str, name: str, key: str) -> None:
+    found = objects(values)
+    own = {one["metadata"]["name"] for one in found if one["kind"] == "Secret"}
+    others = [secret(other) for other in names_of_secrets(found) - own - {name}]
+    code, said, _ = install(values, more=[*others, secret(name, key)])
+    assert code
+    assert [line.strip() for line in said.splitlines() if line.strip().startswith("- ")] == [
+        f"- Secret {name} in namespace talkmill has no key {key}"
+    ]
 
 
 def names_of_secrets(found: list[Object]) -> set[str]:

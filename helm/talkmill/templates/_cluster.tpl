@@ -9,21 +9,35 @@
 {{- else if lookup "v1" "ServiceAccount" .Release.Namespace "default" }}true{{ end }}
 {{- end }}
 
-{{- /* Names of the Secrets that must be there already, as JSON. */ -}}
+{{- /* Secrets that must be there already, and the keys that are read, as JSON: name to keys. */ -}}
 {{- define "talkmill.existingSecrets" -}}
-{{- $names := concat (list .Values.auth.existingSecret .Values.models.caSecret) .Values.image.pullSecrets }}
+{{- $wanted := list (list .Values.auth.existingSecret "tokens.yaml" "token") (list .Values.models.caSecret "ca.crt") }}
+{{- range .Values.image.pullSecrets }}{{ $wanted = append $wanted (list .) }}{{ end }}
 {{- range $role := include "talkmill.storeRoles" . | fromJsonArray }}
-{{- $own := get $.Values.store.existingSecrets $role }}
-{{- if or $own (not $.Values.minio.enabled) }}{{ $names = append $names (include "talkmill.storeSecret" (dict "root" $ "role" $role)) }}{{ end }}
+{{- if or (get $.Values.store.existingSecrets $role) (not $.Values.minio.enabled) }}
+{{- $wanted = append $wanted (list (include "talkmill.storeSecret" (dict "root" $ "role" $role)) "access-key" "secret-key") }}
 {{- end }}
-{{- $names = append $names (.Values.minio.enabled | ternary .Values.minio.existingSecret .Values.store.caSecret) }}
-{{- $names = append $names (.Values.postgres.enabled | ternary .Values.postgres.existingSecret .Values.database.existingSecret) }}
-{{- if .Values.tls.enabled }}{{ $names = concat $names (list .Values.tls.orchestratorSecret .Values.tls.stagesSecret .Values.tls.clientSecret) }}{{ end }}
+{{- end }}
+{{- if .Values.minio.enabled }}{{ $wanted = append $wanted (list .Values.minio.existingSecret "access-key" "secret-key") }}
+{{- else }}{{ $wanted = append $wanted (list .Values.store.caSecret "ca.crt") }}{{ end }}
+{{- if .Values.postgres.enabled }}{{ $wanted = append $wanted (list .Values.postgres.existingSecret "password" "url") }}
+{{- else }}{{ $wanted = append $wanted (list .Values.database.existingSecret "url") }}{{ end }}
+{{- if .Values.tls.enabled }}
+{{- range list "orchestratorSecret" "stagesSecret" "clientSecret" }}{{ $wanted = append $wanted (list (get $.Values.tls .) "tls.crt" "tls.key" "ca.crt") }}{{ end }}
+{{- end }}
 {{- if eq .Values.expose.kind "ingress" }}
-{{- $names = append $names .Values.expose.ingress.orchestratorTlsSecret }}
-{{- if .Values.minio.enabled }}{{ $names = append $names .Values.expose.ingress.storeTlsSecret }}{{ end }}
+{{- $wanted = append $wanted (list .Values.expose.ingress.orchestratorTlsSecret "tls.crt" "tls.key") }}
+{{- if .Values.minio.enabled }}{{ $wanted = append $wanted (list .Values.expose.ingress.storeTlsSecret "tls.crt" "tls.key") }}{{ end }}
 {{- end }}
-{{- compact $names | uniq | toJson }}
+{{- $keys := dict }}
+{{- range $wanted }}
+{{- with first . }}{{ $_ := set $keys . (list) }}{{ end }}
+{{- end }}
+{{- range $wanted }}
+{{- $name := first . }}
+{{- if $name }}{{ $_ := set $keys $name (concat (get $keys $name) (rest .) | uniq) }}{{ end }}
+{{- end }}
+{{- toJson $keys }}
 {{- end }}
 
 {{- /* Resources of GPUs that stages ask for and no node has now, as JSON. A pool of nodes may be scaled to zero. */ -}}
