@@ -5,6 +5,7 @@ import os
 from pydantic import Field, IPvAnyNetwork
 
 from services.settings import StageServerSettings
+from talkmill.stages.download.limits import WebLimits
 
 
 class DownloadSettings(StageServerSettings):
@@ -14,11 +15,13 @@ class DownloadSettings(StageServerSettings):
         allowed_networks: Networks that may be reached although they are not public, such as `10.1.0.0/16`.
         max_bytes: The largest download.
         max_seconds: The longest download.
+        max_memory_bytes: Memory of the process of a download.
     """
 
     allowed_networks: tuple[IPvAnyNetwork, ...] = ()
-    max_bytes: int = Field(default=20 << 30, gt=0)
-    max_seconds: float = Field(default=4 * 3600, gt=0)
+    max_bytes: int = Field(default=WebLimits().max_bytes, gt=0)
+    max_seconds: float = Field(default=WebLimits().max_seconds, gt=0)
+    max_memory_bytes: int = Field(default=WebLimits().max_memory_bytes, ge=256 << 20)
 
 
 def forget_proxies() -> None:

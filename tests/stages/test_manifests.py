@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from talkmill.stages.contract import StageContext
+from talkmill.stages.download.limits import WebLimits
 from talkmill.stages.download.messages import DownloadInputs
 from talkmill.stages.download.network import AddressPolicy
 from talkmill.stages.download.stage import DownloadStage
-from talkmill.stages.download.web import GuardedWeb, WebLimits
+from talkmill.stages.download.web import GuardedWeb
 from talkmill.stages.errors import DownloadRefusedError, FormatMissingError
 from talkmill.stages.harness import StageHarness
 from talkmill.video.decode import read_video

@@ -10,8 +10,9 @@ from typing import ClassVar
 import pytest
 
 from talkmill.stages.contract import StageContext
+from talkmill.stages.download.limits import WebLimits
 from talkmill.stages.download.network import AddressPolicy, AddressRefusedError, GuardedProxy
-from talkmill.stages.download.web import GuardedWeb, WebLimits
+from talkmill.stages.download.web import GuardedWeb
 from talkmill.stages.errors import DownloadFailedError, DownloadRefusedError, VideoTooLargeError
 from tests.sites import serving
 

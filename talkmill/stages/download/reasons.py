@@ -89,7 +89,7 @@ def _by_words(words: str, table: tuple[tuple[str, type[StageError]], ...]) -> ty
 
 def retry_after_seconds(error: BaseException) -> float | None:
     """Return how long the site asks to wait, where it says so (RFC 9110, 10.2.3, in seconds)."""
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, HTTPError):
             text = cause.response.headers.get("Retry-After", "")
             return float(text) if text.isdigit() else None
@@ -105,7 +105,7 @@ def error_of_status(status: int) -> type[StageError] | None:
 
 
 def _by_type(error: BaseException) -> type[StageError] | None:
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             return StorageFullError
         if isinstance(cause, GeoRestrictedError):
@@ -117,7 +117,7 @@ def _by_type(error: BaseException) -> type[StageError] | None:
     return None
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an exception and all that it wraps, outermost first."""
     waiting, seen = [error], set()
     while waiting:

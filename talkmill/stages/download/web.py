@@ -2,23 +2,23 @@
 
 import http.client
 import re
-import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from talkmill.stages.contract import StageContext
+from talkmill.stages.download.isolation import fetch_apart
+from talkmill.stages.download.limits import WebLimits
 from talkmill.stages.download.network import AddressPolicy, GuardedProxy
 from talkmill.stages.download.page import PageOptions, fetch_page, shown_address
+from talkmill.stages.download.protocol import Fetched, Job
 from talkmill.stages.download.reasons import error_of_status
 from talkmill.stages.errors import (
     DownloadFailedError,
     DownloadRefusedError,
     StageError,
-    VideoTooLargeError,
 )
 
 TIMEOUT_SECONDS = 60
@@ -45,36 +45,15 @@ _NAMING_HEAD = re.compile(rb"#EXTM3U|(\xef\xbb\xbf)?\s*<[?!A-Za-z]")
 USER_AGENT = "talkmill"
 
 
-class Fetched(NamedTuple):
-    """What came: a local file, where it comes from, and what the user should know."""
-
-    path: Path
-    provenance: dict[str, str]
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class WebLimits:
-    """How much one download may cost.
-
-    Attributes:
-        max_bytes: Its bytes.
-        max_seconds: Its time.
-    """
-
-    max_bytes: int = 20 << 30
-    max_seconds: float = 4 * 3600
-
-
 class Web:
     """The web as a user's own machine reaches it."""
 
     def __init__(self, limits: WebLimits | None = None) -> None:
         self._limits = limits or WebLimits()
 
-    def fetch(self, address: str, max_height: int, context: StageContext) -> "Fetched":
-        """Download a video; see `fetch_url`."""
-        return fetch_url(address, max_height, _Budget(context, self._limits), None)
+    def fetch(self, address: str, max_height: int, context: StageContext) -> Fetched:
+        """Download a video in a process of its own; see `fetch_apart` and `fetch_url`."""
+        return fetch_apart(Job(address, max_height, context.scratch, None, self._limits), context)
 
 
 class GuardedWeb(Web):
@@ -84,8 +63,8 @@ class GuardedWeb(Web):
         super().__init__(limits)
         self._policy = policy
 
-    def fetch(self, address: str, max_height: int, context: StageContext) -> "Fetched":
-        """Download a video; see `fetch_url`.
+    def fetch(self, address: str, max_height: int, context: StageContext) -> Fetched:
+        """Download a video in a process of its own; see `fetch_apart` and `fetch_url`.
 
         Raises:
             DownloadRefusedError: Also where an address on the way is not public.
@@ -93,40 +72,36 @@ class GuardedWeb(Web):
         """
         with GuardedProxy(self._policy, self._limits.max_bytes) as proxy:
             try:
-                fetched = fetch_url(address, max_height, _Budget(context, self._limits), proxy.address)
+                fetched = fetch_apart(Job(address, max_height, context.scratch, proxy.address, self._limits), context)
             except (StageError, OSError) as error:
                 if proxy.traffic.refused:
                     raise DownloadRefusedError(f"{shown_address(address)}: {proxy.traffic.refused[-1]}") from error
                 if proxy.traffic.too_much:
-                    raise VideoTooLargeError(_too_many(address, self._limits)) from error
+                    raise self._limits.too_many_bytes(address) from error
                 raise
             if proxy.traffic.too_much:
-                raise VideoTooLargeError(_too_many(address, self._limits))
+                raise self._limits.too_many_bytes(address)
             return fetched
 
 
-class _Budget:
-    """A download's scratch and progress, and its bounds."""
+class Budget:
+    """The folder of a download, its progress, and its bound on bytes."""
 
-    def __init__(self, context: StageContext, limits: WebLimits) -> None:
-        self.scratch = context.scratch
-        self.limits = limits
-        self._context = context
-        self._deadline = time.monotonic() + limits.max_seconds
+    def __init__(self, folder: Path, limits: WebLimits, report: Callable[[int, int], None]) -> None:
+        """Create a budget.
+
+        Args:
+            folder: Where files are written.
+            limits: How much the download may cost; its parent keeps the time.
+            report: Called with bytes done and bytes in all.
+        """
+        self.folder, self.limits, self._report = folder, limits, report
 
     def advance(self, address: str, done: int, total: int) -> None:
-        """Report bytes, and stop at a bound."""
+        """Report bytes, and stop at the bound."""
         if max(done, total) > self.limits.max_bytes:
-            raise VideoTooLargeError(_too_many(address, self.limits), measure=max(done, total))
-        if time.monotonic() > self._deadline:
-            raise VideoTooLargeError(
-                f"{shown_address(address)} takes more than {self.limits.max_seconds:g} s to download"
-            )
-        self._context.advance(done, max(done, total), "bytes")
-
-
-def _too_many(address: str, limits: WebLimits) -> str:
-    return f"{shown_address(address)} has more than {limits.max_bytes} bytes"
+            raise self.limits.too_many_bytes(address, max(done, total))
+        self._report(done, max(done, total))
 
 
 class _ThroughProxy(urllib.request.BaseHandler):
@@ -144,13 +119,13 @@ class _ThroughProxy(urllib.request.BaseHandler):
     https_open = http_open
 
 
-def fetch_url(address: str, max_height: int, budget: "_Budget", proxy: str | None) -> "Fetched":
+def fetch_url(address: str, max_height: int, budget: Budget, proxy: str | None) -> Fetched:
     """Download a video.
 
     Args:
         address: http(s) address of a file, of a page, or of a manifest (HLS, DASH).
         max_height: The best video up to this height is taken from a page or a manifest.
-        budget: Scratch folder, progress and bounds.
+        budget: Folder, progress and bounds.
         proxy: Address of the proxy that everything goes through; None for the way that the environment names.
 
     Returns:
@@ -166,7 +141,7 @@ def fetch_url(address: str, max_height: int, budget: "_Budget", proxy: str | Non
         with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
             head = response.read(HEAD_BYTES)
             if not _names_a_video(response.headers.get_content_type(), head):
-                target = budget.scratch / f"source{plain_suffix(Path(urlsplit(address).path))}"
+                target = budget.folder / f"source{plain_suffix(Path(urlsplit(address).path))}"
                 return Fetched(_save(response, head, target, address, budget), {"uri": address})
     except urllib.error.HTTPError as error:
         message = f"{shown_address(address)} answers {error.code} {error.reason}"
@@ -191,7 +166,7 @@ def plain_suffix(path: Path) -> str:
     return suffix if suffix[1:].isalnum() and suffix.isascii() and len(suffix) <= 8 else ".mp4"
 
 
-def _save(response: http.client.HTTPResponse, head: bytes, target: Path, address: str, budget: "_Budget") -> Path:
+def _save(response: http.client.HTTPResponse, head: bytes, target: Path, address: str, budget: Budget) -> Path:
     """Write an answer, of which the head was read already, to a file."""
     total = int(response.headers.get("Content-Length") or 0)
     done = 0
@@ -207,8 +182,8 @@ def _save(response: http.client.HTTPResponse, head: bytes, target: Path, address
     return target
 
 
-def _from_page(address: str, max_height: int, budget: "_Budget", proxy: str | None) -> "Fetched":
+def _from_page(address: str, max_height: int, budget: Budget, proxy: str | None) -> Fetched:
     """Download the video of a page or a manifest."""
     options = PageOptions(max_height=max_height, proxy=proxy, max_bytes=budget.limits.max_bytes)
-    page = fetch_page(address, budget.scratch, options, lambda done, total: budget.advance(address, done, total))
+    page = fetch_page(address, budget.folder, options, lambda done, total: budget.advance(address, done, total))
     return Fetched(page.path, {"uri": address, **page.provenance}, page.notes)
