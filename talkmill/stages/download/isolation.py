@@ -52,7 +52,7 @@ def fetch_apart(job: Job, context: StageContext) -> Fetched:
         StageError: Another reason of the download.
     """
     deadline = time.monotonic() + job.limits.max_seconds
-    with tempfile.TemporaryFile() as words:
+    with tempfile.TemporaryFile(dir=job.folder) as words:
         outcome: Line | None = None
         with _started(job, words) as process:
             for line in _lines(process, deadline, job, context):
