@@ -282,7 +282,7 @@ class ModelUnavailableError(FailureError):
 
 
 class VideoTooLargeError(FailureError):
-    """A video has more pixels, frames or seconds, or a download has more bytes, than this installation allows."""
+    """A video has more pixels, frames or seconds, or a download more bytes, seconds or memory, than is allowed here."""
 
     reason, code, remedy = "VIDEO_TOO_LARGE", "RESOURCE_EXHAUSTED", "cut it, or raise the limits of the services"
 

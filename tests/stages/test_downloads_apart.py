@@ -320,6 +320,14 @@ def test_a_reason_keeps_its_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (caught.value.measure, caught.value.threshold) == (2.0, 1.0)
 
 
+def test_a_defect_brings_its_trace(tmp_path: Path) -> None:
+    # No scheme that is fetched: the stage asks for none, and what is raised is no error of the table.
+    with pytest.raises(InternalError, match="ValueError: unknown url type") as caught:
+        Web().fetch("nonsense", 1080, context_of(tmp_path))
+    (note,) = caught.value.__notes__
+    assert "in fetch_url" in note
+
+
 def test_credentials_of_a_server_are_kept_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TALKMILL_STORE__SECRET_KEY", "secret")
     answering(monkeypatch, "import os; sys.exit(str([name for name in os.environ if name.startswith('TALKMILL_')]))")

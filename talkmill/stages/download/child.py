@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,6 +110,8 @@ def _failed(error: BaseException) -> Line:
     if isinstance(error, StageError):
         return Line(failed=Failed(error.reason, str(error)[:TEXT_CHARACTERS], error.measure, error.threshold))
     words = f"{type(error).__name__}: {error}"[:TEXT_CHARACTERS]
+    # The parent adds the end of standard error to what is a defect.
+    traceback.print_exception(error)
     return Line(failed=Failed(InternalError.reason, words, errno=error.errno if isinstance(error, OSError) else None))
 
 

@@ -20,7 +20,7 @@ from talkmill.environment import environment_of_child
 from talkmill.stages.contract import StageContext
 from talkmill.stages.download.page import shown_address
 from talkmill.stages.download.protocol import JOB, LINE, LINE_BYTES, Failed, Fetched, Job, Line
-from talkmill.stages.errors import CancelledError, DownloadFailedError, InternalError, error_kinds
+from talkmill.stages.errors import CancelledError, DownloadFailedError, InternalError, StageError, error_kinds
 
 # The folder that a user works in is not searched for modules.
 COMMAND = (sys.executable, "-P", "-m", "talkmill.stages.download.child")
@@ -62,10 +62,10 @@ def fetch_apart(job: Job, context: StageContext) -> Fetched:
                     outcome = line
                     break
         if outcome is None:
-            raise _ended(process.returncode, words, job)
-    if outcome.fetched is not None:
-        return _inside(outcome.fetched, job)
-    raise _raised(outcome.failed, job)
+            raise _ended(process.returncode, _last_of(words), job)
+        if outcome.fetched is not None:
+            return _inside(outcome.fetched, job)
+        raise _raised(outcome.failed, _last_of(words), job)
 
 
 @contextmanager
@@ -127,25 +127,32 @@ def _lines(process: "subprocess.Popen[bytes]", deadline: float, job: Job, contex
                 raise InternalError(f"{shown_address(job.address)}: its process says what is no answer") from error
 
 
-def _ended(status: int, words: IO[bytes], job: Job) -> DownloadFailedError | InternalError | Exception:
+def _last_of(words: IO[bytes]) -> str:
+    words.seek(max(0, words.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
+    return words.read().decode("utf-8", "replace").strip()
+
+
+def _ended(status: int, words: str, job: Job) -> StageError:
     """Return the error of a process that ended without an answer; its status is as subprocess gives it."""
     shown = shown_address(job.address)
     if status == -signal.SIGXCPU:
         return job.limits.too_long(job.address)
     if status < 0:
         return DownloadFailedError(f"{shown}: the process of the download was ended by {signal.Signals(-status).name}")
-    words.seek(max(0, words.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
-    said = words.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
-    return InternalError(f"{shown}: the process of the download ended with status {status}: {said}")
+    last = words.rpartition("\n")[2]
+    return InternalError(f"{shown}: the process of the download ended with status {status}: {last}")
 
 
-def _raised(failed: Failed | None, job: Job) -> Exception:
+def _raised(failed: Failed | None, words: str, job: Job) -> Exception:
     if failed is None:
         return InternalError(f"{shown_address(job.address)}: its process gave an empty answer")
     if failed.errno is not None:
         return OSError(failed.errno, failed.message)
     kind = error_kinds().get(failed.reason, InternalError)
-    return kind(failed.message, measure=failed.measure, threshold=failed.threshold)
+    error = kind(failed.message, measure=failed.measure, threshold=failed.threshold)
+    if isinstance(error, InternalError):
+        error.add_note(words)
+    return error
 
 
 def _inside(fetched: Fetched, job: Job) -> Fetched:
