@@ -164,7 +164,9 @@ class Finisher:
         for source, row, executions in self._runs.results(run_id):
             outputs = {one["stage"]: OUTPUTS[one["stage"]].validate_json(one["outputs"]) for one in executions}
             records = {one["stage"]: RECORD.validate_json(one["record"]) for one in executions}
-            provenance = provenance_of(SourceProgress(source, outputs)) if FIRST in outputs else {"uri": source.uri}
+            provenance = (
+                provenance_of(SourceProgress(source, outputs)) if FIRST in outputs else {"uri": source.original_name}
+            )
             progress = ClipProgress(CLIP.validate_json(row["given"]), outputs)
             clip = ClipResult(row["name"], source, progress, provenance, records)
             if row["state"] != SUCCEEDED:

@@ -48,7 +48,7 @@ class Manifest:
         stage: Stage name.
         stage_version: Version that the stage declares.
         action_digest: sha256 of what was asked for.
-        inputs: The request, as JSON.
+        inputs: The request, as JSON, with addresses as they may be shown.
         outputs: The outputs, as JSON; None when rejected.
         rejection: Why the input was refused; None when it was not.
         models: Models that took part.

@@ -25,7 +25,7 @@ from talkmill.pipeline.naming import NamedSource, distinct_sources
 from talkmill.pipeline.options import RunOptions, SourceOptions
 from talkmill.pipeline.search import PassedOver
 from talkmill.stages.errors import StageError
-from talkmill.text import path_of
+from talkmill.text import path_of, without_secrets
 from talkmill.wire.messages import fill_message, from_message
 from talkmill.wire.status import error_info, stage_error
 
@@ -53,7 +53,10 @@ _TRIED_AGAIN = tenacity.retry(
 
 
 class ServerError(Exception):
-    """The server refused a call or cannot be reached; the message says what to do."""
+    """The server refused a call or cannot be reached; the message says what to do, without secrets of addresses."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_secrets(message))
 
 
 class Client:

@@ -12,7 +12,7 @@ from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.dataset.names import slug, split_of_person
 from talkmill.pipeline.search import DUPLICATE, UNREADABLE, FolderSearch, PassedOver, told
 from talkmill.stages.download.messages import is_address
-from talkmill.text import clean_text, path_of, path_text
+from talkmill.text import clean_text, path_of, path_text, shown_address
 
 
 class InputError(ValueError):
@@ -47,8 +47,8 @@ class NamedSource:
 
     @property
     def identity(self) -> str:
-        """What the source holds: the hash of a file, the address of anything else."""
-        return self.sha256 or self.uri
+        """What the source holds: the hash of a file, that of the address of anything else."""
+        return self.sha256 or address_sha256(self.uri)
 
     @property
     def shown_name(self) -> str:
@@ -167,12 +167,18 @@ def name_source(
     """
     person = clean_text(person) if person else None
     if is_address(uri):
+        original_name = shown_address(original_name)
         stem = Path(urlsplit(uri).path).stem or urlsplit(uri).hostname or uri
     else:
         stem = _file_stem(original_name)
     fixed: Literal["train", "test"] = "test" if split == "test" else "train"
     chosen = split_of_person(person or stem) if split == "by-person" else fixed
     return NamedSource(slug(stem), clean_text(original_name), uri, sha256, size_bytes, person, link, chosen, upload)
+
+
+def address_sha256(address: str) -> str:
+    """Return what tells an address from others without telling it: its hash."""
+    return hashlib.sha256(address.encode()).hexdigest()
 
 
 def _file_stem(original_name: str) -> str:
@@ -293,5 +299,4 @@ def _known_level(source: NamedSource, taken: Mapping[str, str]) -> int:
 def _marked(source: NamedSource, characters: int) -> NamedSource:
     if not characters:
         return source
-    digest = source.sha256 or hashlib.sha256(source.uri.encode()).hexdigest()
-    return replace(source, name=f"{source.name}.{digest[:characters]}")
+    return replace(source, name=f"{source.name}.{source.identity[:characters]}")

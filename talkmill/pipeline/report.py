@@ -93,7 +93,7 @@ def _meta(clip: ClipResult) -> dict[str, Any]:
     region, absent = alpha_region_of(clip.progress), not_made(clip.progress)
     models = {name: digest for record in clip.records.values() for name, digest in record.models.items()}
     return {
-        "source": clip.provenance | {"original_name": clip.source.original_name, "sha256": clip.source.sha256},
+        "source": clip.provenance | _told_of(clip.source),
         "person": clip.source.person,
         "licence": clip.provenance.get("licence"),
         "rate": split.rate,
@@ -119,6 +119,12 @@ def _meta(clip: ClipResult) -> dict[str, Any]:
             *(note for stage in stages for note in _notes(outputs[stage])),
         ],
     } | ({"absent": absent} if absent else {})
+
+
+def _told_of(source: NamedSource) -> dict[str, str]:
+    told = {"original_name": source.original_name, "sha256": source.sha256}
+    # An address may hold secrets: a later run knows it again by its hash.
+    return told if source.sha256 else told | {"address_sha256": source.identity}
 
 
 def rejected_rows(result: RunResult) -> list[dict[str, Any]]:

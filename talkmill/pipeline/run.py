@@ -25,7 +25,7 @@ from talkmill.pipeline.folders import WORK_BUCKET
 from talkmill.pipeline.graph import FIRST, PACK, RunParameters, RunProgress, names_of, node_of, preview_of, stages_for
 from talkmill.pipeline.in_process import InProcessRunner
 from talkmill.pipeline.kinds import Kind
-from talkmill.pipeline.naming import FoundSources, NamedSource, distinct_sources, unique_names
+from talkmill.pipeline.naming import FoundSources, NamedSource, address_sha256, distinct_sources, unique_names
 from talkmill.pipeline.removal import remove_shown
 from talkmill.pipeline.report import ClipResult, ReportWriter, RunResult, packed_clip, rejected_rows
 from talkmill.pipeline.search import PassedOver
@@ -254,7 +254,9 @@ def _known_sources(database: Path) -> dict[str, str]:
         for name in dataset:
             try:
                 source = dataset.meta(name)["source"]
-                known[_base(name)] = source["sha256"] or source["uri"]
+                held = source["sha256"] or source.get("address_sha256")
+                # Sets of before 2026-11-27 hold the address itself.
+                known[_base(name)] = held or address_sha256(source["uri"])
             except (DatasetError, KeyError, TypeError):
                 # A damaged clip is packed again where its source is run again.
                 continue

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import Rejection
-from talkmill.text import clean_text
+from talkmill.text import clean_text, without_secrets
 
 
 class StageError(Exception):
@@ -29,7 +29,7 @@ class StageError(Exception):
     remedy: ClassVar[str] = "report it with the output of the command"
 
     def __init__(self, message: str, *, measure: float | None = None, threshold: float | None = None) -> None:
-        super().__init__(clean_text(message))
+        super().__init__(without_secrets(clean_text(message)))
         self.measure = measure
         self.threshold = threshold
 

@@ -49,6 +49,7 @@ from talkmill.stages.errors import (
     StoreDownError,
     from_rejection,
 )
+from talkmill.text import all_without_secrets
 
 OutputsT = TypeVar("OutputsT")
 
@@ -195,7 +196,7 @@ def _execute(
         stage=stage.name,
         stage_version=stage.version,
         action_digest=digest,
-        inputs=to_json(inputs),
+        inputs=all_without_secrets(to_json(inputs)),
         outputs=None if outputs is None else to_json(outputs),
         rejection=rejection,
         models=tuple(stage.models),

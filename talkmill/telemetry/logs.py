@@ -2,9 +2,11 @@
 
 import logging
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 import structlog
+
+from talkmill.text import all_without_secrets
 
 
 def configure_logs(level: str, stream: TextIO = sys.stderr) -> None:
@@ -22,9 +24,14 @@ def configure_logs(level: str, stream: TextIO = sys.stderr) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _without_secrets,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
+
+
+def _without_secrets(logger: Any, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    return {key: all_without_secrets(value) for key, value in event.items()}

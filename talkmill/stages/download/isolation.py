@@ -18,9 +18,9 @@ from pydantic import ValidationError
 
 from talkmill.environment import environment_of_child
 from talkmill.stages.contract import StageContext
-from talkmill.stages.download.page import shown_address
 from talkmill.stages.download.protocol import JOB, LINE, LINE_BYTES, Failed, Fetched, Job, Line
 from talkmill.stages.errors import CancelledError, DownloadFailedError, InternalError, StageError, error_kinds
+from talkmill.text import shown_address
 
 # The folder that a user works in is not searched for modules.
 COMMAND = (sys.executable, "-P", "-m", "talkmill.stages.download.child")

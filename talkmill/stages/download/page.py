@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import yt_dlp
 
@@ -16,7 +15,7 @@ from talkmill.stages.errors import (
     FormatMissingError,
     StageError,
 )
-from talkmill.text import clean_text
+from talkmill.text import clean_text, shown_address, without_secrets
 from talkmill.video.join import join_streams, length_seconds
 
 TIMEOUT_SECONDS = 60
@@ -115,12 +114,6 @@ def fetch_page(
     raise AssertionError("unreachable")
 
 
-def shown_address(address: str) -> str:
-    """Return an address for a message: without user, password and query, which may be secrets."""
-    parts = urlsplit(address)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-
-
 def _selectors(max_height: int) -> tuple[str, ...]:
     """Format selectors, best first: picture and sound apart, both in one file, and what is nearest above the height.
 
@@ -172,7 +165,11 @@ def _download(
     if entry.get("is_live"):
         raise DownloadRefusedError(f"{shown} is live: it can be had once it has ended")
     path = _one_file(entry, shown, folder)
-    provenance = {ours: clean_text(str(entry[theirs])) for ours, theirs in PROVENANCE.items() if entry.get(theirs)}
+    provenance = {
+        ours: without_secrets(clean_text(str(entry[theirs])))
+        for ours, theirs in PROVENANCE.items()
+        if entry.get(theirs)
+    }
     notes = (f"{shown} holds {count} videos: the first is taken",) if count > 1 else ()
     return Page(path, provenance, 1, notes)
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.stages.contract import StageContext
 from talkmill.stages.download.messages import DownloadInputs, DownloadOutputs, is_address
-from talkmill.stages.download.page import shown_address
 from talkmill.stages.download.web import Web, plain_suffix
 from talkmill.stages.errors import CorruptInputError, DownloadRefusedError, InputMissingError, NotAVideoError
-from talkmill.text import clean_text, path_of
+from talkmill.text import clean_text, path_of, shown_address
 
 
 class DownloadStage:

@@ -12,7 +12,7 @@ from talkmill.stages.contract import StageContext
 from talkmill.stages.download.isolation import fetch_apart
 from talkmill.stages.download.limits import WebLimits
 from talkmill.stages.download.network import AddressPolicy, GuardedProxy
-from talkmill.stages.download.page import PageOptions, fetch_page, shown_address
+from talkmill.stages.download.page import PageOptions, fetch_page
 from talkmill.stages.download.protocol import Fetched, Job
 from talkmill.stages.download.reasons import error_of_status
 from talkmill.stages.errors import (
@@ -20,6 +20,7 @@ from talkmill.stages.errors import (
     DownloadRefusedError,
     StageError,
 )
+from talkmill.text import shown_address
 
 TIMEOUT_SECONDS = 60
 CHUNK_BYTES = 1 << 20
@@ -142,7 +143,7 @@ def fetch_url(address: str, max_height: int, budget: Budget, proxy: str | None) 
             head = response.read(HEAD_BYTES)
             if not _names_a_video(response.headers.get_content_type(), head):
                 target = budget.folder / f"source{plain_suffix(Path(urlsplit(address).path))}"
-                return Fetched(_save(response, head, target, address, budget), {"uri": address})
+                return Fetched(_save(response, head, target, address, budget), {"uri": shown_address(address)})
     except urllib.error.HTTPError as error:
         message = f"{shown_address(address)} answers {error.code} {error.reason}"
         error.close()
@@ -186,4 +187,4 @@ def _from_page(address: str, max_height: int, budget: Budget, proxy: str | None)
     """Download the video of a page or a manifest."""
     options = PageOptions(max_height=max_height, proxy=proxy, max_bytes=budget.limits.max_bytes)
     page = fetch_page(address, budget.folder, options, lambda done, total: budget.advance(address, done, total))
-    return Fetched(page.path, {"uri": address, **page.provenance}, page.notes)
+    return Fetched(page.path, {"uri": shown_address(address), **page.provenance}, page.notes)
