@@ -175,7 +175,8 @@ def _while_allowed(handler: Any, check: Callable[[], object], who: Caller) -> An
         async with aclosing(handler.unary_stream(request, context)) as messages:
             async for message in messages:
                 try:
-                    check()
+                    if check() != who:
+                        raise UnauthenticatedError("the token allows something else now: call again")
                 except (UnauthenticatedError, ScopeMissingError) as error:
                     log.warning("a stream ended with its token", name=who.name, reason=error.reason)
                     await context.abort(*trailing_status(error, ""))

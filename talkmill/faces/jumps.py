@@ -44,7 +44,7 @@ KEYS_AROUND, FEWEST_KEYS = 8, 3
 # Where more steps than this share have key frames, none is told from the others.
 MOST_KEYS = 0.25
 KEY_SHARE, KEY_RATIO = 0.8, 1.6
-LONE_KEY_RATIO = 5.0
+LONE_KEY_RATIO = 8.0
 # The window stays where it is until the face has moved by this many sides, or has grown by this ratio.
 WINDOW_SHIFT = 0.25
 WINDOW_GROWTH = 1.25

@@ -63,7 +63,8 @@ def sample(frame: Frame, frame_from_crop: Matrix, pixels: int) -> Frame:
         (pixels, pixels, 3) uint8.
     """
     matrix = frame_from_crop
-    halvings = int(np.log2(max(1.0, np.hypot(matrix[0, 0], matrix[1, 0]))))
+    step = min(float(np.hypot(matrix[0, 0], matrix[1, 0])), *frame.shape[:2])
+    halvings = int(np.log2(max(1.0, step)))
     if halvings:
         fold = 2**halvings
         low = np.floor(matrix[:2, 2] + np.minimum(0, matrix[:2, :2] * pixels).sum(1)) - fold

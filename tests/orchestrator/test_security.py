@@ -263,9 +263,11 @@ def test_a_change_within_a_tick_of_the_clock_counts(tmp_path: Path) -> None:
         tokens.check("Bearer one", "read")
 
 
-def test_a_stream_ends_with_its_token(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [[], [{"name": "a", "sha256": hash_token("one"), "scopes": ["read"]}]])
+def test_a_stream_ends_with_its_token(left: list[object], tmp_path: Path) -> None:
+    """With the token itself, or with what it allowed."""
     path = tmp_path / "tokens.yaml"
-    path.write_text(yaml.safe_dump([{"name": "a", "sha256": hash_token("one"), "scopes": ["read"]}]))
+    path.write_text(yaml.safe_dump([{"name": "a", "sha256": hash_token("one"), "scopes": ["read:all"]}]))
 
     async def numbers(request: object, context: object) -> AsyncIterator[int]:
         for number in range(3):
@@ -285,7 +287,7 @@ def test_a_stream_ends_with_its_token(tmp_path: Path) -> None:
             None, SimpleNamespace(abort=abort)
         )
         seen = [await anext(stream)]
-        path.write_text("[]")
+        path.write_text(yaml.safe_dump(left))
         with pytest.raises(ConnectionAbortedError, match="UNAUTHENTICATED"):
             await anext(stream)
         return seen

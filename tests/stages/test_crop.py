@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from talkmill.arrays import Frame
+from talkmill.faces.crop_box import CropBox
 from talkmill.region import Region
 from talkmill.stages.crop.messages import CropInputs, CropOutputs, CropParameters
-from talkmill.stages.crop.stage import CropStage
+from talkmill.stages.crop.stage import CropStage, _sharpness_ratio
 from talkmill.stages.harness import StageHarness
 from talkmill.stages.records import CropGeometry, FaceTrack
 from talkmill.video.clip import read_clip
@@ -146,3 +147,13 @@ def test_the_foreground_is_estimated_without_the_rest_of_pymatting(tmp_path: Pat
             [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
         )
         assert done.stdout == "[]\n"
+
+
+def test_a_face_beside_the_square_has_no_sharpness() -> None:
+    """A detector may place a face elsewhere in single frames; the square is that of the others."""
+    picture = np.random.default_rng(0).integers(0, 255, (100, 100, 3), np.uint8)
+    square = CropBox(500, 500, 100)
+    for beside in ([700, 500, 760, 560], [300, 300, 380, 380], [500, 900, 560, 960], [500, 500, 500.5, 500.5]):
+        assert _sharpness_ratio(picture, picture, np.array(beside, np.float32), square) is None
+    inside = np.array([480, 490, 560, 570], np.float32)
+    assert _sharpness_ratio(picture, picture, inside, square) == pytest.approx(1)

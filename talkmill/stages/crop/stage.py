@@ -79,7 +79,8 @@ class CropStage:
                     writer.write(cropped)
                     if alpha is not None and index % SHARPNESS_EVERY == 0:
                         source = cut_square(frame, inside, parameters)
-                        sharpness.append(_sharpness_ratio(cropped, source, boxes[index], box))
+                        ratio = _sharpness_ratio(cropped, source, boxes[index], box)
+                        sharpness += [] if ratio is None else [ratio]
                     context.advance(writer.frame_count, len(boxes))
                     context.count_video(1, float(1 / rate))
             except ValueError as error:
@@ -184,17 +185,20 @@ def _resized(canvas: Frame, parameters: CropParameters) -> Frame:
     return np.asarray(cv2.resize(canvas, (parameters.size, parameters.size), interpolation=interpolation))
 
 
-def _sharpness_ratio(cropped: Frame, source: Frame, face_box: npt.NDArray[np.float32], box: CropBox) -> float:
+def _sharpness_ratio(cropped: Frame, source: Frame, face_box: npt.NDArray[np.float32], box: CropBox) -> float | None:
     """Return the variance of the Laplacian in the middle half of the face, over that of the same crop of the frame.
 
-    The outline of the person over the flat background is sharper than any picture: it must not count.
+    The outline of the person over the flat background is sharper than any picture: it must not count. None where the
+    face lies beside the square, as a detector may say of single frames.
     """
     scale = cropped.shape[0] / box.side
     margin = (face_box[2:] - face_box[:2]) / 4
     middle = np.concatenate([face_box[:2] + margin, face_box[2:] - margin])
-    x0, y0, x1, y1 = ((middle - np.array([box.x0, box.y0] * 2)) * scale).astype(int)
-    limit = cropped.shape[0]
-    face = np.s_[max(0, y0) : min(limit, y1), max(0, x0) : min(limit, x1)]
+    corners = ((middle - np.array([box.x0, box.y0] * 2)) * scale).astype(int)
+    x0, y0, x1, y1 = np.clip(corners, 0, cropped.shape[0])
+    if x1 <= x0 or y1 <= y0:
+        return None
+    face = np.s_[y0:y1, x0:x1]
     variances = [
         cv2.Laplacian(cv2.cvtColor(image[face], cv2.COLOR_RGB2GRAY), cv2.CV_64F).var() for image in (cropped, source)
     ]

@@ -37,6 +37,13 @@ def test_a_crop_beside_the_frame_is_black(centre: tuple[float, float], side: flo
     assert not sample(PLACES, crop_transform(np.array(centre), side, 0.0, 40), 40).any()
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 500)])
+def test_a_frame_of_few_pixels_is_sampled(shape: tuple[int, int]) -> None:
+    frame = np.full((*shape, 3), 200, np.uint8)
+    crop = sample(frame, crop_transform(np.array([0.0, 0.0]), 1024, 0.0, 112), 112)
+    assert crop.shape == (112, 112, 3)
+
+
 def test_fine_stripes_become_their_mean() -> None:
     stripes = np.repeat(np.where(np.arange(400) % 2, 255, 0)[None, :, None], 400, 0).repeat(3, 2).astype(np.uint8)
     crop = sample(stripes, crop_transform(np.array([200.0, 200.0]), 300, 0.3, 60), 60)
