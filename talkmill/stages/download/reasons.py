@@ -129,4 +129,6 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         wrapped = getattr(current, "exc_info", None)
         waiting += [current.__cause__, getattr(current, "cause", None)]
         waiting += [wrapped[1]] if wrapped else []
+        # yt-dlp asks one HTTP library after the other, and keeps what none of them could say.
+        waiting += getattr(current, "unexpected_errors", ())
         waiting.append(current.__context__)
