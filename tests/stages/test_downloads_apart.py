@@ -178,7 +178,8 @@ def test_a_page_that_unpacks_to_more_than_the_memory_is_too_large(
 
 def test_a_packed_file_is_measured_as_it_is_written(site: tuple[str, type[Site]], tmp_path: Path) -> None:
     limits = WebLimits(max_bytes=20 << 20)
-    with pytest.raises(VideoTooLargeError, match="more than 20971520 bytes"):
+    # Of the HTTP libraries that yt-dlp may use, urllib's handler unpacks an answer whole, before anything is written.
+    with pytest.raises(VideoTooLargeError, match=r"more than 20971520 bytes|more than 536870912 bytes of memory"):
         Web(limits).fetch(f"{site[0]}/names_bomb.html", 1080, context_of(tmp_path))
     assert sum(path.stat().st_size for path in tmp_path.rglob("*")) <= limits.max_bytes
 
