@@ -1,7 +1,8 @@
 """Options of a command and of the Python API: help, flags, and the check of their values."""
 
 from dataclasses import dataclass, fields
-from typing import Any, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -55,6 +56,25 @@ class Options:
                 problem = error.errors(include_url=False, include_context=False)[0]["msg"].removeprefix("Value error, ")
                 raise OptionError(one.name, f"{given!r}: {problem[0].lower()}{problem[1:]}") from error
             object.__setattr__(self, one.name, value)
+
+
+def option_of(hint: Any) -> Option | None:
+    """Return what a person is told of a field, by its type hint; None where it is no option of the command line."""
+    return next((note for note in unwrapped(hint)[1] if isinstance(note, Option)), None)
+
+
+def unwrapped(hint: Any) -> tuple[Any, list[Any]]:
+    """Return a type without `Annotated`, at any depth of a union with None, and what was said there."""
+    if get_origin(hint) is Annotated:
+        inner, *notes = get_args(hint)
+        bare, more = unwrapped(inner)
+        return bare, [*notes, *more]
+    if get_origin(hint) in (Union, UnionType):
+        found = [unwrapped(part) for part in get_args(hint)]
+        notes = [note for _, some in found for note in some]
+        bare = next(part for part, _ in found if part is not NoneType)
+        return (bare | None if any(part is NoneType for part, _ in found) else bare), notes
+    return hint, []
 
 
 _adapters: dict[tuple[type[Options], str], TypeAdapter[Any]] = {}

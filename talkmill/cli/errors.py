@@ -10,7 +10,7 @@ from typing import get_type_hints
 from talkmill.cli.outcome import CommandError
 from talkmill.layouts.options import ExportOptions, Targets
 from talkmill.models.choice import ModelChoice
-from talkmill.option import Option, OptionError, Options
+from talkmill.option import OptionError, Options, option_of
 from talkmill.pipeline.naming import InputError
 from talkmill.pipeline.options import RunOptions, SourceOptions
 from talkmill.pipeline.plan import ListError
@@ -69,5 +69,5 @@ def _run_flags() -> dict[str, str]:
 def flag_of(name: str, kind: type[Options]) -> str:
     """Return what an option is called on the command line; "" where it is none there."""
     hint = get_type_hints(kind, include_extras=True)[name]
-    option = next((note for note in getattr(hint, "__metadata__", ()) if isinstance(note, Option)), None)
+    option = option_of(hint)
     return "" if option is None else option.flag or "--" + name.replace("_", "-")

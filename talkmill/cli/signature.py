@@ -3,14 +3,13 @@
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
-from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 
 import typer
 from pydantic.fields import FieldInfo
 
 from talkmill.cli.errors import option_errors
-from talkmill.option import Option
+from talkmill.option import option_of, unwrapped
 
 # A bound that only keeps infinity out is not worth showing.
 NO_BOUND = 1e9
@@ -62,7 +61,7 @@ def _options_of(kind: Any) -> Iterator[inspect.Parameter]:
 
 
 def _option(one: "Field[Any]", hint: Any) -> inspect.Parameter:
-    bare, notes = _unwrapped(hint)
+    bare, notes = unwrapped(hint)
     option = option_of(hint)
     assert option is not None  # noqa: S101 - the caller looked
     bounds = {
@@ -85,24 +84,5 @@ def _option(one: "Field[Any]", hint: Any) -> inspect.Parameter:
     )
 
 
-def option_of(hint: Any) -> Option | None:
-    """Return what a person is told of a field; None where it is no option of the command line."""
-    return next((note for note in _unwrapped(hint)[1] if isinstance(note, Option)), None)
-
-
 def _repeated(hints: dict[str, Any]) -> frozenset[str]:
-    return frozenset(name for name, hint in hints.items() if get_origin(_unwrapped(hint)[0]) is tuple)
-
-
-def _unwrapped(hint: Any) -> tuple[Any, list[Any]]:
-    """Return a type without `Annotated`, at any depth of a union with None, and what was said there."""
-    if get_origin(hint) is Annotated:
-        inner, *notes = get_args(hint)
-        bare, more = _unwrapped(inner)
-        return bare, [*notes, *more]
-    if get_origin(hint) in (Union, UnionType):
-        found = [_unwrapped(part) for part in get_args(hint)]
-        notes = [note for _, some in found for note in some]
-        bare = next(part for part, _ in found if part is not NoneType)
-        return (bare | None if any(part is NoneType for part, _ in found) else bare), notes
-    return hint, []
+    return frozenset(name for name, hint in hints.items() if get_origin(unwrapped(hint)[0]) is tuple)
