@@ -94,9 +94,14 @@ def _is_well(pod: Object) -> bool:
     return bool(ready) and ready[0]["status"] == "True"
 
 
+def _containers(status: Object) -> tuple[Object, ...]:
+    """Return what a pod's status says of its containers, those that begin first."""
+    return (*status.get("initContainerStatuses", []), *status.get("containerStatuses", []))
+
+
 def _of_pod(pod: Object, warnings: Sequence[Object], logs: Logs) -> Cause:
     name, status = pod["metadata"]["name"], pod.get("status", {})
-    for one in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
+    for one in _containers(status):
         cause = _of_container(name, one, warnings, logs)
         if cause is not None:
             return cause
@@ -139,7 +144,7 @@ def _of_container(pod: str, one: Object, warnings: Sequence[Object], logs: Logs)
 
 def _waiting(pod: str, status: Object, logs: Logs) -> tuple[str, str]:
     """Return the last line of the container that is at work and not ready."""
-    for one in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
+    for one in _containers(status):
         if "running" in one.get("state", {}) and not one.get("ready"):
             lines = logs(pod, one["name"], False)
             if lines:
@@ -191,7 +196,7 @@ def evidence(pods: Iterable[Object], events: Iterable[Object], logs: Logs) -> It
     sick = []
     for pod in pods:
         status = pod.get("status", {})
-        statuses = (*status.get("initContainerStatuses", []), *status.get("containerStatuses", []))
+        statuses = _containers(status)
         states = [
             f"{one['name']}={inner.get('reason', state)}"
             for one in statuses

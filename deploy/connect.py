@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from deploy.kubectl import Kubectl, KubectlError
+from deploy.kubectl import Kubectl, KubectlError, add_arguments
 
 # Name of a Service's port to the port of this machine; the store's addresses are signed for it.
 PORTS = {"grpc": 50051, "s3": 9000}
@@ -61,10 +61,7 @@ def forward(kubectl: Kubectl, ports: dict[str, int]) -> None:
 def main(words: Sequence[str]) -> int:
     """Forward until Ctrl-C; returns the exit code."""
     parser = argparse.ArgumentParser(prog="deploy.connect", description=__doc__)
-    parser.add_argument("--release", default="talkmill")
-    parser.add_argument("--namespace", default="talkmill")
-    parser.add_argument("--context", default="")
-    parser.add_argument("--kubectl", default="kubectl")
+    add_arguments(parser)
     chosen = parser.parse_args(words)
     kubectl = Kubectl(chosen.namespace, chosen.context, chosen.kubectl)
     signal.signal(signal.SIGTERM, signal.default_int_handler)

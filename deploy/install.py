@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy.causes import Cause, evidence, find_causes, summary
-from deploy.kubectl import Kubectl, KubectlError, Object
+from deploy.kubectl import Kubectl, KubectlError, Object, add_arguments
 
 CHART = "helm/talkmill"
 POLL_SECONDS = 20.0
@@ -187,13 +187,10 @@ def _run(command: Sequence[str]) -> tuple[int, str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="deploy.install", description=__doc__)
-    parser.add_argument("--release", default="talkmill")
-    parser.add_argument("--namespace", default="talkmill")
-    parser.add_argument("--context", default="")
+    add_arguments(parser)
     parser.add_argument("--values", nargs="*", default=[], metavar="FILE")
     parser.add_argument("--timeout", default="30m")
     parser.add_argument("--helm", default="helm")
-    parser.add_argument("--kubectl", default="kubectl")
     parser.add_argument("--no-rollback", dest="rollback", action="store_false")
     parser.add_argument("--no-create-namespace", dest="create_namespace", action="store_false")
     parser.add_argument("rest", nargs="*", help="options of `helm upgrade`, behind --")

@@ -1,5 +1,6 @@
 """kubectl, and what it says of a release. Needs nothing but Python: who deploys has no environment of the project."""
 
+import argparse
 import json
 import subprocess
 from collections.abc import Sequence
@@ -7,6 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 Object = dict[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which release of which cluster is meant."""
+    parser.add_argument("--release", default="talkmill")
+    parser.add_argument("--namespace", default="talkmill")
+    parser.add_argument("--context", default="")
+    parser.add_argument("--kubectl", default="kubectl")
 
 
 class KubectlError(RuntimeError):
