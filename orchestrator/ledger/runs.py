@@ -107,7 +107,10 @@ class Runs:
             RunNotFoundError: There is none.
         """
         with self._database.begin() as connection:
-            return str(self._row(connection, run_id)["owner"])
+            found = connection.execute(sa.select(run.c.owner).where(run.c.id == run_id)).scalar()
+        if found is None:
+            raise RunNotFoundError(f"there is no run {run_id}")
+        return str(found)
 
     def get(self, run_id: str) -> RunView:
         """Return a run as it is now.

@@ -169,7 +169,7 @@ def _cells(before: Frame, after: Frame) -> Float32Array:
 
 
 def _key_frames(steps: Sequence[_Step]) -> BoolArray:
-    """Say at which steps there is a key frame among frames that are none; nowhere where most frames are."""
+    """Say at which steps there is a key frame among frames that are none; nowhere where many are."""
     keys = np.array([step.key for step in steps])
     return keys if keys.mean() < MOST_KEYS else np.zeros_like(keys)
 
