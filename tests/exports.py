@@ -7,7 +7,7 @@ import pytest
 
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.dataset.reader import read_clip
-from talkmill.layouts.otavatar import ExportResult, export_otavatar
+from talkmill.layouts.otavatar_processing import ExportResult, export_processing
 from talkmill.models.installed import InstalledModel
 from talkmill.models.repository import ModelRepository
 from talkmill.morphable.model import MorphableModel, at_vertices
@@ -45,7 +45,7 @@ def make_set(folder: Path, sources: Path) -> None:
 
 
 def export(run: Path, heads: ModelRepository, out: Path) -> ExportResult:
-    return export_otavatar(run, out, "set", heads)
+    return export_processing(run, out, "set", heads)
 
 
 def everything(out: Path) -> dict[str, bytes]:

@@ -96,9 +96,9 @@ def export_dataset(
 ) -> int:
     """Write every clip of a set in the folder layout of another tool; what is written already stays."""
     # SciPy takes a while to load.
-    from talkmill.layouts.otavatar import export_otavatar
+    from talkmill.layouts.otavatar_processing import export_processing
 
-    writers = {Layout.OTAVATAR: export_otavatar}
+    writers = {Layout.OTAVATAR: export_processing}
     console, errors = Console(), Console(stderr=True)
     with dataset_errors():
         result = writers[layout](folder, out, name, open_models(read_settings(Settings), errors))

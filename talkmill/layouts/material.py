@@ -161,6 +161,10 @@ class ClipMaterial:
         for frame in read_clip(self._files["video"], self.table, indices=chosen, region=region):
             yield resized(frame, size, size)
 
+    def start_seconds(self, frame: int) -> float:
+        """Return the time in the source of a frame of the clip."""
+        return float(self.clip.meta["start_seconds"]) + float(frame / self.clip.rate)
+
     def crops(self, frames: slice, size: int) -> Iterator[bytes]:
         """Yield the set's own images, coded: as they are where they have that size, else resized, as JPEG.
 

@@ -14,6 +14,7 @@ LAYOUTS = {
     "hallo": ("talkmill.layouts.hallo", "Hallo"),
     "latentsync": ("talkmill.layouts.latentsync", "LatentSync"),
     "musetalk": ("talkmill.layouts.musetalk", "MuseTalk"),
+    "otavatar": ("talkmill.layouts.otavatar", "OTAvatar"),
     "parquet": ("talkmill.layouts.parquet", "Parquet"),
     "pirender": ("talkmill.layouts.pirender", "PIRender"),
     "sadtalker": ("talkmill.layouts.sadtalker", "SadTalker"),
@@ -23,12 +24,9 @@ LAYOUTS = {
     "webdataset": ("talkmill.layouts.webdataset", "WebDataset"),
 }
 
-
-# Layouts that follow no protocol of this room: the module that says what they need, and the command that writes them.
-OF_OTHER_COMMANDS = {"otavatar": ("talkmill.layouts.otavatar", "talkmill dataset export {set} --out {out}")}
 # What a layout imports beyond the default install: the extra that brings it.
 EXTRAS = {"parquet": "parquet"}
-_ALL = ", ".join(sorted((*LAYOUTS, *OF_OTHER_COMMANDS)))
+_ALL = ", ".join(LAYOUTS)
 
 
 class ExtraMissingError(ValueError):
@@ -46,8 +44,6 @@ def layout_of(name: str) -> Layout:
         UnknownLayoutError: There is none of this name.
         ExtraMissingError: It needs a package that is not installed.
     """
-    if name in OF_OTHER_COMMANDS:
-        raise UnknownLayoutError(f"the layout {name} is written by `{export_command(name, 'SET', 'DIR')}`")
     if name not in LAYOUTS:
         raise UnknownLayoutError(f"there is no layout {name!r}; there are {_ALL}")
     module, kind = LAYOUTS[name]
@@ -71,8 +67,6 @@ def export_command(name: str, folder: str, out: str) -> str:
         folder: Of the set.
         out: Where to write.
     """
-    if name in OF_OTHER_COMMANDS:
-        return OF_OTHER_COMMANDS[name][1].format(set=folder, out=out)
     return f"talkmill export {folder} --layout {name} --out {out}"
 
 
@@ -88,10 +82,7 @@ def needs_of(names: Iterable[str]) -> tuple[Kind, ...]:
     """
     needs: set[Kind] = set()
     for name in names:
-        if name in OF_OTHER_COMMANDS:
-            needs |= import_module(OF_OTHER_COMMANDS[name][0]).NEEDS
-        else:
-            needs |= layout_of(name).needs | PIECES_FROM
+        needs |= layout_of(name).needs | PIECES_FROM
     if not needs:
         raise UnknownLayoutError(f"no layout was named; there are {_ALL}")
     return tuple(kind for kind in ALL_KINDS if kind in needs)

@@ -39,7 +39,7 @@ def clip_row(piece: Piece, material: ClipMaterial, picture: Picture, files: Mapp
         "frames": piece.frame_count,
         "rate": float(piece.rate),
         "seconds": float(piece.frame_count / piece.rate),
-        "start_seconds": float(clip.meta["start_seconds"]) + float(piece.first_frame / piece.rate),
+        "start_seconds": material.start_seconds(piece.first_frame),
         "source": clip.meta["source"],
         "licence": clip.meta.get("licence"),
         "models": clip.meta["models"],

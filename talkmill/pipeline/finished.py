@@ -144,13 +144,14 @@ class WorkFolder:
                 f"{self.folder}, then export again"
             ) from error
 
-    def require(self, clip: FinishedClip, kinds: Collection[Kind], layout: str) -> None:
+    def require(self, clip: FinishedClip, kinds: Collection[Kind], layout: str, of_runs: bool = True) -> None:
         """Make sure that a clip was made with files of some kinds.
 
         Args:
             clip: The clip.
             kinds: What is wanted.
             layout: What it is wanted for.
+            of_runs: Whether `talkmill run --for` knows the layout; else a run for everything has all that it needs.
 
         Raises:
             ClipGoneError: It was made without; the message says how to have it.
@@ -162,8 +163,9 @@ class WorkFolder:
         if not all(kind in clip.meta.get("absent", {}) for kind in missing):
             # Its stage was run, by a model that has no such thing.
             raise ClipGoneError(f"{told}; run its source again with --out {self.folder} and the default models")
+        targets = f"--for {layout} " if of_runs else ""
         raise ClipGoneError(
-            f"{told}; run its source again with `talkmill run ... --for {layout} --out {self.folder}`, which keeps "
+            f"{told}; run its source again with `talkmill run ... {targets}--out {self.folder}`, which keeps "
             "what is there and makes what is missing, then export again"
         )
 

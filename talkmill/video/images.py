@@ -47,6 +47,19 @@ def decode_image(content: bytes) -> Frame:
         raise ValueError("the bytes are no JPEG and no PNG") from error
 
 
+def image_mode(content: bytes) -> str:
+    """Return what a JPEG or PNG is to Pillow, such as `RGB` or `L`, without decoding it.
+
+    Raises:
+        ValueError: The bytes are neither.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=["JPEG", "PNG"]) as image:
+            return image.mode
+    except (UnidentifiedImageError, OSError) as error:
+        raise ValueError("the bytes are no JPEG and no PNG") from error
+
+
 class ImageWriter:
     """Writes images to a .zip; a context manager."""
 

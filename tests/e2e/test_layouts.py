@@ -330,6 +330,41 @@ def test_pirender(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
     assert refused.returncode == 1 and "1024 is larger than the images of the set, 512" in refused.stderr
 
 
+def test_otavatar(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
+    """dataset.py, hdtf_cross_id.py, utils.py (c8c484f), a piece of two seconds at another rate."""
+    export(talkmill, dataset, tmp_path, "otavatar", "--most-seconds", "2", "--fps", "12.5")
+    names = (tmp_path / "train_list.txt").read_text().splitlines()
+    assert len(names) == 2 and {name.split("#")[0] for name in names} == {"EileenCollins"}
+    with (
+        lmdb.open(str(tmp_path / "512"), readonly=True, lock=False) as environment,
+        environment.begin() as transaction,
+        Dataset(dataset) as stored,
+        Dataset(tmp_path) as written,
+    ):
+        source, shown = stored[NAME].arrays, 0
+        assert source.condition is not None and source.coefficients is not None
+        for name in names:
+            count = int(transaction.get(f"{name}-length".encode()).decode())
+            values = {
+                field: np.frombuffer(transaction.get(f"{name}-{field}".encode()), np.float32).reshape(count, -1)
+                for field in ("coeff_3dmm", "condition", "keypoint")
+            }
+            chosen = 2 * np.arange(shown, shown + count)
+            assert np.allclose(values["condition"], source.condition[chosen])
+            assert np.allclose(values["coeff_3dmm"], source.coefficients[chosen])
+            assert np.allclose(values["keypoint"].reshape(count, 68, 2), source.keypoint[chosen])
+            assert np.frombuffer(transaction.get(f"{name}-id".encode()), np.float32).shape == (100,)
+            for number in range(count):
+                assert transaction.get(f"{name}-{number:07}".encode()) == stored.frame(NAME, int(chosen[number]))
+            meta = written.meta(name)
+            assert (meta["clip"], meta["rate"], meta["frame_count"]) == (NAME, "25/2", count)
+            assert meta["start_seconds"] == pytest.approx(shown / 12.5)
+            shown += count
+        assert shown == FRAME_COUNT // 2
+    assert talkmill("check", tmp_path, "--layout", "otavatar").returncode == 0
+    assert talkmill("dataset", "verify", tmp_path).returncode == 0
+
+
 def test_sadtalker(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
     """preprocess.py, generate_batch.py, generate_facerender_batch.py (cd4c046)."""
     export(talkmill, dataset, tmp_path, "sadtalker")
@@ -390,6 +425,7 @@ def test_gagavatar(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
         "hallo",
         "latentsync",
         "musetalk",
+        "otavatar",
         "parquet",
         "pirender",
         "sadtalker",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from talkmill.layouts.otavatar import CLIP_FILES
+from talkmill.layouts.otavatar_processing import CLIP_FILES
 from tests.exports import OneHead, everything, export, make_set
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ def test_an_export_after_one_that_was_killed_gives_a_whole_folder(tmp_path: Path
 import os, signal
 from pathlib import Path
 import talkmill.layouts.folder as export_folder
-from talkmill.layouts.otavatar import export_otavatar
+from talkmill.layouts.otavatar_processing import export_processing
 from tests.exports import OneHead
 
 moved = export_folder.move_durably
@@ -32,7 +32,7 @@ def move(source, target):
     left[0] -= 1
     moved(source, target)
 export_folder.move_durably = move
-export_otavatar(Path({str(run)!r}), Path({str(tmp_path / "out")!r}), "set", OneHead(Path({str(tmp_path)!r})))
+export_processing(Path({str(run)!r}), Path({str(tmp_path / "out")!r}), "set", OneHead(Path({str(tmp_path)!r})))
 """
     killed = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False)
     assert killed.returncode == -signal.SIGKILL

@@ -10,7 +10,7 @@ from talkmill.dataset.keys import OPTIONAL, key
 from talkmill.dataset.reader import Dataset, verify
 from talkmill.layouts.export import NothingToExportError, export
 from talkmill.layouts.options import ExportOptions
-from talkmill.layouts.otavatar import export_otavatar
+from talkmill.layouts.otavatar_processing import export_processing
 from talkmill.layouts.registry import layout_of, needs_of
 from talkmill.models.repository import ModelRepository
 from talkmill.pipeline.events import RunStarted, StageFinished
@@ -110,9 +110,9 @@ def test_an_export_that_needs_more_says_what_and_how_to_have_it(tmp_path: Path) 
     with pytest.raises(NothingToExportError, match=told):
         export(tmp_path / "out", tmp_path / "sadtalker", layout_of("sadtalker"), ExportOptions(), models)
     with pytest.raises(
-        ClipGoneError, match=r"without alpha, coefficients, fit, frames, which the layout otavatar needs"
+        ClipGoneError, match=r"without alpha, .*, which the layout of OTAvatar_processing needs; .* run \.\.\. --out "
     ):
-        export_otavatar(tmp_path / "out", tmp_path / "otavatar", "hdtf", models)
+        export_processing(tmp_path / "out", tmp_path / "otavatar", "hdtf", models)
 
 
 def test_a_field_that_is_lost_is_no_field_that_was_not_made(tmp_path: Path) -> None:

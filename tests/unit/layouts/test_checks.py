@@ -24,6 +24,7 @@ from talkmill.layouts.latentsync import LatentSync
 from talkmill.layouts.layout import Layout
 from talkmill.layouts.media import write_movie
 from talkmill.layouts.musetalk import MuseTalk
+from talkmill.layouts.otavatar import OTAvatar
 from talkmill.layouts.parquet import Parquet
 from talkmill.layouts.pirender import PIRender
 from talkmill.layouts.sadtalker import SadTalker
@@ -299,6 +300,21 @@ def pirender(folder: Path) -> Path:
     (folder / "train_list.txt").write_text("ann#a\n")
     (folder / "test_list.txt").write_text("bob#b\n")
     return folder
+
+
+def otavatar(folder: Path) -> Path:
+    """The same with what the camera and the loss take."""
+    pirender(folder)
+    for clip in ("ann#a", "bob#b"):
+        put(folder, f"{clip}-condition", np.zeros((3, 7), np.float32).tobytes())
+        put(folder, f"{clip}-keypoint", np.zeros((3, 68, 2), np.float32).tobytes())
+        put(folder, f"{clip}-id", np.zeros((1, 100), np.float32).tobytes())
+    return folder
+
+
+def coded(image: np.ndarray) -> bytes:
+    """A PNG."""
+    return cv2.imencode(".png", image)[1].tobytes()
 
 
 def put(at: Path, key: str, value: bytes | None) -> None:
@@ -761,6 +777,12 @@ PIRENDER: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a pickle in place of a frame": (
         lambda at: put(at, "ann#a-0000002", b"cos\nsystem\n."), "ann#a-0000002", "is no JPEG and no PNG, as 1 of 3",
     ),
+    "a grey frame": (
+        lambda at: put(at, "ann#a-0000002", coded(np.zeros((256, 256), np.uint8))), "ann#a-0000002", "is L, as 1 of 3 frames",
+    ),
+    "a frame with alpha": (
+        lambda at: put(at, "ann#a-0000002", coded(np.zeros((256, 256, 4), np.uint8))), "ann#a-0000002", "is RGBA, as 1 of 3",
+    ),
     "no coefficients": (lambda at: put(at, "ann#a-coeff_3dmm", None), "ann#a-coeff_3dmm", "there is no such key"),
     "a row too few": (
         lambda at: put(at, "ann#a-coeff_3dmm", np.zeros((2, 260), np.float32).tobytes()), "coeff_3dmm", "has 2080 bytes, 3120",
@@ -774,6 +796,31 @@ PIRENDER: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "NaN": (
         lambda at: put(at, "ann#a-coeff_3dmm", np.full((3, 260), np.nan, np.float32).tobytes()), "coeff_3dmm", "not finite in 3",
     ),
+}  # fmt: skip
+OTAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no list": (lambda at: (at / "train_list.txt").unlink(), "train_list.txt", "there is no such list"),
+    "no LMDB": (lambda at: (at / "256/data.mdb").unlink(), "512/data.mdb", "there is no such LMDB"),
+    "no coefficients": (lambda at: put(at, "ann#a-coeff_3dmm", None), "ann#a-coeff_3dmm", "there is no such key"),
+    "no camera": (lambda at: put(at, "ann#a-condition", None), "ann#a-condition", "there is no such key"),
+    "a camera without its focal length": (
+        lambda at: put(at, "ann#a-condition", np.zeros((3, 6), np.float32).tobytes()), "condition", "has 72 bytes, 84 are read",
+    ),
+    "a camera that is not finite": (
+        lambda at: put(at, "ann#a-condition", np.full((3, 7), np.inf, np.float32).tobytes()), "condition", "not finite in 3",
+    ),
+    "no points": (lambda at: put(at, "bob#b-keypoint", None), "bob#b-keypoint", "there is no such key"),
+    "points of float64": (
+        lambda at: put(at, "bob#b-keypoint", np.zeros((3, 68, 2)).tobytes()), "bob#b-keypoint", "it holds float64",
+    ),
+    "51 points": (
+        lambda at: put(at, "bob#b-keypoint", np.zeros((3, 51, 2), np.float32).tobytes()), "bob#b-keypoint", "1632 are read",
+    ),
+    "no identity": (lambda at: put(at, "ann#a-id", None), "ann#a-id", "there is no such key"),
+    "an empty identity": (lambda at: put(at, "ann#a-id", b""), "ann#a-id", "has 0 bytes that are no row"),
+    "identities of two bases": (
+        lambda at: put(at, "bob#b-id", np.zeros(80, np.float32).tobytes()), "bob#b-id", "has 80 numbers, that of ann#a has 100",
+    ),
+    "a clip of one frame": (lambda at: put(at, "ann#a-length", b"0000001"), "ann#a-length", "is 1; 2 frames are needed"),
 }  # fmt: skip
 IMAGES = "img_lmdb/data.mdb"
 GAGAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
@@ -890,6 +937,7 @@ LAYOUTS: list[tuple[Layout, Callable[[Path], Path], Faults]] = [
     (Wav2Lip(), wav2lip, WAV2LIP),
     (VideoJson(), video_json, VIDEO_JSON),
     (Parquet(), parquet, PARQUET),
+    (OTAvatar(), otavatar, OTAVATAR),
     (PIRender(), pirender, PIRENDER),
     (SadTalker(), sadtalker, SADTALKER),
     (WebDataset(), webdataset, WEBDATASET),

@@ -11,7 +11,6 @@ from talkmill.layouts.options import Targets
 from talkmill.layouts.pieces import PIECES_FROM
 from talkmill.layouts.registry import (
     LAYOUTS,
-    OF_OTHER_COMMANDS,
     ExtraMissingError,
     UnknownLayoutError,
     layout_of,
@@ -34,23 +33,18 @@ def test_a_name_that_is_none_says_which_there_are() -> None:
         layout_of("wavlip")
 
 
-def test_a_layout_of_another_command_names_the_command() -> None:
-    with pytest.raises(UnknownLayoutError, match=r"otavatar is written by `talkmill dataset export SET --out DIR`"):
-        layout_of("otavatar")
-
-
 # What no layout needs unless it is named here.
 COSTLY = {
     "adnerf": {"alpha", "fit"},
     "gagavatar": {"alpha"},
-    "otavatar": {"alpha", "frames", "coefficients", "fit"},
+    "otavatar": {"frames", "coefficients", "fit"},
     "pirender": {"frames", "coefficients", "fit"},
     "sadtalker": {"frames", "coefficients"},
     "webdataset": {"coefficients", "fit"},
 }
 
 
-@pytest.mark.parametrize("name", [*LAYOUTS, *OF_OTHER_COMMANDS])
+@pytest.mark.parametrize("name", LAYOUTS)
 def test_a_layout_asks_for_what_costs_only_where_it_is_made_of_it(name: str) -> None:
     needs = {*needs_of([name])}
     assert needs & {"alpha", "frames", "coefficients", "fit"} == COSTLY.get(name, set())
@@ -85,7 +79,7 @@ def test_layouts_may_be_named_in_one_word_or_in_several() -> None:
 def test_the_commands_that_export_are_told() -> None:
     assert export_lines(["latentsync", "otavatar"], Path("my set")) == [
         "write it for the trainer: talkmill export 'my set' --layout latentsync --out 'my set/layouts/latentsync'",
-        "write it for the trainer: talkmill dataset export 'my set' --out 'my set/layouts/otavatar'",
+        "write it for the trainer: talkmill export 'my set' --layout otavatar --out 'my set/layouts/otavatar'",
     ]
 
 
@@ -94,7 +88,7 @@ def test_the_page_says_which_stages_a_layout_needs() -> None:
     begin = page.index("| layouts | stages beside ")
     _, _, *rows = page[begin : page.index("\n\n", begin)].splitlines()
     told = {name: row.split("|")[2].strip() for row in rows for name in re.findall(r"`([a-z0-9-]+)`", row)}
-    assert told.keys() == {*LAYOUTS, *OF_OTHER_COMMANDS}
+    assert told.keys() == {*LAYOUTS}
     always = stages_for(("landmarks",))
     for name, stages in told.items():
         beside = [stage for stage in names_of(kinds=needs_of([name])) if stage not in always]

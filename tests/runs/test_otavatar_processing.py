@@ -15,8 +15,8 @@ from talkmill.cli import dataset as cli
 from talkmill.cli.outcome import EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from talkmill.dataset.manifest import DamagedEntryError
 from talkmill.dataset.reader import read_clip, read_manifest
-from talkmill.layouts import otavatar as export_module
-from talkmill.layouts.otavatar import CLIP_FILES
+from talkmill.layouts import otavatar_processing as export_module
+from talkmill.layouts.otavatar_processing import CLIP_FILES
 from talkmill.models.repository import ModelRepository
 from talkmill.pipeline.finished import ClipGoneError, NoWorkError
 from tests.exports import OneHead, export, make_set
@@ -219,7 +219,7 @@ def test_the_set_is_copied_as_it_was_while_somebody_writes_into_it(
     run: Path, heads: ModelRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A clip that comes after the copy is in neither the lists nor the folders."""
-    from talkmill.layouts import otavatar as module
+    from talkmill.layouts import otavatar_processing as module
 
     (d,) = write_sources(tmp_path / "more", "d.mp4")
     copy_set = module.copy_set
