@@ -10,6 +10,7 @@ import tarfile
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -67,7 +68,7 @@ def check_shards(folder: Path) -> Iterator[Finding]:
                 )  # fmt: skip
                 yield Finding(at, f"lies {where}", "let the files of a sample follow each other, in one shard")
             places[found.name] = shard
-            fields = tuple(sorted(found.fields))
+            fields = tuple(sorted(_names_in(found)))
             kinds[fields] += 1
             first.setdefault(fields, at)
             yield from _check_sample(at, found)
@@ -75,13 +76,27 @@ def check_shards(folder: Path) -> Iterator[Finding]:
             yield Finding(shard, "holds no sample that can be read", "leave it out, or write it again")
     usual = kinds.most_common(1)[0][0] if kinds else ()
     for fields, count in kinds.items():
-        if fields != usual:
+        lacking, further = sorted({*usual} - {*fields}), sorted({*fields} - {*usual})
+        told = [f"lacks {', '.join(lacking)}"] * bool(lacking) + [f"has {', '.join(further)} too"] * bool(further)
+        if told:
             yield Finding(
                 first[fields],
-                f"has the fields {', '.join(fields)}, as {count} of {kinds.total()} samples; most have "
-                f"{', '.join(usual)}",
+                f"{' and '.join(told)}, as {count} of {kinds.total()} samples, unlike {kinds[usual]}",
                 "give every sample the same fields: the reader fails on one that is missing",
             )
+
+
+def _names_in(sample: _Sample) -> Iterator[str]:
+    """Yield the fields of a sample, and the names of what is in its objects of JSON and its archives of NumPy."""
+    for name, content in sample.fields.items():
+        yield name
+        # What cannot be read is a finding of its own.
+        with suppress(ValueError, zipfile.BadZipFile):
+            if name == "json" and isinstance(row := json.loads(content), dict):
+                yield from (f"json/{key}" for key in row)
+            elif name == "npz":
+                with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                    yield from (f"npz/{member.removesuffix('.npy')}" for member in archive.namelist())
 
 
 def _check_numbers(folder: Path, shards: list[Path]) -> Iterator[Finding]:

@@ -255,6 +255,14 @@ def change(at: Path, **changes: bytes | None) -> None:
     write_shard(at / "train-000000.tar", [*((f"a.{kind}", content) for kind, content in fields.items()), *rest])
 
 
+def renamed(archive: bytes, old: str, new: str) -> bytes:
+    """An .npz with another name for one of its arrays."""
+    written = io.BytesIO()
+    with np.load(io.BytesIO(archive)) as arrays:
+        np.savez(written, **{new if name == old else name: arrays[name] for name in arrays.files})
+    return written.getvalue()
+
+
 CARD = """---
 license: unknown
 configs:
@@ -903,7 +911,15 @@ WEBDATASET: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a name without an ending": (
         lambda at: write_shard(at / SHARD, [*members(at), ("README", b"hello")]), f"{SHARD}: README", "has no ending",
     ),
-    "a field that is missing": (lambda at: change(at, npz=None), f"{SHARD}: a", "has the fields json, mp4, wav, as 1 of 4"),
+    "a field that is missing": (lambda at: change(at, npz=None), f"{SHARD}: a", "lacks npz, npz/.*, as 1 of 4 samples, unlike 3"),
+    "a renamed array": (
+        lambda at: change(at, npz=renamed(sample_files()["npz"], "valid", "is_valid")), f"{SHARD}: a",
+        "lacks npz/valid and has npz/is_valid too, as 1 of 4",
+    ),
+    "a renamed key of the JSON": (
+        lambda at: change(at, json=sample_files()["json"].replace(b"frames", b"frame_count")), f"{SHARD}: a",
+        "lacks json/frames and has json/frame_count too, as 1 of 4",
+    ),
     "a pickle": (lambda at: change(at, pkl=b"cos\nsystem\n."), "a.pkl", "is unpickled when it is decoded"),
     "an array of objects": (
         lambda at: change(at, npz=npz(valid=np.array([{}, None], object))), "a.npz", "cannot be read without pickles",
