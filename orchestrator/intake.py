@@ -49,6 +49,9 @@ class Intake:
             last = begin + BATCH >= len(named)
             if not until_answered(partial(self._executions.take_in, task, begin, batch, last), "intake"):
                 return
+        # The list holds whole addresses; from here on the ledger has those that are still to be downloaded.
+        if not until_answered(lambda: self._runs.wants_list(where), "source list"):
+            self._store.remove_key(where.bucket, where.key)
 
     def holds(self, upload: Artifact) -> bool:
         """Say whether the store holds an upload that could not be read; see `uploads.is_whole`."""

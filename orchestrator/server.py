@@ -100,6 +100,7 @@ async def _serve(settings: OrchestratorSettings) -> int:
         (BACKLOG_SECONDS, lambda: _measure_backlog(runs)),
         (STORE_SECONDS, lambda: _probe_store(probe, work_bucket)),
         (FORGET_SECONDS, lambda: _forget(engine, settings.execution_retention_hours)),
+        (FORGET_SECONDS, lambda: _erase(runs, settings.address_retention_hours)),
     ):
         threading.Thread(target=_every, args=(seconds, work), daemon=True).start()
     await running.health.ready()
@@ -168,6 +169,12 @@ def _forget(engine: DbosEngine, hours: float) -> None:
     count = engine.forget(hours * 3600)
     if count:
         log.info("deleted what was kept of ended executions", count=count)
+
+
+def _erase(runs: Runs, hours: float) -> None:
+    count = runs.erase_addresses(hours * 3600)
+    if count:
+        log.info("erased addresses of sources that were not downloaded", count=count)
 
 
 def _every(seconds: float, work: Callable[[], object]) -> None:

@@ -5,6 +5,7 @@ import base64
 import binascii
 import hashlib
 import json
+import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
@@ -184,9 +185,9 @@ class PipelineServicer(PipelineServiceServicer):
             given = [self._source(source, f"sources.{index}") for index, source in enumerate(request.sources)]
             content = encode_sources(given)
             digest = hashlib.sha256(content).hexdigest()
-            source_list = Artifact(
-                self._work_bucket, upload_key(owner, digest, "sources.jsonl"), digest, len(content), "application/jsonl"
-            )
+            # A name of its own: the list is deleted once it is taken in.
+            key = upload_key(owner, digest, f"sources-{secrets.token_hex(8)}.jsonl")
+            source_list = Artifact(self._work_bucket, key, digest, len(content), "application/jsonl")
             self._store.write(source_list.bucket, source_list.key, content)
         else:
             source_list = from_message(request.source_list, Artifact, "source_list")

@@ -34,6 +34,8 @@ class OrchestratorSettings(ServerSettings):
         lease_renew_seconds: How often it is renewed.
         reap_seconds: How often the leases of others are looked at.
         execution_retention_hours: After so long what the engine keeps of ended executions is deleted.
+        address_retention_hours: After so long the addresses of sources that were not downloaded are erased, counted
+            from the end of their run.
         tokens_file: YAML list of {name, sha256, scopes, expires}; needed beyond loopback.
     """
 
@@ -51,6 +53,7 @@ class OrchestratorSettings(ServerSettings):
     lease_renew_seconds: float = Field(default=10, gt=0)
     reap_seconds: float = Field(default=15, gt=0)
     execution_retention_hours: float = Field(default=24, gt=0)
+    address_retention_hours: float = Field(default=168, gt=0)
     tokens_file: Path | None = None
 
 

@@ -122,3 +122,5 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+    # What is erased is overwritten.
+    connection.execute("PRAGMA secure_delete=ON")

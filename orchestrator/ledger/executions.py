@@ -24,7 +24,7 @@ from orchestrator.ledger.tables import (
     source,
     stage_run,
 )
-from orchestrator.ledger.values import CLIP, PARAMETERS, RECORD, SOURCE
+from orchestrator.ledger.values import CLIP, ERASED, PARAMETERS, RECORD, SOURCE, source_columns, source_of
 from talkmill.artifacts.manifest import Rejection, StageRecord
 from talkmill.dataset.names import clip_name
 from talkmill.pipeline.graph import FIRST, PACK, RunParameters, after, names_of, node_of
@@ -126,6 +126,9 @@ class Executions:
             if task.stage not in STAGES:
                 return Ending()
             node = node_of(task.stage)
+            if task.stage == FIRST:
+                hidden = source.c.address.is_not(None)
+                connection.execute(source.update().where(_source(task), hidden).values(address=ERASED))
             kinds = kinds_of(connection, task.run_id)
             following = after(node, kinds)
             if following is not None:
@@ -255,7 +258,7 @@ class Executions:
                             "run_id": task.run_id,
                             "name": one.name,
                             "position": number,
-                            "given": SOURCE.dump_json(one).decode(),
+                            **source_columns(one),
                             "queued": False,
                             "skip_cache": False,
                             "state": PENDING,
@@ -309,10 +312,10 @@ class Executions:
         )
         outputs = {row.stage: row.outputs for row in done}
         if task.stage in SOURCE_STAGES:
-            given = connection.execute(sa.select(source.c.given).where(_source(task))).scalar_one()
+            row = connection.execute(sa.select(source.c.given, source.c.address).where(_source(task))).one()
             if task.stage == FIRST:
                 connection.execute(source.update().where(_source(task)).values(state=RUNNING))
-            return SOURCE.validate_json(given), None, outputs
+            return source_of(row.given, row.address), None, outputs
         given = connection.execute(sa.select(clip.c.given).where(_clip(task))).scalar_one()
         return None, CLIP.validate_json(given), outputs
 

@@ -25,7 +25,7 @@ from orchestrator.ledger.tables import (
     source,
     stage_run,
 )
-from orchestrator.ledger.values import ARTIFACT, PARAMETERS, SOURCE
+from orchestrator.ledger.values import ARTIFACT, ERASED, PARAMETERS, SOURCE
 from talkmill.artifacts.artifact import Artifact
 from talkmill.pipeline.graph import CLIPS_FROM, FIRST, PACK, RunParameters, names_of
 from talkmill.pipeline.naming import NamedSource
@@ -148,6 +148,27 @@ class Runs:
         """Return where the list of a run's sources lies."""
         with self._database.begin() as connection:
             return ARTIFACT.validate_json(self._row(connection, run_id)["source_list"])
+
+    def wants_list(self, source_list: Artifact) -> bool:
+        """Say whether a run has still to take its sources in from a list."""
+        wanted = sa.select(run.c.id).where(
+            run.c.source_list == ARTIFACT.dump_json(source_list).decode(), run.c.sources_complete == sa.false()
+        )
+        with self._database.begin() as connection:
+            return connection.execute(wanted.limit(1)).first() is not None
+
+    def erase_addresses(self, older_than_seconds: float) -> int:
+        """Erase the addresses that sources of runs still have, which ended so long ago; returns how many.
+
+        Sources that were downloaded have none: these are sources that failed or were cancelled.
+        """
+        old = sa.select(run.c.id).where(
+            run.c.state.in_(ENDED), run.c.ended_at <= now_of(self._database) - older_than_seconds
+        )
+        kept = source.c.address.is_not(None) & (source.c.address != ERASED)
+        with self._database.begin() as connection:
+            erased = connection.execute(source.update().where(kept, source.c.run_id.in_(old)).values(address=ERASED))
+            return int(erased.rowcount)
 
     def version(self, run_id: str) -> tuple[Any, ...]:
         """Return a value that changes when the run does; cheap."""

@@ -43,8 +43,10 @@ source = sa.Table(
     sa.Column("run_id", sa.Text, primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("position", sa.BigInteger, nullable=False),
-    # NamedSource as JSON.
+    # NamedSource as JSON; an address is as it is shown.
     sa.Column("given", sa.Text, nullable=False),
+    # The whole address until it is downloaded, then an empty text; NULL where nothing of it is hidden. Never shown.
+    sa.Column("address", sa.Text),
     # A run keeps a bounded number of its sources with the engine; the others wait here.
     sa.Column("queued", sa.Boolean, nullable=False, default=False),
     sa.Column("skip_cache", sa.Boolean, nullable=False, default=False),

@@ -2,7 +2,12 @@
 
 from rich.console import Console
 
+from talkmill.address import without_secrets
+
 
 def say(console: Console, text: object, style: str = "") -> None:
-    """Print a line as it is: no markup in it, nothing coloured but by the style, no break where the terminal ends."""
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    """Print a line: no markup in it, nothing coloured but by the style, no break where the terminal ends.
+
+    Addresses are shown without what may be a secret.
+    """
+    console.print(without_secrets(str(text)), style=style, markup=False, highlight=False, soft_wrap=True)

@@ -14,6 +14,7 @@ import grpc
 import tenacity
 import urllib3
 
+from talkmill.address import AddressSecrets, without_secrets
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceStub
 from talkmill.artifacts.artifact import Artifact, sha256_of
@@ -25,7 +26,7 @@ from talkmill.pipeline.naming import NamedSource, distinct_sources
 from talkmill.pipeline.options import RunOptions, SourceOptions
 from talkmill.pipeline.search import PassedOver
 from talkmill.stages.errors import StageError
-from talkmill.text import path_of, without_secrets
+from talkmill.text import path_of
 from talkmill.wire.messages import fill_message, from_message
 from talkmill.wire.status import error_info, stage_error
 
@@ -174,7 +175,9 @@ class Client:
             if source.sha256:
                 upload = self.upload(path_of(source.uri), source.original_name, source.sha256, source.size_bytes)
                 uploaded(source.original_name)
-            return GivenSource(source.original_name, upload, source.person or "", source.link, source.split)
+            # The server needs the whole address; it erases it once the source is downloaded.
+            uri = source.original_name if source.sha256 else source.uri
+            return GivenSource(uri, upload, source.person or "", source.link, source.split)
 
         with ThreadPoolExecutor(TRANSFERS_AT_ONCE) as pool:
             ready = list(pool.map(given, sources))
@@ -309,7 +312,8 @@ class Client:
 
     def _upload_list(self, sources: Iterable[GivenSource]) -> Artifact:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "sources.jsonl"
+            # A name of its own: the server deletes the list once it is taken in.
+            path = Path(folder) / f"sources-{uuid.uuid4().hex}.jsonl"
             path.write_bytes(encode_sources(sources))
             return self.upload(path, path.name, sha256_of(path), path.stat().st_size)
 
@@ -372,8 +376,8 @@ def _store_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except urllib3.exceptions.HTTPError as error:
-        host = urlsplit(uri).netloc.rpartition("@")[2]
-        reason = getattr(error, "reason", None) or error
+        host, signed = urlsplit(uri).netloc.rpartition("@")[2], AddressSecrets([uri])
+        reason = signed.out_of(str(getattr(error, "reason", None) or error))
         raise ServerError(
             f"the object store at {host} does not serve this machine ({reason}): is it up, and can it be reached from "
             "here? On a cluster forward the store's port too; the server names it by TALKMILL_STORE__PUBLIC_ENDPOINT"

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from talkmill.address import is_address, is_readable
 from talkmill.artifacts.artifact import Artifact
-from talkmill.stages.download.messages import is_address
 from talkmill.stages.errors import InvalidRequestError
 
 
@@ -33,6 +33,8 @@ class GivenSource:
     def __post_init__(self) -> None:
         if self.upload is None and not is_address(self.uri):
             raise ValueError("uri: an http(s) address is wanted; upload files instead")
+        if self.upload is None and not is_readable(self.uri):
+            raise ValueError("uri: an address that can be read is wanted")
         if self.upload is not None and ("/" in self.uri or "\\" in self.uri or not self.uri.isprintable()):
             raise ValueError("uri: the plain name of the uploaded file is wanted")
         if self.link_person and not self.person:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 
+from talkmill.address import shown_address
 from talkmill.dataset.lock import locked
 from talkmill.hdtf.faces import FaceSampler
 from talkmill.hdtf.region import NoFaceInClipError, Region, choose_region, faces_inside
@@ -152,6 +153,7 @@ class PlanDownloader:
 
     def _get(self, url: str, key: str) -> VideoState:
         """Download one video and write down how it ended."""
+        shown = shown_address(url)
         parts = self._videos.folder / f"{key}.parts"
         parts.mkdir(parents=True, exist_ok=True)
 
@@ -168,15 +170,15 @@ class PlanDownloader:
                 rest.unlink()
             parts.rmdir()
             size = (found.width, found.height)
-            state = VideoState(url, "ok", "", "", page.attempts, target.name, *size, page.provenance)
+            state = VideoState(shown, "ok", "", "", page.attempts, target.name, *size, page.provenance)
             self._limited = 0
         except CancelledError:
             raise
         except StageError as error:
             attempts = self._settings.page.retries + 1 if error.reason in PASSING else 1
-            state = VideoState(url, "failed", error.reason, str(error), attempts)
+            state = VideoState(shown, "failed", error.reason, str(error), attempts)
             self._videos.write(key, state)
-            self._say(f"{url}: {error.reason}: {error}; {error.remedy}")
+            self._say(f"{shown}: {error.reason}: {error}; {error.remedy}")
             if error.reason not in PASSING:
                 # What the site no longer stands by must not be taken up again.
                 for rest in parts.iterdir():
@@ -192,7 +194,7 @@ class PlanDownloader:
                 raise StorageFullError(f"no space is left in {self._folder}") from error
             raise
         self._videos.write(key, state)
-        self._say(f"{url}: {state.width}x{state.height}, {state.file}")
+        self._say(f"{shown}: {state.width}x{state.height}, {state.file}")
         # An interruptible pause: the next video of this worker waits.
         self._cancelled.wait(self._settings.sleep_seconds)
         return state

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from talkmill.address import without_secrets
 from talkmill.dataset.names import slug, split_of_person
 from talkmill.hdtf.groups import group_numbers
 from talkmill.pipeline.plan import CropRegion, ListError, PlannedClip, seconds_of
@@ -154,7 +155,7 @@ def _rows(path: Path) -> dict[str, list[str]]:
         if not words:
             continue
         if len(words) < 2:
-            raise ListError(f"{path.name}, line {number}: {line!r} has a name and nothing else")
+            raise ListError(f"{path.name}, line {number}: {without_secrets(line)!r} has a name and nothing else")
         found[words[0].removesuffix(".mp4")] = words[1:]
     return found
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from talkmill.address import shown_address
 from talkmill.hdtf.download import outcome
 from talkmill.pipeline.plan import PlannedClip
 
@@ -58,7 +59,7 @@ def write_csv(path: Path, rows: Sequence[ReportRow]) -> None:
         for row in rows:
             clip = row.clip
             words = _plain(row.words)
-            cells = [clip.name, row.outcome, f"{row.seconds:g}", clip.person, clip.split, clip.url]
+            cells = [clip.name, row.outcome, f"{row.seconds:g}", clip.person, clip.split, shown_address(clip.url)]
             writer.writerow([*cells, " ".join(row.flags), words])
 
 
@@ -69,7 +70,7 @@ def write_html(path: Path, rows: Sequence[ReportRow]) -> None:
     )
     body = "".join(
         f"<tr><td>{_text(row.clip.name)}</td><td>{_text(row.outcome)}</td><td>{_text(', '.join(row.flags))}</td>"
-        f'<td><a href="{_text(row.clip.url)}" rel="noreferrer">{_text(row.clip.url)}</a></td>'
+        f'<td><a href="{_address(row)}" rel="noreferrer">{_address(row)}</a></td>'
         f"<td>{_text(row.words)}</td></tr>"
         for row in rows
         if row.outcome != "ok" or row.flags
@@ -83,6 +84,10 @@ def write_html(path: Path, rows: Sequence[ReportRow]) -> None:
         f"<th>what was found</th></tr>{body}</table>",
         encoding="utf-8",
     )
+
+
+def _address(row: ReportRow) -> str:
+    return _text(shown_address(row.clip.url))
 
 
 def _text(value: str) -> str:

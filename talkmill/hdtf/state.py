@@ -20,7 +20,7 @@ class VideoState:
     """A video that was tried.
 
     Attributes:
-        url: Its address.
+        url: Its address, as it is shown.
         status: How it ended.
         reason: Reason of a failure, as in docs/errors.md.
         message: The downloader's own words.

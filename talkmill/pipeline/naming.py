@@ -1,6 +1,5 @@
 """Names the sources of a run."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,11 +7,11 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from talkmill.address import address_sha256, is_address, is_readable, shown_address, without_secrets
 from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.dataset.names import slug, split_of_person
 from talkmill.pipeline.search import DUPLICATE, UNREADABLE, FolderSearch, PassedOver, told
-from talkmill.stages.download.messages import is_address
-from talkmill.text import clean_text, path_of, path_text, shown_address
+from talkmill.text import clean_text, path_of, path_text
 
 
 class InputError(ValueError):
@@ -25,14 +24,15 @@ class NamedSource:
 
     Attributes:
         name: Base of the clips' names, unique in the run.
-        original_name: File name or address.
-        uri: Path or address.
+        original_name: File name, or address as it is shown.
+        uri: Path, or the whole address: never shown, and kept only until it is downloaded.
         sha256: Content of a local file, else empty.
         size_bytes: Length of a local file, else 0.
         person: Who is seen; None when unknown.
         link: Whether the person stands in the clips' names.
         split: `train` or `test`.
         upload: The file in the store, where it was uploaded.
+        address_sha256: Of the whole address (`talkmill.address.address_sha256`); empty for a file.
     """
 
     name: str
@@ -44,11 +44,12 @@ class NamedSource:
     link: bool
     split: Literal["train", "test"]
     upload: Artifact | None = None
+    address_sha256: str = ""
 
     @property
     def identity(self) -> str:
         """What the source holds: the hash of a file, that of the address of anything else."""
-        return self.sha256 or address_sha256(self.uri)
+        return self.sha256 or self.address_sha256
 
     @property
     def shown_name(self) -> str:
@@ -101,6 +102,8 @@ def collect_sources(inputs: Iterable[str], person: str | None, link: bool, split
     sources: list[NamedSource] = []
     for uri, searched in _expand(inputs, search).items():
         if is_address(uri):
+            if not is_readable(uri):
+                raise InputError(f"{shown_address(uri)} is not an address that can be read")
             sources.append(name_source(uri, uri, "", 0, person, link, split))
             continue
         path = path_of(uri)
@@ -157,7 +160,7 @@ def name_source(
 
     Args:
         uri: Path or address.
-        original_name: File name or address.
+        original_name: File name or address; of an address what may be a secret is left out.
         sha256: Content of a file, else empty.
         size_bytes: Length of a file, else 0.
         person: Who is seen; None when unknown.
@@ -166,19 +169,16 @@ def name_source(
         upload: The file in the store, where it was uploaded.
     """
     person = clean_text(person) if person else None
-    if is_address(uri):
-        original_name = shown_address(original_name)
-        stem = Path(urlsplit(uri).path).stem or urlsplit(uri).hostname or uri
+    digest = ""
+    if upload is None and is_address(uri):
+        digest, original_name = address_sha256(uri), shown_address(uri)
+        stem = Path(urlsplit(original_name).path).stem or urlsplit(original_name).hostname or original_name
     else:
         stem = _file_stem(original_name)
     fixed: Literal["train", "test"] = "test" if split == "test" else "train"
     chosen = split_of_person(person or stem) if split == "by-person" else fixed
-    return NamedSource(slug(stem), clean_text(original_name), uri, sha256, size_bytes, person, link, chosen, upload)
-
-
-def address_sha256(address: str) -> str:
-    """Return what tells an address from others without telling it: its hash."""
-    return hashlib.sha256(address.encode()).hexdigest()
+    name = clean_text(original_name)
+    return NamedSource(slug(stem), name, uri, sha256, size_bytes, person, link, chosen, upload, digest)
 
 
 def _file_stem(original_name: str) -> str:
@@ -201,7 +201,8 @@ def _expand(inputs: Iterable[str], search: FolderSearch) -> dict[str, bool]:
         elif path.is_file():
             found[path_text(path.resolve())] = False
         else:
-            raise InputError(f"{clean_text(text)} is neither a file, a folder nor an http(s) address")
+            shown = without_secrets(clean_text(text))
+            raise InputError(f"{shown} is neither a file, a folder nor an http(s) address")
     return found
 
 
@@ -236,7 +237,7 @@ def distinct_sources(found: FoundSources, taken: Mapping[str, str] | None = None
     copies = [source for source in found.sources if kept[source.identity] is not source]
     if not copies:
         return found
-    first, same_as = (str(path_of(one.uri)) for one in (copies[0], kept[copies[0].identity]))
+    first, same_as = (_place(one) for one in (copies[0], kept[copies[0].identity]))
     row = PassedOver(DUPLICATE, len(copies), clean_text(first), clean_text(same_as))
     left = [source for source in found.sources if kept[source.identity] is source]
     return FoundSources(left, (row, *found.passed_over))
@@ -281,6 +282,10 @@ def unique_names(sources: Sequence[NamedSource], taken: Mapping[str, str] | None
             return named
         for index in movable:
             levels[index] += 1
+
+
+def _place(source: NamedSource) -> str:
+    return source.original_name if source.address_sha256 else str(path_of(source.uri))
 
 
 def _is_held(source: NamedSource, taken: Mapping[str, str]) -> bool:

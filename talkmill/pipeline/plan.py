@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from talkmill.address import address_sha256, is_address, is_readable, shown_address, without_secrets
 from talkmill.dataset.names import slug, split_of_person
 from talkmill.files import replacing
 from talkmill.text import clean_text
@@ -184,8 +185,8 @@ def _clip(row: dict[str, Any], number: int, path: Path) -> PlannedClip:
         return clean_text(" ".join(map(str, value)) if isinstance(value, list) else str("" if value is None else value))
 
     url = text("url")
-    if not url.startswith(("http://", "https://")):
-        raise ListError(f"{where}: url {url!r} is not an http(s) address")
+    if not is_address(url) or not is_readable(url):
+        raise ListError(f"{where}: url {without_secrets(url)!r} is not an http(s) address")
     try:
         start = seconds_of(text("start") or "0")
         end = seconds_of(text("end")) if text("end") else None
@@ -197,10 +198,17 @@ def _clip(row: dict[str, Any], number: int, path: Path) -> PlannedClip:
     if split not in ("", "train", "test"):
         raise ListError(f"{where}: split {split!r} is neither train nor test")
     name = slug(text("name")) if text("name") else ""
-    person = text("person") or name or slug(url.split("//", 1)[1])
+    person = text("person") or name or _named_after(url)
     name = name or f"{slug(person)}_{number - 1:03}"
     fixed: SplitName = split if split in ("train", "test") else split_of_person(person)  # type: ignore[assignment]
     return PlannedClip(name, url, start, end, person, fixed, _crop(text, where), tuple(text("flags").split()))
+
+
+def _named_after(url: str) -> str:
+    """Return a name for whoever is seen in a video: its address as it is shown, and a digest where that is not all."""
+    shown = shown_address(url)
+    name = slug(shown.split("//", 1)[1])
+    return name if shown == url else f"{name}.{address_sha256(url)[:8]}"
 
 
 def _crop(text: Any, where: str) -> CropRegion | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from talkmill.address import address_sha256
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
 from talkmill.artifacts.manifest import StageRecord
@@ -25,7 +26,7 @@ from talkmill.pipeline.folders import WORK_BUCKET
 from talkmill.pipeline.graph import FIRST, PACK, RunParameters, RunProgress, names_of, node_of, preview_of, stages_for
 from talkmill.pipeline.in_process import InProcessRunner
 from talkmill.pipeline.kinds import Kind
-from talkmill.pipeline.naming import FoundSources, NamedSource, address_sha256, distinct_sources, unique_names
+from talkmill.pipeline.naming import FoundSources, NamedSource, distinct_sources, unique_names
 from talkmill.pipeline.removal import remove_shown
 from talkmill.pipeline.report import ClipResult, ReportWriter, RunResult, packed_clip, rejected_rows
 from talkmill.pipeline.search import PassedOver

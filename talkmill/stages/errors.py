@@ -6,9 +6,10 @@ A `FailureError` says that the machine, the network or the code failed; another 
 
 from typing import ClassVar
 
+from talkmill.address import without_secrets
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import Rejection
-from talkmill.text import clean_text, without_secrets
+from talkmill.text import clean_text
 
 
 class StageError(Exception):

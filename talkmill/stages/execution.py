@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 from pydantic import TypeAdapter
 
+from talkmill.address import all_without_secrets
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import (
     MANIFEST_NAME,
@@ -49,7 +50,6 @@ from talkmill.stages.errors import (
     StoreDownError,
     from_rejection,
 )
-from talkmill.text import all_without_secrets
 
 OutputsT = TypeVar("OutputsT")
 

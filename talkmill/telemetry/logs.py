@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from talkmill.text import all_without_secrets
+from talkmill.address import all_without_secrets
 
 
 def configure_logs(level: str, stream: TextIO = sys.stderr) -> None:
@@ -34,4 +34,8 @@ def configure_logs(level: str, stream: TextIO = sys.stderr) -> None:
 
 
 def _without_secrets(logger: Any, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
-    return {key: all_without_secrets(value) for key, value in event.items()}
+    return {key: all_without_secrets(value if _is_plain(value) else str(value)) for key, value in event.items()}
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, str | bool | int | float | dict | list | tuple)

@@ -1,5 +1,6 @@
 """The ledger's transactions on SQLite and Postgres, with deaths at named points between them."""
 
+import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,8 @@ from orchestrator.ledger.database import is_transient, migrate, now_of, open_dat
 from orchestrator.ledger.executions import Executions
 from orchestrator.ledger.queueing import SOURCE_WINDOW
 from orchestrator.ledger.runs import Runs
-from orchestrator.ledger.tables import metadata, stage_run
+from orchestrator.ledger.tables import metadata, source, stage_run
+from orchestrator.ledger.values import source_of
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import Rejection, StageRecord
 from talkmill.pipeline.graph import RunParameters, names_of
@@ -86,12 +88,16 @@ class Ledger:
         if self.fenced:
             raise LeaseLostError("taken over")
 
-    def create(self, count: int, kinds: tuple[Kind, ...] = ()) -> str:
+    def create(self, count: int, kinds: tuple[Kind, ...] = (), named: Sequence[NamedSource] = ()) -> str:
         run_id = self.runs.create("", "", RunParameters(kinds=kinds), 100, ARTIFACT)
         (intake,) = self.engine.take(INTAKE)
         assert self.executions.begin(intake)
-        self.executions.take_in(intake, 0, sources(count), True)
+        self.executions.take_in(intake, 0, named or sources(count), True)
         return run_id
+
+    def dump(self) -> str:
+        with self.database.connect() as connection:
+            return repr([row for table in metadata.sorted_tables for row in connection.execute(sa.select(table))])
 
     def succeed(self, task: Task) -> object:
         outputs = OUTPUTS[task.stage]
@@ -200,6 +206,81 @@ def test_the_time_left_of_a_run_for_some_kinds_is_that_of_its_stages(ledger: Led
         now = now_of(ledger.database)
         connection.execute(stage_run.update().values(started_at=now - 2, ended_at=now))
     assert ledger.runs.get(run_id).seconds_left == pytest.approx(9 * 2 + 2, abs=1)
+
+
+def secret_source(name: str) -> NamedSource:
+    return name_source(f"https://me:pw@example.com/{name}.mp4?key=SECRET", "", "", 0, None, False, "train")
+
+
+def test_an_address_is_in_the_ledger_until_it_is_downloaded(ledger: Ledger) -> None:
+    run_id = ledger.create(0, named=[secret_source("a"), secret_source("b"), *sources(1)])
+    assert not ledger.runs.wants_list(ARTIFACT)
+    a, b, plain = ledger.engine.take("download")
+    opened = ledger.executions.begin(a)
+    assert opened is not None
+    assert opened.source == secret_source("a")
+    # Nothing but the one column holds it, and nothing that is shown does.
+    clips = ledger.runs.clips(run_id, 10, None, None)
+    assert "SECRET" not in repr([dict(row) for row in clips])
+    assert "SECRET" not in repr([named for named, *_ in ledger.runs.sources(run_id)])
+    assert ledger.dump().count("SECRET") == 2
+    ledger.succeed(a)
+    assert ledger.dump().count("SECRET") == 1
+    # A source that failed may be retried: its address stays for a while after the end of the run.
+    assert ledger.executions.begin(b)
+    ledger.executions.fail(b, Rejection("DOWNLOAD_FAILED", "the network"))
+    assert ledger.executions.begin(plain)
+    ledger.succeed(plain)
+    for stage in ("split", *CLIP_STAGES, "pack"):
+        ledger.handle(stage)
+    assert ledger.runs.erase_addresses(0) == 0
+    ledger.finish()
+    assert ledger.runs.erase_addresses(3600) == 0
+    assert ledger.runs.retry(run_id, [], "") == 1
+    (again,) = ledger.engine.take("download")
+    opened = ledger.executions.begin(again)
+    assert opened is not None
+    assert opened.source == secret_source("b")
+    ledger.executions.fail(again, Rejection("DOWNLOAD_FAILED", "the network"))
+    ledger.handle("pack")
+    ledger.finish()
+    assert ledger.runs.erase_addresses(0) == 1
+    assert "SECRET" not in ledger.dump()
+    # What was erased is told, and what had no secret can be downloaded again.
+    assert ledger.runs.retry(run_id, ["a", "b", "0000"], "download") == 3
+    found = {task.subject: ledger.executions.begin(task) for task in ledger.engine.take("download")}
+    assert {name: opening.source.uri for name, opening in found.items()} == {  # type: ignore[union-attr]
+        "a": "",
+        "b": "",
+        "0000": "https://example.com/0000.mp4",
+    }
+
+
+def test_addresses_of_earlier_versions_are_taken_apart(database: sa.Engine) -> None:
+    shown, whole = "https://example.com/a.mp4", "https://me:pw@example.com/a.mp4?key=SECRET"
+    ledger = Ledger(database)
+    run_id = ledger.create(3)
+    given = {"name": "a", "original_name": whole, "uri": whole, "sha256": "", "size_bytes": 0, "person": None,
+             "link": False, "split": "train", "upload": None}  # fmt: skip
+    outputs = {"source": None, "provenance": {"uri": whole, "title": "a talk"}}
+    with database.begin() as connection:
+        for name, state, stage in (("0000", "SUCCEEDED", "split"), ("0001", "FAILED", "download")):
+            mine = (source.c.run_id == run_id) & (source.c.name == name)
+            values = {"given": json.dumps(given), "state": state, "stage": stage, "message": f"{whole} answers 404"}
+            connection.execute(source.update().where(mine).values(**values))
+        mine = (stage_run.c.run_id == run_id) & (stage_run.c.stage == "download")
+        connection.execute(stage_run.update().where(mine).values(outputs=json.dumps(outputs)))
+        connection.execute(sa.text("ALTER TABLE source DROP COLUMN address"))
+        connection.execute(sa.text("UPDATE talkmill_migration SET version_num = '0002'"))
+    migrate(database)
+    with database.connect() as connection:
+        rows = {row["name"]: row for row in connection.execute(sa.select(source)).mappings()}
+    assert {name: row["address"] for name, row in rows.items()} == {"0000": "", "0001": whole, "0002": None}
+    assert rows["0001"]["message"] == f"{shown} answers 404"
+    assert source_of(rows["0001"]["given"], rows["0001"]["address"]) == name_source(
+        whole, whole, "", 0, None, False, "train"
+    )
+    assert ledger.dump().count("SECRET") == 1
 
 
 @pytest.mark.parametrize("point", ["after begin", "after the stage ended", "after the commit"])

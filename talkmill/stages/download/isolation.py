@@ -13,14 +13,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
+from urllib.request import getproxies
 
 from pydantic import ValidationError
 
+from talkmill.address import AddressSecrets, shown_address
 from talkmill.environment import environment_of_child
 from talkmill.stages.contract import StageContext
 from talkmill.stages.download.protocol import JOB, LINE, LINE_BYTES, Failed, Fetched, Job, Line
 from talkmill.stages.errors import CancelledError, DownloadFailedError, InternalError, StageError, error_kinds
-from talkmill.text import shown_address
 
 # The folder that a user works in is not searched for modules.
 COMMAND = (sys.executable, "-P", "-m", "talkmill.stages.download.child")
@@ -62,10 +63,10 @@ def fetch_apart(job: Job, context: StageContext) -> Fetched:
                     outcome = line
                     break
         if outcome is None:
-            raise _ended(process.returncode, _last_of(words), job)
+            raise _ended(process.returncode, _last_of(words, job), job)
         if outcome.fetched is not None:
             return _inside(outcome.fetched, job)
-        raise _raised(outcome.failed, _last_of(words), job)
+        raise _raised(outcome.failed, _last_of(words, job), job)
 
 
 @contextmanager
@@ -127,9 +128,11 @@ def _lines(process: "subprocess.Popen[bytes]", deadline: float, job: Job, contex
                 raise InternalError(f"{shown_address(job.address)}: its process says what is no answer") from error
 
 
-def _last_of(words: IO[bytes]) -> str:
+def _last_of(words: IO[bytes], job: Job) -> str:
+    """Return the end of what a process said on standard error, without secrets of its addresses."""
     words.seek(max(0, words.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
-    return words.read().decode("utf-8", "replace").strip()
+    secrets = AddressSecrets([job.address, *getproxies().values()])
+    return secrets.out_of(words.read().decode("utf-8", "replace").strip())
 
 
 def _ended(status: int, words: str, job: Job) -> StageError:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from talkmill.address import shown_address
 from talkmill.stages.errors import VideoTooLargeError
-from talkmill.text import shown_address
 
 
 @dataclass(frozen=True, slots=True)

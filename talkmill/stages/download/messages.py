@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -46,7 +45,8 @@ class DownloadOutputs:
 
     Attributes:
         source: The bytes as they came.
-        provenance: `uri`, and where known `title`, `uploader`, `licence`, `page`, `format`, `extractor`.
+        provenance: `uri`, and where known `title`, `uploader`, `licence`, `page`, `id`, `format`, `extractor`;
+            addresses as they are shown.
         measurements: What was seen.
         notes: What the user should know.
     """
@@ -55,8 +55,3 @@ class DownloadOutputs:
     provenance: dict[str, str] = field(default_factory=dict)
     measurements: dict[str, Measurement] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-
-
-def is_address(uri: str) -> bool:
-    """Say whether a source is an http(s) address."""
-    return urlsplit(uri).scheme in ("http", "https")

@@ -1,21 +1,25 @@
 """Downloads the video of a page with yt-dlp: formats in turn, retries with back-off, resumed partial files."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.request import getproxies
 
 import yt_dlp
+from yt_dlp.networking.exceptions import HTTPError
 
-from talkmill.stages.download.reasons import error_of, retry_after_seconds
+from talkmill.address import AddressSecrets, shown_address, video_address
+from talkmill.stages.download.reasons import error_of, kept_out, retry_after_seconds
 from talkmill.stages.errors import (
     DownloadFailedError,
     DownloadRefusedError,
     FormatMissingError,
     StageError,
 )
-from talkmill.text import clean_text, shown_address, without_secrets
+from talkmill.text import clean_text
 from talkmill.video.join import join_streams, length_seconds
 
 TIMEOUT_SECONDS = 60
@@ -23,12 +27,11 @@ TIMEOUT_SECONDS = 60
 LENGTH_SLACK_SECONDS, LENGTH_SLACK = 2.0, 0.02
 # A pause between two tries never grows beyond this.
 LONGEST_PAUSE_SECONDS = 900.0
-# Fields of yt-dlp's answer that say where a video comes from, by our names.
+# Fields of yt-dlp's answer that say where a video comes from, by our names, beside its page and its id there.
 PROVENANCE = {
     "title": "title",
     "uploader": "uploader",
     "licence": "license",
-    "page": "webpage_url",
     "format": "format_id",
     "extractor": "extractor",
 }
@@ -67,7 +70,7 @@ class Page:
 
     Attributes:
         path: The video with its sound.
-        provenance: `title`, `uploader`, `licence`, `page`, `format`, `extractor`, where known.
+        provenance: `title`, `uploader`, `licence`, `page`, `id`, `format`, `extractor`, where known.
         attempts: Tries that it took.
         notes: What the user should know.
     """
@@ -102,10 +105,11 @@ def fetch_page(
         DownloadFailedError: The network failed, in every try.
         StageError: Another reason; `talkmill.stages.download.reasons` has them all.
     """
-    shown = shown_address(address)
+    secrets = AddressSecrets([address, *([options.proxy] if options.proxy else []), *getproxies().values()])
     for attempt in range(options.retries + 1):
         try:
-            return replace(_first_format(address, shown, folder, options, progress), attempts=attempt + 1)
+            with kept_out(secrets):
+                return replace(_first_format(address, secrets, folder, options, progress), attempts=attempt + 1)
         except DownloadFailedError as error:
             if attempt == options.retries:
                 raise
@@ -127,13 +131,17 @@ def _selectors(max_height: int) -> tuple[str, ...]:
 
 
 def _first_format(
-    address: str, shown: str, folder: Path, options: PageOptions, progress: Callable[[int, int], None]
+    address: str,
+    secrets: AddressSecrets,
+    folder: Path,
+    options: PageOptions,
+    progress: Callable[[int, int], None],
 ) -> Page:
     """Try the selectors in turn; the reason of the first counts where none works."""
     first: StageError | None = None
     for selector in _selectors(options.max_height):
         try:
-            return _download(address, shown, folder, selector, options, progress)
+            return _download(address, secrets, folder, selector, options, progress)
         except (FormatMissingError, DownloadRefusedError) as error:
             if type(error) not in (FormatMissingError, DownloadRefusedError):
                 raise
@@ -144,7 +152,7 @@ def _first_format(
 
 def _download(
     address: str,
-    shown: str,
+    secrets: AddressSecrets,
     folder: Path,
     selector: str,
     options: PageOptions,
@@ -156,8 +164,9 @@ def _download(
         done = int(status.get("downloaded_bytes") or 0)
         progress(done, int(status.get("total_bytes") or status.get("total_bytes_estimate") or done))
 
+    shown = shown_address(address)
     try:
-        with yt_dlp.YoutubeDL(_yt_dlp_options(folder, selector, options, hook)) as downloader:
+        with _Downloader(_yt_dlp_options(folder, selector, options, hook), secrets) as downloader:
             found = downloader.extract_info(address, download=True)
     except yt_dlp.utils.YoutubeDLError as error:
         raise error_of(shown, error) from error
@@ -165,13 +174,37 @@ def _download(
     if entry.get("is_live"):
         raise DownloadRefusedError(f"{shown} is live: it can be had once it has ended")
     path = _one_file(entry, shown, folder)
-    provenance = {
-        ours: without_secrets(clean_text(str(entry[theirs])))
-        for ours, theirs in PROVENANCE.items()
-        if entry.get(theirs)
-    }
+    provenance = _provenance(entry, secrets)
     notes = (f"{shown} holds {count} videos: the first is taken",) if count > 1 else ()
     return Page(path, provenance, 1, notes)
+
+
+def _provenance(entry: dict[str, Any], secrets: AddressSecrets) -> dict[str, str]:
+    """Return where a video comes from.
+
+    Where yt-dlp knows no site, it makes an id of a piece of the address: an id stays where nothing of it may be a
+    secret, or where the site's own extractor reads it from the address.
+    """
+    told = {
+        ours: secrets.out_of(clean_text(str(entry[theirs]))) for ours, theirs in PROVENANCE.items() if entry.get(theirs)
+    }
+    page, video_id = str(entry.get("webpage_url") or ""), clean_text(str(entry.get("id") or ""))
+    named = page and _id_of_site(str(entry.get("extractor_key") or ""), page) == video_id
+    if video_id and (named or secrets.out_of(video_id) == video_id):
+        told["id"] = video_id
+    if page:
+        told["page"] = clean_text(video_address(page, video_id) if named else shown_address(page))
+    return told
+
+
+def _id_of_site(extractor_key: str, address: str) -> str | None:
+    """Return the id that an extractor reads from an address; None where it reads none."""
+    try:
+        found: str | None = yt_dlp.extractor.get_info_extractor(extractor_key).get_temp_id(address)
+    except KeyError:
+        # There is no such extractor: what answered is one of the generic extractor's own ways.
+        return None
+    return found
 
 
 def _first_video(found: dict[str, Any]) -> tuple[dict[str, Any], int]:
@@ -222,7 +255,7 @@ def _yt_dlp_options(
 ) -> dict[str, Any]:
     chosen: dict[str, Any] = {
         "format": selector,
-        "outtmpl": str(folder / "page.%(id).60B.%(format_id)s.%(ext)s"),
+        "outtmpl": str(folder / f"page.%({_FILE_ID})s.%(format_id).60B.%(ext)s"),
         "noplaylist": True,
         # Of a page with several videos the first: the formats of two must never meet.
         "playlist_items": "1",
@@ -267,6 +300,34 @@ def _yt_dlp_options(
 def _no_live(entry: dict[str, Any], *, incomplete: bool = False) -> str | None:
     """Leave out what has no end yet; the caller says so."""
     return "is live" if entry.get("is_live") else None
+
+
+# Field of yt-dlp's answer that files are named after: an id may be a piece of an address, with what it hides.
+_FILE_ID = "talkmill_id"
+
+
+class _Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]
+    """Downloads, names files after a hash of the video's id, and collects the secrets of every address on the way."""
+
+    def __init__(self, options: dict[str, Any], secrets: AddressSecrets) -> None:
+        self._secrets = secrets
+        super().__init__(options)
+
+    def urlopen(self, req: Any) -> Any:
+        """Open an address; redirects and refusals tell where they came from."""
+        self._secrets.add(req if isinstance(req, str) else req.url)
+        try:
+            response = super().urlopen(req)
+        except HTTPError as error:
+            self._secrets.add(error.response.url or "")
+            raise
+        self._secrets.add(response.url or "")
+        return response
+
+    def process_info(self, info_dict: dict[str, Any]) -> Any:
+        """Download one format of a video."""
+        info_dict[_FILE_ID] = hashlib.sha256(str(info_dict.get("id")).encode()).hexdigest()[:16]
+        return super().process_info(info_dict)
 
 
 class _Silent:

@@ -3,10 +3,12 @@
 import errno
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from yt_dlp.networking.exceptions import HTTPError, RequestError
 from yt_dlp.utils import ContentTooShortError, GeoRestrictedError, UnavailableVideoError
 
+from talkmill.address import AddressSecrets
 from talkmill.stages.errors import (
     AgeRestrictedError,
     DownloadFailedError,
@@ -67,6 +69,16 @@ _ANSWERS: dict[int, type[StageError]] = {
     429: RateLimitedError,
     451: GeoBlockedError,
 }
+
+
+@contextmanager
+def kept_out(secrets: AddressSecrets) -> Iterator[None]:
+    """Take the secrets of the addresses on a download's way out of the error that it ends with."""
+    try:
+        yield
+    except StageError as error:
+        error.args = (secrets.out_of(str(error)),)
+        raise
 
 
 def error_of(address: str, error: BaseException) -> StageError:

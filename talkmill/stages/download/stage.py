@@ -4,12 +4,13 @@ import os
 import shutil
 from pathlib import Path
 
+from talkmill.address import is_address, is_readable, shown_address
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.stages.contract import StageContext
-from talkmill.stages.download.messages import DownloadInputs, DownloadOutputs, is_address
+from talkmill.stages.download.messages import DownloadInputs, DownloadOutputs
 from talkmill.stages.download.web import Web, plain_suffix
 from talkmill.stages.errors import CorruptInputError, DownloadRefusedError, InputMissingError, NotAVideoError
-from talkmill.text import clean_text, path_of, shown_address
+from talkmill.text import clean_text, path_of
 
 
 class DownloadStage:
@@ -49,6 +50,8 @@ class DownloadStage:
         if inputs.upload is not None:
             return _uploaded(inputs, context)
         if is_address(inputs.uri):
+            if not is_readable(inputs.uri):
+                raise DownloadRefusedError(f"{shown_address(inputs.uri)} is not an address that can be read")
             path, provenance, notes = self._web.fetch(inputs.uri, inputs.parameters.max_height, context)
         elif self._files:
             file = path_of(inputs.uri)

@@ -1,26 +1,28 @@
 """Downloads from the web: a file directly, a page or a manifest with yt-dlp."""
 
+import base64
 import http.client
 import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
+from talkmill.address import AddressSecrets, shown_address
 from talkmill.stages.contract import StageContext
 from talkmill.stages.download.isolation import fetch_apart
 from talkmill.stages.download.limits import WebLimits
 from talkmill.stages.download.network import AddressPolicy, GuardedProxy
 from talkmill.stages.download.page import PageOptions, fetch_page
 from talkmill.stages.download.protocol import Fetched, Job
-from talkmill.stages.download.reasons import error_of_status
+from talkmill.stages.download.reasons import error_of_status, kept_out
 from talkmill.stages.errors import (
     DownloadFailedError,
     DownloadRefusedError,
     StageError,
 )
-from talkmill.text import shown_address
 
 TIMEOUT_SECONDS = 60
 CHUNK_BYTES = 1 << 20
@@ -120,6 +122,19 @@ class _ThroughProxy(urllib.request.BaseHandler):
     https_open = http_open
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, and collects the secrets of where they lead."""
+
+    def __init__(self, secrets: AddressSecrets) -> None:
+        self._secrets = secrets
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        self._secrets.add(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def fetch_url(address: str, max_height: int, budget: Budget, proxy: str | None) -> Fetched:
     """Download a video.
 
@@ -136,23 +151,49 @@ def fetch_url(address: str, max_height: int, budget: Budget, proxy: str | None) 
         DownloadRefusedError: The server does not give a video.
         DownloadFailedError: The network failed.
     """
-    request = urllib.request.Request(address, headers={"User-Agent": USER_AGENT})  # noqa: S310 - http(s) only
-    opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({}), _ThroughProxy(proxy)] if proxy else []))
+    secrets = AddressSecrets([address, *urllib.request.getproxies().values()])
+    with kept_out(secrets):
+        file = _fetch_file(address, budget, proxy, secrets)
+    return file or _from_page(address, max_height, budget, proxy)
+
+
+def _fetch_file(address: str, budget: Budget, proxy: str | None, secrets: AddressSecrets) -> Fetched | None:
+    """Download a file; None where the address is that of a page or a manifest."""
+    handlers: list[urllib.request.BaseHandler] = [_Redirects(secrets)]
+    if proxy:
+        handlers += [urllib.request.ProxyHandler({}), _ThroughProxy(proxy)]
     try:
+        request = _request(address)
+        opener = urllib.request.build_opener(*handlers)
         with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
             head = response.read(HEAD_BYTES)
             if not _names_a_video(response.headers.get_content_type(), head):
                 target = budget.folder / f"source{plain_suffix(Path(urlsplit(address).path))}"
                 return Fetched(_save(response, head, target, address, budget), {"uri": shown_address(address)})
+            return None
     except urllib.error.HTTPError as error:
         message = f"{shown_address(address)} answers {error.code} {error.reason}"
         error.close()
         raise (error_of_status(error.code) or DownloadRefusedError)(message) from error
+    except http.client.InvalidURL as error:
+        raise DownloadRefusedError(f"{shown_address(address)} is not an address that can be read: {error}") from error
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
         raise DownloadFailedError(
             f"{shown_address(address)} cannot be read: {getattr(error, 'reason', error)}"
         ) from error
-    return _from_page(address, max_height, budget, proxy)
+
+
+def _request(address: str) -> urllib.request.Request:
+    """Return the request of an address; its user and password go into a header, which no redirect takes along."""
+    parts = urlsplit(address)
+    user, at, host = parts.netloc.rpartition("@")
+    plain = parts._replace(netloc=host, fragment="").geturl()
+    request = urllib.request.Request(plain, headers={"User-Agent": USER_AGENT})  # noqa: S310 - http(s) only
+    if at:
+        name, _, password = user.partition(":")
+        pair = f"{unquote(name)}:{unquote(password)}".encode()
+        request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(pair).decode()}")
+    return request
 
 
 def _names_a_video(content_type: str, head: bytes) -> bool:

@@ -73,14 +73,18 @@ def test_what_is_not_its_content_is_deleted_and_can_be_put_again(store: LocalSto
 class Ledger:
     """Takes sources in."""
 
-    def __init__(self, source_list: Artifact) -> None:
-        self._list, self.taken = source_list, list[NamedSource]()
+    def __init__(self, source_list: Artifact, wanted: bool = False) -> None:
+        self._list, self.taken, self.wanted = source_list, list[NamedSource](), wanted
 
     def source_list(self, run_id: str) -> Artifact:
         return self._list
 
     def owner(self, run_id: str) -> str:
         return "ann"
+
+    def wants_list(self, source_list: Artifact) -> bool:
+        assert source_list == self._list
+        return self.wanted
 
     def take_in(self, task: Task, position: int, sources: Sequence[NamedSource], last: bool) -> bool:
         self.taken += sources
@@ -107,6 +111,18 @@ def test_a_list_is_read_line_by_line(store: LocalStore) -> None:
         tracemalloc.stop()
     assert [source.uri for source in taken[::5000]] == [source.uri for source in sources[::5000]]
     assert peak < 40 * len(content)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_list_is_deleted_when_no_run_wants_it_any_more(wanted: bool, store: LocalStore) -> None:
+    content = encode_sources([GivenSource("https://example.org/a.mp4?key=SECRET")])
+    digest = hashlib.sha256(content).hexdigest()
+    listed = Artifact(BUCKET, upload_key("ann", digest, "sources.jsonl"), digest, len(content), "application/jsonl")
+    store.write(BUCKET, listed.key, content)
+    ledger = Ledger(listed, wanted)
+    Intake(ledger, ledger, store, BUCKET).run(TASK)  # type: ignore[arg-type]
+    assert [source.uri for source in ledger.taken] == ["https://example.org/a.mp4?key=SECRET"]
+    assert (store.read(BUCKET, listed.key) is not None) == wanted
 
 
 def test_a_list_that_is_not_what_was_announced_is_refused(store: LocalStore) -> None:
