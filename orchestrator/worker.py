@@ -19,11 +19,10 @@ from orchestrator.stage_caller import CallStage, Failed, Finished, Lost, Outcome
 from talkmill.api.common.v1.common_pb2 import ExecutionContext
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import Rejection
-from talkmill.pipeline.graph import FIRST, PACK, ClipProgress, RunProgress, SourceProgress, node_of
+from talkmill.pipeline.graph import PACK, ClipProgress, RunProgress, SourceProgress, node_of
 from talkmill.stages.errors import (
     CancelledError,
     CorruptInputError,
-    InputMissingError,
     InternalError,
     LostInputError,
     StageError,
@@ -140,10 +139,6 @@ class Worker:
         match node.scope:
             case "source":
                 assert opening.source is not None  # noqa: S101 - the ledger gives it to these stages
-                if task.stage == FIRST and not opening.source.uri:
-                    raise InputMissingError(
-                        f"the whole address of {opening.source.original_name} is erased; submit it anew"
-                    )
                 progress = SourceProgress(opening.source, outputs)
             case "clip":
                 assert opening.clip is not None  # noqa: S101 - the ledger gives it to these stages

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, unquote_plus, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, unquote_plus, urlencode, urlsplit
 
 # Sites whose pages name their video in the query: the parameter, and what its value looks like.
 VIDEO_PARAMETERS = {
@@ -48,15 +48,6 @@ def shown_address(address: str) -> str:
     video = _video_parameter(parts)
     query = urlencode([video]) if video else ""
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], path=path, query=query, fragment="").geturl()
-
-
-def video_address(address: str, video_id: str) -> str:
-    """Return an address as it is shown, with the parameter of its query that is the video's id on its site."""
-    shown, parts = shown_address(address), _read(address)
-    if parts is None or urlsplit(shown).query:
-        return shown
-    names = [(name, value) for name, value in parse_qsl(parts.query) if value == video_id]
-    return urlsplit(shown)._replace(query=urlencode(names[:1])).geturl()
 
 
 def address_sha256(address: str) -> str:

@@ -29,7 +29,13 @@ from orchestrator.ledger.values import ARTIFACT, ERASED, PARAMETERS, SOURCE
 from talkmill.artifacts.artifact import Artifact
 from talkmill.pipeline.graph import CLIPS_FROM, FIRST, PACK, RunParameters, names_of
 from talkmill.pipeline.naming import NamedSource
-from talkmill.stages.errors import ClipNotFoundError, InvalidRequestError, RunNotEndedError, RunNotFoundError
+from talkmill.stages.errors import (
+    AddressErasedError,
+    ClipNotFoundError,
+    InvalidRequestError,
+    RunNotEndedError,
+    RunNotFoundError,
+)
 
 SOURCE_STAGES, CLIP_STAGES = names_of("source"), names_of("clip")
 BATCH = 500
@@ -162,12 +168,16 @@ class Runs:
 
         Sources that were downloaded have none: these are sources that failed or were cancelled.
         """
-        old = sa.select(run.c.id).where(
-            run.c.state.in_(ENDED), run.c.ended_at <= now_of(self._database) - older_than_seconds
-        )
         kept = source.c.address.is_not(None) & (source.c.address != ERASED)
+        old = sa.select(run.c.id).where(
+            run.c.state.in_(ENDED),
+            run.c.ended_at <= now_of(self._database) - older_than_seconds,
+            sa.exists().where(source.c.run_id == run.c.id, kept),
+        )
         with self._database.begin() as connection:
-            erased = connection.execute(source.update().where(kept, source.c.run_id.in_(old)).values(address=ERASED))
+            # Locked as a retry locks them: it finds addresses, or is refused.
+            runs = connection.execute(old.with_for_update()).scalars().all()
+            erased = connection.execute(source.update().where(kept, source.c.run_id.in_(runs)).values(address=ERASED))
             return int(erased.rowcount)
 
     def version(self, run_id: str) -> tuple[Any, ...]:
@@ -282,6 +292,7 @@ class Runs:
             RunNotFoundError: There is no such run.
             RunNotEndedError: It has not ended.
             ClipNotFoundError: It has no such clip or source.
+            AddressErasedError: A source that is named would be downloaded again, and its address is erased.
             InvalidRequestError: A stage that the run has not.
         """
         check_stage(from_stage)
@@ -438,6 +449,22 @@ class Runs:
                     found[row["name"]] = (stage, skip)
         if asked:
             raise ClipNotFoundError(f"run {run_id} has no clip or source {sorted(asked)[0]!r}")
+        erased = self._erased(connection, run_id, [name for name, (stage, _) in found.items() if stage == FIRST])
+        if erased and (names or len(erased) == len(found)):
+            raise AddressErasedError.of(next(iter(erased.values())))
+        # They stay as they are, with the clips that they have.
+        return {name: begin for name, begin in found.items() if name not in erased}
+
+    def _erased(self, connection: sa.Connection, run_id: str, names: Sequence[str]) -> dict[str, str]:
+        """Return those of some sources that cannot be downloaded again, with their addresses as they are shown."""
+        found: dict[str, str] = {}
+        for begin in range(0, len(names), BATCH):
+            of_part = source.c.name.in_(names[begin : begin + BATCH])
+            wanted = sa.select(source.c.name, source.c.given).where(
+                source.c.run_id == run_id, source.c.address == ERASED, of_part
+            )
+            rows = connection.execute(wanted)
+            found.update({name: SOURCE.validate_json(given).original_name for name, given in rows})
         return found
 
     def _reset(

@@ -346,6 +346,17 @@ class RunNotEndedError(FailureError):
     reason, code, remedy = "RUN_NOT_ENDED", "FAILED_PRECONDITION", "wait until it has ended, or cancel it"
 
 
+class AddressErasedError(FailureError):
+    """The run no longer has the whole address of a source: it was erased once it was downloaded."""
+
+    reason, code, remedy = "ADDRESS_ERASED", "FAILED_PRECONDITION", "submit the source again with its whole address"
+
+    @classmethod
+    def of(cls, shown: str) -> "AddressErasedError":
+        """Return the error of a source, by its address as it is shown."""
+        return cls(f"the run no longer has the whole address of {shown}, and cannot download it again")
+
+
 class DatabaseUnavailableError(FailureError):
     """The orchestrator's database does not answer."""
 

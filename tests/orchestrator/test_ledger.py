@@ -22,7 +22,13 @@ from talkmill.artifacts.manifest import Rejection, StageRecord
 from talkmill.pipeline.graph import RunParameters, names_of
 from talkmill.pipeline.kinds import Kind
 from talkmill.pipeline.naming import NamedSource, name_source
-from talkmill.stages.errors import ClipNotFoundError, InvalidRequestError, RunNotEndedError, RunNotFoundError
+from talkmill.stages.errors import (
+    AddressErasedError,
+    ClipNotFoundError,
+    InvalidRequestError,
+    RunNotEndedError,
+    RunNotFoundError,
+)
 from talkmill.wire.methods import stage_methods
 
 ARTIFACT = Artifact("talkmill-work", "nothing", "0" * 64, 0, "")
@@ -213,7 +219,8 @@ def secret_source(name: str) -> NamedSource:
 
 
 def test_an_address_is_in_the_ledger_until_it_is_downloaded(ledger: Ledger) -> None:
-    run_id = ledger.create(0, named=[secret_source("a"), secret_source("b"), *sources(1)])
+    (plain_source,) = sources(1)
+    run_id = ledger.create(0, named=[secret_source("a"), secret_source("b"), plain_source])
     assert not ledger.runs.wants_list(ARTIFACT)
     a, b, plain = ledger.engine.take("download")
     opened = ledger.executions.begin(a)
@@ -246,14 +253,41 @@ def test_an_address_is_in_the_ledger_until_it_is_downloaded(ledger: Ledger) -> N
     ledger.finish()
     assert ledger.runs.erase_addresses(0) == 1
     assert "SECRET" not in ledger.dump()
-    # What was erased is told, and what had no secret can be downloaded again.
-    assert ledger.runs.retry(run_id, ["a", "b", "0000"], "download") == 3
-    found = {task.subject: ledger.executions.begin(task) for task in ledger.engine.take("download")}
-    assert {name: opening.source.uri for name, opening in found.items()} == {  # type: ignore[union-attr]
-        "a": "",
-        "b": "",
-        "0000": "https://example.com/0000.mp4",
-    }
+    # What had no secret can be downloaded again.
+    assert ledger.runs.retry(run_id, ["0000"], "download") == 1
+    (task,) = ledger.engine.take("download")
+    opened = ledger.executions.begin(task)
+    assert opened is not None
+    assert opened.source == plain_source
+
+
+def test_what_cannot_be_downloaded_again_keeps_its_clips(ledger: Ledger) -> None:
+    """A retry says so where it is named, and leaves it as it is beside others."""
+    run_id = ledger.create(0, named=[secret_source("a"), *sources(1)])
+    for stage in ("download", "split"):
+        assert ledger.handle(stage) == 2
+    lost = Rejection("CORRUPT_INPUT", "the download cannot be read")
+    for task in ledger.engine.take(CLIP_STAGES[0]):
+        assert ledger.executions.begin(task)
+        ledger.executions.fail(task, lost, "download")
+    ledger.handle("pack")
+    ledger.finish()
+    for names, from_stage in ((["a_000"], ""), (["a"], "download"), (["0000", "a"], "download")):
+        with pytest.raises(
+            AddressErasedError, match=r"no longer has the whole address of https://example\.com/a\.mp4,"
+        ):
+            ledger.runs.retry(run_id, names, from_stage)
+    assert ledger.runs.get(run_id).ended
+    assert ledger.runs.retry(run_id, [], "") == 1
+    assert [task.subject for task in ledger.engine.take("download")] == ["0000"]
+    states = {row["name"]: row["state"] for row in ledger.runs.clips(run_id, 10, None, None)}
+    assert states == {"a_000": "FAILED", "0000": "PENDING"}
+    # From split on nothing is downloaded.
+    ledger.runs.cancel(run_id)
+    ledger.engine.waiting.clear()
+    assert ledger.runs.retry(run_id, ["a"], "split") == 1
+    assert ledger.handle("split") == 1
+    assert ledger.handle(CLIP_STAGES[0]) == 1
 
 
 def test_addresses_of_earlier_versions_are_taken_apart(database: sa.Engine) -> None:

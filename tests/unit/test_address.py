@@ -10,7 +10,6 @@ from talkmill.address import (
     all_without_secrets,
     is_address,
     shown_address,
-    video_address,
     without_secrets,
 )
 
@@ -49,12 +48,6 @@ def test_any_text_is_an_address_that_can_be_shown(text: str) -> None:
         address_sha256(address)
         AddressSecrets([address]).out_of(text)
     assert "zz9" not in shown_address(f"http://a.org/x?zz9={text}zz9")
-
-
-def test_the_id_of_a_sites_video_stays() -> None:
-    page = f"https://video.org/play?session={SECRET}&vid=12345"
-    assert video_address(page, "12345") == "https://video.org/play?vid=12345"
-    assert video_address(page, "another") == "https://video.org/play"
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ class DownloadOutputs:
 
     Attributes:
         source: The bytes as they came.
-        provenance: `uri`, and where known `title`, `uploader`, `licence`, `page`, `id`, `format`, `extractor`;
+        provenance: `uri`, and where known `title`, `uploader`, `licence`, `page`, `format`, `extractor`;
             addresses as they are shown.
         measurements: What was seen.
         notes: What the user should know.

@@ -11,7 +11,7 @@ from urllib.request import getproxies
 import yt_dlp
 from yt_dlp.networking.exceptions import HTTPError
 
-from talkmill.address import AddressSecrets, shown_address, video_address
+from talkmill.address import AddressSecrets, shown_address
 from talkmill.stages.download.reasons import error_of, kept_out, retry_after_seconds
 from talkmill.stages.errors import (
     DownloadFailedError,
@@ -27,11 +27,12 @@ TIMEOUT_SECONDS = 60
 LENGTH_SLACK_SECONDS, LENGTH_SLACK = 2.0, 0.02
 # A pause between two tries never grows beyond this.
 LONGEST_PAUSE_SECONDS = 900.0
-# Fields of yt-dlp's answer that say where a video comes from, by our names, beside its page and its id there.
+# Fields of yt-dlp's answer that say where a video comes from, by our names.
 PROVENANCE = {
     "title": "title",
     "uploader": "uploader",
     "licence": "license",
+    "page": "webpage_url",
     "format": "format_id",
     "extractor": "extractor",
 }
@@ -70,7 +71,7 @@ class Page:
 
     Attributes:
         path: The video with its sound.
-        provenance: `title`, `uploader`, `licence`, `page`, `id`, `format`, `extractor`, where known.
+        provenance: `title`, `uploader`, `licence`, `page`, `format`, `extractor`, where known.
         attempts: Tries that it took.
         notes: What the user should know.
     """
@@ -174,37 +175,11 @@ def _download(
     if entry.get("is_live"):
         raise DownloadRefusedError(f"{shown} is live: it can be had once it has ended")
     path = _one_file(entry, shown, folder)
-    provenance = _provenance(entry, secrets)
-    notes = (f"{shown} holds {count} videos: the first is taken",) if count > 1 else ()
-    return Page(path, provenance, 1, notes)
-
-
-def _provenance(entry: dict[str, Any], secrets: AddressSecrets) -> dict[str, str]:
-    """Return where a video comes from.
-
-    Where yt-dlp knows no site, it makes an id of a piece of the address: an id stays where nothing of it may be a
-    secret, or where the site's own extractor reads it from the address.
-    """
-    told = {
+    provenance = {
         ours: secrets.out_of(clean_text(str(entry[theirs]))) for ours, theirs in PROVENANCE.items() if entry.get(theirs)
     }
-    page, video_id = str(entry.get("webpage_url") or ""), clean_text(str(entry.get("id") or ""))
-    named = page and _id_of_site(str(entry.get("extractor_key") or ""), page) == video_id
-    if video_id and (named or secrets.out_of(video_id) == video_id):
-        told["id"] = video_id
-    if page:
-        told["page"] = clean_text(video_address(page, video_id) if named else shown_address(page))
-    return told
-
-
-def _id_of_site(extractor_key: str, address: str) -> str | None:
-    """Return the id that an extractor reads from an address; None where it reads none."""
-    try:
-        found: str | None = yt_dlp.extractor.get_info_extractor(extractor_key).get_temp_id(address)
-    except KeyError:
-        # There is no such extractor: what answered is one of the generic extractor's own ways.
-        return None
-    return found
+    notes = (f"{shown} holds {count} videos: the first is taken",) if count > 1 else ()
+    return Page(path, provenance, 1, notes)
 
 
 def _first_video(found: dict[str, Any]) -> tuple[dict[str, Any], int]:

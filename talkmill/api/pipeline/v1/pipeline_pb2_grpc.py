@@ -132,7 +132,7 @@ class PipelineServiceServicer:
 
     def RetryRun(self, request, context):
         """Runs sources or clips again from a stage, under the same run, past what is kept of that stage.
-        NOT_FOUND RUN_NOT_FOUND, CLIP_NOT_FOUND; FAILED_PRECONDITION RUN_NOT_ENDED.
+        NOT_FOUND RUN_NOT_FOUND, CLIP_NOT_FOUND; FAILED_PRECONDITION RUN_NOT_ENDED, ADDRESS_ERASED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
