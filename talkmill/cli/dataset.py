@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from talkmill.address import all_without_secrets
 from talkmill.cli.environment import dataset_errors, open_models, read_settings
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK, EXIT_SOME_REJECTED
 from talkmill.cli.terminal import say
@@ -36,7 +37,8 @@ def inspect_dataset(
     console = Console()
     with dataset_errors(), Dataset(folder) as dataset:
         if clip is not None:
-            console.print_json(data=dataset.meta(clip))
+            # Sets of before 0.2 hold whole addresses.
+            console.print_json(data=all_without_secrets(dataset.meta(clip)))
             return EXIT_OK
         table = Table("clip", "split", "frames", "valid", "focal", "trans z", "person")
         damaged: list[str] = []

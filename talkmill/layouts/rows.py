@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from talkmill.address import all_without_secrets
 from talkmill.layouts.captions import caption, read_captions
 from talkmill.layouts.layout import Piece
 from talkmill.layouts.material import ClipMaterial
@@ -41,8 +40,7 @@ def clip_row(piece: Piece, material: ClipMaterial, picture: Picture, files: Mapp
         "rate": float(piece.rate),
         "seconds": float(piece.frame_count / piece.rate),
         "start_seconds": material.start_seconds(piece.first_frame),
-        # Sets of before 0.2 hold whole addresses.
-        "source": all_without_secrets(clip.meta["source"]),
+        "source": clip.meta["source"],
         "licence": clip.meta.get("licence"),
         "models": clip.meta["models"],
         "notes": clip.meta["notes"],

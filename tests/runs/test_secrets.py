@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
+from talkmill.cli.dataset import inspect_dataset
 from talkmill.dataset.reader import Dataset
 from talkmill.pipeline import report
 from talkmill.pipeline.report import ClipResult
@@ -69,7 +70,9 @@ def test_a_run_keeps_and_shows_no_secret_of_an_address(
     assert run_made_up(out, addresses[0].replace(MARK, f"{MARK}2")).executed > 0
 
 
-def test_names_stay_with_their_addresses(addresses: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_stay_with_their_addresses(
+    addresses: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Addresses that differ in what is not shown alone are several sources, also in sets of 0.1, which hold all of it."""
     first, second = addresses[0], addresses[0].replace("token", "other")
     both = run_made_up(tmp_path / "out", first, second).packed
@@ -85,6 +88,10 @@ def test_names_stay_with_their_addresses(addresses: list[str], tmp_path: Path, m
         patched.setattr(report, "_meta", of_before)
         assert run_made_up(tmp_path / "old", first, second).packed == both
     assert files_with_the_mark(tmp_path / "old")
+    inspect_dataset(tmp_path / "old", both[0])
+    told = capsys.readouterr().out
+    assert first.partition("?")[0] in told
+    assert MARK not in told
     assert run_made_up(tmp_path / "old", second).packed == (both[1],)
     # Where a source is run again, its whole address leaves the set.
     with Dataset(tmp_path / "old/lmdb" / str(SIZE)) as dataset:
