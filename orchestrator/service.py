@@ -20,7 +20,8 @@ from pydantic import ValidationError
 from orchestrator.callers import caller
 from orchestrator.finish import Finisher
 from orchestrator.ledger.database import is_transient, until_answered
-from orchestrator.ledger.runs import Runs, RunView, check_stage
+from orchestrator.ledger.retries import check_stage
+from orchestrator.ledger.runs import Runs, RunView
 from orchestrator.ledger.tables import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
 from orchestrator.uploads import MAX_LIST_BYTES, check_upload, upload_key
 from orchestrator.watches import Look, Watches

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from talkmill.address import address_sha256, is_address, shown_address, without_secrets
+from talkmill.pipeline.graph import FIRST
 
 revision = "0003"
 down_revision = "0002"
@@ -30,19 +31,19 @@ def upgrade() -> None:
             continue
         shown = shown_address(address)
         given |= {"uri": shown, "original_name": shown, "address_sha256": address_sha256(address)}
-        hidden = None if address == shown else address if row["stage"] == "download" else ""
+        hidden = None if address == shown else address if row["stage"] == FIRST else ""
         connection.execute(
             _SOURCE.update()
             .where(_SOURCE.c.run_id == row["run_id"], _SOURCE.c.name == row["name"])
             .values(given=json.dumps(given), address=hidden, message=row["message"] and without_secrets(row["message"]))
         )
-    downloads = sa.select(_RUN).where(_RUN.c.stage == "download", _RUN.c.outputs.is_not(None))
+    downloads = sa.select(_RUN).where(_RUN.c.stage == FIRST, _RUN.c.outputs.is_not(None))
     for row in _rows(connection, downloads, _RUN.c.run_id, _RUN.c.subject):
         outputs = json.loads(row["outputs"])
         outputs["provenance"] = {name: without_secrets(text) for name, text in outputs["provenance"].items()}
         connection.execute(
             _RUN.update()
-            .where(_RUN.c.run_id == row["run_id"], _RUN.c.subject == row["subject"], _RUN.c.stage == "download")
+            .where(_RUN.c.run_id == row["run_id"], _RUN.c.subject == row["subject"], _RUN.c.stage == FIRST)
             .values(outputs=json.dumps(outputs))
         )
 
