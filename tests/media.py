@@ -147,3 +147,31 @@ def sound_of(path: Path, folder: Path) -> np.ndarray:
     assert sound is not None
     seconds = float(np.ptp(index.sound_times))
     return sound.cut(float(np.nanmin(index.sound_times)), round(seconds * 1000), Fraction(1000)).samples
+
+
+def edit(path: Path, *parts: tuple[float, float]) -> Path:
+    """Let the edit list of every stream of a .mp4 show parts: where each begins in the stream, and its length, seconds.
+
+    The file has one edit a stream, and its tables lie behind its media.
+    """
+    content = bytearray(path.read_bytes())
+    scale = int.from_bytes(content[(at := content.index(b"mvhd")) + 16 : at + 20])
+    place = 0
+    while (place := content.find(b"elst", place + 1)) > 0:
+        media = content.index(b"mdhd", place)
+        ticks = int.from_bytes(content[media + 16 : media + 20])
+        origin = int.from_bytes(content[place + 16 : place + 20])
+        entries = [
+            round(seconds * scale).to_bytes(4) + (origin + round(start * ticks)).to_bytes(4) + (1 << 16).to_bytes(4)
+            for start, seconds in parts
+        ]
+        more = 12 * (len(parts) - int.from_bytes(content[place + 8 : place + 12]))
+        content[place + 8 : place - 4 + int.from_bytes(content[place - 4 : place])] = len(parts).to_bytes(4) + b"".join(
+            entries
+        )
+        for box in (b"elst", b"edts", b"trak", b"moov"):
+            begin = content.rindex(box, 0, place + 4) - 4
+            size = int.from_bytes(content[begin : begin + 4]) + more
+            content[begin : begin + 4] = size.to_bytes(4)
+    path.write_bytes(content)
+    return path

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.arrays import Float64Array
+from talkmill.sound.stamps import Stamped, jumps, steady
 from talkmill.video.container import open_media
 from talkmill.video.packets import PacketIndex
 
@@ -20,8 +21,6 @@ from talkmill.video.packets import PacketIndex
 SAMPLE_RATE = 16_000
 # Sound before and after what is wanted that is decoded too: decoders need packets to warm up.
 MARGIN_SECONDS = 0.5
-# A stamp that lies further from the end of the frame before is a gap or an overlap; less is rounding of the container.
-JUMP_SECONDS = 0.015
 # Slower drifts are followed by stretching: FFmpeg's aresample, from this error on, by at most so many samples a second.
 FOLLOW = "async=1000:min_comp=0.02:min_hard_comp=0.1:comp_duration=1"
 # A mean square below this is silence: 16-bit rounding and dither (-80 dB of full scale).
@@ -125,7 +124,7 @@ def read_sound(
     """Decode the sound of a source, or parts of it.
 
     A damaged packet leaves a gap; a change of layout or rate goes on; gaps and overlaps of the stamps are gaps and
-    overlaps of the sound, and a clock that drifts is followed.
+    overlaps of the sound, unless the stamps err for a moment alone, and a clock that drifts is followed.
 
     Args:
         path: A video or audio file.
@@ -141,7 +140,7 @@ def read_sound(
     runs: list[Run] = []
     with scratch.open("wb") as file:
         writer = _RunWriter(file, runs)
-        for frame, time in _frames(path, index, index.choice.sound, windows):
+        for frame, time in steady(_frames(path, index, index.choice.sound, windows)):
             writer.add(frame, time)
         writer.end()
     return Sound(scratch, runs)
@@ -149,8 +148,8 @@ def read_sound(
 
 def _frames(
     path: Path, index: PacketIndex, stream_index: int, windows: Sequence[tuple[float, float]] | None
-) -> Iterator[tuple[av.AudioFrame, float | None]]:
-    """Yield the decoded frames of the wanted packets with their times on the index's clock."""
+) -> Iterator[Stamped]:
+    """Yield the decoded frames of the wanted packets with their stamps on the index's clock."""
     times = index.sound_times
     wanted = np.ones(len(times), bool)
     if windows is not None:
@@ -205,11 +204,9 @@ class _RunWriter:
         self._offset = 0
         self._expected: float | None = None
 
-    def add(self, frame: av.AudioFrame, time: float | None) -> None:
+    def add(self, frame: av.AudioFrame, time: float) -> None:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if time is None:
-            time = 0.0 if self._expected is None else self._expected
-        if kind != self._kind or self._expected is None or abs(time - self._expected) > JUMP_SECONDS:
+        if kind != self._kind or self._expected is None or jumps(time, self._expected):
             self.end()
             self._begin(frame, kind, time)
         self._expected = time + frame.samples / frame.sample_rate

@@ -59,6 +59,7 @@ class PacketIndex:
         sound: The sound's packets; empty where there is none.
         key: (P,) whether a picture packet can be decoded without those before it.
         hidden: (P,) whether an edit list hides the picture of a packet.
+        edit: (P,) which of the parts that an edit list joins a packet is of.
         torn: (P,) whether a part of a packet may be missing, as the container says.
         new_header: (P,) whether the codec's header changes with a packet: an encoder that was started again.
         size_bytes: (P,) of the picture's packets.
@@ -74,6 +75,7 @@ class PacketIndex:
     sound: StreamPackets
     key: BoolArray
     hidden: BoolArray
+    edit: Int64Array
     torn: BoolArray
     new_header: BoolArray
     size_bytes: Int64Array
@@ -129,6 +131,7 @@ class _Rows:
     presentation: list[float] = field(default_factory=list)
     decoding: list[float] = field(default_factory=list)
     place: list[int] = field(default_factory=list)
+    hidden: list[bool] = field(default_factory=list)
     guessed: bool = False
 
     def add(self, packet: av.Packet, place: int) -> None:
@@ -136,6 +139,7 @@ class _Rows:
         self.presentation.append(np.nan if packet.pts is None else packet.pts * tick)
         self.decoding.append(np.nan if packet.dts is None else packet.dts * tick)
         self.place.append(place)
+        self.hidden.append(packet.is_discard)
 
 
 def index_packets(
@@ -167,7 +171,7 @@ def index_packets(
         streams = [picture] + ([] if choice.sound is None else [container.streams[choice.sound]])
         rows = {stream.index: _Rows() for stream in streams}
         rows[picture.index].guessed = container.format.name in GUESSED
-        key, hidden, torn, new_header, sizes = [], [], [], [], []
+        key, torn, new_header, sizes = [], [], [], []
         place = 0
         for packet in container.demux(streams):
             if not packet.size:
@@ -176,7 +180,6 @@ def index_packets(
             place += 1
             if packet.stream_index == picture.index:
                 key.append(packet.is_keyframe)
-                hidden.append(packet.is_discard)
                 torn.append(packet.is_corrupt)
                 new_header.append(packet.has_sidedata(NEW_HEADER))
                 sizes.append(packet.size)
@@ -191,7 +194,8 @@ def index_packets(
             picture=_packets(pictures, sections),
             sound=_packets(sounds, sections),
             key=np.array(key, bool),
-            hidden=np.array(hidden, bool),
+            hidden=np.array(pictures.hidden, bool),
+            edit=_edits(pictures),
             torn=_torn(np.array(torn, bool), np.array(key, bool)),
             new_header=np.array(new_header, bool),
             size_bytes=np.array(sizes, np.int64),
@@ -201,6 +205,12 @@ def index_packets(
             header_size=(context.width, context.height),
             limits=limits,
         )
+
+
+def _edits(rows: _Rows) -> Int64Array:
+    """Number the parts that an edit list joins: from what it hides behind one, stamps go back to the next."""
+    back = np.append(False, np.diff(np.array(rows.decoding)) <= 0)
+    return np.cumsum(back & np.append(False, rows.hidden)[: len(back)].astype(bool))
 
 
 def _torn(flagged: BoolArray, key: BoolArray) -> BoolArray:
@@ -226,15 +236,16 @@ def _packets(rows: _Rows, sections: dict[int, Int64Array]) -> StreamPackets:
 
 @dataclass(frozen=True, slots=True)
 class _Jump:
-    """A packet whose decoding stamp jumps by some seconds."""
+    """A packet whose decoding stamp does not follow that of the shown packet before, both in seconds."""
 
     packet: int
-    seconds: float
+    before: float
+    after: float
 
     @property
     def alone(self) -> bool:
         """Whether it is a new clock though the other stream does not say so."""
-        return self.seconds < -BACK_ALONE_SECONDS
+        return self.after - self.before < -BACK_ALONE_SECONDS
 
 
 def _sections(picture: _Rows, sound: _Rows, frame_seconds: float) -> tuple[dict[int, Int64Array], Float64Array]:
@@ -247,7 +258,7 @@ def _sections(picture: _Rows, sound: _Rows, frame_seconds: float) -> tuple[dict[
     sounds = _numbered(len(sound.place), [second for _, second in edges])
     offsets = np.zeros(len(edges) + 1)
     parts = [
-        (_stamps(rows), numbers, step)
+        (np.where(rows.hidden, np.nan, _stamps(rows)), numbers, step)
         for rows, numbers, step in ((picture, pictures, frame_seconds), (sound, sounds, 0.0))
         if rows.place
     ]
@@ -273,11 +284,15 @@ def _stamps(rows: "_Rows | StreamPackets") -> Float64Array:
 
 
 def _jumps(rows: _Rows) -> list[_Jump]:
+    """Find the jumps of a stream. Packets that an edit list hides have stamps of what is shown after them."""
     decoding = np.array(rows.decoding)
-    known = np.flatnonzero(~np.isnan(decoding))
+    known = np.flatnonzero(~np.isnan(decoding) & ~np.array(rows.hidden, bool))
     steps = np.diff(decoding[known])
     places = np.flatnonzero((steps < -BACK_SECONDS) | (steps > FORWARD_SECONDS))
-    return [_Jump(int(known[place + 1]), float(steps[place])) for place in places]
+    return [
+        _Jump(int(known[place + 1]), float(decoding[known[place]]), float(decoding[known[place + 1]]))
+        for place in places
+    ]
 
 
 def _edges(picture: _Rows, sound: _Rows) -> list[tuple[int, int]]:
@@ -289,7 +304,7 @@ def _edges(picture: _Rows, sound: _Rows) -> list[tuple[int, int]]:
     sounds = _jumps(sound)
     edges = []
     for jump in _jumps(picture):
-        match = next((other for other in sounds if _one_clock(picture, jump, sound, other)), None)
+        match = next((other for other in sounds if _one_clock(jump, other)), None)
         if match is not None:
             sounds.remove(match)
             edges.append((jump.packet, match.packet))
@@ -301,9 +316,6 @@ def _edges(picture: _Rows, sound: _Rows) -> list[tuple[int, int]]:
     return sorted(edges)
 
 
-def _one_clock(picture: _Rows, jump: _Jump, sound: _Rows, other: _Jump) -> bool:
+def _one_clock(jump: _Jump, other: _Jump) -> bool:
     """Say whether a jump of the picture and one of the sound are one: they leave and arrive at about the same time."""
-    return all(
-        abs(picture.decoding[jump.packet - back] - sound.decoding[other.packet - back]) < NEAR_SECONDS
-        for back in (0, 1)
-    )
+    return abs(jump.before - other.before) < NEAR_SECONDS and abs(jump.after - other.after) < NEAR_SECONDS

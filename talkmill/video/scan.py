@@ -46,7 +46,8 @@ class Scan:
         zero_seconds: Time of the source's first picture on the clock of the index.
         fingerprints: (M,) of the decoded pictures.
         formats: How each picture becomes RGB.
-        breaks: (M,) whether a picture does not follow the one before: a hole, another clock, another format.
+        breaks: (M,) whether a picture does not follow the one before: a hole, another clock, another
+            part of an edit list, another format.
         stamped: Whether times are those of presentation stamps.
         interlaced: Whether pictures were deinterlaced.
         damaged_count: Pictures that are left out because the file is damaged.
@@ -263,6 +264,7 @@ def _scan(
     breaks = np.zeros(len(rows), bool)
     breaks[1:] |= np.diff(times) > max(max_gap_seconds, 1.5 / float(native_rate(times, index.rate)))
     breaks[1:] |= np.diff(index.picture.section[packets[rows]]) != 0
+    breaks[1:] |= np.diff(index.edit[packets[rows]]) != 0
     breaks[1:] |= np.array([one != other for one, other in pairwise(formats)], bool)
     breaks[1:] |= np.diff(np.searchsorted(starts, packets[rows], side="right")) != 0
     zero = first_shown(path, index) if in_part else float(times[0])

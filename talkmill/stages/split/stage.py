@@ -47,7 +47,7 @@ class SplitStage:
     """Looks at a source once, then copies the coded packets of its clips. Nothing is encoded."""
 
     name = "split"
-    version = "13"
+    version = "14"
     outputs_type = SplitOutputs
     keeps_result = True
 

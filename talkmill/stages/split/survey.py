@@ -71,8 +71,9 @@ def survey_source(
         The survey; None where no picture decodes.
     """
     convert = RgbConverter()
-    # A header may say any rate, and holes say nothing of it.
-    rate = float(native_rate(np.unique(index.times), index.rate))
+    # A header may say any rate, holes say nothing of it, and hidden packets have stamps of shown ones.
+    shown = index.times[~index.hidden] if not index.hidden.all() else index.times
+    rate = float(native_rate(np.unique(shown), index.rate))
     cuts, jumps, dissolves, looks = SceneCutFinder(), JumpCutFinder(rate), DissolveFinder(rate), FaceLooks(rate)
     detections: list[Detections] = []
 

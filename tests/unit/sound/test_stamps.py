@@ -162,6 +162,29 @@ def test_small_errors_of_a_containers_clock_leave_no_marks(tmp_path: Path) -> No
     assert found.missing_count == 0
 
 
+@pytest.mark.parametrize("error", [0.02, 0.04])
+def test_stamps_that_err_and_come_back_cut_nothing(error: float, tmp_path: Path) -> None:
+    """A browser or a phone stamps sound when it arrives."""
+    errors = np.random.default_rng(0).uniform(-error, error, 200)
+    stamps = np.sort(np.maximum(blocks(4) + errors, 0))
+    sine = 0.5 * np.sin(2 * np.pi * 220 * np.arange(4 * KILO) / KILO)
+    found = cut(taped(tmp_path / "sine.mkv", sine, stamps), 3.4, 0.2)
+    steepest = 0.5 * 32767 * 2 * np.pi * 220 / SAMPLE_RATE
+    assert np.abs(np.diff(found.samples.astype(int))).max() < 1.2 * steepest
+    assert found.missing_count == 0
+    assert_in_place(heard(cut(taped(tmp_path / "tones.mkv", tones(4), stamps), 3.8)), range(1, 8), error)
+
+
+def test_a_gap_among_stamps_that_err_is_a_gap(tmp_path: Path) -> None:
+    errors = np.random.default_rng(0).uniform(-0.02, 0.02, 200)
+    late = np.where(blocks(4) < 2 - 1e-9, 0.0, 0.3)
+    found = cut(taped(tmp_path / "a.mkv", tones(4), np.sort(np.maximum(blocks(4) + errors + late, 0))), 4.2)
+    places = heard(found)
+    assert_in_place({half: at for half, at in places.items() if half < 4}, [1, 2, 3], 0.025)
+    assert_in_place({half: at - 0.3 for half, at in places.items() if half > 4}, [5, 6, 7], 0.025)
+    assert found.missing_count == pytest.approx(0.3 * SAMPLE_RATE, abs=0.05 * SAMPLE_RATE)
+
+
 def test_sound_that_begins_late_is_late(tmp_path: Path) -> None:
     found = cut(recorded(tmp_path / "a.mp4", tones(3.3, 0.7), 0.7), 4)
     assert_in_place(heard(found), range(2, 8), 0.012)

@@ -10,7 +10,7 @@ import pytest
 
 from talkmill.video.container import of_programme
 from talkmill.video.packets import PacketIndex, index_packets
-from tests.media import RATE, Recording, numbered, record
+from tests.media import RATE, Recording, edit, numbered, record
 
 SECONDS, COUNT = 2, 2 * RATE
 
@@ -115,6 +115,37 @@ def test_frames_that_are_coded_out_of_order_are_no_new_clock(tmp_path: Path) -> 
     index = index_packets(path)
     assert (np.diff(index.picture.presentation) < 0).any()
     assert len(index.offsets) == 1
+
+
+PARTS = {
+    "a part is left out": ((0.0, 1.0), (2.4, 1.6)),
+    "a part comes twice": ((0.0, 2.0), (0.0, 2.0)),
+    "parts change places": ((2.4, 1.2), (0.4, 1.2)),
+}
+
+
+@pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+def test_parts_that_an_edit_list_joins_are_one_clock(parts: tuple[tuple[float, float], ...], tmp_path: Path) -> None:
+    """What is hidden after a part, up to the key frame that the next is decoded from, has stamps of what follows."""
+    with Recording(tmp_path / "a.mp4", sound_codec="aac", options={"bf": "2", "g": "25"}) as recording:
+        for number in range(2 * COUNT):
+            recording.picture(numbered(number), number / RATE)
+        recording.sound(np.zeros(4 * 48_000))
+    index = index_packets(edit(tmp_path / "a.mp4", *parts))
+    assert index.hidden.any()
+    assert index.offsets.tolist() == [0.0]
+    length = sum(seconds for _, seconds in parts)
+    shown = np.sort(index.times[~index.hidden])
+    assert shown == pytest.approx(np.arange(round(length * RATE)) / RATE, abs=2e-3)
+    assert np.unique(index.edit[~index.hidden]).tolist() == [0, 1]
+    assert int((index.edit[~index.hidden] == 0).sum()) == round(parts[0][1] * RATE)
+
+
+def test_what_one_edit_hides_begins_no_other_part(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.mp4", np.arange(2 * COUNT) / RATE, options={"bf": "2", "g": "25"})
+    index = index_packets(edit(path, (0.6, 1.8)))
+    assert index.hidden.any()
+    assert not index.edit.any()
 
 
 def test_packets_say_where_decoding_can_begin(tmp_path: Path) -> None:

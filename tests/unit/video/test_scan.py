@@ -12,7 +12,7 @@ from talkmill.video.clip import read_clip
 from talkmill.video.packets import index_packets
 from talkmill.video.resample import FrameSchedule
 from talkmill.video.scan import Scan, first_shown, read_pictures, scan_source, window_of
-from tests.media import RATE, Recording, numbered, numbers_of, record, scan_of, spoil, table_of
+from tests.media import RATE, Recording, edit, numbered, numbers_of, record, scan_of, spoil, table_of
 
 COUNT = 60
 TIMES = np.arange(COUNT) / RATE
@@ -474,6 +474,15 @@ def test_what_an_edit_list_hides_is_not_shown_and_not_missed(tmp_path: Path) -> 
     assert scan.times == pytest.approx(np.arange(COUNT - 15) / RATE, abs=2e-3)
     assert scan.notes == ()
     assert first_shown(path, scan.index) == pytest.approx(scan.zero_seconds, abs=1e-3)
+
+
+def test_parts_that_an_edit_list_joins_are_takes_of_their_own(tmp_path: Path) -> None:
+    path = edit(record(tmp_path / "a.mp4", TIMES, options=REORDERED | {"g": "25"}), (0.0, 0.8), (1.2, 0.4))
+    scan = scan_of(path)
+    assert numbers(path, scan) == [*range(20), *range(30, 40)]
+    assert scan.times == pytest.approx(np.arange(30) / RATE, abs=2e-3)
+    assert np.flatnonzero(scan.breaks).tolist() == [20]
+    assert scan.notes == ()
 
 
 def test_frames_of_one_time_are_one_frame(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def index_of(
         sound=StreamPackets(nothing, nothing, nothing.astype(np.int64), nothing.astype(np.int64)),
         key=np.isin(rows, [0] if key is None else key),
         hidden=np.zeros(count, bool),
+        edit=np.zeros(count, np.int64),
         torn=np.zeros(count, bool),
         new_header=np.zeros(count, bool),
         size_bytes=np.ones(count, np.int64),
