@@ -52,6 +52,10 @@ ALLOWED_FORMATS = frozenset(
         "yuv4mpegpipe",
     ]
 )
+# Bytes that tell what a file is, and what playlists begin with.
+HEAD_BYTES, PLAYLISTS = 64, (b"#EXTM3U", b"ffconcat")
+# Boxes of a file that are looked at for its index: a whole file has four, one that was sent in pieces two a piece.
+MOST_BOXES = 100_000
 # More streams than any camera or broadcast writes.
 MOST_STREAMS = 64
 # Bits of AVStream.disposition (libavformat/avformat.h).
@@ -127,7 +131,7 @@ def open_media(path: Path, limits: VideoLimits = DEFAULT_LIMITS) -> InputContain
         UnreadableVideoError: Not media, or a format that is not on the list.
     """
     with path.open("rb") as file:
-        head = file.read(64)
+        head = file.read(HEAD_BYTES)
     if not head:
         raise UnreadableVideoError("the file is empty")
     options = {
@@ -139,9 +143,37 @@ def open_media(path: Path, limits: VideoLimits = DEFAULT_LIMITS) -> InputContain
     try:
         container: InputContainer = av.open(str(path.resolve()), options=options)
     except (av.FFmpegError, ValueError) as error:
-        kind = "an HTML page" if head.lstrip()[:1] == b"<" else f"bytes that begin with {head[:8]!r}"
-        raise UnreadableVideoError(f"the file is not a video: it holds {kind} ({_reason(error)})") from error
+        raise UnreadableVideoError(_not_media(path, head, error)) from error
     return container
+
+
+def _not_media(path: Path, head: bytes, error: Exception) -> str:
+    """Say what a file is that is not opened."""
+    if head[4:8] == b"ftyp" and not _has_index(path):
+        return "the video has no index (moov): the end of the file is missing, or its recording was never ended"
+    if head.lstrip().startswith(PLAYLISTS):
+        return "the file is not a video: it holds a playlist, which could name other files; give the playlist's address"
+    kind = "an HTML page" if head.lstrip()[:1] == b"<" else f"bytes that begin with {head[:8]!r}"
+    # What FFmpeg says of a format that is not on the list tells nobody anything.
+    reason = "no format that is read" if isinstance(error, av.ArgumentError) else _reason(error)
+    return f"the file is not a video: it holds {kind} ({reason})"
+
+
+def _has_index(path: Path) -> bool:
+    """Say whether a file of ISO base media has a moov box, as far as it is looked at. Source: ISO/IEC 14496-12, 4.2."""
+    end, place = path.stat().st_size, 0
+    with path.open("rb") as file:
+        for _ in range(MOST_BOXES):
+            if place >= end:
+                return False
+            file.seek(place)
+            header = file.read(16)
+            size = int.from_bytes(header[:4])
+            size = int.from_bytes(header[8:]) if size == 1 else size or end
+            if header[4:8] == b"moov":
+                return True
+            place += max(size, 8)
+    return True
 
 
 def open_video(path: Path, limits: VideoLimits = DEFAULT_LIMITS) -> InputContainer:

@@ -142,12 +142,21 @@ def picture_format(
         transfer=int(frame.color_trc) or UNSPECIFIED,
         matrix=matrix,
         full_range=full,
-        alpha="a" in name and (name.startswith(_WITH_ALPHA) or name in _RGB_WITH_ALPHA),
+        alpha="a" in name and (name.startswith(_WITH_ALPHA) or name in _RGB_WITH_ALPHA) and not _unused_alpha(stream),
     )
 
 
 _WITH_ALPHA = ("yuva", "ya", "gbra", "gbrap", "ayuv", "vuya", "uyva", "rgbaf")
+_BI_RGB = "\0\0\0\0"
 _RGB_WITH_ALPHA = ("rgba", "bgra", "argb", "abgr", "rgba64le", "rgba64be", "bgra64le", "bgra64be", "pal8")
+
+
+def _unused_alpha(stream: VideoStream) -> bool:
+    """Say whether the fourth byte of a pixel is nobody's: raw RGB32 of Windows (.avi), which FFmpeg reads as BGRA.
+
+    Source: BITMAPINFOHEADER of the Windows API: of 32 bits a pixel with BI_RGB the high byte is not used.
+    """
+    return stream.codec_context.name == "rawvideo" and stream.codec_context.codec_tag == _BI_RGB
 
 
 def turn_of(frame: av.VideoFrame) -> Turn:

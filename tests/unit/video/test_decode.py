@@ -33,10 +33,43 @@ def test_a_video_whose_first_frame_is_damaged_is_described_by_the_next(tmp_path:
         describe(spoil(path, 1, 2))
 
 
-def test_a_playlist_is_not_opened(tmp_path: Path) -> None:
-    path = tmp_path / "list.m3u8"
-    path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n/etc/passwd\n#EXT-X-ENDLIST\n")
-    with pytest.raises(UnreadableVideoError):
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n/etc/passwd\n#EXT-X-ENDLIST\n"),
+        ("list.mp4", "ffconcat version 1.0\nfile '/etc/passwd'\n"),
+    ],
+)
+def test_a_playlist_is_not_opened(tmp_path: Path, name: str, content: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(UnreadableVideoError, match="a playlist, which could name other files"):
+        open_video(path)
+
+
+def test_a_format_that_is_not_read_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.gif"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("gif", rate=10, width=32, height=32, pix_fmt="rgb8")
+        frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24").reformat(format="rgb8")
+        container.mux(stream.encode(frame) + stream.encode(None))
+    with pytest.raises(UnreadableVideoError, match=r"GIF89a.*no format that is read"):
+        open_video(path)
+
+
+def test_a_video_whose_index_was_cut_off_says_so(tmp_path: Path) -> None:
+    """A download that ended early, a camera whose battery did: the index of .mp4 is written last."""
+    whole = record(tmp_path / "a.mp4", np.arange(10) / 25).read_bytes()
+    path = tmp_path / "b.mp4"
+    path.write_bytes(whole[: whole.index(b"moov") - 4])
+    with pytest.raises(UnreadableVideoError, match=r"has no index \(moov\)"):
+        open_video(path)
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UnreadableVideoError, match=r"has no index \(moov\)"):
+        open_video(path)
+    # An index that is spoilt is none that is missing.
+    path.write_bytes(whole.replace(b"trak", b"free"))
+    with pytest.raises(UnreadableVideoError, match=r"no video stream|bytes that begin"):
         open_video(path)
 
 

@@ -307,6 +307,15 @@ def test_alpha_that_webm_keeps_beside_the_picture_is_shown_over_white(codec: str
         assert image[:, WIDTH // 2 + 8 :].mean() < 200
 
 
+def test_the_fourth_byte_of_raw_windows_pixels_is_no_alpha(tmp_path: Path) -> None:
+    """Uncompressed captures of 32 bits a pixel leave it 0."""
+    image = np.dstack([drawn(), np.zeros((HEIGHT, WIDTH), np.uint8)])
+    with Recording(tmp_path / "a.avi", codec="rawvideo", pixel_format="bgra", tick=Fraction(1, RATE)) as recording:
+        recording.picture(av.VideoFrame.from_ndarray(image, format="rgba"), 0.0)
+    assert np.array_equal(next(read_video(tmp_path / "a.avi")), drawn())
+    assert formats(tmp_path / "a.avi")[0].notes == ()
+
+
 def test_a_colour_matrix_that_is_not_known_is_told() -> None:
     assert "YCgCo" in PictureFormat(WIDTH, HEIGHT, matrix=8).notes[0]
     frame = av.VideoFrame.from_ndarray(drawn(), format="rgb24").reformat(format="yuv444p")
