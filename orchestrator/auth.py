@@ -7,14 +7,14 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import grpc
 import structlog
 import yaml
-from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
-from orchestrator.callers import ALLOWS, ANYONE, Caller, Scope, set_caller
+from orchestrator.callers import ALLOWS, ANYONE, Caller, Quota, Scope, set_caller
 from talkmill.api.pipeline.v1 import pipeline_pb2
 from talkmill.stages.errors import ScopeMissingError, StageError, UnauthenticatedError
 from talkmill.telemetry import metrics
@@ -45,12 +45,16 @@ class Token:
         scopes: What it allows: `read` and `write` of what its name owns, `read:all` and `write:all` of all; `write`
             allows `read`.
         expires: When it ends, ISO 8601 with a zone; None for never.
+        quota: How much it may have at a time.
     """
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=256)]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     scopes: tuple[Scope, ...]
     expires: datetime | None = None
+    quota: Quota = Quota()
 
 
 _TOKENS = TypeAdapter(tuple[Token, ...])
@@ -95,7 +99,7 @@ class Tokens:
         allowed = frozenset[Scope]().union(*(ALLOWS[given] for given in one.scopes))
         if scope not in allowed:
             raise ScopeMissingError(f"the token of {one.name} does not have the scope {scope}")
-        return Caller(one.name, allowed)
+        return Caller(one.name, allowed, one.quota)
 
     def _read(self) -> None:
         try:

@@ -1,8 +1,10 @@
 """Who calls: the name and the scopes of a token, known for as long as its call."""
 
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
 
 Scope = Literal["read", "write", "read:all", "write:all"]
 # What a scope allows beside itself.
@@ -15,16 +17,34 @@ ALLOWS: dict[Scope, frozenset[Scope]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """How much a token may have at a time; None is without bound.
+
+    Attributes:
+        running_clips: Sources and clips that have not ended, in all runs of its name.
+        upload_bytes: Announced sizes of uploads of its name that no run has taken in.
+    """
+
+    # A name that is spelt wrong must not be a quota without bound.
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
+    running_clips: Annotated[int, Field(ge=0)] | None = None
+    upload_bytes: Annotated[int, Field(ge=0)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Whoever calls.
 
     Attributes:
         name: Of the token; runs, uploads and request ids belong to it. Empty where there are no tokens.
         scopes: All that is allowed.
+        quota: How much of it. A stream does not end where it alone changes.
     """
 
     name: str
     scopes: frozenset[Scope]
+    quota: Quota = field(default=Quota(), compare=False)
 
     @property
     def reads_all(self) -> bool:

@@ -1,19 +1,16 @@
 """Takes in the sources of a run in batches, so that the first ones start while the last ones are read."""
 
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from orchestrator.engine import Task
 from orchestrator.ledger.database import until_answered
 from orchestrator.ledger.executions import Executions
 from orchestrator.ledger.runs import Runs
-from orchestrator.uploads import check_upload, is_whole
+from orchestrator.uploads import check_upload, is_whole, opened_list
 from talkmill.artifacts.artifact import Artifact
-from talkmill.artifacts.store import CorruptArtifactError, MissingArtifactError, Store
+from talkmill.artifacts.store import Store
 from talkmill.client.sources import GivenSource, decode_sources
 from talkmill.pipeline.naming import NamedSource, name_source, unique_names
-from talkmill.stages.errors import CorruptInputError, InputMissingError
 
 BATCH = 1000
 
@@ -35,15 +32,8 @@ class Intake:
         """
         where = until_answered(lambda: self._runs.source_list(task.run_id), "source list")
         owner = until_answered(lambda: self._runs.owner(task.run_id), "owner")
-        with TemporaryDirectory(prefix="talkmill-") as folder:
-            try:
-                path = self._store.fetch(where, Path(folder))
-            except MissingArtifactError as error:
-                raise InputMissingError(f"{error}, the list of sources") from error
-            except CorruptArtifactError as error:
-                raise CorruptInputError(f"{error}, the list of sources") from error
-            with path.open("rb") as lines:
-                named = unique_names([_named(self._checked(source, owner)) for source in decode_sources(lines)])
+        with opened_list(self._store, where) as lines:
+            named = unique_names([_named(self._checked(source, owner)) for source in decode_sources(lines)])
         for begin in range(0, max(1, len(named)), BATCH):
             batch = named[begin : begin + BATCH]
             last = begin + BATCH >= len(named)

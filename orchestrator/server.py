@@ -20,6 +20,7 @@ from orchestrator.intake import Intake
 from orchestrator.leases import EXIT_LEASE_LOST, Leases
 from orchestrator.ledger.database import is_transient, migrate, open_database, until_answered
 from orchestrator.ledger.executions import Executions
+from orchestrator.ledger.quotas import Uploads
 from orchestrator.ledger.runs import Runs
 from orchestrator.service import PipelineServicer
 from orchestrator.settings import OrchestratorSettings
@@ -81,7 +82,10 @@ async def _serve(settings: OrchestratorSettings) -> int:
         lambda: os._exit(EXIT_LEASE_LOST),
     )
     public, internal = store_client(settings.store, public=True), store_client(settings.store)
-    servicer = PipelineServicer(runs, finisher, store, public, internal, work_bucket, dataset_bucket, caller.stop)
+    uploads = Uploads(database)
+    servicer = PipelineServicer(
+        runs, uploads, finisher, store, public, internal, work_bucket, dataset_bucket, caller.stop
+    )
 
     def add(server: grpc.aio.Server) -> list[str]:
         pipeline_pb2_grpc.add_PipelineServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
@@ -101,6 +105,7 @@ async def _serve(settings: OrchestratorSettings) -> int:
         (STORE_SECONDS, lambda: _probe_store(probe, work_bucket)),
         (FORGET_SECONDS, lambda: _forget(engine, settings.execution_retention_hours)),
         (FORGET_SECONDS, lambda: _erase(runs, settings.address_retention_hours)),
+        (FORGET_SECONDS, lambda: uploads.look(lambda key: key in store.list_keys(work_bucket, key))),
     ):
         threading.Thread(target=_every, args=(seconds, work), daemon=True).start()
     await running.health.ready()

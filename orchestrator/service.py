@@ -20,10 +20,11 @@ from pydantic import ValidationError
 from orchestrator.callers import caller
 from orchestrator.finish import Finisher
 from orchestrator.ledger.database import is_transient, until_answered
+from orchestrator.ledger.quotas import Uploads
 from orchestrator.ledger.retries import check_stage
 from orchestrator.ledger.runs import Runs, RunView
 from orchestrator.ledger.tables import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
-from orchestrator.uploads import MAX_LIST_BYTES, check_upload, upload_key
+from orchestrator.uploads import MAX_LIST_BYTES, check_upload, opened_list, upload_key
 from orchestrator.watches import Look, Watches
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceServicer
@@ -70,6 +71,7 @@ class PipelineServicer(PipelineServiceServicer):
     def __init__(
         self,
         runs: Runs,
+        uploads: Uploads,
         finisher: Finisher,
         store: S3Store,
         public: Minio,
@@ -82,6 +84,7 @@ class PipelineServicer(PipelineServiceServicer):
 
         Args:
             runs: Of the ledger.
+            uploads: Of the ledger.
             finisher: Knows the files of ended runs.
             store: Where lists are written.
             public: Client of the endpoint that users reach; signs their addresses.
@@ -90,7 +93,7 @@ class PipelineServicer(PipelineServiceServicer):
             dataset_bucket: Of data sets.
             stop_calls: Ends this replica's calls of a run.
         """
-        self._runs, self._finisher, self._store = runs, finisher, store
+        self._runs, self._uploads, self._finisher, self._store = runs, uploads, finisher, store
         self._public, self._internal = public, internal
         self._work_bucket, self._dataset_bucket, self._stop_calls = work_bucket, dataset_bucket, stop_calls
         self._watches = Watches(self._look, WATCH_SECONDS)
@@ -131,7 +134,7 @@ class PipelineServicer(PipelineServiceServicer):
                 _plain(name, f"clips.{index}", 512)
             check_stage(_plain(request.from_stage, "from_stage", 64))
             run_id = self._mine("write", request.name, "name")
-            count = self._runs.retry(run_id, list(request.clips), request.from_stage)
+            count = self._runs.retry(run_id, list(request.clips), request.from_stage, caller().quota.running_clips)
             _audit("run tried again", run=run_id, count=count)
             return pb.RetryRunResponse(run=self._run(run_id), retried_count=count)
 
@@ -169,7 +172,7 @@ class PipelineServicer(PipelineServiceServicer):
 
     def _create(self, request: pb.CreateRunRequest) -> pb.CreateRunResponse:
         _plain(request.request_id, "request_id", 64)
-        owner = caller().name
+        owner, limit = caller().name, caller().quota.running_clips
         known = self._runs.find_request(owner, request.request_id) if request.request_id else None
         if known:
             return pb.CreateRunResponse(run=self._run(known))
@@ -182,6 +185,7 @@ class PipelineServicer(PipelineServiceServicer):
             raise InvalidRequestError(
                 f"sources: at most {MAX_SOURCES}; upload a list and give source_list", field="sources"
             )
+        count = len(request.sources)
         if request.sources:
             given = [self._source(source, f"sources.{index}") for index, source in enumerate(request.sources)]
             content = encode_sources(given)
@@ -201,8 +205,11 @@ class PipelineServicer(PipelineServiceServicer):
                 )
             if not self._store.has(source_list):
                 raise InputMissingError(f"{source_list.bucket}/{source_list.key} is not in the store")
+            if limit is not None:
+                with opened_list(self._store, source_list) as lines:
+                    count = sum(1 for line in lines if line.strip())
         priority = request.priority or DEFAULT_PRIORITY
-        run_id = self._runs.create(owner, request.request_id, parameters, priority, source_list)
+        run_id = self._runs.create(owner, request.request_id, parameters, priority, source_list, count, limit)
         _audit("run created", run=run_id)
         return pb.CreateRunResponse(run=self._run(run_id))
 
@@ -246,6 +253,7 @@ class PipelineServicer(PipelineServiceServicer):
         response = pb.CreateUploadResponse()
         fill_message(upload, response.upload)
         if not self._store.has(upload):
+            self._uploads.announce(caller().name, upload, caller().quota.upload_bytes)
             signing = self._internal if request.internal_endpoint else self._public
             response.put_uri = presign(signing, "PUT", upload.bucket, upload.key, ADDRESS_SECONDS)
             _audit("upload allowed", key=upload.key, size_bytes=upload.size_bytes)

@@ -36,7 +36,7 @@ class OrchestratorSettings(ServerSettings):
         execution_retention_hours: After so long what the engine keeps of ended executions is deleted.
         address_retention_hours: After so long the addresses of sources that were not downloaded are erased, counted
             from the end of their run.
-        tokens_file: YAML list of {name, sha256, scopes, expires}; needed beyond loopback.
+        tokens_file: YAML list of {name, sha256, scopes, expires, quota}; needed beyond loopback.
     """
 
     database_url: SecretStr = Field(

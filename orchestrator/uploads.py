@@ -2,12 +2,17 @@
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 import structlog
 
 from talkmill.artifacts.artifact import Artifact
-from talkmill.artifacts.store import Store
-from talkmill.stages.errors import InputMissingError, InvalidRequestError
+from talkmill.artifacts.store import CorruptArtifactError, MissingArtifactError, Store
+from talkmill.stages.errors import CorruptInputError, InputMissingError, InvalidRequestError
 
 log = structlog.get_logger()
 
@@ -63,6 +68,25 @@ def is_whole(store: Store, upload: Artifact) -> bool:
         store.remove_key(upload.bucket, upload.key)
         return False
     return size_bytes == upload.size_bytes
+
+
+@contextmanager
+def opened_list(store: Store, source_list: Artifact) -> Iterator[BinaryIO]:
+    """Give the lines of a list of sources, which is what was announced.
+
+    Raises:
+        InputMissingError: It is not in the store.
+        CorruptInputError: It is not what was announced.
+    """
+    with TemporaryDirectory(prefix="talkmill-") as folder:
+        try:
+            path = store.fetch(source_list, Path(folder))
+        except MissingArtifactError as error:
+            raise InputMissingError(f"{error}, the list of sources") from error
+        except CorruptArtifactError as error:
+            raise CorruptInputError(f"{error}, the list of sources") from error
+        with path.open("rb") as lines:
+            yield lines
 
 
 def _folder(owner: str) -> str:

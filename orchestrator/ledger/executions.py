@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from orchestrator.engine import FINISH, Engine, Task
 from orchestrator.ledger.database import now_of
 from orchestrator.ledger.queueing import add_executions, feed_sources, kinds_of, row_of
+from orchestrator.ledger.quotas import forget_uploads
 from orchestrator.ledger.tables import (
     CANCELLED,
     FAILED,
@@ -24,7 +25,7 @@ from orchestrator.ledger.tables import (
     source,
     stage_run,
 )
-from orchestrator.ledger.values import CLIP, ERASED, PARAMETERS, RECORD, SOURCE, source_columns, source_of
+from orchestrator.ledger.values import ARTIFACT, CLIP, ERASED, PARAMETERS, RECORD, SOURCE, source_columns, source_of
 from talkmill.artifacts.manifest import Rejection, StageRecord
 from talkmill.dataset.names import clip_name
 from talkmill.pipeline.graph import FIRST, PACK, RunParameters, after, names_of, node_of
@@ -274,6 +275,10 @@ class Executions:
                         source_count=position + len(sources), open_count=run.c.open_count + len(fresh), state=RUNNING
                     )
                 )
+            uploads = [one.upload.key for _, one in fresh if one.upload is not None]
+            if last:
+                uploads.append(ARTIFACT.validate_json(of_run["source_list"]).key)
+            forget_uploads(connection, uploads)
             self._feed(connection, task.run_id)
             if last:
                 connection.execute(run.update().where(run.c.id == task.run_id).values(sources_complete=True))

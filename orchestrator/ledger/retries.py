@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from orchestrator.engine import FINISH, INTAKE, Engine, Task
 from orchestrator.ledger.forecast import STAGE_ORDER
 from orchestrator.ledger.queueing import add_executions, feed_sources
+from orchestrator.ledger.quotas import check_running, lock_owner
 from orchestrator.ledger.tables import (
     CANCELLED,
     ENDED,
@@ -42,6 +43,7 @@ def retry(
     run_id: str,
     names: Sequence[str],
     from_stage: str,
+    limit: int | None = None,
 ) -> int:
     """Run sources and clips of an ended run again, past what is kept of the first stage.
 
@@ -52,6 +54,7 @@ def retry(
         run_id: The run.
         names: Clips or sources; every one that has not succeeded when empty.
         from_stage: Where to begin; the stage that each ended in when empty.
+        limit: Sources and clips of the run's owner that may be open; None for any number.
 
     Returns:
         How many run again.
@@ -61,6 +64,7 @@ def retry(
         RunNotEndedError: It has not ended.
         ClipNotFoundError: It has no such clip or source.
         AddressErasedError: A source that is named would be downloaded again, and its address is erased.
+        QuotaExceededError: More would be open.
         InvalidRequestError: A stage that the run has not.
     """
     check_stage(from_stage)
@@ -87,6 +91,9 @@ def retry(
             open_count=len(chosen),
         )
     )  # fmt: skip
+    if limit is not None:
+        lock_owner(connection, row["owner"])
+        check_running(connection, run_id, row["owner"], limit)
     if intake:
         add_executions(connection, engine, now, [Task(run_id, INTAKE, "", generation, 0)], row["priority"])
     for begin_stage, skip_cache in sorted(set(chosen.values())):

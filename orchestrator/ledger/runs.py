@@ -12,6 +12,7 @@ from orchestrator.engine import INTAKE, Engine, Task
 from orchestrator.ledger.database import now_of
 from orchestrator.ledger.forecast import read_seconds_left
 from orchestrator.ledger.queueing import add_executions
+from orchestrator.ledger.quotas import check_running, lock_owner
 from orchestrator.ledger.retries import retry
 from orchestrator.ledger.tables import (
     CANCELLED,
@@ -72,11 +73,33 @@ class Runs:
         self._database, self._engine = database, engine
 
     def create(
-        self, owner: str, request_id: str, parameters: RunParameters, priority: int, source_list: Artifact
+        self,
+        owner: str,
+        request_id: str,
+        parameters: RunParameters,
+        priority: int,
+        source_list: Artifact,
+        announced_count: int = 0,
+        limit: int | None = None,
     ) -> str:
-        """Write a run and enqueue its intake; a request of an owner that was seen before gives its run."""
+        """Write a run and enqueue its intake; a request of an owner that was seen before gives its run.
+
+        Args:
+            owner: Whose run it is.
+            request_id: Of the owner; may be empty.
+            parameters: Of every stage.
+            priority: Lower runs first.
+            source_list: Where its sources are read from.
+            announced_count: How many they are, where a limit is given.
+            limit: Sources and clips of the owner that may be open; None for any number.
+
+        Raises:
+            QuotaExceededError: More would be open.
+        """
         run_id = secrets.token_hex(6)
         with self._database.begin() as connection:
+            if limit is not None:
+                lock_owner(connection, owner)
             if request_id:
                 known = self._by_request(connection, owner, request_id)
                 if known:
@@ -90,9 +113,12 @@ class Runs:
                     priority=priority,
                     parameters=PARAMETERS.dump_json(parameters).decode(),
                     source_list=ARTIFACT.dump_json(source_list).decode(),
+                    announced_count=announced_count,
                     created_at=now_of(self._database),
                 )
             )
+            if limit is not None:
+                check_running(connection, run_id, owner, limit)
             task = Task(run_id, INTAKE, "", 0, 0)
             add_executions(connection, self._engine, now_of(self._database), [task], priority)
         return run_id
@@ -273,10 +299,10 @@ class Runs:
             found = connection.execute(sa.select(run.c.id).where(run.c.id.in_(run_ids), run.c.state == CANCELLED))
             return {row[0] for row in found}
 
-    def retry(self, run_id: str, names: Sequence[str], from_stage: str) -> int:
+    def retry(self, run_id: str, names: Sequence[str], from_stage: str, limit: int | None = None) -> int:
         """See `orchestrator.ledger.retries.retry`."""
         with self._database.begin() as connection:
-            return retry(connection, self._engine, now_of(self._database), run_id, names, from_stage)
+            return retry(connection, self._engine, now_of(self._database), run_id, names, from_stage, limit)
 
     def results(self, run_id: str) -> Iterator[tuple[NamedSource, sa.RowMapping, list[sa.RowMapping]]]:
         """Yield every clip of a run in order: its source, its row, and the executions behind it that succeeded."""

@@ -24,6 +24,8 @@ run = sa.Table(
     sa.Column("parameters", sa.Text, nullable=False),
     sa.Column("source_list", sa.Text, nullable=False),
     sa.Column("source_count", sa.BigInteger, nullable=False, default=0),
+    # Sources that the request has, as far as they were counted for a quota.
+    sa.Column("announced_count", sa.BigInteger, nullable=False, default=0, server_default="0"),
     # Sources that the engine has been given: the others wait, and are counted without looking at them.
     sa.Column("fed_count", sa.BigInteger, nullable=False, default=0),
     sa.Column("sources_complete", sa.Boolean, nullable=False, default=False),
@@ -113,6 +115,18 @@ stage_run = sa.Table(
         sqlite_where=sa.text("state IN ('PENDING', 'RUNNING')"),
     ),
     sa.Index("stage_run_run", "run_id", "stage", "state"),
+)
+
+# What was announced to the store and no run has taken in: counted for a quota.
+upload = sa.Table(
+    "upload",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    # When the store is asked whether it is there.
+    sa.Column("check_at", sa.Float, nullable=False),
+    sa.Index("upload_owner", "owner"),
 )
 
 lease = sa.Table(

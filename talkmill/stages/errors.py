@@ -357,6 +357,13 @@ class AddressErasedError(FailureError):
         return cls(f"the run no longer has the whole address of {shown}, and cannot download it again")
 
 
+class QuotaExceededError(FailureError):
+    """The token may not have so much at a time; the message names its limit and what there is."""
+
+    reason, code = "QUOTA_EXCEEDED", "RESOURCE_EXHAUSTED"
+    remedy = "wait until runs of yours have ended, cancel one, or ask the operator for a larger quota"
+
+
 class DatabaseUnavailableError(FailureError):
     """The orchestrator's database does not answer."""
 

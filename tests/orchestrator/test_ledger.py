@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from orchestrator.leases import LeaseLostError, Leases
 from orchestrator.ledger.database import is_transient, migrate, now_of, open_database, until_answered
 from orchestrator.ledger.executions import Executions
 from orchestrator.ledger.queueing import SOURCE_WINDOW
+from orchestrator.ledger.quotas import Uploads
 from orchestrator.ledger.runs import Runs
-from orchestrator.ledger.tables import metadata, source, stage_run
+from orchestrator.ledger.tables import metadata, source, stage_run, upload
 from orchestrator.ledger.values import source_of
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.manifest import Rejection, StageRecord
@@ -26,6 +28,7 @@ from talkmill.stages.errors import (
     AddressErasedError,
     ClipNotFoundError,
     InvalidRequestError,
+    QuotaExceededError,
     RunNotEndedError,
     RunNotFoundError,
 )
@@ -304,6 +307,8 @@ def test_addresses_of_earlier_versions_are_taken_apart(database: sa.Engine) -> N
             connection.execute(source.update().where(mine).values(**values))
         mine = (stage_run.c.run_id == run_id) & (stage_run.c.stage == "download")
         connection.execute(stage_run.update().where(mine).values(outputs=json.dumps(outputs)))
+        connection.execute(sa.text("DROP TABLE upload"))
+        connection.execute(sa.text("ALTER TABLE run DROP COLUMN announced_count"))
         connection.execute(sa.text("ALTER TABLE source DROP COLUMN address"))
         connection.execute(sa.text("UPDATE talkmill_migration SET version_num = '0002'"))
     migrate(database)
@@ -315,6 +320,87 @@ def test_addresses_of_earlier_versions_are_taken_apart(database: sa.Engine) -> N
         whole, whole, "", 0, None, False, "train"
     )
     assert ledger.dump().count("SECRET") == 1
+
+
+def test_a_quota_counts_what_an_owner_has_open(ledger: Ledger) -> None:
+    def create(owner: str, count: int, limit: int | None) -> str:
+        return ledger.runs.create(owner, "", RunParameters(), 100, ARTIFACT, count, limit)
+
+    first = create("ann", 3, 5)
+    with pytest.raises(QuotaExceededError, match=r"limit of the token is 5; other runs have 3 sources .* run has 3"):
+        create("ann", 3, 5)
+    # Nothing of what was refused is there, and another owner has a quota of its own.
+    assert len(ledger.runs.latest("ann", 10, None)) == 1
+    assert len(ledger.engine.take(INTAKE)) == 1
+    create("bob", 5, 5)
+    ledger.engine.waiting.clear()
+    # Taken in, what was announced counts once; a source that becomes clips counts as these.
+    intake = Task(first, INTAKE, "", 0, 0)
+    assert ledger.executions.begin(intake)
+    ledger.executions.take_in(intake, 0, sources(2), False)
+    with pytest.raises(QuotaExceededError, match="other runs have 3 "):
+        create("ann", 3, 5)
+    ledger.executions.take_in(intake, 2, sources(3)[2:], True)
+    with pytest.raises(QuotaExceededError, match="other runs have 3 "):
+        create("ann", 3, 5)
+    for stage in ("download", "split"):
+        assert ledger.handle(stage) == 3
+    (begun, *_) = ledger.engine.take(CLIP_STAGES[0])
+    assert ledger.executions.begin(begun)
+    ledger.executions.fail(begun, Rejection("MATTE_LOST", "gone"))
+    second = create("ann", 3, 5)
+    # What has ended counts no more, and what is run again counts again.
+    ledger.runs.cancel(first)
+    create("ann", 2, 5)
+    with pytest.raises(QuotaExceededError, match=r"other runs have 5 sources .* this run has 3"):
+        ledger.runs.retry(first, [], "", 5)
+    assert ledger.runs.get(first).row["state"] == "CANCELLED"
+    ledger.runs.cancel(second)
+    assert ledger.runs.retry(first, [], "", 5) == 3
+
+
+def test_no_two_requests_at_once_pass_a_quota(ledger: Ledger) -> None:
+    def create(_: int) -> bool:
+        try:
+            ledger.runs.create("ann", "", RunParameters(), 100, ARTIFACT, 1, 3)
+        except QuotaExceededError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(create, range(12))) == 3
+
+
+def test_a_quota_counts_uploads_until_a_run_takes_them_in(ledger: Ledger) -> None:
+    def announced(name: str, size_bytes: int) -> Artifact:
+        return Artifact("talkmill-work", f"uploads/0/{'0' * 64}/{name}", "0" * 64, size_bytes, "")
+
+    uploads, video = Uploads(ledger.database), announced("a.mp4", 60)
+    uploads.announce("ann", video, 100)
+    uploads.announce("ann", video, 100)
+    with pytest.raises(QuotaExceededError, match=r"limit of the token is 100; 60 are uploaded .* this file has 41"):
+        uploads.announce("ann", announced("b.mp4", 41), 100)
+    uploads.announce("bob", announced("c.mp4", 100), 100)
+    uploads.announce("ann", announced("d.mp4", 40), 100)
+    # A run takes its videos and its list in.
+    run_id = ledger.runs.create("ann", "", RunParameters(), 100, announced("d.mp4", 40))
+    (intake,) = ledger.engine.take(INTAKE)
+    assert ledger.executions.begin(intake)
+    named = name_source("a.mp4", "a.mp4", "0" * 64, 60, None, False, "train", video)
+    ledger.executions.take_in(intake, 0, [named], True)
+    uploads.announce("ann", announced("e.mp4", 100), 100)
+    assert ledger.runs.get(run_id).row["source_count"] == 1
+    # What did not come is forgotten, what lies there counts on.
+    assert uploads.look(lambda key: False) == 0
+    with ledger.database.begin() as connection:
+        connection.execute(upload.update().values(check_at=0.0))
+    asked: list[str] = []
+    assert uploads.look(lambda key: asked.append(key) or key.endswith("c.mp4")) == 1  # type: ignore[func-returns-value]
+    assert len(asked) == 2
+    assert uploads.look(lambda key: False) == 0
+    uploads.announce("ann", announced("f.mp4", 100), 100)
+    with pytest.raises(QuotaExceededError, match=r"limit of the token is 100; 100 are"):
+        uploads.announce("bob", announced("g.mp4", 1), 100)
 
 
 @pytest.mark.parametrize("point", ["after begin", "after the stage ended", "after the commit"])

@@ -28,6 +28,7 @@ from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceStub
 from talkmill.artifacts.artifact import Artifact
 from talkmill.client.client import Client, ServerError
+from talkmill.client.sources import GivenSource
 from talkmill.pipeline.graph import RunParameters
 from talkmill.region import Region
 from talkmill.serving.settings import StoreSettings
@@ -40,6 +41,7 @@ from tests.servers import is_ready, running_process, store_environment, wait_unt
 
 WRITE, READ, EXPIRED, WRONG = "write-token-1", "read-token-2", "expired-token-3", "wrong-token-4"
 OTHER, READ_ALL, WRITE_ALL = "other-token-5", "read-all-token-6", "write-all-token-7"
+BOUNDED, ALSO_BOUNDED = "bounded-token-8", "bounded-token-9"
 
 
 @dataclass
@@ -72,6 +74,11 @@ def secured(
         {"name": "admin", "sha256": hash_token(WRITE_ALL), "scopes": ["write:all"]},
         {"name": "left", "sha256": hash_token(EXPIRED), "scopes": ["write"], "expires": past.isoformat()},
     ]
+    quota = {"running_clips": 3, "upload_bytes": 5000}
+    tokens += [
+        {"name": name, "sha256": hash_token(token), "scopes": ["write"], "quota": quota}
+        for name, token in (("ann", BOUNDED), ("bob", ALSO_BOUNDED))
+    ]
     (folder / "tokens.yaml").write_text(yaml.safe_dump(tokens))
     found = Secured(free_port(), free_port(), free_port(), folder / "ca.pem", authority, folder / "log")
     environment = store_environment(store_settings) | {
@@ -94,8 +101,6 @@ def client(secured: Secured, token: str) -> Client:
 
 
 def create(connection: Client) -> str:
-    from talkmill.client.sources import GivenSource
-
     return connection.create([GivenSource("http://example.invalid/a.mp4")], RunParameters(), 0).name
 
 
@@ -176,6 +181,46 @@ def test_what_one_owns_another_can_neither_see_nor_change(secured: Secured, tmp_
         assert another not in {run.name for run in mine.runs(100)}
 
 
+def test_two_tokens_have_a_quota_each(secured: Secured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sources(count: int) -> list[GivenSource]:
+        return [GivenSource(f"http://example.invalid/{number}.mp4") for number in range(count)]
+
+    def wanted(name: str, size_bytes: int) -> pb.CreateUploadRequest:
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        return pb.CreateUploadRequest(file_name=name, sha256=digest, size_bytes=size_bytes)
+
+    monkeypatch.setattr("talkmill.client.client.MAX_INLINE", 1)
+    with client(secured, BOUNDED) as ann, client(secured, ALSO_BOUNDED) as bob, methods(secured, BOUNDED) as call:
+        (tmp_path / "a.mp4").write_bytes(b"a" * 800)
+        taken = ann.upload(tmp_path / "a.mp4", "a.mp4", hashlib.sha256(b"a" * 800).hexdigest(), 800)
+        with pytest.raises(grpc.RpcError) as caught:
+            call("CreateUpload", wanted("b.mp4", 4201))
+        assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "limit of the token is 5000; 800 are" in caught.value.details()
+        name = ann.create([GivenSource("a.mp4", taken)], RunParameters(), 0).name
+        wait_until(lambda: ann.get(name).sources_complete, 30, "the run has taken its sources in")
+        assert call("CreateUpload", wanted("b.mp4", 4201)).put_uri
+        with methods(secured, ALSO_BOUNDED) as call_of_bob:
+            assert call_of_bob("CreateUpload", wanted("b.mp4", 4201)).put_uri
+        ann.cancel(name)
+
+        # The first is inline, the second a list.
+        first, second = (ann.create(sources(count), RunParameters(), 0).name for count in (1, 2))
+        for count in (1, 2):
+            with pytest.raises(
+                ServerError, match=rf"QUOTA_EXCEEDED.* token is 3; other runs have 3 .* run has {count}"
+            ):
+                ann.create(sources(count), RunParameters(), 0)
+        of_bob = bob.create(sources(3), RunParameters(), 0).name
+        ann.cancel(first)
+        third = ann.create(sources(1), RunParameters(), 0).name
+        with pytest.raises(ServerError, match="QUOTA_EXCEEDED"):
+            ann.retry(first, [], "")
+        for name in (second, third):
+            ann.cancel(name)
+        bob.cancel(of_bob)
+
+
 def test_scopes_of_all_reach_what_others_made(secured: Secured) -> None:
     with client(secured, WRITE) as mine:
         name = create(mine)
@@ -245,7 +290,7 @@ def test_a_token_is_not_sent_in_plain_text_to_another_machine() -> None:
 def test_no_secret_is_logged_or_measured(secured: Secured, store_settings: StoreSettings) -> None:
     logged, measured = secured.log.read_text(), metrics_text(secured.metrics_port)
     assert "**********" in logged
-    tokens = WRITE, READ, EXPIRED, WRONG, OTHER, READ_ALL, WRITE_ALL
+    tokens = WRITE, READ, EXPIRED, WRONG, OTHER, READ_ALL, WRITE_ALL, BOUNDED, ALSO_BOUNDED
     for secret in (store_settings.secret_key.get_secret_value(), *tokens):
         assert secret not in logged
         assert secret not in measured
@@ -342,6 +387,9 @@ def test_tokens_can_be_changed_while_the_server_runs(tmp_path: Path) -> None:
         "- name: a",
         "- {name: a, sha256: short, scopes: [read]}",
         "- {name: a, sha256: %s, scopes: [admin]}" % ("0" * 64),
+        "- {name: a, sha256: %s, scopes: [read], quota: {clips: 5}}" % ("0" * 64),
+        "- {name: a, sha256: %s, scopes: [read], quota: {running_clips: -1}}" % ("0" * 64),
+        "- {name: a, sha256: %s, scopes: [read], quotas: {running_clips: 5}}" % ("0" * 64),
     ],
 )
 def test_a_file_that_is_no_list_of_tokens_is_refused(content: str, tmp_path: Path) -> None:

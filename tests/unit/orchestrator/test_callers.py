@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from orchestrator.auth import Tokens
-from orchestrator.callers import ANYONE, Caller, caller
+from orchestrator.callers import ANYONE, Caller, Quota, caller
 from talkmill.stages.errors import ScopeMissingError
 from talkmill.wire.tokens import hash_token
 
@@ -41,6 +41,20 @@ def test_two_scopes_add_up(tmp_path: Path) -> None:
     assert found.may("write", "a")
     assert found.may("read", "b")
     assert not found.may("write", "b")
+
+
+def test_a_token_has_the_quota_of_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.yaml"
+    row = {"name": "a", "sha256": hash_token("one"), "scopes": ["write"]}
+    path.write_text(yaml.safe_dump([row]))
+    tokens = Tokens(path)
+    before = tokens.check("Bearer one", "write")
+    assert before.quota == Quota(None, None)
+    # A change holds for the next call, and ends no stream.
+    path.write_text(yaml.safe_dump([row | {"quota": {"running_clips": 5}}]))
+    after = tokens.check("Bearer one", "write")
+    assert after.quota == Quota(5, None)
+    assert after == before
 
 
 def test_without_tokens_all_is_one_persons() -> None:

@@ -102,7 +102,8 @@ class PipelineServiceServicer:
 
     def CreateRun(self, request, context):
         """Accepts a run and returns at once; sources are taken in afterwards. A second call with the same request_id returns
-        the run of the first. NOT_FOUND INPUT_MISSING: the list of sources is not in the store.
+        the run of the first. NOT_FOUND INPUT_MISSING: the list of sources is not in the store. RESOURCE_EXHAUSTED
+        QUOTA_EXCEEDED: more sources and clips would be open than the token may have.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,7 +133,8 @@ class PipelineServiceServicer:
 
     def RetryRun(self, request, context):
         """Runs sources or clips again from a stage, under the same run, past what is kept of that stage.
-        NOT_FOUND RUN_NOT_FOUND, CLIP_NOT_FOUND; FAILED_PRECONDITION RUN_NOT_ENDED, ADDRESS_ERASED.
+        NOT_FOUND RUN_NOT_FOUND, CLIP_NOT_FOUND; FAILED_PRECONDITION RUN_NOT_ENDED, ADDRESS_ERASED;
+        RESOURCE_EXHAUSTED QUOTA_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -154,6 +156,7 @@ class PipelineServiceServicer:
 
     def CreateUpload(self, request, context):
         """Gives an address to which a local file can be put (HTTP PUT), unless the store has it already.
+        RESOURCE_EXHAUSTED QUOTA_EXCEEDED: more bytes would wait for a run than the token may have.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
