@@ -23,7 +23,7 @@ ROLLBACK ?= 1
 CREATE_NAMESPACE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test-unit test test-all gpu-test check format protos protos-check up down status bench-orchestrator sizing images push sbom \
+.PHONY: help setup demo test-unit test test-all gpu-test check format protos protos-check up down status bench-orchestrator sizing images push digests base-digests locks sbom \
 	compose-up compose-down dashboards chart-docs chart-check docs errors-docs deploy connect undeploy smoke clean
 
 help: ## List the targets
@@ -128,6 +128,16 @@ images: $(VENV)/.bake ## Build every CPU image: REGISTRY; by docker buildx, or b
 push: $(VENV)/.bake ## Push the images that were built: REGISTRY=registry.example.com/talkmill (PUSH_OPTIONS)
 	@test -n "$(REGISTRY)" || (echo "Error: where to? REGISTRY=registry.example.com/talkmill"; exit 1)
 	$(BIN)/python -m deploy.images push $(IMAGES)
+
+digests: $(VENV)/.bake ## Print values of the chart that pin the pushed images: REGISTRY=registry.example.com/talkmill
+	@test -n "$(REGISTRY)" || (echo "Error: of which? REGISTRY=registry.example.com/talkmill" >&2; exit 1)
+	@$(BIN)/python -m deploy.images digests $(IMAGES)
+
+base-digests: $(VENV)/.bake ## Print the digests of the base images: eval "$$(make --silent base-digests)", then make images
+	@$(BIN)/python -m deploy.images base-digests
+
+locks: $(VENV)/.lock ## Write deploy/docker/constraints.txt anew: the hashes of what images install
+	$(BIN)/python -m deploy.locks
 
 sbom: $(VENV)/.bake ## Write sbom/: what each built image bundles, as CycloneDX
 	$(BIN)/python -m deploy.images sbom sbom $(IMAGES)

@@ -1,11 +1,13 @@
-"""`make images`, `make push` and `make sbom`: the images of docker-bake.hcl, by buildah where there is no buildx.
+"""`make images`, `push`, `digests`, `base-digests` and `sbom`: the images of docker-bake.hcl, with docker or without.
 
-python -m deploy.images list | build [IMAGE...] | push [IMAGE...] | sbom FOLDER [IMAGE...]; an IMAGE is a target such as
-`cpu-matting`. Variables of docker-bake.hcl come from the environment, and the options of buildah and of a push,
+python -m deploy.images list | build [IMAGE...] | push [IMAGE...] | digests [IMAGE...] | base-digests | sbom FOLDER
+[IMAGE...]; an IMAGE is a target such as `cpu-matting`. Without buildx, buildah builds and pushes, and skopeo tells
+digests. Variables of docker-bake.hcl come from the environment, and the options of buildah and of a push,
 BUILDAH_OPTIONS and PUSH_OPTIONS, such as `--network=host` and `--tls-verify=false`.
 """
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -81,6 +83,52 @@ def push(image: Image, options: Sequence[str]) -> None:
     subprocess.run([program, "push", *options, image.tag], check=True)
 
 
+class NoDigestError(RuntimeError):
+    """A registry does not tell the digest of an image; the message says why."""
+
+
+def digest(name: str) -> str:
+    """Return the digest of an image in its registry, `sha256:...`: that of its list of platforms where it has one.
+
+    Raises:
+        NoDigestError: No program asks registries here, or the registry does not know the image.
+    """
+    if _has_docker():
+        command = ["docker", "buildx", "imagetools", "inspect", "--format", "{{.Manifest.Digest}}", name]
+    elif shutil.which("skopeo"):
+        command = ["skopeo", "inspect", "--no-tags", "--format", "{{.Digest}}", f"docker://{name}"]
+    else:
+        raise NoDigestError("neither docker buildx nor skopeo is installed; one of them asks registries for digests")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    told = done.stdout.strip()
+    if done.returncode or not re.fullmatch("sha256:[0-9a-f]{64}", told):
+        raise NoDigestError(f"{name}: {(done.stderr or told).strip() or 'the registry told no digest'}")
+    return told
+
+
+def digest_values(chosen: Sequence[Image]) -> str:
+    """Return values of the chart that pin images, as YAML.
+
+    Raises:
+        NoDigestError: See `digest`.
+    """
+    lines = ["image:", "  digests:"]
+    for image in chosen:
+        name = image.stage.replace("_", "-") + ("-cuda" if image.extra == "cuda" else "")
+        lines.append(f'    {name}: "{digest(image.tag)}"')
+    return "\n".join(lines)
+
+
+def base_digests(variables: dict[str, str]) -> str:
+    """Return PYTHON_DIGEST and CUDA_DIGEST as a shell takes them.
+
+    Raises:
+        NoDigestError: See `digest`.
+    """
+    values = _defaults(_bake()) | variables
+    return "\n".join(f"export {kind}_DIGEST={digest(values[f'{kind}_IMAGE'])}" for kind in ("PYTHON", "CUDA"))
+
+
 def _has_docker() -> bool:
     """Say whether docker builds here, as the Makefile asks it."""
     if shutil.which("docker") is None:
@@ -96,7 +144,7 @@ def main(words: Sequence[str]) -> int:
     action, rest = (words[0], list(words[1:])) if words else ("", [])
     folder = Path(rest.pop(0)) if action == "sbom" and rest else None
     if (
-        action not in ("list", "build", "push", "sbom")
+        action not in ("list", "build", "push", "digests", "base-digests", "sbom")
         or (action == "sbom" and folder is None)
         or set(rest) - set(known)
     ):
@@ -106,6 +154,14 @@ def main(words: Sequence[str]) -> int:
     without_docker = action == "build" or (action == "push" and not _has_docker())
     if without_docker and shutil.which("buildah") is None:
         print("Error: neither docker buildx nor buildah is installed", file=sys.stderr)
+        return 1
+    try:
+        if action == "digests":
+            print(digest_values(chosen))
+        elif action == "base-digests":
+            print(base_digests(variables))
+    except NoDigestError as error:
+        print(f"Error: {error}", file=sys.stderr)
         return 1
     for image in chosen:
         if action == "list":

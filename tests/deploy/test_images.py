@@ -5,11 +5,13 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import grimp
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -35,7 +37,7 @@ OPTIONAL = {"openvino", "torch", "pyarrow"}
 NOT_IMPORTED = {"psycopg", "pip", "googleapis-common-protos", "protobuf", "grpcio-status", "pymatting"}
 ONNX_RUNTIME = {"onnxruntime"}
 # Groups of packages that no image installs.
-DEVELOPERS = {"dev", "servers", "bake", "local", "bench", "test", "check", "docs"}
+DEVELOPERS = {"dev", "servers", "bake", "lock", "local", "bench", "test", "check", "docs"}
 
 
 def normal(name: str) -> str:
@@ -100,13 +102,13 @@ def test_groups_of_images_name_what_the_project_has() -> None:
     assert of_images >= set(ENTRY)
     # Its version comes with that of ONNX Runtime.
     # dumb-init is a program of containers, and no machine of a developer needs it.
-    assert set().union(*(group(name) for name in of_images)) - known <= {"pip", "tensorrt-cu13", "dumb-init"}
+    assert set().union(*(group(name) for name in of_images)) - known <= {"pip", "tensorrt-cu13-libs", "dumb-init"}
     bare = [item for name in of_images for item in groups[name] if isinstance(item, str)]
     assert all(not Requirement(text).specifier for text in bare)
     pinned = {
         normal(Requirement(line).name) for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
     }
-    assert set().union(*(group(name) for name in groups)) - {"pip"} <= pinned
+    assert set().union(*(group(name) for name in groups)) <= pinned
 
 
 def test_the_library_needs_what_it_imports_and_no_server(graph: grimp.ImportGraph) -> None:
@@ -127,6 +129,52 @@ def test_the_library_needs_what_it_imports_and_no_server(graph: grimp.ImportGrap
         used |= distributions & needed
     assert needed - used <= NOT_IMPORTED
     assert not needed & (group("servers") - {"grpcio"})
+
+
+def locked() -> dict[str, tuple[str, int]]:
+    """Version and count of hashes of every package that images may install."""
+    entries = re.split(r"\n(?=\S)", (ROOT / "deploy/docker/constraints.txt").read_text())
+    found = [re.match(r"([^=\s]+)==([^\s;]+)", entry) for entry in entries if not entry.startswith("#")]
+    assert all(found)
+    return {
+        normal(match[1]): (match[2], len(re.findall(r"--hash=sha256:[0-9a-f]{64}\b", match.string)))
+        for match in found
+        if match is not None
+    }
+
+
+def test_what_images_install_is_known_by_its_hash() -> None:
+    known, lines = locked(), (ROOT / "constraints.txt").read_text().splitlines()
+    assert all(hashes for _, hashes in known.values())
+    pinned = dict(line.split("==") for line in lines if "==" in line)
+    others = {name: version for name, version in pinned.items() if known.get(normal(name), (version, 0))[0] != version}
+    assert not others, "constraints.txt changed: run `make locks`"
+    waiting = [Requirement(name) for image in images() for name in group(image.stage) | group(image.extra)]
+    waiting += [Requirement(name) for name in (*group("tensorrt"), "pip", "setuptools", "wheel-stub")]
+    seen: set[str] = set()
+    while waiting:
+        wanted = waiting.pop()
+        name, extras = normal(wanted.name), ("", *wanted.extras)
+        assert name in known, f"an image installs {wanted}: run `make locks`"
+        if name in seen:
+            continue
+        seen.add(name)
+        with suppress(PackageNotFoundError):
+            needed = [Requirement(text) for text in requires(name) or ()]
+            waiting += [
+                one
+                for one in needed
+                if not one.marker or any(one.marker.evaluate({"extra": extra}) for extra in extras)
+            ]
+
+
+def test_images_install_nothing_without_its_hash() -> None:
+    text = (ROOT / "deploy/docker/Dockerfile").read_text().replace("\\\n", " ")
+    commands = re.findall(r"pip install ([^;&\n]*)", text)
+    assert len(commands) == 4
+    assert all("--require-hashes" in one for one in commands[:3])
+    # A folder has no hash; what builds it has.
+    assert commands[3].split() == ["--quiet", "--no-deps", "--build-constraint", "constraints.txt", "."]
 
 
 def test_the_dockerfile_is_clean_and_its_bases_are_pinned() -> None:
@@ -187,6 +235,40 @@ def test_images_are_pushed_by_what_built_them(tmp_path: Path) -> None:
     assert (tmp_path / "asked").read_text().endswith(f"docker push --quiet registry.example.com/t/split:{version}\n")
 
 
+TOLD = {
+    "docker": '#!/bin/sh\necho docker "$@" >> {asked}\ncase "$*" in *imagetools*) echo {digest};; esac\n',
+    "skopeo": '#!/bin/sh\necho skopeo "$@" >> {asked}\necho {digest}\n',
+}
+
+
+@pytest.mark.parametrize("program", TOLD)
+def test_digests_are_asked_of_the_registry(program: str, tmp_path: Path) -> None:
+    asked, sha256 = tmp_path / "asked", "sha256:" + "1a" * 32
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / program).write_text(TOLD[program].format(asked=asked, digest=sha256))
+    (tmp_path / "bin" / program).chmod(0o755)
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        environment = {"PATH": f"{tmp_path}/bin", "REGISTRY": "registry.example.com/t"}
+        command = [sys.executable, "-m", "deploy.images", *words]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    values = yaml.safe_load(run("digests", "cpu-split", "cuda-split", "plain-model_fetch").stdout)
+    assert values == {"image": {"digests": {"split": sha256, "split-cuda": sha256, "model-fetch": sha256}}}
+    shown = run("base-digests").stdout
+    assert shown == f"export PYTHON_DIGEST={sha256}\nexport CUDA_DIGEST={sha256}\n"
+    names = [line.split()[-1].removeprefix("docker://") for line in asked.read_text().splitlines() if "inspect" in line]
+    version = images()[0].tag.rpartition(":")[2]
+    assert names[:2] == [f"registry.example.com/t/split:{version}", f"registry.example.com/t/split:{version}-cuda"]
+    assert names[3:] == list(base_images().values())
+    (tmp_path / "bin" / program).write_text(TOLD[program].format(asked=asked, digest="manifest unknown"))
+    refused = run("digests", "cpu-split")
+    assert refused.returncode == 1
+    assert refused.stderr == f"Error: registry.example.com/t/split:{version}: manifest unknown\n"
+    (tmp_path / "bin" / program).unlink()
+    assert "neither docker buildx nor skopeo is installed" in run("digests").stderr
+
+
 def test_a_push_wants_a_registry() -> None:
     words = ["make", "push", "--assume-old=.venv/.bake"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
@@ -195,4 +277,4 @@ def test_a_push_wants_a_registry() -> None:
 
 def test_only_code_is_sent_to_the_build() -> None:
     allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
-    assert sorted(allowed) == sorted(["pyproject.toml", "constraints.txt", "LICENSE", "README.md", *OWN])
+    assert sorted(allowed) == sorted(["pyproject.toml", "deploy/docker/constraints.txt", "LICENSE", "README.md", *OWN])

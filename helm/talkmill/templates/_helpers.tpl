@@ -42,7 +42,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end }}
 
 {{- define "talkmill.image" -}}
-{{ .root.Values.image.registry }}/{{ .part | replace "_" "-" }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}{{ .suffix | default "" }}
+{{- $name := .part | replace "_" "-" }}
+{{- $digest := get .root.Values.image.digests (printf "%s%s" $name (.suffix | default "")) }}
+{{- .root.Values.image.registry }}/{{ $name }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}{{ .suffix | default "" }}{{ with $digest }}@{{ . }}{{ end }}
 {{- end }}
 
 {{- define "talkmill.databaseSecret" -}}
