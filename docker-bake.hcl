@@ -13,7 +13,7 @@ variable "PYTHON_IMAGE" {
   default = "docker.io/library/python:3.11-slim"
 }
 
-# Set to `sha256:...` to pin the base beyond its tag: `docker buildx imagetools inspect` tells it. The release does.
+# `sha256:...` pins the base beyond its tag; `make base-digests` tells both.
 variable "PYTHON_DIGEST" {
   default = ""
 }

@@ -3,7 +3,7 @@
 import pytest
 
 from deploy.chart_check import CHART, chosen, helm
-from tests.helm.chart import VALUES, environment, named, objects, pods, refused
+from tests.helm.chart import VALUES, containers, environment, named, objects, pods, refused
 
 HOST, STORE = "talkmill.example.com", "store.talkmill.example.com"
 
@@ -99,6 +99,21 @@ def test_what_exposing_needs_is_said(values: str, change: str, says: str) -> Non
 
 def test_nothing_is_exposed_by_itself() -> None:
     assert not [one for one in objects("minimal") if one["kind"] in ("Ingress", "GRPCRoute", "HTTPRoute", "TLSRoute")]
+
+
+def test_a_digest_pins_an_image() -> None:
+    """Of what the chart itself names: minio.image and postgres.image are names that may have a digest."""
+    digests = {"split-cuda": "sha256:" + "1" * 64, "orchestrator": "sha256:" + "2" * 64}
+    words = [word for name, digest in digests.items() for word in ("--set", f"image.digests.{name}={digest}")]
+    images = {one["image"] for pod in pods(objects("gpu", *words)).values() for one in containers(pod)}
+    pinned = {name.rpartition("@")[2]: name.rpartition("@")[0] for name in images if "@" in name}
+    tag = next(name for name in images if "/crop:" in name).rpartition(":")[2]
+    assert [pinned[digest].rpartition("/")[2] for digest in digests.values()] == [
+        f"split:{tag}-cuda",
+        f"orchestrator:{tag}",
+    ]
+    assert len(pinned) == 2
+    assert "image.digests" in refused("minimal", "--set", "image.digests.split=latest").replace("/", ".")
 
 
 def test_images_have_no_registry_by_default() -> None:
