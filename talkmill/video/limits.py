@@ -14,7 +14,7 @@ class VideoLimits:
     Attributes:
         max_pixels: Of one frame; 8K UHD by default.
         max_frames: Of a source.
-        max_seconds: Of a source, picture and sound.
+        max_seconds: That the pictures of a source are shown, without the holes that end takes.
     """
 
     max_pixels: int = 7680 * 4320

@@ -172,6 +172,22 @@ def scan_source(
     return _scan(path, seen, index, report, windows, max_gap_seconds, in_part=bool(ranges))
 
 
+def shown_seconds(index: PacketIndex, max_gap_seconds: float) -> float:
+    """Return how long the pictures of a source are shown, by its packets: a hole that ends a take counts no more.
+
+    Args:
+        index: The packets of the source.
+        max_gap_seconds: A hole in time that is longer is a break.
+    """
+    times = np.unique(index.times[~index.hidden])
+    return float(np.minimum(np.diff(times), _longest_step(times, index, max_gap_seconds)).sum())
+
+
+def _longest_step(times: Float64Array, index: PacketIndex, max_gap_seconds: float) -> float:
+    """Return the longest time from one picture to the next that is no break."""
+    return max(max_gap_seconds, 1.5 / float(native_rate(times, index.rate)))
+
+
 def first_shown(path: Path, index: PacketIndex) -> float:
     """Return the time of the first picture that can be shown, on the clock of the index.
 
@@ -262,7 +278,7 @@ def _scan(
     times = line.times[rows]
     formats = [seen.formats[row] for row in rows]
     breaks = np.zeros(len(rows), bool)
-    breaks[1:] |= np.diff(times) > max(max_gap_seconds, 1.5 / float(native_rate(times, index.rate)))
+    breaks[1:] |= np.diff(times) > _longest_step(times, index, max_gap_seconds)
     breaks[1:] |= np.diff(index.picture.section[packets[rows]]) != 0
     breaks[1:] |= np.diff(index.edit[packets[rows]]) != 0
     breaks[1:] |= np.array([one != other for one, other in pairwise(formats)], bool)

@@ -11,6 +11,9 @@ from talkmill.arrays import BoolArray, Float64Array, Int64Array
 if TYPE_CHECKING:
     from talkmill.video.packets import PacketIndex
 
+# Stamps of presentation and of decoding tell one distance where so many lie so near.
+AGREE_SECONDS, AGREE_SHARE = 2e-3, 0.9
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timeline:
@@ -58,6 +61,8 @@ def timeline(
         part = begun == start
         counted[part] = (first_place(packets[part]) + np.arange(part.sum())) / index.rate
         by_decoding[part] = _by_reading(packets[part], decoding[part], index) + offsets[part]
+    if not index.picture.guessed:
+        by_decoding += _distance(by_presentation, by_decoding)
     faults = _faults(by_presentation) + index.picture.guessed, _faults(by_decoding)
     stamped = not np.isnan(by_presentation).any() and faults[0] <= faults[1]
     others = counted if np.isnan(by_decoding).any() else by_decoding
@@ -65,6 +70,19 @@ def timeline(
     latest = np.maximum.accumulate(times)
     kept = np.concatenate([[True], times[1:] > latest[:-1]])
     return Timeline(np.where(kept, times, np.nan), kept, stamped)
+
+
+def _distance(presentation: Float64Array, decoding: Float64Array) -> float:
+    """Return how much later pictures are shown than they are decoded, in seconds; 0 where their stamps do not agree.
+
+    Sound keeps its distance to presentation stamps. Those that are of the order of decoding agree on nothing.
+    """
+    apart = presentation - decoding
+    apart = apart[~np.isnan(apart)]
+    if not apart.size:
+        return 0.0
+    usual = float(np.median(apart))
+    return usual if np.mean(np.abs(apart - usual) < AGREE_SECONDS) >= AGREE_SHARE else 0.0
 
 
 def first_place(packets: Int64Array) -> int:

@@ -37,7 +37,7 @@ from talkmill.video.frame_table import FrameTable
 from talkmill.video.limits import DEFAULT_LIMITS, VideoLimitError, VideoLimits
 from talkmill.video.packets import PacketIndex, index_packets
 from talkmill.video.resample import FrameSchedule, constant_rate, native_rate, schedule_frames
-from talkmill.video.scan import Scan, first_shown
+from talkmill.video.scan import Scan, first_shown, shown_seconds
 
 # A clip that needs at least this share of its source's coded bytes is read from the source itself.
 WHOLE_SOURCE_SHARE = 0.8
@@ -108,7 +108,7 @@ class SplitStage:
         try:
             index = index_packets(path, parameters.video_stream, parameters.audio_stream, self._limits)
             if len(index.key):
-                self._limits.check_length(len(index.key), float(np.ptp(index.times)))
+                self._limits.check_length(len(index.key), shown_seconds(index, parameters.max_gap_seconds))
         except VideoLimitError as error:
             raise VideoTooLargeError(str(error)) from error
         except NoFrameError as error:

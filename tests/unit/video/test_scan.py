@@ -11,7 +11,7 @@ import pytest
 from talkmill.video.clip import read_clip
 from talkmill.video.packets import index_packets
 from talkmill.video.resample import FrameSchedule
-from talkmill.video.scan import Scan, first_shown, read_pictures, scan_source, window_of
+from talkmill.video.scan import Scan, first_shown, read_pictures, scan_source, shown_seconds, window_of
 from tests.media import RATE, Recording, edit, numbered, numbers_of, record, scan_of, spoil, table_of
 
 COUNT = 60
@@ -483,6 +483,18 @@ def test_parts_that_an_edit_list_joins_are_takes_of_their_own(tmp_path: Path) ->
     assert scan.times == pytest.approx(np.arange(30) / RATE, abs=2e-3)
     assert np.flatnonzero(scan.breaks).tolist() == [20]
     assert scan.notes == ()
+
+
+def test_a_stamp_far_away_makes_no_source_longer(tmp_path: Path) -> None:
+    """A camera whose first stamp is 0 and whose others are of its clock; a hole that ends a take is filled with nothing."""
+    times = np.concatenate([[0.0], 90_000 + TIMES])
+    index = index_packets(record(tmp_path / "a.mkv", times, options=GROUPS))
+    assert shown_seconds(index, 0.4) == pytest.approx(0.4 + (COUNT - 1) / RATE, abs=2e-3)
+    # Where the hole would be filled it counts.
+    assert shown_seconds(index, 1e6) > 90_000
+    # Frames that follow slowly leave no holes.
+    slow = index_packets(record(tmp_path / "b.mkv", np.arange(20) * 10.0, options=GROUPS))
+    assert shown_seconds(slow, 0.4) == pytest.approx(190)
 
 
 def test_frames_of_one_time_are_one_frame(tmp_path: Path) -> None:

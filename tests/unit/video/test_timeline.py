@@ -67,6 +67,16 @@ def test_one_presentation_stamp_that_is_missing_is_not_guessed() -> None:
     assert line.times == pytest.approx(decoding)
 
 
+def test_pictures_by_stamps_of_decoding_stay_as_far_from_the_sound_as_presentation_stamps_say() -> None:
+    """One damaged stamp of a transport stream; pictures are shown two frames after the first is decoded."""
+    own = [1.0 + 0.04 * number for number in range(32)]
+    presentation = np.array(own[:30]) + 0.08
+    presentation[12] = 80_000.0
+    line = timeline(np.arange(30), presentation, np.array(own[2:]), index_of(own))
+    assert not line.stamped
+    assert line.times == pytest.approx(np.array(own[:30]) + 0.08)
+
+
 def test_the_stamps_that_rise_more_steadily_are_taken() -> None:
     """.avi hands the order of decoding on as if it were that of presentation."""
     decoding = np.array([0.0, 0.04, 0.08, 0.12, 0.16])
