@@ -29,7 +29,7 @@ from orchestrator.watches import Look, Watches
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceServicer
 from talkmill.artifacts.artifact import Artifact
-from talkmill.artifacts.s3 import S3Store, presign
+from talkmill.artifacts.s3 import S3Store, presign_get, presign_put
 from talkmill.artifacts.store import StoreUnavailableError
 from talkmill.client.sources import GivenSource, encode_sources
 from talkmill.dataset.names import slug
@@ -255,7 +255,10 @@ class PipelineServicer(PipelineServiceServicer):
         if not self._store.has(upload):
             self._uploads.announce(caller().name, upload, caller().quota.upload_bytes)
             signing = self._internal if request.internal_endpoint else self._public
-            response.put_uri = presign(signing, "PUT", upload.bucket, upload.key, ADDRESS_SECONDS)
+            response.put_uri, headers = presign_put(
+                signing, upload.bucket, upload.key, ADDRESS_SECONDS, upload.sha256, upload.size_bytes
+            )
+            response.put_headers.update(headers)
             _audit("upload allowed", key=upload.key, size_bytes=upload.size_bytes)
         return response
 
@@ -290,7 +293,7 @@ class PipelineServicer(PipelineServiceServicer):
         signing = self._internal if request.internal_endpoint else self._public
         for path, artifact in files[begin : begin + size]:
             entry = response.artifacts.add(
-                path=path, get_uri=presign(signing, "GET", artifact.bucket, artifact.key, ADDRESS_SECONDS)
+                path=path, get_uri=presign_get(signing, artifact.bucket, artifact.key, ADDRESS_SECONDS)
             )
             fill_message(artifact, entry.artifact)
         if begin + size < len(files):

@@ -206,7 +206,7 @@ class Client:
         answer = self._call("CreateUpload", request)
         if answer.put_uri:
             with _store_errors(answer.put_uri):
-                self._put(answer.put_uri, path, size_bytes)
+                self._put(answer.put_uri, path, dict(answer.put_headers))
         return from_message(answer.upload, Artifact)
 
     def get(self, name: str) -> pb.Run:
@@ -318,9 +318,12 @@ class Client:
             return self.upload(path, path.name, sha256_of(path), path.stat().st_size)
 
     @_TRIED_AGAIN
-    def _put(self, uri: str, path: Path, size_bytes: int) -> None:
+    def _put(self, uri: str, path: Path, headers: dict[str, str]) -> None:
         with path.open("rb") as file:
-            answer = self._http.request("PUT", uri, body=file, headers={"Content-Length": str(size_bytes)})
+            answer = self._http.request("PUT", uri, body=file, headers=headers)
+        # The store names what came otherwise than it was signed: a byte was lost on the way, or the file changed.
+        if b"SHA256Mismatch" in answer.data:
+            raise urllib3.exceptions.HTTPError(f"the store did not get {path.name} as it was announced")
         if answer.status >= 500:
             raise urllib3.exceptions.HTTPError(f"the store answers {answer.status}")
         if answer.status != 200:

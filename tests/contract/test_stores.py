@@ -1,16 +1,17 @@
 """What the pipeline asks of a store, on a folder and on a real MinIO server."""
 
-import io
+import hashlib
 import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.artifacts.local import LocalStore
-from talkmill.artifacts.s3 import PART_BYTES, S3Store, connect
+from talkmill.artifacts.s3 import PART_BYTES, S3Store, connect, presign_get, presign_put
 from talkmill.artifacts.store import CorruptArtifactError, MissingArtifactError, Store, StoreUnavailableError
 from talkmill.serving.settings import StoreSettings
 
@@ -166,18 +167,37 @@ def test_wrong_credentials_are_an_error_that_is_not_tried_again(store_settings: 
         s3_store(wrong).read(BUCKET, "key")
 
 
-def test_presigned_addresses_need_no_credentials(store_settings: StoreSettings, tmp_path: Path, key: str) -> None:
-    import urllib3
+@pytest.mark.parametrize("name", ["object.bin", "a name+with 100 %.mp4", "größe~1.mp4"])
+def test_presigned_addresses_need_no_credentials(store_settings: StoreSettings, key: str, name: str) -> None:
+    store, key = s3_store(store_settings), key.replace("object.bin", name)
+    store.ensure_bucket(BUCKET, {})
+    uri, headers = presign_put(store._client, BUCKET, key, 60, hashlib.sha256(b"content").hexdigest(), 7)
+    assert put(uri, b"content", headers)[0] == 200
+    assert store.read(BUCKET, key) == b"content"
+    with urllib3.PoolManager() as http:
+        assert http.request("GET", presign_get(store._client, BUCKET, key, 60)).data == b"content"
+        # One address is for one object and one method.
+        assert http.request("GET", uri).status in (400, 403)
 
-    from talkmill.artifacts.s3 import presign
 
+def put(uri: str, content: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+    with urllib3.PoolManager() as http:
+        answer = http.request("PUT", uri, body=content, headers=headers, retries=False)
+        return answer.status, answer.data
+
+
+def test_a_presigned_put_takes_one_content(store_settings: StoreSettings, key: str) -> None:
+    """Refused by the store, before anything is written: what is there stays."""
     store = s3_store(store_settings)
     store.ensure_bucket(BUCKET, {})
-    http = urllib3.PoolManager()
-    uri = presign(store._client, "PUT", BUCKET, key, 60)
-    assert http.request("PUT", uri, body=io.BytesIO(b"content"), headers={"Content-Length": "7"}).status == 200
-    assert store.read(BUCKET, key) == b"content"
-    assert http.request("GET", presign(store._client, "GET", BUCKET, key, 60)).data == b"content"
-    # One address is for one object and one method.
-    assert http.request("GET", uri).status == 403
-    http.clear()
+    uri, headers = presign_put(store._client, BUCKET, key, 60, hashlib.sha256(b"content").hexdigest(), 7)
+    assert put(uri, b"CONTENT", headers)[0] == 400, "other bytes"
+    assert b"SHA256Mismatch" in put(uri, b"CONTENT", headers)[1], "told so that a client knows to try again"
+    assert put(uri, b"content and more", headers | {"content-length": "16"})[0] == 403, "another length"
+    other = hashlib.sha256(b"CONTENT").hexdigest()
+    assert put(uri, b"CONTENT", headers | {"x-amz-content-sha256": other})[0] == 403, "another hash"
+    assert put(uri, b"CONTENT", {"content-length": "7"})[0] == 400, "no hash"
+    assert put(uri, b"CONTENT", headers | {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})[0] == 403
+    assert put(uri.replace("X-Amz-Expires=60", "X-Amz-Expires=600"), b"content", headers)[0] == 403
+    assert store.read(BUCKET, key) is None
+    assert put(uri, b"content", headers)[0] == 200

@@ -279,12 +279,21 @@ class CreateUploadRequest(_message.Message):
     def __init__(self, file_name: _Optional[str] = ..., sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ..., internal_endpoint: _Optional[bool] = ...) -> None: ...
 
 class CreateUploadResponse(_message.Message):
-    __slots__ = ("upload", "put_uri")
+    __slots__ = ("upload", "put_uri", "put_headers")
+    class PutHeadersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
     PUT_URI_FIELD_NUMBER: _ClassVar[int]
+    PUT_HEADERS_FIELD_NUMBER: _ClassVar[int]
     upload: _common_pb2.Artifact
     put_uri: str
-    def __init__(self, upload: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., put_uri: _Optional[str] = ...) -> None: ...
+    put_headers: _containers.ScalarMap[str, str]
+    def __init__(self, upload: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., put_uri: _Optional[str] = ..., put_headers: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class ListRunArtifactsRequest(_message.Message):
     __slots__ = ("parent", "page_size", "page_token", "internal_endpoint")
