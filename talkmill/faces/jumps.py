@@ -9,17 +9,8 @@ import numpy.typing as npt
 from scipy.ndimage import percentile_filter
 
 from talkmill.arrays import BoolArray, Float32Array, Float64Array, Frame
-from talkmill.geometry.boxes import mean_sides
-from talkmill.geometry.shrink import shrink
+from talkmill.faces.window import FaceWindow, cell_changes
 
-# What is compared: a window around the face, in sides of the face from its centre: left, up, right, down.
-WINDOW = (1.4, 1.1, 1.4, 1.5)
-# A face has this many pixels in a comparison; what is smaller is not enlarged.
-FACE_PIXELS = 64
-# Noise of coding, sensor and scaling goes.
-BLUR_SIGMA = 1.2
-# The window is compared in this many cells a side.
-CELLS = 9
 # Levels that are added to the changes of a cell, so that nothing moving by nothing is no jump.
 FLOOR_LEVELS = 0.3
 # The frame before is shown again where the mean change is so small a share of the usual one (of the upper quarter of so
@@ -45,9 +36,6 @@ KEYS_AROUND, FEWEST_KEYS = 8, 3
 MOST_KEYS = 0.25
 KEY_SHARE, KEY_RATIO = 0.8, 1.6
 LONE_KEY_RATIO = 8.0
-# The window stays where it is until the face has moved by this many sides, or has grown by this ratio.
-WINDOW_SHIFT = 0.25
-WINDOW_GROWTH = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +68,7 @@ class JumpCutFinder:
             rate: Frames a second.
         """
         self._stride = max(1, round(rate / STEPS_A_SECOND))
-        self._window: _Window | None = None
+        self._window: FaceWindow | None = None
         self._shape: tuple[int, ...] = ()
         self._count = 0
         # Patches since the last step, and whether each is of a key frame.
@@ -109,14 +97,14 @@ class JumpCutFinder:
         else:
             self._steps.append(None)
         if box is not None and (self._window is None or not self._window.holds(box)):
-            self._window = _Window(box, image.shape)
+            self._window = FaceWindow(box, image.shape)
             self._patches = [self._window.cut(image)]
         self._patches, self._keys = self._patches[-1:], [key]
 
     def _step(self) -> _Step:
         changes = [cv2.norm(self._patches[i], self._patches[i + 1], cv2.NORM_L1) for i in range(self._stride)]
         frame = self._count - self._stride + int(np.argmax(changes))
-        return _Step(frame, _cells(self._patches[0], self._patches[-1]), any(self._keys[1:]))
+        return _Step(frame, cell_changes(self._patches[0], self._patches[-1]), any(self._keys[1:]))
 
     @property
     def cuts(self) -> list[int]:
@@ -134,38 +122,6 @@ class JumpCutFinder:
         jumps = ratios > _limits(ratios, means[new], keys[new])
         frames = np.array([step.frame for step in steps])[new]
         return [int(frame) for frame in frames[jumps]]
-
-
-class _Window:
-    """The part of a picture around a face, and the scale at which it is compared."""
-
-    def __init__(self, box: Float32Array, shape: tuple[int, ...]) -> None:
-        self._centre, self._side = (box[:2] + box[2:]) / 2, float(mean_sides(box))
-        left, up, right, down = np.array(WINDOW) * max(self._side, 1.0)
-        (x, y), (height, width) = self._centre, shape[:2]
-        # A detector may place a box beyond the edge: the window has one row and one column at least.
-        x0, y0 = int(np.clip(x - left, 0, width - 1)), int(np.clip(y - up, 0, height - 1))
-        x1, y1 = int(np.clip(x + right, x0 + 1, width)), int(np.clip(y + down, y0 + 1, height))
-        self._part = slice(y0, y1), slice(x0, x1)
-        scale = min(1.0, FACE_PIXELS / max(self._side, 1.0))
-        self._size = max(CELLS, round((x1 - x0) * scale)), max(CELLS, round((y1 - y0) * scale))
-
-    def holds(self, box: Float32Array) -> bool:
-        """Say whether a face is still about where the window was made for."""
-        moved = float(np.abs((box[:2] + box[2:]) / 2 - self._centre).max())
-        growth = float(mean_sides(box)) / max(self._side, 1.0)
-        return moved < WINDOW_SHIFT * self._side and 1 / WINDOW_GROWTH < growth < WINDOW_GROWTH
-
-    def cut(self, image: Frame) -> Frame:
-        """Return the window of a picture, grey and small."""
-        small = shrink(image[self._part], self._size)
-        return np.asarray(cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), (0, 0), BLUR_SIGMA), np.uint8)
-
-
-def _cells(before: Frame, after: Frame) -> Float32Array:
-    """Return the mean change of each cell in levels, (CELLS * CELLS,) float32."""
-    change = cv2.absdiff(before, after).astype(np.float32)
-    return np.asarray(cv2.resize(change, (CELLS, CELLS), interpolation=cv2.INTER_AREA).ravel(), np.float32)
 
 
 def _key_frames(steps: Sequence[_Step]) -> BoolArray:

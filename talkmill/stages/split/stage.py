@@ -1,6 +1,7 @@
 """Split: one source to clips of one person each, at a constant frame rate, with their sound and face track."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class SplitStage:
     """Looks at a source once, then copies the coded packets of its clips. Nothing is encoded."""
 
     name = "split"
-    version = "14"
+    version = "15"
     outputs_type = SplitOutputs
     keeps_result = True
 
@@ -82,8 +83,9 @@ class SplitStage:
         native = native_rate(scan.times, index.rate)
         rate = native if parameters.fps == "source" else Fraction(parameters.fps)
         plans, rejections = plan_clips(scan.times, survey.detections, survey.takes, survey.is_still, rate, parameters)
+        told = (*scan.notes, *survey.notes)
         if not plans:
-            raise _no_clip_error(path, survey, rejections, parameters.ranges)
+            raise _no_clip_error(path, survey, rejections, parameters.ranges, told)
         clips = tuple(_Cutter(inputs.source, path, scan, rate, context).clips(plans))
         measurements: dict[str, Measurement] = {
             "source_frame_count": len(scan.times),
@@ -99,8 +101,7 @@ class SplitStage:
                 for part in parameters.ranges
                 if not holds_frame(scan.times, part)
             ),
-            *scan.notes,
-            *survey.notes,
+            *told,
         ]
         return SplitOutputs(clips, tuple(rejections), measurements, tuple(notes))
 
@@ -266,20 +267,22 @@ def _sound_notes(cut: SoundCut, sound: Sound | None, rate: Fraction) -> Iterator
 
 
 def _no_clip_error(
-    path: Path, survey: Survey, rejections: list[Rejection], ranges: Sequence[TimeRange]
+    path: Path, survey: Survey, rejections: list[Rejection], ranges: Sequence[TimeRange], notes: Sequence[str]
 ) -> RejectionError:
+    """Say why a source gives no clip, and what was seen in it that may be the cause."""
     scan = survey.scan
     if ranges and not any(holds_frame(scan.times, part) for part in ranges):
         return _empty_error(path, ranges, scan.index)
     faces = [rejection for rejection in rejections if rejection.reason != NoFaceError.reason]
     if faces:
         same = [rejection for rejection in faces if rejection.reason == faces[0].reason]
-        error = from_rejection(max(same, key=lambda rejection: rejection.measure or 0))
-        assert error is not None  # noqa: S101 - this stage made it of a verdict
-        return error
-    shots = f" of {counted(len(rejections), 'shot')}" if rejections else " take"
-    damage = f"; {counted(scan.damaged_count, 'frame')} of the damaged file left out" if scan.damaged_count else ""
-    return NoFaceError(f"no face is seen in any{shots}, {len(scan.times)} frames in all{damage}")
+        chosen = max(same, key=lambda rejection: rejection.measure or 0)
+    else:
+        shots = f" of {counted(len(rejections), 'shot')}" if rejections else " take"
+        chosen = NoFaceError(f"no face is seen in any{shots}, {len(scan.times)} frames in all").rejection()
+    error = from_rejection(replace(chosen, message="; ".join((chosen.message, *notes))))
+    assert error is not None  # noqa: S101 - this stage made it of a verdict
+    return error
 
 
 def _empty_error(path: Path, ranges: Sequence[TimeRange], index: PacketIndex) -> RejectionError:

@@ -11,6 +11,7 @@ import numpy as np
 from talkmill.arrays import BoolArray, Float32Array, Frame
 from talkmill.faces.detection import Detections
 from talkmill.faces.finder import FaceFinder
+from talkmill.faces.freezes import FreezeFinder
 from talkmill.faces.jumps import JumpCutFinder
 from talkmill.faces.stillness import FaceLooks
 from talkmill.faces.tracking import FaceTrack
@@ -35,18 +36,21 @@ class Survey:
         scan: The pictures.
         detections: Faces of each picture.
         takes: First picture and the picture after the last of each continuous take.
+        frozen: (M,) whether a picture is one of several that are all the same.
         notes: What ends takes.
     """
 
     scan: Scan
     detections: list[Detections]
     takes: list[tuple[int, int]]
+    frozen: BoolArray
     notes: tuple[str, ...]
     _looks: FaceLooks
 
     def is_still(self, track: FaceTrack) -> bool:
         """Say whether a face of these pictures is a photograph, a poster or frozen."""
-        return self._looks.still(track, self.scan.rows[track.first_frame : track.end_frame])
+        rows = slice(track.first_frame, track.end_frame)
+        return bool(self.frozen[rows].all()) or self._looks.still(track, self.scan.rows[rows])
 
 
 def survey_source(
@@ -74,7 +78,8 @@ def survey_source(
     # A header may say any rate, holes say nothing of it, and hidden packets have stamps of shown ones.
     shown = index.times[~index.hidden] if not index.hidden.all() else index.times
     rate = float(native_rate(np.unique(shown), index.rate))
-    cuts, jumps, dissolves, looks = SceneCutFinder(), JumpCutFinder(rate), DissolveFinder(rate), FaceLooks(rate)
+    cuts, jumps, dissolves = SceneCutFinder(), JumpCutFinder(rate), DissolveFinder(rate)
+    freezes, looks = FreezeFinder(rate), FaceLooks(rate)
     detections: list[Detections] = []
 
     def prepare(picture: DecodedPicture) -> tuple[Frame, bool]:
@@ -84,10 +89,11 @@ def survey_source(
         image, key = shown
         found = finder.find(image)
         detections.append(found)
-        small = thumbnail(image)
+        small, largest = thumbnail(image), _largest(found)
         cuts.add(small)
         dissolves.add(small)
-        jumps.add(image, _largest(found), key=key)
+        jumps.add(image, largest, key=key)
+        freezes.add(image, small, largest, key=key)
         looks.add(image, found)
         progress(done, total)
 
@@ -95,9 +101,7 @@ def survey_source(
     scan = scan_source(path, index, wanted, max_gap_seconds, prepare, visit)
     if scan is None:
         return None
-    faded = np.zeros(len(scan.rows), bool)
-    for first, end in dissolves.dissolves:
-        faded[np.searchsorted(scan.rows, first) : np.searchsorted(scan.rows, end)] = True
+    faded, frozen = _within(scan, dissolves.dissolves), _within(scan, freezes.freezes)
     hard = _begins(scan, cuts.cuts) & ~faded
     # What the other finders see too is no jump within a shot.
     jumped = _begins(scan, jumps.cuts) & ~faded & ~hard & ~scan.breaks
@@ -109,13 +113,20 @@ def survey_source(
             "dissolve",
             "the frames that show two shots at once are left out",
         ),
+        *_note(
+            0 if frozen.all() else int(np.diff(frozen, prepend=False, append=False).sum()) // 2,
+            "freeze",
+            "the frames that only repeat a picture are left out",
+        ),
     ]
     takes = [
         (first, end)
-        for first, end in pairwise(_edges(scan.breaks | hard | jumped | np.diff(faded, prepend=False)))
+        for first, end in pairwise(
+            _edges(scan.breaks | hard | jumped | np.diff(faded, prepend=False) | np.diff(frozen, prepend=False))
+        )
         if not faded[first]
     ]
-    return Survey(scan, [detections[row] for row in scan.rows], takes, tuple(notes), looks)
+    return Survey(scan, [detections[row] for row in scan.rows], takes, frozen, tuple(notes), looks)
 
 
 def _largest(found: Detections) -> Float32Array | None:
@@ -128,6 +139,14 @@ def _begins(scan: Scan, frames: Sequence[int]) -> BoolArray:
     begins = np.zeros(len(scan.rows), bool)
     begins[np.searchsorted(scan.rows, [frame for frame in frames if frame <= scan.rows[-1]])] = True
     return begins
+
+
+def _within(scan: Scan, stretches: Sequence[tuple[int, int]]) -> BoolArray:
+    """Say which pictures that are kept lie in stretches of frames."""
+    within = np.zeros(len(scan.rows), bool)
+    for first, end in stretches:
+        within[np.searchsorted(scan.rows, first) : np.searchsorted(scan.rows, end)] = True
+    return within
 
 
 def _edges(begins: BoolArray) -> list[int]:
