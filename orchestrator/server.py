@@ -34,7 +34,7 @@ from talkmill.serving.server import print_settings, start_server, wait_for_signa
 from talkmill.serving.settings import StoreSettings, read_settings
 from talkmill.serving.stores import open_store, store_client
 from talkmill.stages.errors import error_kinds
-from talkmill.telemetry import metrics
+from talkmill.telemetry import metrics, traces
 from talkmill.telemetry.logs import configure_logs
 from talkmill.wire.methods import stage_methods
 
@@ -50,6 +50,7 @@ def main() -> int:
     configure_logs(settings.log_level, sys.stdout)
     print_settings(settings)
     try:
+        traces.start("talkmill-orchestrator")
         return asyncio.run(_serve(settings))
     except (OSError, TokensError, ValueError) as error:
         log.error("the orchestrator cannot start", error=str(error))
@@ -119,6 +120,7 @@ async def _serve(settings: OrchestratorSettings) -> int:
         leases.release()
     except Exception as error:
         log.warning("the lease could not be released", error=type(error).__name__)
+    traces.stop()
     os._exit(0)
 
 

@@ -46,7 +46,7 @@ from talkmill.stages.errors import (
     StageError,
     StoreDownError,
 )
-from talkmill.telemetry import metrics
+from talkmill.telemetry import metrics, traces
 from talkmill.wire.messages import fill_message, from_message
 from talkmill.wire.status import trailing_status
 
@@ -209,7 +209,10 @@ class PipelineServicer(PipelineServiceServicer):
                 with opened_list(self._store, source_list) as lines:
                     count = sum(1 for line in lines if line.strip())
         priority = request.priority or DEFAULT_PRIORITY
-        run_id = self._runs.create(owner, request.request_id, parameters, priority, source_list, count, limit)
+        run_id = self._runs.create(
+            owner, request.request_id, parameters, priority, source_list, count, limit, traces.headers()
+        )
+        traces.note(run=run_id)
         _audit("run created", run=run_id)
         return pb.CreateRunResponse(run=self._run(run_id))
 
@@ -331,7 +334,8 @@ class PipelineServicer(PipelineServiceServicer):
 
     async def _answer(self, context: Any, method: str, work: Callable[[], ResultT]) -> ResultT:
         try:
-            result = await _done(work, method)
+            with traces.span(method, traces.arrived(context.invocation_metadata() or ()), "server"):
+                result = await _done(work, method)
         except StageError as error:
             await _abort(context, method, error)
             raise

@@ -14,6 +14,7 @@ from orchestrator.tls import ClientTls
 from talkmill.api.common.v1.common_pb2 import ExecutionContext
 from talkmill.artifacts.manifest import StageRecord
 from talkmill.stages.errors import InternalError, ServiceFullError, StageError
+from talkmill.telemetry import traces
 from talkmill.wire.messages import fill_message, from_message
 from talkmill.wire.methods import StageMethod
 from talkmill.wire.status import error_info, stage_error
@@ -70,6 +71,7 @@ class Stopped:
 
 
 Outcome = Finished | Failed | Refused | Lost | Stopped
+Metadata = list[tuple[str, str]]
 
 
 class StageCaller:
@@ -105,7 +107,10 @@ class StageCaller:
             inputs: Its request.
             context: How it is to be executed.
         """
-        return asyncio.run_coroutine_threadsafe(self._call(run_id, stage, inputs, context), self._loop).result()
+        # Read here: the span is this thread's.
+        metadata = list(traces.headers().items())
+        call = self._call(run_id, stage, inputs, context, metadata)
+        return asyncio.run_coroutine_threadsafe(call, self._loop).result()
 
     def stop(self, run_id: str) -> None:
         """End every call of a run."""
@@ -120,8 +125,10 @@ class StageCaller:
         """Return the runs that calls go on for."""
         return list(self._calls)
 
-    async def _call(self, run_id: str, stage: str, inputs: Any, context: ExecutionContext) -> Outcome:
-        task = asyncio.ensure_future(self._stream(self._methods[stage], inputs, context))
+    async def _call(
+        self, run_id: str, stage: str, inputs: Any, context: ExecutionContext, metadata: Metadata
+    ) -> Outcome:
+        task = asyncio.ensure_future(self._stream(self._methods[stage], inputs, context, metadata))
         calls = self._calls.setdefault(run_id, set())
         calls.add(task)
         try:
@@ -133,7 +140,7 @@ class StageCaller:
             if not calls:
                 self._calls.pop(run_id, None)
 
-    async def _stream(self, method: StageMethod, inputs: Any, context: ExecutionContext) -> Outcome:
+    async def _stream(self, method: StageMethod, inputs: Any, context: ExecutionContext, metadata: Metadata) -> Outcome:
         request: Any = method.request()
         request.context.CopyFrom(context)
         fill_message(inputs, request)
@@ -141,7 +148,7 @@ class StageCaller:
             method.path,
             request_serializer=method.request.SerializeToString,
             response_deserializer=method.response.FromString,
-        )(request)
+        )(request, metadata=metadata)
         begun = False
         try:
             while True:

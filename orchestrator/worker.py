@@ -28,7 +28,8 @@ from talkmill.stages.errors import (
     StageError,
     WorkerLostError,
 )
-from talkmill.telemetry import metrics
+from talkmill.telemetry import metrics, traces
+from talkmill.wire.executions import about_execution, execution_name
 
 log = structlog.get_logger()
 
@@ -73,7 +74,10 @@ class Worker:
         try:
             opening = until_answered(lambda: self._executions.begin(task), "begin")
             if opening is not None:
-                self._handle(task, opening)
+                about = about_execution(task.stage, execution_name(task.run_id, task.subject))
+                run = traces.arrived(opening.trace_context.items())
+                with traces.span(f"task {task.stage}", run, "consumer", **about, attempt=task.attempt):
+                    self._handle(task, opening)
         except LeaseLostError:
             self._lease_lost()
         except Exception as error:
@@ -97,7 +101,7 @@ class Worker:
         inputs = self._inputs(task, opening)
         pack = task.stage == PACK
         context = ExecutionContext(
-            name=f"runs/{task.run_id}/{task.subject}",
+            name=execution_name(task.run_id, task.subject),
             request_id=task.id,
             output_bucket=self._dataset_bucket if pack else "",
             output_key_prefix=f"runs/{task.run_id}/" if pack else "",
@@ -112,23 +116,28 @@ class Worker:
             case Failed(error):
                 self._after_error(task, opening, error)
             case Lost(why):
+                traces.failed("LOST", why)
                 log.warning("a worker was lost", task=task.id, why=why, losses=opening.losses + 1)
                 if opening.losses + 1 >= MAX_LOSSES:
                     self._fail(task, WorkerLostError(f"the worker was lost {MAX_LOSSES} times; the last time: {why}"))
                 else:
                     self._again(task, opening, 1.0, lost=True)
-            case Refused():
+            case Refused(why):
+                traces.failed("REFUSED", why)
                 self._again(task, opening, REFUSED_PAUSE_SECONDS)
             case Stopped():
+                traces.failed("CANCELLED", "the run was cancelled")
                 log.info("stopped", task=task.id)
 
     def _until_taken(self, task: Task, inputs: Any, context: ExecutionContext) -> Outcome:
         """Call until a replica takes the work, for a while, with waits that grow and differ."""
-        deadline, wait = time.monotonic() + REFUSED_HERE_SECONDS, 0.05
+        deadline, wait, refused = time.monotonic() + REFUSED_HERE_SECONDS, 0.05, 0
         while True:
             outcome = self._call(task.run_id, task.stage, inputs, context)
             if not isinstance(outcome, Refused) or time.monotonic() > deadline:
+                traces.note(refused_calls=refused)
                 return outcome
+            refused += 1
             time.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load, hides nothing
             wait = min(2.0, wait * 1.6)
 
@@ -148,6 +157,7 @@ class Worker:
         return node.request(progress, opening.parameters)
 
     def _after_error(self, task: Task, opening: Opening, error: StageError) -> None:
+        traces.failed(error.reason, str(error))
         upload = None if opening.source is None else opening.source.upload
         if isinstance(error, LostInputError) and error.artifact is not None and error.artifact != upload:
             self._after_loss(task, opening, error, error.artifact)

@@ -17,7 +17,8 @@ from talkmill.artifacts.store import Store
 from talkmill.stages.contract import Stage
 from talkmill.stages.errors import InternalError, InvalidRequestError, StageError
 from talkmill.stages.execution import Execution, execute
-from talkmill.telemetry import metrics
+from talkmill.telemetry import metrics, traces
+from talkmill.wire.executions import about_execution
 from talkmill.wire.messages import check_context, fill_message, from_message
 from talkmill.wire.methods import StageMethod
 from talkmill.wire.status import trailing_status
@@ -72,7 +73,9 @@ class StageServicer:
             inputs, stage = self._check(request)
             asked = (inputs, request.context.output_bucket, request.context.output_key_prefix)
             work = self._executions.join_or_start(
-                request.context.request_id, asked, self._runner(stage, inputs, request.context)
+                request.context.request_id,
+                asked,
+                self._runner(stage, inputs, request.context, traces.arrived(context.invocation_metadata() or ())),
             )
         except StageError as error:
             await self._abort(context, error)
@@ -106,12 +109,14 @@ class StageServicer:
                 )
         return inputs, self._stage_for(inputs)
 
-    def _runner(self, stage: Stage[Any, Any], inputs: Any, context: ExecutionContext) -> Callable[..., Any]:
+    def _runner(
+        self, stage: Stage[Any, Any], inputs: Any, context: ExecutionContext, caller: Any
+    ) -> Callable[..., Any]:
         name, request_id = context.name, context.request_id
         bucket, prefix = context.output_bucket or self._buckets["work"], context.output_key_prefix
         skip = context.skip_cache_lookup
 
-        def run(report: Report, cancelled: Callable[[], bool]) -> Execution[Any]:
+        def execution(report: Report, cancelled: Callable[[], bool]) -> Execution[Any]:
             bound = log.bind(stage=stage.name, name=name, request_id=request_id)
             began = time.perf_counter()
             with metrics.in_progress(stage.name):
@@ -129,6 +134,7 @@ class StageServicer:
                     bound.error("unexpected error", exc_info=error)
                     raise InternalError(f"unexpected {type(error).__name__} in {stage.name}") from error
             manifest = result.manifest
+            traces.note(cached=result.cached)
             metrics.count_execution(stage.name, "CACHED" if result.cached else "OK")
             if not result.cached:
                 metrics.observe_phases(
@@ -136,6 +142,11 @@ class StageServicer:
                 )
             bound.info("execution ended", cached=result.cached, seconds=round(time.perf_counter() - began, 3))
             return result
+
+        def run(report: Report, cancelled: Callable[[], bool]) -> Execution[Any]:
+            about = {**about_execution(stage.name, name), "request": request_id}
+            with traces.span(f"stage {stage.name}", caller, "server", **about):
+                return execution(report, cancelled)
 
         return run
 

@@ -22,8 +22,9 @@ from talkmill.serving.settings import StoreSettings
 from talkmill.serving.stores import open_store
 from talkmill.stages.errors import StageError, error_kinds
 from talkmill.stages.execution import ensure_loaded
-from talkmill.telemetry import metrics
+from talkmill.telemetry import metrics, traces
 from talkmill.telemetry.logs import configure_logs
+from talkmill.telemetry.traces import TracesError
 from talkmill.wire.methods import StageMethod
 
 log = structlog.get_logger()
@@ -49,10 +50,13 @@ def serve_stage(
     configure_logs(settings.log_level, sys.stdout)
     print_settings(settings)
     try:
+        traces.start(f"talkmill-{method.stage}")
         return asyncio.run(_serve(method, settings, build))
-    except (OSError, StageError, ProviderUnavailableError) as error:
+    except (OSError, StageError, ProviderUnavailableError, TracesError) as error:
         log.error("the server cannot start", stage=method.stage, error=str(error))
         return 1
+    finally:
+        traces.stop()
 
 
 async def _serve(

@@ -3,8 +3,9 @@
 Both are safe to repeat: an execution that is not the current one of its row changes nothing.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -49,6 +50,7 @@ class Opening:
         skip_cache: Whether what is kept of this stage is not wanted.
         losses: How often a worker was lost with it.
         retries: How often it failed with an error that may pass.
+        trace_context: Headers of the call that made the run, as `talkmill.telemetry.traces` reads them; may be empty.
     """
 
     parameters: RunParameters
@@ -59,6 +61,7 @@ class Opening:
     skip_cache: bool
     losses: int
     retries: int
+    trace_context: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ class Executions:
             skip_cache=row["skip_cache"],
             losses=row["losses"] + lost_here,
             retries=row["retries"],
+            trace_context=json.loads(of_run["trace_context"] or "{}"),
         )
 
     def succeed(self, task: Task, outputs: Any, outputs_json: str, record: StageRecord | None) -> Ending:

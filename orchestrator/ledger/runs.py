@@ -1,8 +1,9 @@
 """Runs for their users: create, read, cancel, retry."""
 
 import hashlib
+import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +82,7 @@ class Runs:
         source_list: Artifact,
         announced_count: int = 0,
         limit: int | None = None,
+        trace_context: Mapping[str, str] | None = None,
     ) -> str:
         """Write a run and enqueue its intake; a request of an owner that was seen before gives its run.
 
@@ -92,6 +94,7 @@ class Runs:
             source_list: Where its sources are read from.
             announced_count: How many they are, where a limit is given.
             limit: Sources and clips of the owner that may be open; None for any number.
+            trace_context: Headers of the trace that its executions belong to.
 
         Raises:
             QuotaExceededError: More would be open.
@@ -115,6 +118,7 @@ class Runs:
                     source_list=ARTIFACT.dump_json(source_list).decode(),
                     announced_count=announced_count,
                     created_at=now_of(self._database),
+                    trace_context=json.dumps(dict(trace_context)) if trace_context else None,
                 )
             )
             if limit is not None:

@@ -37,6 +37,8 @@ run = sa.Table(
     sa.Column("ended_at", sa.Float),
     sa.Column("reason", sa.Text),
     sa.Column("message", sa.Text),
+    # W3C's headers of the call that made it, as JSON; NULL where that was not traced.
+    sa.Column("trace_context", sa.Text),
 )
 
 source = sa.Table(

@@ -21,6 +21,8 @@ from talkmill.client.settings import ClientSettings
 from talkmill.layouts.options import Targets
 from talkmill.pipeline.options import RunOptions, SourceOptions
 from talkmill.pipeline.search import PassedOver, told
+from talkmill.telemetry import traces
+from talkmill.telemetry.logs import configure_logs
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run, runs/ID.")]
 Server = Annotated[
@@ -57,7 +59,7 @@ def submit(
     def passed_over(rows: tuple[PassedOver, ...]) -> None:
         say(console, told(rows), style="yellow")
 
-    with option_errors(), _client(server) as client:
+    with option_errors(), _traced(console), _client(server) as client:
         run = client.submit(inputs, run_options(options, targets), known, priority, uploaded, passed_over)
         print(run.name, flush=True)
         return _watch(client, run.name, console, patience) if watch_run else EXIT_OK
@@ -139,6 +141,21 @@ def fetch(
         count = client.fetch(run, out, lambda path: say(console, path))
     say(console, f"{count} files in {out}")
     return EXIT_OK
+
+
+@contextmanager
+def _traced(console: Console) -> Iterator[None]:
+    """Let the trace of a run begin here, where OpenTelemetry's variables ask for it."""
+    configure_logs("warning")
+    try:
+        traces.start("talkmill-client")
+    except traces.TracesError as error:
+        # Set for other programs too, perhaps: the run itself is not the worse for it.
+        say(console, f"not traced: {error}", style="yellow")
+    try:
+        yield
+    finally:
+        traces.stop()
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from talkmill.pipeline.naming import NamedSource, distinct_sources
 from talkmill.pipeline.options import RunOptions, SourceOptions
 from talkmill.pipeline.search import PassedOver
 from talkmill.stages.errors import StageError
+from talkmill.telemetry import traces
 from talkmill.text import path_of
 from talkmill.wire.messages import fill_message, from_message
 from talkmill.wire.status import error_info, stage_error
@@ -179,9 +180,11 @@ class Client:
             uri = source.original_name if source.sha256 else source.uri
             return GivenSource(uri, upload, source.person or "", source.link, source.split)
 
-        with ThreadPoolExecutor(TRANSFERS_AT_ONCE) as pool:
-            ready = list(pool.map(given, sources))
-        return self.create(ready, parameters, priority)
+        with traces.span("submit", kind="client"), ThreadPoolExecutor(TRANSFERS_AT_ONCE) as pool:
+            ready = list(pool.map(traces.in_this_context(given), sources))
+            run = self.create(ready, parameters, priority)
+            traces.note(run=run.name.removeprefix("runs/"))
+        return run
 
     def create(self, sources: Sequence[GivenSource], parameters: RunParameters, priority: int) -> pb.Run:
         """Create a run of sources that are on the web or in the store already."""
@@ -350,8 +353,9 @@ class Client:
             part.unlink(missing_ok=True)
 
     def _call(self, method: str, request: Any) -> Any:
+        metadata = [*self._metadata, *traces.headers().items()]
         try:
-            return getattr(self._stub, method)(request, metadata=self._metadata, timeout=CALL_SECONDS)
+            return getattr(self._stub, method)(request, metadata=metadata, timeout=CALL_SECONDS)
         except grpc.RpcError as error:
             raise self._explained(error) from error
 

@@ -50,6 +50,7 @@ from talkmill.stages.errors import (
     StoreDownError,
     from_rejection,
 )
+from talkmill.telemetry import traces
 
 OutputsT = TypeVar("OutputsT")
 
@@ -166,10 +167,14 @@ def _execute(
     # Two clips of the same content ask for the same action at the same time: each gets a folder of its own.
     scratch = scratch_root / f"{stage.name}-{digest[:16]}-{uuid.uuid4().hex}"
     uploads: list[float] = []
+    # Stages publish while they run, perhaps on other threads: fetch, execute and uploads are the caller's spans alike.
+    around = traces.here()
 
     def publish(path: Path, name: str, media_type: str) -> Artifact:
         began = time.perf_counter()
-        artifact = store.put(path, bucket, f"{prefix}/{name}", media_type)
+        with traces.span("upload", around, file=name):
+            artifact = store.put(path, bucket, f"{prefix}/{name}", media_type)
+            traces.note(bytes=artifact.size_bytes)
         uploads.append(time.perf_counter() - began)
         return artifact
 
@@ -181,11 +186,14 @@ def _execute(
     try:
         fetched_folder = scratch / "inputs"
         fetched_folder.mkdir(parents=True)
-        paths = {artifact: store.fetch(artifact, fetched_folder) for artifact in artifacts_of(inputs)}
+        with traces.span("fetch"):
+            paths = {artifact: store.fetch(artifact, fetched_folder) for artifact in artifacts_of(inputs)}
+            traces.note(count=len(paths), bytes=sum(artifact.size_bytes for artifact in paths))
         fetched = time.perf_counter()
-        ensure_loaded(stage)
-        context = StageContext(store, scratch, paths.__getitem__, report, cancelled, publish, count_video)
-        outputs = stage.run(inputs, context)
+        with traces.span("execute"):
+            ensure_loaded(stage)
+            context = StageContext(store, scratch, paths.__getitem__, report, cancelled, publish, count_video)
+            outputs = stage.run(inputs, context)
     except RejectionError as refused:
         error, rejection = refused, refused.rejection()
     finally:
@@ -208,7 +216,9 @@ def _execute(
         worker=f"{socket.gethostname()}:{os.getpid()}",
     )
     if stage.keeps_result:
-        store.write(bucket, f"{prefix}/{MANIFEST_NAME}", encode_manifest(manifest))
+        content = encode_manifest(manifest)
+        with traces.span("upload", file=MANIFEST_NAME, bytes=len(content)):
+            store.write(bucket, f"{prefix}/{MANIFEST_NAME}", content)
     if error is not None:
         raise error
     assert outputs is not None  # noqa: S101 - either outputs or an error

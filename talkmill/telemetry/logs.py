@@ -7,6 +7,7 @@ from typing import Any, TextIO
 import structlog
 
 from talkmill.address import all_without_secrets
+from talkmill.telemetry import traces
 
 
 def configure_logs(level: str, stream: TextIO = sys.stderr) -> None:
@@ -21,6 +22,7 @@ def configure_logs(level: str, stream: TextIO = sys.stderr) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _with_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -31,6 +33,12 @@ def configure_logs(level: str, stream: TextIO = sys.stderr) -> None:
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
+
+
+def _with_trace(logger: Any, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Add trace_id and span_id where the line belongs to a span."""
+    event.update(traces.ids())
+    return event
 
 
 def _without_secrets(logger: Any, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
