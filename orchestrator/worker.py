@@ -192,6 +192,7 @@ class Worker:
 
     def _fail(self, task: Task, error: StageError) -> None:
         rejection: Rejection = error.rejection()
+        traces.failed(error.reason, str(error))
         log.warning("ended without outputs", task=task.id, reason=error.reason, error=str(error))
         self._ended(task, lambda: self._executions.fail(task, rejection))
 

@@ -30,10 +30,16 @@ class SentSpan:
 
 class Collector(trace_service_pb2_grpc.TraceServiceServicer):
     def __init__(self) -> None:
+        self._server = grpc.server(ThreadPoolExecutor(4))
+        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(self, self._server)
+        self.endpoint = f"http://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         self._lock = threading.Lock()
         self._spans: list[SentSpan] = []
         self.content = b""
-        self.endpoint = ""
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop(None).wait()
 
     def Export(self, request: Any, context: Any) -> Any:  # noqa: N802
         with self._lock:
@@ -60,13 +66,10 @@ def _values(attributes: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def running_collector(port: int = 0) -> Iterator[Collector]:
+def running_collector() -> Iterator[Collector]:
     """A collector on loopback."""
-    server, collector = grpc.server(ThreadPoolExecutor(4)), Collector()
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)
-    collector.endpoint = f"http://127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
-    server.start()
+    collector = Collector()
     try:
         yield collector
     finally:
-        server.stop(None).wait()
+        collector.stop()

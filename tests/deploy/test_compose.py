@@ -93,13 +93,23 @@ def test_stages_have_no_way_out(services: dict[str, Any]) -> None:
 
 
 def test_every_variable_is_a_setting(services: dict[str, Any]) -> None:
-    from tests.helm.test_chart import knows
+    from tests.helm.test_chart import OPENTELEMETRY, knows
 
     for name in (*NAMES, "orchestrator"):
         settings = {"orchestrator": OrchestratorSettings, "download": DownloadSettings}.get(name, StageServerSettings)
         for variable in services[name]["environment"]:
+            if variable in OPENTELEMETRY:
+                continue
             if (name, variable) != ("orchestrator", "TALKMILL_EXECUTION_PROVIDER"):
                 assert knows(settings, variable.removeprefix("TALKMILL_")), f"{name}: {variable}"
+
+
+def test_traces_are_off_unless_the_shell_says_where_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    for endpoint in ("", "http://collector:4317"):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        found = configured("compose.yaml")
+        told = {name: found[name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] for name in (*NAMES, "orchestrator")}
+        assert {value or "" for value in told.values()} == {endpoint}
 
 
 def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:

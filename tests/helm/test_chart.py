@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from opentelemetry.sdk import environment_variables
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings
 
@@ -59,6 +60,7 @@ def test_the_schema_and_the_values_name_the_stages_of_the_registry() -> None:
         ({"stages": {"matting": {"autoscaling": {"kind": "cpu"}}}}, "kind"),
         ({"stages": {"matting": {"env": {"lower case": "1"}}}}, "lower case"),
         ({"store": {"endpoint": "https://s3.example.com"}}, "endpoint"),
+        ({"traces": {"endpoint": "otel-collector:4317"}}, "endpoint"),
         ({"models": {"ids": []}}, "ids"),
         ({"models": {"cache": {"kind": "nfs"}}}, "kind"),
         ({"orchestrator": {"replicas": 0}}, "replicas"),
@@ -81,6 +83,11 @@ def test_the_schema_refuses(values: dict[str, object], says: str, tmp_path: Path
         ("minimal", ["--set", "tls.enabled=true"], "tls.clientSecret: a Secret with tls.crt, tls.key and ca.crt"),
         ("minimal", ["--set", "stages.crop.gpu.enabled=true"], "stages.crop.gpu.enabled: only split, matting and"),
         ("production", ["--set-json", "networkPolicy.storeEgress=[]"], "networkPolicy.storeEgress: where the store"),
+        (
+            "production",
+            ["--set-json", "networkPolicy.tracesEgress=[]"],
+            "networkPolicy.tracesEgress: where the collector",
+        ),
         (
             "minimal",
             ["--set", "stages.matting.autoscaling.kind=hpa,stages.matting.autoscaling.minReplicas=0"],
@@ -261,6 +268,8 @@ def test_another_list_of_models_is_another_job() -> None:
     assert name() != name("--set-string", "image.tag=9")
 
 
+# Variables that OpenTelemetry's SDK reads.
+OPENTELEMETRY = {environment_variables.OTEL_EXPORTER_OTLP_ENDPOINT, environment_variables.OTEL_EXPORTER_OTLP_HEADERS}
 SETTINGS: dict[str, type[BaseSettings]] = {
     **dict.fromkeys(NAMES, StageServerSettings),
     "download": DownloadSettings,
@@ -291,8 +300,28 @@ def test_every_variable_is_a_setting_of_its_process(values: str) -> None:
         for container in containers(pod):
             settings = SETTINGS["models" if container["name"] == "models" else name]
             for variable in environment(container):
+                if variable.startswith("OTEL_"):
+                    assert variable in OPENTELEMETRY, f"{name}: {variable}"
+                    continue
                 assert variable.startswith("TALKMILL_")
                 assert knows(settings, variable.removeprefix("TALKMILL_")), f"{name}: {variable}"
+
+
+def test_traces_are_sent_where_a_value_says_so() -> None:
+    for values in ("minimal", "production"):
+        for name, pod in pods(objects(values)).items():
+            for container in containers(pod):
+                sends = (
+                    values == "production"
+                    and container["name"] == name.replace("_", "-")
+                    and name in (*NAMES, "orchestrator")
+                )
+                told = {one: value for one, value in environment(container).items() if one in OPENTELEMETRY}
+                assert bool(told) == sends, (values, name, container["name"])
+                if sends:
+                    assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel-collector.observability.svc:4317"
+                    (headers,) = [one for one in container["env"] if one["name"] == "OTEL_EXPORTER_OTLP_HEADERS"]
+                    assert headers["valueFrom"] == {"secretKeyRef": {"name": "talkmill-traces", "key": "headers"}}
 
 
 def test_a_value_of_the_wrong_kind_fails_validation(tmp_path: Path) -> None:

@@ -118,3 +118,15 @@ def test_the_store_and_the_database_are_reached_by_those_who_need_them() -> None
     assert all(to(name) == {"orchestrator"} for name in NAMES)
     assert to("orchestrator") == {"smoke"}
     assert found["minio"]["egress"] == found["postgres"]["egress"] == []
+
+
+def test_the_collector_of_traces_is_reached_by_those_who_send_them() -> None:
+    def reach_it(values: str) -> set[str]:
+        rules = {
+            name: [port["port"] for rule in one["egress"] for port in rule["ports"]]
+            for name, one in policies(values).items()
+        }
+        return {name for name, ports in rules.items() if 4317 in ports}
+
+    assert reach_it("production") == {*NAMES, "orchestrator"}
+    assert reach_it("minimal") == set()

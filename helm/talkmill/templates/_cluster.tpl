@@ -12,6 +12,7 @@
 {{- /* Secrets that must be there already, and the keys that are read, as JSON: name to keys. */ -}}
 {{- define "talkmill.existingSecrets" -}}
 {{- $wanted := list (list .Values.auth.existingSecret "tokens.yaml" "token") (list .Values.models.caSecret "ca.crt") }}
+{{- if .Values.traces.endpoint }}{{ $wanted = append $wanted (list .Values.traces.existingSecret "headers") }}{{ end }}
 {{- range .Values.image.pullSecrets }}{{ $wanted = append $wanted (list .) }}{{ end }}
 {{- range $role := include "talkmill.storeRoles" . | fromJsonArray }}
 {{- if or (get $.Values.store.existingSecrets $role) (not $.Values.minio.enabled) }}

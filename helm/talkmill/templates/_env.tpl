@@ -29,6 +29,19 @@
 {{- end }}
 {{- end }}
 
+{{- /* OpenTelemetry's own variables; nothing where traces are off. */ -}}
+{{- define "talkmill.tracesEnv" -}}
+{{- with .Values.traces }}
+{{- if .endpoint }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }}}
+{{- with .existingSecret }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: headers}}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* (dict "root" $ "part" name "stage" values) */ -}}
 {{- define "talkmill.stageEnv" -}}
 {{ include "talkmill.listenEnv" .root }}
@@ -36,6 +49,7 @@
 - {name: TALKMILL_TLS__CLIENT_CA, value: /etc/talkmill/tls/ca.crt}
 {{- end }}
 {{ include "talkmill.storeEnv" (dict "root" .root "role" (include "talkmill.storeRole" .part)) }}
+{{- include "talkmill.tracesEnv" .root }}
 - {name: TALKMILL_SLOTS, value: {{ .stage.slots | quote }}}
 - {name: TALKMILL_THREADS, value: {{ .stage.threads | quote }}}
 {{- if (.stage.resources.requests | default dict).cpu }}
@@ -60,6 +74,7 @@
 {{- end }}
 {{ include "talkmill.listenEnv" . }}
 {{ include "talkmill.storeEnv" (dict "root" . "role" "orchestrator") }}
+{{- include "talkmill.tracesEnv" . }}
 - {name: TALKMILL_STORE__PUBLIC_ENDPOINT, value: {{ include "talkmill.publicEndpoint" . | quote }}}
 {{- with include "talkmill.publicSecure" . }}
 - {name: TALKMILL_STORE__PUBLIC_SECURE, value: {{ . | quote }}}
