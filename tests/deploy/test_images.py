@@ -32,6 +32,8 @@ ENTRY = {
 # Imported where a setting or a command asks for it alone, and refused with a clear error where it is not installed: 180
 # MB, several gigabytes with CUDA, 50 MB.
 OPTIONAL = {"openvino", "torch", "pyarrow"}
+# In every image, because an operator turns it on by a variable; an extra for clients.
+OF_SERVERS = {"opentelemetry"}
 # Needed without an import: by a name in a URL, as a program, as a plug-in, as a file that is loaded by its path, or as the
 # code that was generated.
 NOT_IMPORTED = {"psycopg", "pip", "googleapis-common-protos", "protobuf", "grpcio-status", "pymatting"}
@@ -121,7 +123,7 @@ def test_the_library_needs_what_it_imports_and_no_server(graph: grimp.ImportGrap
         normal(Requirement(text).name) for text in (*project["dependencies"], *project["optional-dependencies"]["cpu"])
     }
     used = set()
-    for package in imported(graph, tuple(below)) - OPTIONAL:
+    for package in imported(graph, tuple(below)) - OPTIONAL - OF_SERVERS:
         distributions = {normal(one) for one in by_package[package]}
         assert distributions & needed, (
             f"the library imports {package}, which `pip install talkmill[cpu]` does not bring"

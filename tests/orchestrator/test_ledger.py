@@ -217,6 +217,21 @@ def test_the_time_left_of_a_run_for_some_kinds_is_that_of_its_stages(ledger: Led
     assert ledger.runs.get(run_id).seconds_left == pytest.approx(9 * 2 + 2, abs=1)
 
 
+@pytest.mark.parametrize("headers", [{}, {"traceparent": f"00-{'1' * 32}-{'2' * 16}-01", "tracestate": "vendor=1"}])
+def test_every_execution_of_a_run_has_its_trace(ledger: Ledger, headers: dict[str, str]) -> None:
+    ledger.runs.create("", "", RunParameters(), 100, ARTIFACT, trace_context=headers)
+    (intake,) = ledger.engine.take(INTAKE)
+    opened = [ledger.executions.begin(intake)]
+    ledger.executions.take_in(intake, 0, sources(1), True)
+    (first,) = ledger.engine.take("download")
+    ledger.executions.again(first, 0.0, 100, retried=True)
+    (second,) = ledger.engine.take("download")
+    opened.append(ledger.executions.begin(second))
+    ledger.succeed(second)
+    opened += [ledger.executions.begin(task) for task in ledger.engine.take("split")]
+    assert [one.trace_context for one in opened if one] == [headers] * 3
+
+
 def secret_source(name: str) -> NamedSource:
     return name_source(f"https://me:pw@example.com/{name}.mp4?key=SECRET", "", "", 0, None, False, "train")
 
@@ -308,6 +323,7 @@ def test_addresses_of_earlier_versions_are_taken_apart(database: sa.Engine) -> N
         mine = (stage_run.c.run_id == run_id) & (stage_run.c.stage == "download")
         connection.execute(stage_run.update().where(mine).values(outputs=json.dumps(outputs)))
         connection.execute(sa.text("DROP TABLE upload"))
+        connection.execute(sa.text("ALTER TABLE run DROP COLUMN trace_context"))
         connection.execute(sa.text("ALTER TABLE run DROP COLUMN announced_count"))
         connection.execute(sa.text("ALTER TABLE source DROP COLUMN address"))
         connection.execute(sa.text("UPDATE talkmill_migration SET version_num = '0002'"))
