@@ -1,7 +1,10 @@
 """One trace from the client to the last upload of the last stage, through retries and a restart."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -166,6 +169,32 @@ def test_secrets_of_addresses_are_not_sent(traced: Cluster, collector: Collector
     (failed,) = [span for span in spans if span.name == "stage download"]
     assert failed.error
     assert MARK.encode() not in collector.content
+
+
+WITHOUT = """import runpy, sys
+sys.modules["opentelemetry.exporter.otlp.proto.grpc.trace_exporter"] = None
+runpy.run_module("talkmill", run_name="__main__")"""
+
+
+@pytest.mark.parametrize("start", [["-m", "talkmill"], ["-c", WITHOUT]], ids=["installed", "not installed"])
+def test_submit_begins_the_trace_where_it_can(
+    traced: Cluster, collector: Collector, tmp_path: Path, start: list[str]
+) -> None:
+    (video,) = fast_sources(tmp_path, ["ok_none"])
+    words = [*start, "submit", str(video), "--server", traced.server, "--size", "128", "--matting", "draft"]
+    environment = os.environ | {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint}
+    done = subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    name = done.stdout.strip()
+    with client_of(traced) as client:
+        wait_for_end(client, name)
+    (root,) = [span for span in trace_of(collector, name) if not span.parent_id]
+    if start[0] == "-m":
+        assert (root.service, root.name) == ("talkmill-client", "submit")
+        assert "not traced" not in done.stderr
+    else:
+        assert (root.service, root.name) == ("talkmill-orchestrator", "CreateRun")
+        assert "not traced: OTEL_EXPORTER_OTLP_ENDPOINT is set" in done.stderr
 
 
 def test_a_collector_that_goes_away_is_no_matter(traced: Cluster, collector: Collector, tmp_path: Path) -> None:
