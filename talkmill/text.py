@@ -6,18 +6,26 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
 
+# Unicode's classes of characters that turn the direction of what follows: a name with one rearranges a line.
+_TURNING = frozenset(["LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"])
+
+
 def clean_text(text: str) -> str:
     """Return a text that every format can hold.
 
-    Halves of surrogate pairs become U+FFFD where their other half is missing; control characters and line breaks become
-    spaces; spaces are not repeated.
+    Halves of surrogate pairs become U+FFFD where their other half is missing; control characters, line breaks and what
+    turns the direction of writing become spaces; spaces are not repeated.
 
     Args:
         text: Any string, such as one that Python made of bytes that are no UTF-8.
     """
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    plain = "".join(" " if unicodedata.category(character) == "Cc" else character for character in whole)
+    plain = "".join(" " if _rearranges(character) else character for character in whole)
     return " ".join(plain.split())
+
+
+def _rearranges(character: str) -> bool:
+    return unicodedata.category(character) == "Cc" or unicodedata.bidirectional(character) in _TURNING
 
 
 def path_text(path: Path) -> str:

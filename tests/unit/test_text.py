@@ -26,6 +26,9 @@ def test_plain_text_stays() -> None:
 def test_what_cannot_be_text_is_marked() -> None:
     assert clean_text("a\udc80b") == "a\ufffdb"
     assert clean_text("one\x00two\nthree") == "one two three"
+    # What turns the direction of writing rearranges all that is shown behind it.
+    assert clean_text("talk\u202eexe.mp4 \u2067x\u2069") == "talk exe.mp4 x"
+    assert clean_text("שיחה.mp4") == "שיחה.mp4", "writing that runs from right to left is no trick"
     # Two halves that belong together are one character.
     assert clean_text("\ud83d\ude00") == "\U0001f600"
 
