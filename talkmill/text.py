@@ -5,7 +5,6 @@ import unicodedata
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
-
 # Unicode's classes of characters that turn the direction of what follows: a name with one rearranges a line.
 _TURNING = frozenset(["LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"])
 
