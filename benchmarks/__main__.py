@@ -23,6 +23,7 @@ from benchmarks.dataset import measure_dataset
 from benchmarks.place_figures import compare_places, read_clips, write_places
 from benchmarks.places import PlaceFinder
 from benchmarks.quality import Figure, measure_quality
+from benchmarks.watchers import measure_watchers
 from talkmill.cli.app import call
 from talkmill.cli.environment import dataset_errors, open_models, read_settings
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_OK
@@ -191,12 +192,17 @@ def bench_orchestrator(
     sources: Annotated[
         int, typer.Option(min=0, help="Sources of a run that is created and cancelled; 0 for none.")
     ] = 0,
+    watchers: Annotated[
+        int,
+        typer.Option(min=0, help="Streams that watch one run, and two thirds as many half-open requests; 0 for none."),
+    ] = 0,
     report_only: Annotated[bool, typer.Option("--report-only", help="End well whatever was measured.")] = False,
 ) -> int:
     """Measure the orchestrator's own cost on a cluster of no-op stages; `make bench-orchestrator` brings one up."""
     measured = load.MeasuredServer(server, database_url, metrics_port)
     figures = load.measure_throughput(measured, clips, _say)
     figures += load.measure_create(measured, sources, _say) if sources else []
+    figures += measure_watchers(measured, watchers, watchers * 2 // 3, _say) if watchers else []
     code = _print_figures(figures)
     return EXIT_OK if report_only else code
 

@@ -57,14 +57,14 @@ def measure_throughput(server: MeasuredServer, clip_count: int, say: Callable[[s
     memory: list[float] = []
     queries: list[float] = []
     with Client(server.address) as client:
-        name, _ = _create(client, clip_count, say)
+        name, _ = create_run(client, clip_count, say)
         run_id = name.removeprefix("runs/")
         total = clip_count * EXECUTIONS_PER_CLIP
         while True:
             with engine.connect() as connection:
                 count = connection.execute(done.where(stage_run.c.run_id == run_id)).scalar_one()
             samples.append((time.monotonic(), count))
-            memory.append(_resident(server.metrics_port))
+            memory.append(resident(server.metrics_port))
             queries.append(_backlog_seconds(engine))
             run = client.get(name)
             if len(samples) % 15 == 1:
@@ -97,10 +97,10 @@ def measure_create(server: MeasuredServer, source_count: int, say: Callable[[str
     started = sa.select(sa.func.min(stage_run.c.started_at)).where(stage_run.c.stage == "matting")
     peak = 0.0
     with Client(server.address) as client:
-        name, created = _create(client, source_count, say)
+        name, created = create_run(client, source_count, say)
         wall = time.time() - time.monotonic() + created
         while True:
-            peak = max(peak, _resident(server.metrics_port))
+            peak = max(peak, resident(server.metrics_port))
             run = client.get(name)
             if run.sources_complete or run.state in ENDED:
                 break
@@ -122,7 +122,8 @@ def measure_create(server: MeasuredServer, source_count: int, say: Callable[[str
     ]
 
 
-def _create(client: Client, count: int, say: Callable[[str], None]) -> tuple[str, float]:
+def create_run(client: Client, count: int, say: Callable[[str], None]) -> tuple[str, float]:
+    """Create a run of sources that nobody had before; return its name and when it was asked for."""
     mark = uuid.uuid4().hex[:8]
     sources = [GivenSource(f"https://example.com/{mark}/{number:06}.mp4") for number in range(count)]
     began = time.monotonic()
@@ -137,7 +138,8 @@ def _backlog_seconds(engine: sa.Engine) -> float:
     return time.perf_counter() - began
 
 
-def _resident(port: int) -> float:
+def resident(port: int) -> float:
+    """Return the megabytes of memory that the process behind a port of metrics has."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
         for line in response.read().decode().splitlines():
             if line.startswith("process_resident_memory_bytes "):

@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from talkmill.serving.health import Health
 from talkmill.serving.malformed import MalformedInterceptor
+from talkmill.serving.metrics_page import serve_metrics
 from talkmill.serving.settings import ServerSettings, TlsSettings
 from talkmill.telemetry import metrics
 from talkmill.version import __version__
@@ -77,13 +78,17 @@ async def start_server(
     await health.alive()
     for one in servers:
         await one.start()
-    metrics_port = metrics.serve(listen.address, listen.metrics_port, __version__)
+    metrics.BUILD.info({"version": __version__})
+    metrics_server = await serve_metrics(listen.address, listen.metrics_port)
+    metrics_port = metrics_server.sockets[0].getsockname()[1]
     log.info(
         "listening", address=listen.address, port=port, metrics_port=metrics_port, tls=bool(settings.tls.certificate)
     )
 
     async def stop(grace_seconds: float) -> None:
         await asyncio.gather(*(one.stop(grace_seconds) for one in servers))
+        # Until the end: how a drain goes on is measured too.
+        metrics_server.close()
 
     return RunningServer(port, health, stop)
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Info
+from prometheus_client import Counter, Gauge, Histogram, Info
 
 # From a cached answer to an hour.
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
@@ -118,12 +118,3 @@ def observe_phases(stage: str, fetch_seconds: float, execute_seconds: float, upl
     """Record where an execution's time went."""
     for phase, seconds in zip(PHASES, (fetch_seconds, execute_seconds, upload_seconds), strict=True):
         EXECUTION_DURATION.labels(stage, phase).observe(max(0.0, seconds))
-
-
-def serve(address: str, port: int, version: str) -> int:
-    """Serve the metrics over HTTP on a port of their own; returns the port."""
-    from prometheus_client import start_http_server
-
-    BUILD.info({"version": version})
-    server, _ = start_http_server(port, addr=address, registry=REGISTRY)
-    return int(server.server_port)
