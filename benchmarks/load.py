@@ -57,7 +57,7 @@ def measure_throughput(server: MeasuredServer, clip_count: int, say: Callable[[s
     memory: list[float] = []
     queries: list[float] = []
     with Client(server.address) as client:
-        name, _ = create_run(client, clip_count, say)
+        name, _ = _create(client, clip_count, say)
         run_id = name.removeprefix("runs/")
         total = clip_count * EXECUTIONS_PER_CLIP
         while True:
@@ -97,7 +97,7 @@ def measure_create(server: MeasuredServer, source_count: int, say: Callable[[str
     started = sa.select(sa.func.min(stage_run.c.started_at)).where(stage_run.c.stage == "matting")
     peak = 0.0
     with Client(server.address) as client:
-        name, created = create_run(client, source_count, say)
+        name, created = _create(client, source_count, say)
         wall = time.time() - time.monotonic() + created
         while True:
             peak = max(peak, resident(server.metrics_port))
@@ -122,8 +122,7 @@ def measure_create(server: MeasuredServer, source_count: int, say: Callable[[str
     ]
 
 
-def create_run(client: Client, count: int, say: Callable[[str], None]) -> tuple[str, float]:
-    """Create a run of sources that nobody had before; return its name and when it was asked for."""
+def _create(client: Client, count: int, say: Callable[[str], None]) -> tuple[str, float]:
     mark = uuid.uuid4().hex[:8]
     sources = [GivenSource(f"https://example.com/{mark}/{number:06}.mp4") for number in range(count)]
     began = time.monotonic()

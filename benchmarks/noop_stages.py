@@ -31,6 +31,8 @@ from talkmill.wire.messages import fill_message
 from talkmill.wire.methods import StageMethod, stage_methods
 
 CONTENT = b"nothing"
+# A source with this in its address never ends.
+SLOW = "/slow/"
 
 
 def outputs_of(artifact: Artifact) -> dict[str, Any]:
@@ -60,6 +62,9 @@ def noop_handler(method: StageMethod, outputs: Any) -> Any:
 
     async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
         yield begun
+        while SLOW in str(request):
+            await asyncio.sleep(1)
+            yield begun
         yield answer
 
     handler: Callable[..., Any] = grpc.unary_stream_rpc_method_handler

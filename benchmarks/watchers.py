@@ -5,6 +5,7 @@ import contextlib
 import socket
 import statistics
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -12,15 +13,16 @@ from typing import Any
 
 import grpc.aio
 
-from benchmarks.load import MeasuredServer, create_run, resident
+from benchmarks.load import MeasuredServer, resident
+from benchmarks.noop_stages import SLOW
 from benchmarks.quality import Figure, below
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceStub
 from talkmill.client.client import Client
+from talkmill.client.sources import GivenSource
+from talkmill.pipeline.graph import RunParameters
 
-STREAMS_PER_CHANNEL = 100
-# Sources of the run that is watched, so that it goes on while it is measured.
-SOURCES = 2000
+STREAMS_PER_CHANNEL = 50
 CALLS = 200
 OPEN_SECONDS = 60.0
 
@@ -38,10 +40,9 @@ def measure_watchers(server: MeasuredServer, streams: int, half_open: int, say: 
         GetRun's latency without and with them, and what threads and memory grow by.
     """
     with Client(server.address) as client:
-        name, _ = create_run(client, SOURCES, say)
+        source = GivenSource(f"https://example.com{SLOW}{uuid.uuid4().hex}.mp4")
+        name = client.create([source], RunParameters(), 0).name
         try:
-            while not client.get(name).sources_complete:
-                time.sleep(1)
             return asyncio.run(_measure(server, name, streams, half_open, say))
         finally:
             client.cancel(name)

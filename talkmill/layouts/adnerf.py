@@ -45,6 +45,7 @@ TRAIN_SHARE = Fraction(10, 11)
 LEAST_FRAMES = 11
 # InsTaG adapts to a person on 5 s; the others want minutes.
 LEAST_SECONDS = 5.0
+LISTS = {"train": "train.txt", "test": "test.txt"}
 
 
 class AdNerf:
@@ -72,7 +73,7 @@ class AdNerf:
 
     def lists(self, pieces: Sequence[Piece], options: ExportOptions, folder: Path) -> Mapping[str, bytes]:
         """See `Layout`."""
-        return {f"{split}.txt": lines_of(pieces, split, lambda piece: piece.name) for split in ("train", "test")}
+        return {file: lines_of(pieces, split, lambda piece: piece.name) for split, file in LISTS.items()}
 
     def check(self, folder: Path) -> Iterator[Finding]:
         """See `Layout`."""
@@ -81,6 +82,11 @@ class AdNerf:
             yield Finding(".", "holds no clip: no folder with transforms_train.json", "give the folder of a person")
         for clip in clips:
             yield from check_clip(folder, clip)
+        for file in LISTS.values():
+            named = (folder / file).read_text().splitlines() if (folder / file).is_file() else []
+            for line in named:
+                if folder / line not in clips:
+                    yield Finding(file, f"names {line!r}, and no folder of a person is called so", "take it out")
 
 
 def square_around_axis(material: ClipMaterial) -> CropBox:

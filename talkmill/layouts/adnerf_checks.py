@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from talkmill.layouts.checks import check_movie, check_wav
+from talkmill.layouts.checks import PictureFacts, check_movie, check_picture, check_wav
 from talkmill.layouts.face_parts import BACKGROUND, COLOURS, HEAD
 from talkmill.layouts.layout import Finding
 from talkmill.sound.audio import SAMPLE_RATE
@@ -127,16 +127,15 @@ def _check_poses(file: str, numbers: list[int], matrices: np.ndarray[Any, np.dty
 
 def _check_picture(clip: Path, name: str, path: str, size: tuple[int, int], mode: str) -> Iterator[Finding]:
     file = f"{name}{path}"
-    if not (clip / path).is_file():
-        yield Finding(file, "there is no such picture", "write one for each frame")
+    facts: PictureFacts | None = None
+    for one in check_picture(clip, path):
+        if isinstance(one, PictureFacts):
+            facts = one
+        else:
+            yield Finding(file, one.what, one.mend)
+    if facts is None:
         return
-    try:
-        with Image.open(clip / path) as image:
-            image.load()
-            found, form = image.size, image.mode
-    except OSError as error:
-        yield Finding(file, f"cannot be read as a picture: {error}", "write it again")
-        return
+    found, form = (facts.width, facts.height), facts.mode
     if form != mode:
         yield Finding(file, f"has pixels of {form}, {mode} is read", "write it again")
     if found != size:

@@ -1,13 +1,14 @@
 """What readers of many layouts assert of a file, said as findings. Nothing that is checked is trusted."""
 
 import wave
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from PIL import Image
 
 from talkmill.layouts.layout import Finding
 from talkmill.video.container import UnreadableVideoError, open_media
@@ -135,3 +136,77 @@ def check_wav(folder: Path, name: str, least_samples: int | None = None) -> Iter
             name, f"has {held} samples, {least_samples} are read for its frames", "pad it with silence, or cut frames"
         )
     yield WavFacts(held)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """What a checked picture holds.
+
+    Attributes:
+        width: In pixels.
+        height: In pixels.
+        mode: Pillow's name for its pixels, such as `RGB` or `L`.
+    """
+
+    width: int
+    height: int
+    mode: str
+
+
+def check_picture(folder: Path, name: str) -> Iterator[Finding | PictureFacts]:
+    """Check a picture to its last byte, and yield what it holds as the last item, where it can be read.
+
+    Readers that take OpenCV's word fill what is missing of a picture that was cut short with grey, and say nothing.
+
+    Args:
+        folder: Of the layout.
+        name: Path of the picture in it.
+    """
+    if not (folder / name).is_file():
+        yield Finding(name, "there is no such picture", "write it")
+        return
+    try:
+        with Image.open(folder / name) as image:
+            image.load()
+            facts = PictureFacts(*image.size, image.mode)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        yield Finding(name, f"cannot be read as a picture: {error}", "write it again")
+        return
+    yield facts
+
+
+def findings(checked: Iterable[Finding | object]) -> Iterator[Finding]:
+    """Yield what is wrong, and not what a file holds."""
+    return (one for one in checked if isinstance(one, Finding))
+
+
+def check_training(file: str, count: int) -> Iterator[Finding]:
+    """Check that a list for training names something.
+
+    Args:
+        file: The list.
+        count: Of what it names.
+    """
+    if not count:
+        yield Finding(file, "names no clip: there is nothing to train on", "give some clips the split `train`")
+
+
+def in_folder(folder: Path, line: str, inside: str) -> Iterator[Finding | str]:
+    """Yield where a listed file or folder lies, as the last item, and say where it is another one that is read.
+
+    A list may name the machine that trains, where nothing can be seen from here: what lies in the folder is meant.
+
+    Args:
+        folder: Of the layout.
+        line: The absolute path that the list names.
+        inside: Where it would lie in the folder.
+    """
+    if not (folder / inside).exists():
+        yield line
+        return
+    if Path(line).exists() and not Path(line).samefile(folder / inside):
+        yield Finding(
+            line, f"is what the lists name and lies outside this folder, which has a {inside} of its own",
+            "write the lists for where this folder lies: export again, with --root for another machine",
+        )  # fmt: skip
+    yield inside

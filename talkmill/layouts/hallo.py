@@ -21,7 +21,7 @@ from talkmill.arrays import Float64Array, Frame
 from talkmill.geometry.transforms import apply
 from talkmill.landmarks.mesh import OVAL
 from talkmill.layouts.captions import caption
-from talkmill.layouts.checks import MovieFacts, check_movie, check_wav
+from talkmill.layouts.checks import MovieFacts, check_movie, check_picture, check_training, check_wav, findings
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.lists import root_of
 from talkmill.layouts.material import ClipMaterial
@@ -207,8 +207,10 @@ def _check_clip(folder: Path, clip: str) -> Iterator[Finding]:
         yield Finding(movie, f"is {facts.width}x{facts.height}, squares are read", "cut a square")
     if facts.frame_count < LEAST_FRAMES:
         yield Finding(movie, f"has {facts.frame_count} frames, {LEAST_FRAMES} are drawn", "leave it out")
-    pictures = len([path for path in (folder / "images" / clip).glob("*") if path.is_file()])
-    if pictures != facts.frame_count:
+    images = sorted(path.name for path in (folder / "images" / clip).glob("*") if path.is_file())
+    for image in images:
+        yield from findings(check_picture(folder, f"images/{clip}/{image}"))
+    if (pictures := len(images)) != facts.frame_count:
         yield Finding(f"images/{clip}", f"holds {pictures} pictures of {facts.frame_count} frames", "write all of them")
     least = round(facts.frame_count / RATE * SAMPLE_RATE)
     yield from (one for one in check_wav(folder, f"audios/{clip}.wav", least) if isinstance(one, Finding))
@@ -251,6 +253,8 @@ def _check_list(folder: Path, path: Path, ending: str) -> Iterator[Finding]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         yield Finding(file, "is no array of objects", "write an object a clip")
         return
+    if not path.name.startswith(NAMES["test"]):
+        yield from check_training(file, len(rows))
     for number, row in enumerate(rows):
         missing = [key for key in LISTS[ending] if not isinstance(row.get(key), str)]
         if missing:

@@ -15,7 +15,7 @@ import numpy as np
 
 from talkmill.arrays import Float64Array, Frame
 from talkmill.geometry.transforms import Matrix
-from talkmill.layouts.checks import check_movie
+from talkmill.layouts.checks import check_movie, check_training, in_folder
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.lists import absolute_list
 from talkmill.layouts.material import ClipMaterial
@@ -82,8 +82,8 @@ class LatentSync:
                 elif not Path(line).is_absolute():
                     yield Finding(file, f"line {number}, {line}, is no absolute path", "write where the clip lies")
                 named += [line.strip()] if line.strip() else []
-        if not named:
-            yield Finding(".", "the lists name no clip", "name the clips of `train` and `val`")
+            if file == LISTS["train"]:
+                yield from check_training(file, len(named))
         for name, count in Counter(Path(line).name for line in named).items():
             if count > 1:
                 yield Finding(name, f"{count} clips have this file name, and share one cached mel", "rename them")
@@ -92,9 +92,12 @@ class LatentSync:
 
 
 def _check_clip(folder: Path, line: str) -> Iterator[Finding]:
-    # A list may name the machine that trains: the clip then lies in the folder under its own name.
-    here = [name for name in (line, f"{Path(line).parent.name}/{Path(line).name}") if (folder / name).is_file()]
-    name = here[0] if here else line
+    name = line
+    for one in in_folder(folder, line, f"{Path(line).parent.name}/{Path(line).name}"):
+        if isinstance(one, Finding):
+            yield one
+        else:
+            name = one
     for found in check_movie(folder, name, RATE):
         if isinstance(found, Finding):
             yield found

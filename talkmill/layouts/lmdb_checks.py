@@ -9,6 +9,7 @@ import numpy as np
 
 from talkmill.dataset.environment import DatasetError, ReadEnvironment, read_environment
 from talkmill.dataset.keys import key
+from talkmill.layouts.checks import check_training
 from talkmill.layouts.layout import Finding
 from talkmill.video.images import decode_image, image_mode
 
@@ -65,14 +66,14 @@ def check_lmdb(
                 yield Finding(
                     file, f"line {number} is {line!r}, which is read as a name", "write a name and nothing else"
                 )
+        if file == LISTS[0]:
+            yield from check_training(file, len(clips))
     for clip, times in Counter(clips).items():
         if times > 1:
             yield Finding(LISTS[0], f"{clip} is named {times} times in the lists", "name it once, in one list")
     databases = sorted(path.parent for path in folder.glob("*/data.mdb"))
     if not databases:
         yield Finding(f"{size}/data.mdb", "there is no such LMDB", WRITE_SET)
-    elif not clips:
-        yield Finding(LISTS[0], "the lists name no clip", "name the clips of the LMDB")
     for database in databases:
         yield from _check_database(database, tuple(dict.fromkeys(clips)), _Wanted(rows, one_row, least_frames))
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from talkmill.layouts.checks import MovieFacts, WavFacts, check_movie, check_wav
+from talkmill.layouts.checks import MovieFacts, WavFacts, check_movie, check_training, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import even, write_movie
@@ -102,8 +102,8 @@ class MuseTalk:
                 if not line.strip():
                     yield Finding(f"{ROOT}/{file}", f"line {number} is empty, which ends the reader", "take it out")
             named += [line.split()[0] for line in lines if line.strip()]
-        if not named:
-            yield Finding(ROOT, "the lists name no clip", "name the JSONs of `meta`")
+            if file == LISTS["train"]:
+                yield from check_training(f"{ROOT}/{file}", len(named))
         for name, count in Counter(named).items():
             if count > 1:
                 yield Finding(f"{META}/{name}", f"is named {count} times in the lists", "name it once, in one list")

@@ -15,7 +15,15 @@ from PIL import Image
 
 from talkmill.arrays import Frame
 from talkmill.geometry.transforms import apply
-from talkmill.layouts.checks import MovieFacts, check_movie, check_wav
+from talkmill.layouts.checks import (
+    MovieFacts,
+    PictureFacts,
+    check_movie,
+    check_picture,
+    check_training,
+    check_wav,
+    in_folder,
+)
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.lists import absolute_list
 from talkmill.layouts.material import ClipMaterial
@@ -108,8 +116,8 @@ class StableAvatar:
                         + (f"it is read as {kinds[0]}" if kinds else "the reader divides by zero"),
                         "let the path hold one of them",
                     )
-        if lists and not clips:
-            yield Finding(LISTS["train"], "the lists name no clip", "name the folders of clips")
+        if lists:
+            yield from check_training(LISTS["train"], len(clips))
         for line in clips:
             yield from _check_clip(folder, line)
 
@@ -136,9 +144,12 @@ def _write_png(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
 
 
 def _check_clip(folder: Path, line: str) -> Iterator[Finding]:
-    # A list may name the machine that trains: the clip then lies in the folder under the last parts of its path.
-    parts = Path(line).parts[-3:]
-    name = line if (folder / line).is_dir() else "/".join((DATA, *parts))
+    parts, name = Path(line).parts[-3:], line
+    for one in in_folder(folder, line, "/".join((DATA, *parts))):
+        if isinstance(one, Finding):
+            yield one
+        else:
+            name = one
     if not (folder / name).is_dir():
         yield Finding(line, "is named in a list, and there is no such folder", "write it, or take the line out")
         return
@@ -193,14 +204,13 @@ def _check_images(folder: Path, name: str, wanted: tuple[int, int] | None) -> Ge
 def _check_picture(
     folder: Path, name: str, wanted: tuple[int, int] | None
 ) -> Generator[Finding, None, tuple[int, int] | None]:
-    try:
-        with Image.open(folder / name) as image:
-            image.load()
-            size = image.size
-    except OSError as error:
-        yield Finding(name, f"cannot be read as a picture: {error}", "write it again")
-        return None
-    if wanted is not None and size != wanted:
+    size: tuple[int, int] | None = None
+    for one in check_picture(folder, name):
+        if isinstance(one, PictureFacts):
+            size = one.width, one.height
+        else:
+            yield one
+    if wanted is not None and size is not None and size != wanted:
         yield Finding(name, f"is {size[0]}x{size[1]}, and is stretched to {wanted[0]}x{wanted[1]}", "cut it again")
     return size
 

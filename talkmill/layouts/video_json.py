@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from talkmill.arrays import Frame
-from talkmill.layouts.checks import MovieFacts, WavFacts, check_movie, check_wav
+from talkmill.layouts.checks import MovieFacts, WavFacts, check_movie, check_training, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
@@ -101,8 +101,8 @@ class VideoJson:
                     yield found
                 else:
                     rows.append(found)
-        if not rows:
-            yield Finding(".", "the lists name no clip", "name the clips of `video`")
+            if Path(file).stem == LISTS["train"]:
+                yield from check_training(file, sum(row.file == file for row in rows))
         clips: dict[str, list[_Row]] = {}
         for row in rows:
             clips.setdefault(row.video, []).append(row)

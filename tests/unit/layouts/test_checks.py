@@ -55,6 +55,22 @@ def latentsync(folder: Path) -> Path:
     return folder
 
 
+def cut_short(path: Path) -> None:
+    """Leave a picture its beginning: OpenCV then gives grey below."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+
+def list_another(at: Path, inside: str, file: str) -> None:
+    """Let a list name what lies elsewhere, as it does in a copy of an export."""
+    other = at.parent / f"{at.name}-elsewhere" / inside
+    other.parent.mkdir(parents=True)
+    if (at / inside).is_dir():
+        other.mkdir()
+    else:
+        other.write_bytes((at / inside).read_bytes())
+    (at / file).write_text(f"{other}\n")
+
+
 def musetalk(folder: Path) -> Path:
     root = folder / "dataset/HDTF"
     for name in ("video_audio_clip_root", "meta"):
@@ -393,6 +409,11 @@ def rename_key(path: Path, name: str) -> None:
 
 
 LATENTSYNC: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no clip to train on": (
+        lambda at: [(at / "fileslist_val.txt").write_text((at / "fileslist_train.txt").read_text()), (at / "fileslist_train.txt").write_text("")],
+        "fileslist_train.txt", "nothing to train on",
+    ),
+    "another file of that name": (lambda at: list_another(at, "train/a.mp4", "fileslist_train.txt"), "train/a.mp4", "lies outside this folder"),
     "no list": (lambda at: (at / "fileslist_val.txt").unlink(), "fileslist_val.txt", "there is no such list"),
     "an empty line": (
         lambda at: (at / "fileslist_val.txt").write_text("\n"), "fileslist_val.txt", "line 1 is empty",
@@ -427,6 +448,9 @@ LATENTSYNC: dict[str, tuple[Callable[[Path], object], str, str]] = {
 META = "dataset/HDTF/meta/a.json"
 CLIPS = "dataset/HDTF/video_audio_clip_root"
 MUSETALK: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no clip to train on": (
+        lambda at: (at / "dataset/HDTF/train.txt").write_text("header\n"), "train.txt", "nothing to train on",
+    ),
     "no header": (
         lambda at: (at / "dataset/HDTF/train.txt").write_text("a.json\na.json\n"), "train.txt", "throws the first line away",
     ),
@@ -464,6 +488,10 @@ MUSETALK: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
 }  # fmt: skip
 VIDEO_JSON: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no clip to train on": (lambda at: (at / "metadata.json").write_text("[]"), "metadata.json", "nothing to train on"),
+    "no row to train on": (
+        lambda at: (at / "metadata.csv").write_text((at / "metadata.csv").read_text().splitlines()[0] + "\n"), "metadata.csv", "nothing to train on",
+    ),
     "no array": (
         lambda at: (at / "metadata.json").write_text('{"a": 1}'), "metadata.json", "holds a dict, an array is read",
     ),
@@ -523,6 +551,8 @@ VIDEO_JSON: dict[str, tuple[Callable[[Path], object], str, str]] = {
 
 ANN = "data/ann/a"
 HALLO: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no clip to train on": (lambda at: (at / "data/a_stage1.json").write_text("[]"), "a_stage1.json", "nothing to train on"),
+    "a picture that is cut short": (lambda at: cut_short(at / "images/a/000010.jpg"), "000010.jpg", "cannot be read as a picture"),
     "no square": (
         lambda at: write_movie(at / "videos/a.mp4", Fraction(25), [np.zeros((64, 96, 3), np.uint8)] * 50, sound(50)),
         "a.mp4", "is 96x64, squares are read",
@@ -552,6 +582,7 @@ HALLO: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
 }  # fmt: skip
 WAV2LIP: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "a face that is cut short": (lambda at: cut_short(at / "data/ann/a/7.jpg"), "ann/a/7.jpg", "cannot be read as a picture"),
     "no list": (lambda at: (at / "filelists/val.txt").unlink(), "val.txt", "there is no such list"),
     "nothing to evaluate on": (
         lambda at: (at / "filelists/val.txt").write_text(""), "val.txt", "names no clip: the first evaluation never ends",
@@ -595,6 +626,8 @@ WAV2LIP: dict[str, tuple[Callable[[Path], object], str, str]] = {
 
 CAMERAS = "ann/transforms_train.json"
 ADNERF: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "a folder that is not there": (lambda at: (at / "train.txt").write_text("ann\nbob\n"), "train.txt", "names 'bob'"),
+    "a picture that is cut short": (lambda at: cut_short(at / "ann/gt_imgs/3.jpg"), "gt_imgs/3.jpg", "cannot be read as a picture"),
     "no cameras of a split": (lambda at: (at / "ann/transforms_val.json").unlink(), "transforms_val.json", "there is no such file"),
     "no focal length": (lambda at: rename_key(at / CAMERAS, "focal_len"), CAMERAS, "KeyError: 'focal_len'"),
     "an odd side": (lambda at: edit(at / CAMERAS, cx=32.5), CAMERAS, r"axis at \(32.5, 32.0\), .* read as 64x64"),
@@ -674,7 +707,9 @@ CLIP = "talking_face_data/square/speech/a"
 FACE, LIPS, IMAGE = (f"{CLIP}/{name}/frame_3.png" for name in ("face_masks", "lip_masks", "images"))
 STABLEAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no list": (lambda at: (at / "video_square_path.txt").unlink(), "video_square_path.txt", "there is no such list"),
-    "an empty list": (lambda at: (at / "video_square_path.txt").write_text(""), "path.txt", "name no clip"),
+    "an empty list": (lambda at: (at / "video_square_path.txt").write_text(""), "path.txt", "names no clip: there is nothing to train on"),
+    "a frame that is cut short": (lambda at: cut_short(at / CLIP / "images/frame_3.png"), "frame_3.png", "cannot be read as a picture"),
+    "another folder of that name": (lambda at: list_another(at, CLIP, "video_square_path.txt"), CLIP, "lies outside this folder"),
     "an empty line": (
         lambda at: (at / "video_square_path.txt").write_text(f"/train/{CLIP}\n\n"), "path.txt", "line 2 is empty",
     ),
@@ -761,8 +796,9 @@ PARQUET: dict[str, tuple[Callable[[Path], object], str, str]] = {
 PIRENDER: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no list": (lambda at: (at / "test_list.txt").unlink(), "test_list.txt", "there is no such list"),
     "no clip": (
-        lambda at: [(at / file).write_text("") for file in ("train_list.txt", "test_list.txt")], "train_list.txt", "name no clip",
+        lambda at: [(at / file).write_text("") for file in ("train_list.txt", "test_list.txt")], "train_list.txt", "names no clip",
     ),
+    "no clip to train on": (lambda at: (at / "train_list.txt").write_text(""), "train_list.txt", "nothing to train on"),
     "an empty line": (lambda at: (at / "train_list.txt").write_text("ann#a\n\n"), "train_list.txt", "line 2 is ''"),
     "lines of Windows": (
         lambda at: (at / "train_list.txt").write_bytes(b"ann#a\r\n"), "train_list.txt", r"line 1 is 'ann#a\\r'",
