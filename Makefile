@@ -36,13 +36,15 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip==26.1.2
 
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# By a line in a .pth file: by a finder, `import talkmill` in the folder around the clone finds the clone itself.
+EDITABLE := --config-settings editable_mode=compat --editable
 
 $(VENV)/.setup: $(BIN)/python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[$(EXTRA)]'
+	$(INSTALL) $(EDITABLE) '.[$(EXTRA)]'
 	@touch $@
 
 $(VENV)/.sample: $(VENV)/.setup
-	$(INSTALL) --editable '.[$(EXTRA),sample]'
+	$(INSTALL) $(EDITABLE) '.[$(EXTRA),sample]'
 	@touch $@
 
 # .test, .check, .local, .docs, .bench: a dependency group each.

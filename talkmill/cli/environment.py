@@ -8,11 +8,13 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 from rich.console import Console
 
+from talkmill.cli.errors import in_flags
 from talkmill.cli.outcome import CommandError
 from talkmill.cli.terminal import say
 from talkmill.dataset.environment import DatasetError
 from talkmill.environment import settings_errors
 from talkmill.models.repository import ModelError, ModelRepository
+from talkmill.option import OptionError
 from talkmill.pipeline.settings import Settings
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
@@ -44,5 +46,8 @@ def dataset_errors() -> Iterator[None]:
     """Turn what a data set or a model may raise into words for the command line."""
     try:
         yield
+    except OptionError:
+        # `option_errors` names the flag.
+        raise
     except (DatasetError, ModelError, ValueError, OSError) as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(in_flags(str(error))) from error

@@ -54,7 +54,10 @@ def check_movie(folder: Path, name: str, rate: Fraction | None) -> Iterator[Find
         return
     try:
         facts = yield from _movie(path, name, rate)
-    except (UnreadableVideoError, av.FFmpegError, OSError) as error:
+    except av.FFmpegError:
+        yield Finding(name, "cannot be decoded to its end: it is damaged or cut short", "write it again")
+        return
+    except (UnreadableVideoError, OSError) as error:
         yield Finding(name, f"cannot be read as a video: {error}", "write it again")
         return
     if facts is not None:

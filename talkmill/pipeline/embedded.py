@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 import structlog
+from threadpoolctl import threadpool_limits
 
 from talkmill.dataset.environment import DatasetError
 from talkmill.environment import bound_memory, core_count, quiet_libraries
@@ -87,9 +88,11 @@ def run(
         settings.threads or max(1, core_count() // jobs),
         settings.gpu,
     )
-    return run_dataset(
-        folder, found, stages, open_store(folder), parameters, jobs, emit, cancelled or threading.Event()
-    )
+    # The caller has loaded NumPy before: what `quiet_libraries` sets in the environment comes too late for its BLAS.
+    with threadpool_limits(1, user_api="blas"):
+        return run_dataset(
+            folder, found, stages, open_store(folder), parameters, jobs, emit, cancelled or threading.Event()
+        )
 
 
 def _with_held(folder: Path, parameters: RunParameters) -> RunParameters:
