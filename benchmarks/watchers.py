@@ -22,7 +22,7 @@ from talkmill.client.client import Client
 from talkmill.client.sources import GivenSource
 from talkmill.pipeline.graph import RunParameters
 
-STREAMS_PER_CHANNEL = 50
+STREAMS_PER_CHANNEL = 100
 CALLS = 200
 OPEN_SECONDS = 60.0
 

@@ -20,6 +20,8 @@ from talkmill.version import __version__
 
 log = structlog.get_logger()
 
+# Streams that begin at once; the orchestrator refuses more than 4,000 with a reason of its own.
+MAX_PENDING_CALLS = 5000
 # Clients ping every 30 s; a server that allows it less often closes their connections.
 MIN_PING_INTERVAL_MS = 20_000
 
@@ -59,6 +61,9 @@ async def start_server(
         interceptors=[*interceptors, MalformedInterceptor()],
         options=[
             ("grpc.so_reuseport", 0),
+            # By default gRPC cancels some of the calls that wait to be taken up from 1,000 on.
+            ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
+            ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_PENDING_CALLS),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL_MS),
             # Its grace stays infinite: a stream outlives its connection's age.
