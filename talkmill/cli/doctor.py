@@ -27,6 +27,8 @@ PACKAGES = (
 )
 # Releases come every few weeks; what is older often meets a site that has changed.
 OLD_DOWNLOADER_DAYS = 90
+# -U updates what is named, and not what an extra of talkmill needs.
+UPDATE_DOWNLOADER = "pip install -U 'yt-dlp[default,deno]'"
 OPTIONAL_PACKAGES = ("onnxruntime", "onnxruntime-gpu", "torch")
 
 
@@ -92,9 +94,7 @@ def _advise_on_downloads(console: Console) -> None:
     age = (date.today() - date(year, month, day)).days
     advice = []
     if age > OLD_DOWNLOADER_DAYS:
-        advice.append(
-            f"yt-dlp is {age} days old and sites change often; update it: pip install -U 'yt-dlp[default,deno]'"
-        )
+        advice.append(f"yt-dlp is {age} days old and sites change often; update it: {UPDATE_DOWNLOADER}")
     scripts = _version("yt-dlp-ejs")
     runtime = _version("deno") or (shutil.which("deno") and "on the PATH")
     say(
@@ -103,8 +103,7 @@ def _advise_on_downloads(console: Console) -> None:
     )
     if not scripts or not runtime:
         advice.append(
-            "pages of some video sites offer no format without yt-dlp-ejs and deno; install both: "
-            "pip install -U 'yt-dlp[default,deno]'"
+            f"pages of some video sites offer no format without yt-dlp-ejs and deno; install both: {UPDATE_DOWNLOADER}"
         )
     for line in advice:
         say(console, f"advice: {line}", style="yellow")

@@ -49,20 +49,27 @@ def export(
         say(errors, f"{clip} was left out: {in_flags(why)}", style="yellow")
     for clip, why in result.failed:
         say(errors, f"{clip} was not exported: {why}", style="red")
-    say(console, f"look for what the trainer would trip over: talkmill check {out} --layout {layout}")
+    say(console, f"look for what the trainer would trip over: talkmill check {out}")
     return EXIT_SOME_REJECTED if result.failed or result.left_out else EXIT_OK
 
 
 def check(
     folder: Annotated[Path, typer.Argument(help="Folder as the trainer gets it, by whatever tool it was made.")],
-    layout: Annotated[str, typer.Option(help=_LAYOUT_HELP, metavar="NAME")],
+    layout: Annotated[
+        str, typer.Option(help=f"{_LAYOUT_HELP} Default: what export.json names.", metavar="NAME", show_default=False)
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> int:
     """Say what a trainer would trip over in a folder: file, finding, what to do."""
+    from talkmill.layouts.export import RECORD, recorded_layout
+
     console, findings = Console(), []
     with option_errors(), dataset_errors():
         if not folder.is_dir():
             raise ValueError(f"there is no folder {folder}")
+        layout = layout or recorded_layout(folder)
+        if not layout:
+            raise ValueError(f"{folder} has no {RECORD} that names its layout; give --layout")
         for finding in layout_of(layout).check(folder):
             findings.append(asdict(finding))
             if not as_json:

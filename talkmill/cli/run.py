@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from talkmill.cli.environment import read_settings
+from talkmill.cli.environment import dataset_errors, read_settings
 from talkmill.cli.errors import error_text, option_errors
 from talkmill.cli.interruption import cancellation
 from talkmill.cli.outcome import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_REJECTED, CommandError
 from talkmill.cli.progress import ProgressDisplay
 from talkmill.cli.signature import with_options
-from talkmill.cli.targets import export_lines, run_options
+from talkmill.cli.targets import export_lines, longest_seconds, run_options
 from talkmill.cli.terminal import say
 from talkmill.layouts.options import Targets
 from talkmill.models.catalogue import UnknownModelError
@@ -92,7 +92,10 @@ def _print_summary(console: Console, out: Path, size: int, summary: RunSummary, 
     if summary.rejected:
         say(console, f"{len(summary.rejected)} rejected, see {out / 'rejected.jsonl'}", style="red")
     if summary.packed:
-        for line in export_lines(layouts, out):
+        database = out / "lmdb" / str(size)
+        with dataset_errors():
+            longest = longest_seconds(database, summary.packed)
+        for line in export_lines(layouts, out, longest):
             say(console, line)
     if summary.rejected:
         return EXIT_SOME_REJECTED if summary.packed else EXIT_FAILED

@@ -53,7 +53,10 @@ class AdNerf:
 
     name = "adnerf"
     version = "1"
-    trainer = "ZiqiaoPeng/SyncTalk d2427a3"
+    trainer = (
+        "ashawkey/RAD-NeRF 0de5ed2, Fictionarry/ER-NeRF 0cf72d8, ZiqiaoPeng/SyncTalk d2427a3, "
+        "Fictionarry/TalkingGaussian 9bd34f7, Fictionarry/InsTaG 42f68f8"
+    )
     needs: ClassVar[frozenset[Kind]] = frozenset(
         {"video", "frame_table", "audio", "alpha", "geometry", "landmarks", "face_mesh", "fit"}
     )

@@ -119,13 +119,19 @@ def export(
             return writer.run(jobs, advance)
 
 
+def recorded_layout(folder: Path) -> str:
+    """Return the layout that the `export.json` of a folder names; "" where there is none that can be read."""
+    with suppress(FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        named = json.loads((folder / RECORD).read_bytes())["layout"]
+        return named if isinstance(named, str) else ""
+    return ""
+
+
 def _check_out(out: Path, run: Path, layout: str) -> None:
     """Refuse to write among the files of a run, or of an export in another layout."""
     if out == run or any(out.is_relative_to(run / part) for part in ("work", "lmdb")):
         raise OutTakenError(f"{out} is the folder of the data set; give the export a folder of its own")
-    other = layout
-    with suppress(FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
-        other = json.loads((out / RECORD).read_bytes())["layout"]
+    other = recorded_layout(out) or layout
     if other != layout:
         raise OutTakenError(f"{out} holds an export in the layout {other}; give the layout {layout} another folder")
 

@@ -64,7 +64,7 @@ class Hallo:
 
     name = "hallo"
     version = "1"
-    trainer = "fudan-generative-vision/hallo 8fd7c57"
+    trainer = "fudan-generative-vision/hallo 8fd7c57, fudan-generative-vision/hallo3 e342dce"
     needs: ClassVar[frozenset[Kind]] = frozenset(
         {"video", "frame_table", "audio", "face_track", "landmarks", "geometry", "face_mesh"}
     )

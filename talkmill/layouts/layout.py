@@ -103,7 +103,7 @@ class Layout(Protocol):
     Attributes:
         name: On the command line.
         version: Changes with anything that is written; pieces of another version are written again.
-        trainer: Repository and commit whose code was read.
+        trainer: Repositories and commits whose code was read, and in parentheses the model that they train.
         needs: Kinds of a clip's files that it is made of, beside those that pieces are found with.
         options: Fields of `ExportOptions` that mean something here.
         lengths: Of a piece, in seconds.

@@ -109,7 +109,7 @@ def export_processing(folder: Path, out: Path, name: str, models: ModelRepositor
 
 def _refuse_hopeless(database: Path, work: WorkFolder) -> None:
     """Raise the first clip's error where not one clip can be written, before anything is."""
-    errors: list[ValueError] = []
+    errors: list[str] = []
     with Dataset(database) as dataset:
         if not dataset:
             raise DatasetError(f"{database} holds no clip")
@@ -120,7 +120,7 @@ def _refuse_hopeless(database: Path, work: WorkFolder) -> None:
                 work.require(found, NEEDS, NAME, of_runs=False)
                 return work.check(found, NEEDS)
             except (ClipGoneError, DatasetError) as error:
-                errors.append(error)
+                errors.append(f"{clip}: {error}")
     raise ClipGoneError(f"not one of {len(errors)} clips can be exported; nothing was written. {errors[0]}")
 
 

@@ -1,5 +1,6 @@
 """Every layout by name; each module is loaded when it is asked for."""
 
+import re
 from collections.abc import Iterable
 from importlib import import_module
 
@@ -45,7 +46,9 @@ def layout_of(name: str) -> Layout:
         ExtraMissingError: It needs a package that is not installed.
     """
     if name not in LAYOUTS:
-        raise UnknownLayoutError(f"there is no layout {name!r}; there are {_ALL}")
+        meant = layout_for(name)
+        told = f"the one for {name} is {meant}" if meant else f"there are {_ALL}"
+        raise UnknownLayoutError(f"there is no layout {name!r}; {told}")
     module, kind = LAYOUTS[name]
     try:
         layout: Layout = getattr(import_module(module), kind)()
@@ -57,6 +60,27 @@ def layout_of(name: str) -> Layout:
             f"'.[{EXTRAS[name]}]'` in the clone of talkmill"
         ) from error
     return layout
+
+
+def layout_for(trainer: str) -> str:
+    """Return the name of the layout that a trainer or its model reads; "" where none is known.
+
+    Args:
+        trainer: Its name, in whatever spelling: only its letters count, so `Hallo2` is Hallo.
+    """
+    for name in LAYOUTS:
+        try:
+            told = layout_of(name).trainer
+        except ExtraMissingError:
+            continue
+        readers = [name, *re.findall(r"/(\S+)", told), *re.findall(r"\((.+?)\)", told)]
+        if _letters(trainer) in map(_letters, readers):
+            return name
+    return ""
+
+
+def _letters(name: str) -> str:
+    return re.sub("[^a-z]", "", name.lower())
 
 
 def export_command(name: str, folder: str, out: str) -> str:

@@ -46,7 +46,7 @@ class VideoJson:
 
     name = "video-json"
     version = "2"
-    trainer = "aigc-apps/VideoX-Fun 804a425"
+    trainer = "aigc-apps/VideoX-Fun 804a425, modelscope/DiffSynth-Studio fed7b18 (Wan)"
     needs: ClassVar[frozenset[Kind]] = frozenset(
         {"video", "frame_table", "audio", "face_track", "landmarks", "geometry"}
     )

@@ -27,7 +27,7 @@ class NoWorkError(ValueError):
 
 
 class ClipGoneError(ValueError):
-    """The files that a clip was packed from are not there, or not as they were."""
+    """The files that a clip was packed from are not there, or not as they were; the message calls the clip `it`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class FinishedClip:
             ClipGoneError: No head was fitted.
         """
         if self.meta["morphable_basis"] is None:
-            raise ClipGoneError(f"{self.name} was made without fit: it has no morphable model")
+            raise ClipGoneError("it was made without fit: it has no morphable model")
         return str(self.meta["morphable_basis"])
 
     @property
@@ -75,7 +75,7 @@ class FinishedClip:
             ClipGoneError: There is no alpha.
         """
         if self.meta["alpha_region"] is None:
-            raise ClipGoneError(f"{self.name} was made without alpha")
+            raise ClipGoneError("it was made without alpha")
         return _REGION.validate_python(self.meta["alpha_region"])
 
 
@@ -118,7 +118,7 @@ class WorkFolder:
         missing = sorted(kind for kind in kinds if not self._store.has(clip.made_from[kind]))
         if missing:
             raise ClipGoneError(
-                f"{', '.join(missing)} of {clip.name} {'is' if len(missing) == 1 else 'are'} not in "
+                f"its {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in "
                 f"{self.folder / 'work'} any more; run its source again with --out {self.folder}, then export again"
             )
 
@@ -136,12 +136,12 @@ class WorkFolder:
         try:
             return {kind: self._store.fetch(clip.made_from[kind]) for kind in wanted}
         except MissingArtifactError as error:
-            raise ClipGoneError(f"{error}; run the source of {clip.name} again, then export again") from error
+            raise ClipGoneError(f"{error}; run its source again, then export again") from error
         except CorruptArtifactError as error:
             path = self.folder / "work" / error.artifact.key
             raise ClipGoneError(
-                f"{path} is damaged; delete {path.parent}, run the source of {clip.name} again with --out "
-                f"{self.folder}, then export again"
+                f"{path} is damaged; delete {path.parent}, run its source again with --out {self.folder}, "
+                "then export again"
             ) from error
 
     def require(self, clip: FinishedClip, kinds: Collection[Kind], layout: str, of_runs: bool = True) -> None:
@@ -159,7 +159,7 @@ class WorkFolder:
         missing = sorted(kind for kind in kinds if kind not in clip.made_from)
         if not missing:
             return
-        told = f"{clip.name} was made without {', '.join(missing)}, which the layout {layout} needs"
+        told = f"it was made without {', '.join(missing)}, which the layout {layout} needs"
         if not all(kind in clip.meta.get("absent", {}) for kind in missing):
             # Its stage was run, by a model that has no such thing.
             raise ClipGoneError(f"{told}; run its source again with --out {self.folder} and the default models")
@@ -187,7 +187,7 @@ def finished_clip(dataset: Dataset, name: str) -> FinishedClip:
         _REGION_OR_NONE.validate_python(meta["alpha_region"])
     except (KeyError, ValidationError) as error:
         raise ClipGoneError(
-            f"{name} was packed by talkmill 0.1, which did not note all that it was packed from; run its source again "
+            "it was packed by talkmill 0.1, which did not note all that it was packed from; run its source again "
             "with the same --out, then export again"
         ) from error
     return FinishedClip(

@@ -12,6 +12,7 @@ import pytest
 
 from services.process import process_of
 from services.settings import StageServerSettings
+from talkmill.cli.doctor import UPDATE_DOWNLOADER
 from talkmill.models.catalogue import catalogue
 from talkmill.pipeline.graph import GRAPH, KINDS, ClipProgress, Node, RunParameters, after, node_of, nodes_of
 from talkmill.pipeline.kinds import ALL_KINDS
@@ -32,6 +33,12 @@ SOURCES = sorted(
 
 def folders_of(place: str) -> set[str]:
     return {path.name for path in (ROOT / place).iterdir() if (path / "__init__.py").exists()}
+
+
+def test_doctor_and_its_page_name_one_command() -> None:
+    page = (ROOT / "docs/troubleshooting.md").read_text()
+    (row,) = re.findall(r"^\| FORMAT_MISSING \|.*$", page, re.MULTILINE)
+    assert re.findall(r"`(pip [^`]*)`", row) == [UPDATE_DOWNLOADER]
 
 
 def test_each_stage_has_a_folder_and_a_page() -> None:

@@ -44,7 +44,9 @@ def test_a_set_for_latentsync_is_made_without_matte_and_fit(talkmill: Cli, for_l
     (row,) = [line.replace("\u2502", "|").split("|") for line in shown.stdout.splitlines() if NAME in line]
     assert [cell.strip() for cell in row[1:-1]] == [NAME, "train", "100", "100.0%", "-", "-", "EileenCollins"]
     out = exported(talkmill, for_latentsync, "latentsync")
-    assert talkmill("check", out, "--layout", "latentsync").returncode == 0
+    checked = talkmill("check", out)
+    assert checked.returncode == 0, checked.stderr
+    assert "nothing that latentsync would trip over" in " ".join(checked.stdout.split())
 
 
 def test_its_landmarks_are_those_of_a_full_set(for_latentsync: Path, dataset: Path) -> None:
@@ -79,6 +81,8 @@ def test_a_set_for_two_layouts_has_the_matte_that_one_needs(talkmill: Cli, sampl
     # More layouts, no more work: all that they are made of is there.
     again = talkmill(*words, "--for", "musetalk", "--for", "wav2lip,latentsync")
     assert "0 new results" in again.stderr
+    told = " ".join(again.stderr.split())
+    assert "musetalk takes 6.4 s at least, and no clip of this command is longer than 2.40 s" in told
     exported(talkmill, tmp_path, "wav2lip")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import lmdb
 import pytest
 
+from talkmill.cli.targets import longest_seconds
 from talkmill.dataset.environment import DatasetError
 from talkmill.dataset.keys import OPTIONAL, key
 from talkmill.dataset.reader import Dataset, verify
@@ -103,14 +104,15 @@ def test_runs_for_several_layouts_add_up(tmp_path: Path) -> None:
 def test_an_export_that_needs_more_says_what_and_how_to_have_it(tmp_path: Path) -> None:
     run_made_up(tmp_path / "out", *write_sources(tmp_path / "in", "a.mp4"), kinds=LATENTSYNC)
     models = ModelRepository(tmp_path, "")
-    told = r"a_000 was made without alpha, which the layout gagavatar needs; .* --for gagavatar --out .*/out`"
+    told = r"written\. a_000: it was made without alpha, which the layout gagavatar needs; .* --for gagavatar --out .*/out`"
     with pytest.raises(NothingToExportError, match=told):
         export(tmp_path / "out", tmp_path / "gagavatar", layout_of("gagavatar"), ExportOptions(), models)
-    told = "a_000 was made without coefficients, frames, which the layout sadtalker needs"
+    told = "a_000: it was made without coefficients, frames, which the layout sadtalker needs"
     with pytest.raises(NothingToExportError, match=told):
         export(tmp_path / "out", tmp_path / "sadtalker", layout_of("sadtalker"), ExportOptions(), models)
     with pytest.raises(
-        ClipGoneError, match=r"without alpha, .*, which the layout of OTAvatar_processing needs; .* run \.\.\. --out "
+        ClipGoneError,
+        match=r"written\. a_000: it was made without alpha, .*, which the layout of OTAvatar_processing needs; .* run \.\.\. --out ",
     ):
         export_processing(tmp_path / "out", tmp_path / "otavatar", "hdtf", models)
 
@@ -130,3 +132,11 @@ def test_a_field_that_is_lost_is_no_field_that_was_not_made(tmp_path: Path) -> N
     for name, kinds in (("full", ()), ("less", LATENTSYNC)):
         run_made_up(tmp_path / name, source, kinds=kinds)
         set_of(tmp_path / name)
+
+
+def test_the_longest_clip_of_a_run_is_found(tmp_path: Path) -> None:
+    summary = run_made_up(tmp_path / "out", *write_sources(tmp_path / "in", "a.mp4", "b.mp4"))
+    with Dataset(tmp_path / "out") as dataset:
+        seconds = {name: dataset.entry(name).frame_count / float(dataset.meta(name)["rate"]) for name in dataset}
+    assert len(summary.packed) == 2
+    assert longest_seconds(tmp_path / "out", summary.packed) == max(seconds.values()) > 0

@@ -151,7 +151,7 @@ def test_a_clip_whose_files_are_gone_is_told_and_the_others_go_on(
     assert len(result.written) == len(listed(run)) - 2
     failed = dict(result.failed)
     assert failed.keys() == {"a_000", "c_000"}
-    assert "alpha.mkv is not there any more; run the source of a_000 again" in failed["a_000"]
+    assert "alpha.mkv is not there any more; run its source again" in failed["a_000"]
     assert f"is damaged; delete {damaged.parent}" in failed["c_000"]
     for step, suffix in CLIP_FILES:
         assert exported(tmp_path / "out", step, suffix) == sorted(result.written)

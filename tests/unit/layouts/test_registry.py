@@ -13,6 +13,7 @@ from talkmill.layouts.registry import (
     LAYOUTS,
     ExtraMissingError,
     UnknownLayoutError,
+    layout_for,
     layout_of,
     needs_of,
 )
@@ -29,8 +30,38 @@ def test_a_layout_whose_package_is_missing_says_what_to_install(monkeypatch: pyt
 
 
 def test_a_name_that_is_none_says_which_there_are() -> None:
-    with pytest.raises(UnknownLayoutError, match=r"there is no layout 'wavlip'; there are .*wav2lip"):
-        layout_of("wavlip")
+    with pytest.raises(UnknownLayoutError, match=r"there is no layout 'lipsync'; there are .*wav2lip"):
+        layout_of("lipsync")
+
+
+@pytest.mark.parametrize(
+    ("trainer", "layout"),
+    [
+        ("er-nerf", "adnerf"),
+        ("AD-NeRF", "adnerf"),
+        ("synctalk", "adnerf"),
+        ("Hallo3", "hallo"),
+        ("wan2.2", "video-json"),
+        ("diffsynth-studio", "video-json"),
+    ],
+)
+def test_the_name_of_a_trainer_leads_to_its_layout(trainer: str, layout: str) -> None:
+    with pytest.raises(UnknownLayoutError, match=f"there is no layout '{trainer}'; the one for {trainer} is {layout}$"):
+        layout_of(trainer)
+
+
+def test_a_trainer_is_found_where_the_package_of_another_layout_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "talkmill.layouts.parquet", raising=False)
+    assert (layout_for("wan"), layout_for("datasets"), layout_for("")) == ("video-json", "", "")
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_page_names_the_code_that_was_read(name: str) -> None:
+    page = (Path(__file__).parents[3] / "docs/layouts.md").read_text()
+    (row,) = re.findall(rf"^\| `{name}` \|([^|]*)\|", page, re.MULTILINE)[:1]
+    commits = r"\b(?=[a-f]*\d)[0-9a-f]{7}\b"
+    assert sorted(re.findall(commits, row)) == sorted(re.findall(commits, layout_of(name).trainer))
 
 
 # What no layout needs unless it is named here.
@@ -77,10 +108,26 @@ def test_layouts_may_be_named_in_one_word_or_in_several() -> None:
 
 
 def test_the_commands_that_export_are_told() -> None:
-    assert export_lines(["latentsync", "otavatar"], Path("my set")) == [
+    assert export_lines(["latentsync", "otavatar"], Path("my set"), 2.0) == [
         "write it for the trainer: talkmill export 'my set' --layout latentsync --out 'my set/layouts/latentsync'",
         "write it for the trainer: talkmill export 'my set' --layout otavatar --out 'my set/layouts/otavatar'",
     ]
+
+
+def test_a_run_for_everything_says_how_a_set_is_exported() -> None:
+    assert export_lines([], Path("my set"), 4.0) == [
+        "write it for a trainer: talkmill export 'my set' --layout NAME --out DIR"
+    ]
+
+
+def test_a_layout_that_takes_no_clip_so_short_is_told() -> None:
+    command, told = export_lines(["musetalk"], Path("set"), 4.0)
+    assert command.endswith("--out set/layouts/musetalk")
+    assert told == (
+        "musetalk takes 6.4 s at least, and no clip of this command is longer than 4.00 s: add longer ones, or give "
+        "the export --least-seconds"
+    )
+    assert len(export_lines(["musetalk"], Path("set"), 6.4)) == 1
 
 
 def test_the_page_says_which_stages_a_layout_needs() -> None:

@@ -1,0 +1,39 @@
+"""`talkmill check`: which layout a folder is checked as."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from talkmill.cli.export import check
+from talkmill.cli.outcome import EXIT_FAILED, CommandError
+
+
+def findings_of(folder: Path, capsys: pytest.CaptureFixture[str], layout: str = "") -> list[dict[str, str]]:
+    assert check(folder, layout, as_json=True) == EXIT_FAILED
+    found: list[dict[str, str]] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_a_folder_is_checked_as_what_its_record_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = {layout: findings_of(tmp_path, capsys, layout) for layout in ("wav2lip", "latentsync")}
+    assert wanted["wav2lip"] != wanted["latentsync"]
+    for layout, findings in wanted.items():
+        (tmp_path / "export.json").write_text(json.dumps({"layout": layout}))
+        assert findings_of(tmp_path, capsys) == findings
+    # The record still names the other.
+    assert findings_of(tmp_path, capsys, "wav2lip") == wanted["wav2lip"]
+
+
+@pytest.mark.parametrize("record", [None, "{", "[]", "{}", '{"layout": null}'])
+def test_a_folder_that_names_no_layout_is_told(tmp_path: Path, record: str | None) -> None:
+    if record is not None:
+        (tmp_path / "export.json").write_text(record)
+    with pytest.raises(CommandError, match=r"has no export\.json that names its layout; give --layout"):
+        check(tmp_path)
+
+
+def test_a_record_of_another_tool_is_no_layout(tmp_path: Path) -> None:
+    (tmp_path / "export.json").write_text('{"layout": "flat"}')
+    with pytest.raises(CommandError, match="there is no layout 'flat'"):
+        check(tmp_path)
