@@ -152,6 +152,8 @@ def test_a_second_run_executes_nothing(talkmill: Cli, dataset: Path, sample: Sam
     result = talkmill("run", sample[0], "--out", dataset, "--person", "EileenCollins")
     assert result.returncode == 0
     assert "0 new results" in result.stderr
+    last = f"write it for a trainer: talkmill export {dataset} --layout NAME --out DIR"
+    assert " ".join(result.stderr.split()).endswith(last)
     assert contents(dataset / "lmdb/512") == before
 
 
