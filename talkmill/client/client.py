@@ -54,6 +54,10 @@ _TRIED_AGAIN = tenacity.retry(
 )
 
 
+class _NotAsAnnouncedError(urllib3.exceptions.HTTPError):
+    """The store got other bytes than the address was signed for."""
+
+
 class ServerError(Exception):
     """The server refused a call or cannot be reached; the message says what to do, without secrets of addresses."""
 
@@ -326,7 +330,7 @@ class Client:
             answer = self._http.request("PUT", uri, body=file, headers=headers)
         # The store names what came otherwise than it was signed: a byte was lost on the way, or the file changed.
         if b"SHA256Mismatch" in answer.data:
-            raise urllib3.exceptions.HTTPError(f"the store did not get {path.name} as it was announced")
+            raise _NotAsAnnouncedError(f"the store did not get {path.name} as it was announced")
         if answer.status >= 500:
             raise urllib3.exceptions.HTTPError(f"the store answers {answer.status}")
         if answer.status != 200:
@@ -382,6 +386,8 @@ def _store_errors(uri: str) -> Iterator[None]:
     """Say which address of the store cannot be reached, and what to do."""
     try:
         yield
+    except _NotAsAnnouncedError as error:
+        raise ServerError(f"{error}: does it change while it is uploaded?") from error
     except urllib3.exceptions.HTTPError as error:
         host, signed = urlsplit(uri).netloc.rpartition("@")[2], AddressSecrets([uri])
         reason = signed.out_of(str(getattr(error, "reason", None) or error))

@@ -15,9 +15,12 @@ import sqlalchemy as sa
 from deploy.local.cluster import Cluster
 from orchestrator.ledger.tables import clip, run, source, stage_run
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
+from talkmill.artifacts.s3 import S3Store
 from talkmill.client.client import Client, ServerError
 from talkmill.pipeline.graph import RunParameters, names_of
 from talkmill.pipeline.naming import collect_sources
+from talkmill.serving.settings import StoreSettings
+from talkmill.serving.stores import open_store
 from talkmill.stages.crop.messages import CropParameters
 from talkmill.stages.matting.messages import MattingParameters
 from talkmill.stages.split.messages import SplitParameters, TimeRange
@@ -112,6 +115,16 @@ def rows(cluster: Cluster, table: sa.Table, name: str) -> list[sa.RowMapping]:
             return list(connection.execute(wanted).mappings())
     finally:
         engine.dispose()
+
+
+def store_of(cluster: Cluster) -> S3Store:
+    found = cluster.store_environment()
+    settings = StoreSettings(
+        endpoint=found["TALKMILL_STORE__ENDPOINT"],
+        access_key=found["TALKMILL_STORE__ACCESS_KEY"],
+        secret_key=found["TALKMILL_STORE__SECRET_KEY"],
+    )
+    return open_store(settings, "test")
 
 
 def check_whole(cluster: Cluster, client: Client, name: str, clip_count: int, out: Path) -> None:

@@ -6,22 +6,10 @@ from deploy.local.cluster import Cluster
 from orchestrator.ledger.tables import stage_run
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.artifacts.artifact import Artifact
-from talkmill.artifacts.s3 import S3Store
 from talkmill.client.client import Client
 from talkmill.serving.settings import StoreSettings
-from talkmill.serving.stores import open_store
 from talkmill.stages.landmarks.messages import LandmarksOutputs
-from tests.orchestrator.conftest import check_whole, fast_sources, rows, submit, wait_for_end
-
-
-def store_of(cluster: Cluster) -> S3Store:
-    found = cluster.store_environment()
-    settings = StoreSettings(
-        endpoint=found["TALKMILL_STORE__ENDPOINT"],
-        access_key=found["TALKMILL_STORE__ACCESS_KEY"],
-        secret_key=found["TALKMILL_STORE__SECRET_KEY"],
-    )
-    return open_store(settings, "test")
+from tests.orchestrator.conftest import check_whole, fast_sources, rows, store_of, submit, wait_for_end
 
 
 def landmarks_of(cluster: Cluster, run: str, clip: str) -> Artifact:

@@ -1,5 +1,6 @@
 """Whatever dies in the middle of a run, every clip ends once, without a hand."""
 
+import hashlib
 import os
 import signal
 import time
@@ -7,18 +8,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from deploy.local.cluster import Cluster
 from orchestrator.ledger.tables import clip, stage_run
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.artifacts.artifact import sha256_of
-from talkmill.client.client import Client
+from talkmill.artifacts.s3 import presign_put
+from talkmill.client.client import Client, ServerError
 from talkmill.client.sources import GivenSource
 from talkmill.pipeline.graph import names_of
 from talkmill.serving.settings import StoreSettings
-from talkmill.serving.stores import open_store
 from tests.fixture_types import Sample
-from tests.orchestrator.conftest import QUICK, check_whole, fast_sources, rows, stop_hard, submit, wait_for_end
+from tests.orchestrator.conftest import (
+    QUICK,
+    check_whole,
+    fast_sources,
+    rows,
+    stop_hard,
+    store_of,
+    submit,
+    wait_for_end,
+)
 
 OUTAGE_SECONDS = 10
 
@@ -99,12 +110,21 @@ def test_an_upload_that_is_not_what_was_announced_can_be_put_again(
     (path,) = fast_sources(tmp_path, ["ok_none"])
     announced, content = sha256_of(path), path.read_bytes()
     path.write_bytes(content[::-1])
+    with pytest.raises(
+        ServerError, match=r"did not get .* as it was announced: does it change while it is uploaded\?$"
+    ):
+        client.upload(path, path.name, announced, len(content))
+    # What the address does not allow, a disk may do to what lies there.
+    path.write_bytes(content)
     upload = client.upload(path, path.name, announced, len(content))
+    spoiled = content[::-1]
+    place = (upload.bucket, upload.key, 60, hashlib.sha256(spoiled).hexdigest(), len(spoiled))
+    uri, headers = presign_put(store_of(cluster)._client, *place)
+    assert urllib3.request("PUT", uri, body=spoiled, headers=headers).status == 200
     name = client.create([GivenSource(path.name, upload)], QUICK, 0).name
     assert wait_for_end(client, name).state == pb.STATE_FAILED
     (dead,) = client.clips(name, pb.STATE_FAILED)
     assert dead.reason == "CORRUPT_INPUT"
-    path.write_bytes(content)
     assert wait_for_end(client, submit(client, [path])).state == pb.STATE_SUCCEEDED
 
 
@@ -157,11 +177,6 @@ def test_chosen_clips_run_again_from_a_chosen_stage(cluster: Cluster, client: Cl
     assert wait_for_end(client, name).succeeded_clip_count == 2
     assert len(rows(cluster, clip, name)) == 3
     # Of all these ends only the last one's files are kept.
-    settings = StoreSettings(
-        endpoint=f"127.0.0.1:{cluster.ports['minio']}",
-        access_key="talkmill",
-        secret_key=(cluster.folder / "minio.secret").read_text(),
-    )
-    keys = list(open_store(settings, "test").list_keys(settings.dataset_bucket, f"{name}/"))
+    keys = list(store_of(cluster).list_keys(StoreSettings().dataset_bucket, f"{name}/"))
     assert len([key for key in keys if key.endswith("data.mdb")]) == 1
     assert len([key for key in keys if key.endswith(".jpg")]) == 2
