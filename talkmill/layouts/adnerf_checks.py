@@ -83,7 +83,7 @@ def _check_cameras(
         centre = (held["cx"], held["cy"])
         rows = [(int(frame["img_id"]), int(frame["aud_id"]), frame["transform_matrix"]) for frame in held["frames"]]
         matrices = np.array([matrix for _, _, matrix in rows], np.float64)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         yield Finding(
             file,
             f"cannot be read: {type(error).__name__}: {error}",
@@ -178,7 +178,7 @@ def _check_parsing(clip: Path, name: str, path: str, size: tuple[int, int]) -> I
 def _check_teeth(clip: Path, name: str, path: str, size: tuple[int, int]) -> Iterator[Finding]:
     try:
         teeth = np.load(clip / path, allow_pickle=False)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError, MemoryError) as error:
         yield Finding(f"{name}{path}", f"cannot be read: {error}", "write False where no tooth is seen")
         return
     if teeth.dtype != np.bool_ or teeth.shape not in ((1, 1), size[::-1]):
@@ -213,7 +213,7 @@ def _check_blendshapes(clip: Path, name: str, count: int) -> Iterator[Finding]:
     file, path = f"{name}bs.npy", clip / "bs.npy"
     try:
         shapes = np.load(path, allow_pickle=False)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError, MemoryError) as error:
         yield Finding(file, f"cannot be read: {error}", "write ARKit's coefficients, or train SyncTalk with --au45")
         return
     if shapes.ndim != 2 or shapes.shape[1] != BLENDSHAPE_COLUMNS or len(shapes) < count:

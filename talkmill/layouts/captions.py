@@ -1,6 +1,7 @@
 """A sentence on a clip: of what was measured of it, which never says what somebody looks like, or the user's own."""
 
 import csv
+import io
 import json
 import math
 from collections.abc import Mapping
@@ -48,7 +49,7 @@ def read_captions(path: str | None) -> Mapping[str, str]:
     try:
         content = Path(path).read_text(encoding="utf-8-sig")
         found = json.loads(content) if content.lstrip().startswith("{") else _of_csv(content)
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise OptionError("captions", f"{path} cannot be read: {error}") from error
     captions = {}
     for name, text in found.items():
@@ -59,7 +60,7 @@ def read_captions(path: str | None) -> Mapping[str, str]:
 
 
 def _of_csv(content: str) -> dict[str, str | None]:
-    reader = csv.DictReader(content.splitlines(keepends=True))
+    reader = csv.DictReader(io.StringIO(content, newline=""))
     if not {NAME, TEXT} <= set(reader.fieldnames or ()):
         raise ValueError(f"it is no JSON object, and no CSV with the columns {NAME} and {TEXT}")
     return {row[NAME]: row[TEXT] for row in reader}

@@ -40,7 +40,7 @@ def cut(runs: Sequence[tuple[int, int]], samples: Samples, rate: Fraction, lengt
             # So many pieces are still needed; each of those that follow has from `least` to `most` frames.
             count = math.ceil((end - first) / most)
             low, high = first + max(least, end - first - (count - 1) * most), first + most
-            high = max(low, min(high, end - least))
+            high = max(low, min(high, end - (count - 1) * least))
             at = _quietest(loudness, low, high)
             pieces.append((first, at))
             first = at

@@ -121,7 +121,7 @@ def export(
 
 def recorded_layout(folder: Path) -> str:
     """Return the layout that the `export.json` of a folder names; "" where there is none that can be read."""
-    with suppress(FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+    with suppress(FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, RecursionError):
         named = json.loads((folder / RECORD).read_bytes())["layout"]
         return named if isinstance(named, str) else ""
     return ""

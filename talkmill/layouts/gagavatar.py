@@ -101,7 +101,7 @@ class GAGAvatar:
         except FileNotFoundError:
             yield Finding(LIST, "there is no such list", "write the keys of the frames of train, val and test")
             return
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             yield Finding(
                 LIST,
                 f"cannot be read: {type(error).__name__}: {error}",

@@ -82,7 +82,7 @@ class Hallo:
     def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
         """See `Layout`."""
         movie, images, sound, text, *masks = (folder / path for path in self.paths(piece, options))
-        size = options.size or SIZE
+        size = options.even_size() or SIZE
         box = square_of(material, piece.frames, options.face_share or FACE_SHARE)
         images.mkdir()
 
@@ -229,7 +229,11 @@ def _check_mask(folder: Path, name: str, size: tuple[int, int] | None) -> Iterat
     if not (folder / name).is_file():
         yield Finding(name, "there is no such mask", "run the trainer's scripts/data_preprocess.py with --step 1")
         return
-    mask = cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED)
+    try:
+        mask = cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        # It has more pixels than OpenCV takes.
+        mask = None
     if mask is None:
         yield Finding(name, "cannot be read as a picture", "write it again")
     elif mask.ndim != 2:
@@ -247,7 +251,7 @@ def _check_list(folder: Path, path: Path, ending: str) -> Iterator[Finding]:
     file = path.relative_to(folder).as_posix()
     try:
         rows = json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         yield Finding(file, f"is no JSON: {error}", "write an array of clips")
         return
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):

@@ -56,7 +56,7 @@ class LatentSync:
 
     def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
         """See `Layout`."""
-        size = options.size or SIZES[1]
+        size = options.even_size() or SIZES[1]
         three = np.stack([material.points[piece.frames][:, part].mean(1) for part in BROW_AND_NOSE], axis=1)
         faces = (
             aligned(frame, aligned_from_frame(points, size), size)

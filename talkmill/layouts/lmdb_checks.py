@@ -18,6 +18,8 @@ LISTS = ("train_list.txt", "test_list.txt")
 COEFFICIENTS_AND_CROP = 260
 # Images that are held in memory at a time.
 IMAGES_AT_A_TIME = 64
+# A number of frames that has more is none.
+MOST_DIGITS = 18
 WRITE_SET = "write it with the trainer's own script, or export again"
 
 
@@ -98,11 +100,15 @@ def _check_database(database: Path, clips: tuple[str, ...], wanted: _Wanted) -> 
 def _check_clip(environment: ReadEnvironment, file: str, clip: str, size: int, wanted: _Wanted) -> Iterator[Finding]:
     at = f"{file}: {clip}"
     length, *values = environment.values([key(clip, "length"), *(key(clip, field) for field in wanted.rows)])
-    if length is None or not length.isdigit() or not int(length):
+    if length is None or not length.isdigit() or len(length) > MOST_DIGITS or not int(length):
         told = "there is no such key" if length is None else f"is {length[:20]!r}, a number of frames is read"
         yield Finding(f"{at}-length", told, "write the clip again, or take it out of the lists")
         return
     count = int(length)
+    held = environment.read(lambda transaction: int(transaction.stat()["entries"]))
+    if count > held:
+        yield Finding(f"{at}-length", f"is {count}, and the LMDB holds {held} values in all", WRITE_SET)
+        return
     if count < wanted.least_frames:
         yield Finding(
             f"{at}-length", f"is {count}; {wanted.least_frames} frames are needed", "take the clip out of the lists"

@@ -120,13 +120,15 @@ def _check_clip(folder: Path, name: str) -> Iterator[Finding]:
         movie, sound, count = str(values["mp4_path"]), str(values["wav_path"]), int(values["frames"])
         boxes = np.array(values["face_list"], np.float64).reshape(-1, 4)
         points = np.array(values["landmark_list"], np.float64)
-    except (KeyError, TypeError, ValueError, OSError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError, OSError) as error:
         yield Finding(
             name, f"cannot be read: {type(error).__name__}: {error}", "write all keys of MuseTalk's preprocess.py"
         )
         return
     if points.shape != (count, 68, 2):
         yield Finding(name, f"landmark_list is {points.shape}, ({count}, 68, 2) is read", "write 68 points a frame")
+    if not (np.isfinite(points).all() and np.isfinite(boxes).all()):
+        yield Finding(name, "has boxes or landmarks that are no numbers", "leave those frames out")
     if len(boxes) != count:
         yield Finding(name, f"face_list has {len(boxes)} rows for {count} frames", "write a box a frame")
     if count < LEAST_FRAMES:

@@ -129,17 +129,25 @@ def _check_card(folder: Path) -> Iterator[Finding]:
         named = [
             path
             for config in configs
-            for one in _listed(config["data_files"])
+            for one in _listed(config.get("data_files", []))
             for path in _listed(one["path"] if isinstance(one, dict) else one)
         ]
-    except (yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError, RecursionError) as error:
         yield Finding(CARD, f"has a head that cannot be read: {type(error).__name__}: {error}", WRITE_CARD)
         return
     if "license" not in head:
         yield Finding(CARD, "says no license", "write one that the hub knows, or `unknown`, or `other`")
     for path in named:
-        if not isinstance(path, str) or not any(folder.glob(path)):
+        if not isinstance(path, str) or not _is_there(folder, path):
             yield Finding(CARD, f"names {path}, and there is no such file", "write it, or take it out of `configs`")
+
+
+def _is_there(folder: Path, pattern: str) -> bool:
+    try:
+        return any(folder.glob(pattern))
+    except (NotImplementedError, ValueError):
+        # An absolute path, or none.
+        return False
 
 
 def _listed(value: Any) -> list[Any]:

@@ -1,9 +1,11 @@
 """The pieces that a clip becomes, and their names. It knows no trainer and writes nothing."""
 
 import hashlib
+import math
 import re
 from collections.abc import Iterable, Sequence
 
+from talkmill.dataset.names import slug
 from talkmill.layouts.cutting import cut
 from talkmill.layouts.layout import Layout, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
@@ -24,6 +26,15 @@ def names_of(clips: Iterable[str]) -> dict[str, str]:
     }
 
 
+def person_name(person: str) -> str:
+    """Return a name of letters, digits and `_` for a person; a part of a hash tells apart what such letters cannot."""
+    plain = _plain(slug(person))
+    if plain and re.fullmatch(r"[\x20-\x7e]+", person):
+        return plain
+    digest = hashlib.sha256(person.encode()).hexdigest()[:8]
+    return plain if plain.endswith(digest) else f"{plain}_{digest}"
+
+
 def pieces_of(material: ClipMaterial, layout: Layout, lengths: Lengths, base: str) -> tuple[Piece, ...] | str:
     """Cut a clip into pieces, or say why it gives none.
 
@@ -41,6 +52,13 @@ def pieces_of(material: ClipMaterial, layout: Layout, lengths: Lengths, base: st
             f"it has {float(clip.rate):g} frames a second, {layout.name} reads {float(layout.rate):g}; export with "
             f"`fps` {layout.rate}, or run its source again with it"
         )
+    if lengths.most_seconds is not None and int(lengths.most_seconds * clip.rate) < max(
+        1, math.ceil(lengths.least_seconds * clip.rate)
+    ):
+        return (
+            f"no number of frames lasts from {lengths.least_seconds:g} to {lengths.most_seconds:g} s at "
+            f"{float(clip.rate):g} frames a second; see `most_seconds`"
+        )
     runs = stretches_of(material.valid) if layout.whole_runs else [(0, material.frame_count)]
     ranges = cut(runs, material.samples, clip.rate, lengths)
     if not ranges:
@@ -49,7 +67,7 @@ def pieces_of(material: ClipMaterial, layout: Layout, lengths: Lengths, base: st
             f"{float(longest):.2f} s of it can be used without a break, {layout.name} takes "
             f"{lengths.least_seconds:g} s at least; see `least_seconds`"
         )
-    person = _plain(clip.person or "") or base
+    person = person_name(clip.person) if clip.person else base
     whole = ranges == [(0, material.frame_count)]
     return tuple(
         Piece(base if whole else f"{base}_p{number:02}", clip.name, clip.split, person, clip.rate, first, end)

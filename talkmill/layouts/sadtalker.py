@@ -53,7 +53,7 @@ class SadTalker:
     def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
         """See `Layout`."""
         values, picture, movie, sound = (folder / path for path in self.paths(piece, options))
-        size, coarse = options.size or SIZE, material.coefficients
+        size, coarse = options.even_size() or SIZE, material.coefficients
         coefficients = coarse.coeff[piece.frames]
         alignment = at_size(coarse.transform_params[piece.frames], size)
         write_mat(values, {"coeff_3dmm": semantic_columns(coefficients, alignment), "full_3dmm": coefficients[:1]})

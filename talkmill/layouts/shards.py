@@ -4,10 +4,12 @@ Source: webdataset/webdataset e0953f9: src/webdataset/tariterators.py, autodecod
 """
 
 import io
+import itertools
 import json
 import re
 import tarfile
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -91,7 +93,7 @@ def _names_in(sample: _Sample) -> Iterator[str]:
     for name, content in sample.fields.items():
         yield name
         # What cannot be read is a finding of its own.
-        with suppress(ValueError, zipfile.BadZipFile):
+        with suppress(ValueError, RecursionError, NotImplementedError, zipfile.BadZipFile):
             if name == "json" and isinstance(row := json.loads(content), dict):
                 yield from (f"json/{key}" for key in row)
             elif name == "npz":
@@ -106,10 +108,12 @@ def _check_numbers(folder: Path, shards: list[Path]) -> Iterator[Finding]:
         if match := NUMBERED.fullmatch(path.relative_to(folder).as_posix()):
             rows.setdefault(match[1], []).append(match[2])
     for stem, numbers in rows.items():
-        missing = sorted(set(range(max(map(int, numbers)) + 1)) - set(map(int, numbers)))
-        if missing:
+        held = set(map(int, numbers))
+        # A number may be a date: what is missing is not counted up to it.
+        missing = next(number for number in itertools.count() if number not in held)
+        if missing < max(held):
             yield Finding(
-                f"{stem}{missing[0]:0{len(numbers[0])}}.tar", "is not there, and shards of higher numbers are",
+                f"{stem}{missing:0{len(numbers[0])}}.tar", "is not there, and shards of higher numbers are",
                 "number shards from 0 without a gap",
             )  # fmt: skip
 
@@ -160,7 +164,7 @@ def _check_sample(at: str, sample: _Sample) -> Iterator[Finding]:
         elif kind == "json":
             try:
                 row = json.loads(content)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 yield Finding(file, f"is no JSON: {error}", "write it again")
                 continue
             if isinstance(row, dict) and isinstance(row.get("frames"), int):
@@ -204,6 +208,9 @@ def _rows(content: bytes) -> dict[str, int] | str:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             values: dict[str, Any] = {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except (
+        ValueError, OSError, EOFError, AttributeError, TypeError, KeyError, MemoryError, RuntimeError,
+        zipfile.BadZipFile, zlib.error,
+    ) as error:  # fmt: skip
         return f"cannot be read without pickles: {error}"
     return {name: len(values[name]) for name in ROWS if name in values and values[name].ndim}

@@ -222,7 +222,7 @@ def _check_mask(folder: Path, name: str, size: tuple[int, int] | None) -> Iterat
     try:
         with Image.open(folder / name) as image:
             mode, found, most = image.mode, image.size, int(np.asarray(image).max())
-    except OSError as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         yield Finding(
             name, f"cannot be read as a picture: {error}; all of the picture is read for a mask", "write it again"
         )

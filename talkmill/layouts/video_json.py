@@ -151,7 +151,7 @@ def _json_rows(path: Path) -> Iterator[Finding | _Row]:
     file = path.name
     try:
         rows = json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         yield Finding(file, f"is no JSON: {error}", "write a JSON array of clips")
         return
     if not isinstance(rows, list):

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from tarfile import USTAR_FORMAT, TarFile, TarInfo
+from tarfile import PAX_FORMAT, TarFile, TarInfo
 from typing import Any, ClassVar
 
 import numpy as np
@@ -72,8 +72,8 @@ class WebDataset:
         return [Bundle(name, (name,), tuple(shards[name])) for name in sorted(shards)]
 
     def bundle(self, bundle: Bundle, options: ExportOptions, folder: Path, target: Path) -> None:
-        """See `BundledLayout`. The same samples give the same bytes."""
-        with TarFile(target / bundle.files[0], "w", format=USTAR_FORMAT) as shard:
+        """See `BundledLayout`. The same samples give the same bytes; a name over 100 bytes gets a header of pax."""
+        with TarFile(target / bundle.files[0], "w", format=PAX_FORMAT) as shard:
             for piece in bundle.pieces:
                 for path in self.paths(piece, options):
                     member = TarInfo(Path(path).name)

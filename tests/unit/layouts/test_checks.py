@@ -237,6 +237,12 @@ def sample_files(count: int = 8) -> dict[str, bytes]:
         }
 
 
+def one_array() -> bytes:
+    content = io.BytesIO()
+    np.save(content, np.zeros(3))
+    return content.getvalue()
+
+
 def npz(**arrays: np.ndarray) -> bytes:
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]
@@ -448,6 +454,12 @@ LATENTSYNC: dict[str, tuple[Callable[[Path], object], str, str]] = {
 META = "dataset/HDTF/meta/a.json"
 CLIPS = "dataset/HDTF/video_audio_clip_root"
 MUSETALK: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "a box that is no number": (
+        lambda at: edit(at / META, face_list=[[float("nan")] * 4] * 160), "a.json", "are no numbers"
+    ),
+    "JSON that is too deep": (
+        lambda at: (at / META).write_text("[" * 200_000), "a.json", "RecursionError"
+    ),
     "no clip to train on": (
         lambda at: (at / "dataset/HDTF/train.txt").write_text("header\n"), "train.txt", "nothing to train on",
     ),
@@ -763,6 +775,9 @@ STABLEAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
 
 TRAIN = "data/train.parquet"
 PARQUET: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "a card that names an absolute path": (
+        lambda at: replace_text(at / "README.md", "data/train.parquet", "/data/train.parquet"), "README.md", "no such file"
+    ),
     "no table": (lambda at: [path.unlink() for path in at.glob("data/*")], TRAIN, "there is no such list"),
     "a table that is none": (lambda at: (at / TRAIN).write_bytes(b"PAR1hello"), TRAIN, "cannot be read"),
     "an empty table": (lambda at: pq.write_table(pq.read_table(at / TRAIN)[:0], at / TRAIN), TRAIN, "has no row"),
@@ -817,6 +832,12 @@ PIRENDER: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda at: (at / "train_list.txt").write_text("ann#c\n"), "ann#c-length", "there is no such key",
     ),
     "a length that is none": (lambda at: put(at, "ann#a-length", b"\x03"), "ann#a-length", "a number of frames is read"),
+    "a length that no memory holds": (
+        lambda at: put(at, "ann#a-length", b"9999999999"), "ann#a-length", "is 9999999999, and the LMDB holds"
+    ),
+    "a length of thousands of digits": (
+        lambda at: put(at, "ann#a-length", b"9" * 5000), "ann#a-length", "a number of frames is read"
+    ),
     "a lost frame": (lambda at: put(at, "ann#a-0000001", None), "ann#a-0000001", "is not there, as 1 of 3 frames"),
     "a pickle in place of a frame": (
         lambda at: put(at, "ann#a-0000002", b"cos\nsystem\n."), "ann#a-0000002", "is no JPEG and no PNG, as 1 of 3",
@@ -925,6 +946,10 @@ SADTALKER: dict[str, tuple[Callable[[Path], object], str, str]] = {
 }  # fmt: skip
 SHARD = "train-000000.tar"
 WEBDATASET: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "a date for a number": (
+        lambda at: (at / "train-000001.tar").rename(at / "train-20261128123456.tar"), "train-000001.tar", "is not there",
+    ),
+    "an array for an archive": (lambda at: change(at, npz=one_array()), "a.npz", "cannot be read without pickles"),
     "no shard": (lambda at: [path.unlink() for path in at.glob("*.tar")], ".", "no .tar file lies here"),
     "no tar": (lambda at: (at / SHARD).write_bytes(b"hello" * 999), SHARD, "cannot be read to its end"),
     "a shard that is cut short": (

@@ -57,6 +57,12 @@ def test_pieces_keep_the_lengths_and_lose_nothing(gaps: list[tuple[int, int]], l
     assert sum(lengths) >= kept
 
 
+def test_each_piece_that_is_still_needed_gets_its_least() -> None:
+    pieces = cut([(0, 255)], voice(10.2, (4.1, 4.2), (7.0, 7.1)), RATE, Lengths(3.24, 5.1))
+    assert len(pieces) == 3
+    assert pieces[-1][1] == 255
+
+
 def test_loudness_is_that_around_a_frame() -> None:
     loudness = loudness_of(voice(2, (1.0, 1.2)), 50, RATE)
     assert loudness.shape == (51,)
