@@ -66,7 +66,7 @@ demo: $(VENV)/.sample ## Fetch the default models, make a sample clip, run the w
 # Needs that tests may have beyond Python and make: tests/needs.py.
 NEEDS := servers or containers or assets or slow
 
-test-unit: $(VENV)/.test ## Run the unit tests: less than a minute, without models
+test-unit: $(VENV)/.test ## Run the unit tests: about two minutes, without models
 	$(BIN)/python -m pytest tests/unit
 
 test: $(VENV)/.test ## Run the tests that need nothing but Python, make and the package registries
