@@ -31,9 +31,7 @@ from orchestrator.ledger.values import ARTIFACT, ERASED, PARAMETERS, SOURCE
 from talkmill.artifacts.artifact import Artifact
 from talkmill.pipeline.graph import CLIPS_FROM, FIRST, RunParameters, names_of
 from talkmill.pipeline.naming import NamedSource
-from talkmill.stages.errors import (
-    RunNotFoundError,
-)
+from talkmill.stages.errors import RunNotFoundError
 
 SOURCE_STAGES, CLIP_STAGES = names_of("source"), names_of("clip")
 BATCH = 500

@@ -92,9 +92,9 @@ def _print_summary(console: Console, out: Path, size: int, summary: RunSummary, 
     if summary.rejected:
         say(console, f"{len(summary.rejected)} rejected, see {out / 'rejected.jsonl'}", style="red")
     if summary.packed:
-        database = out / "lmdb" / str(size)
         with dataset_errors():
-            longest = longest_seconds(database, summary.packed)
+            # Only what a layout takes is compared with it.
+            longest = longest_seconds(out / "lmdb" / str(size), summary.packed) if layouts else 0.0
         for line in export_lines(layouts, out, longest):
             say(console, line)
     if summary.rejected:

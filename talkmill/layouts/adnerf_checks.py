@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from talkmill.layouts.checks import PictureFacts, check_movie, check_picture, check_wav
+from talkmill.layouts.checks import check_movie, check_picture, check_wav
 from talkmill.layouts.face_parts import BACKGROUND, COLOURS, HEAD
 from talkmill.layouts.layout import Finding
 from talkmill.sound.audio import SAMPLE_RATE
@@ -127,12 +127,8 @@ def _check_poses(file: str, numbers: list[int], matrices: np.ndarray[Any, np.dty
 
 def _check_picture(clip: Path, name: str, path: str, size: tuple[int, int], mode: str) -> Iterator[Finding]:
     file = f"{name}{path}"
-    facts: PictureFacts | None = None
-    for one in check_picture(clip, path):
-        if isinstance(one, PictureFacts):
-            facts = one
-        else:
-            yield Finding(file, one.what, one.mend)
+    # Findings name files below the folder that is checked.
+    facts = yield from check_picture(clip.parent if name else clip, file)
     if facts is None:
         return
     found, form = (facts.width, facts.height), facts.mode

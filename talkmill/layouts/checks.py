@@ -156,8 +156,12 @@ class PictureFacts:
     mode: str
 
 
-def check_picture(folder: Path, name: str) -> Iterator[Finding | PictureFacts]:
-    """Check a picture to its last byte, and yield what it holds as the last item, where it can be read.
+# What Pillow raises of a picture that it does not read.
+PICTURE_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
+
+def check_picture(folder: Path, name: str) -> Generator[Finding, None, PictureFacts | None]:
+    """Check a picture to its last byte; return what it holds, where it can be read.
 
     Readers that take OpenCV's word fill what is missing of a picture that was cut short with grey, and say nothing.
 
@@ -167,15 +171,14 @@ def check_picture(folder: Path, name: str) -> Iterator[Finding | PictureFacts]:
     """
     if not (folder / name).is_file():
         yield Finding(name, "there is no such picture", "write it")
-        return
+        return None
     try:
         with Image.open(folder / name) as image:
             image.load()
-            facts = PictureFacts(*image.size, image.mode)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            return PictureFacts(*image.size, image.mode)
+    except PICTURE_ERRORS as error:
         yield Finding(name, f"cannot be read as a picture: {error}", "write it again")
-        return
-    yield facts
+        return None
 
 
 def findings(checked: Iterable[Finding | object]) -> Iterator[Finding]:
@@ -194,8 +197,8 @@ def check_training(file: str, count: int) -> Iterator[Finding]:
         yield Finding(file, "names no clip: there is nothing to train on", "give some clips the split `train`")
 
 
-def in_folder(folder: Path, line: str, inside: str) -> Iterator[Finding | str]:
-    """Yield where a listed file or folder lies, as the last item, and say where it is another one that is read.
+def in_folder(folder: Path, line: str, inside: str) -> Generator[Finding, None, str]:
+    """Return where a listed file or folder lies, and say where it is another one that is read.
 
     A list may name the machine that trains, where nothing can be seen from here: what lies in the folder is meant.
 
@@ -205,11 +208,10 @@ def in_folder(folder: Path, line: str, inside: str) -> Iterator[Finding | str]:
         inside: Where it would lie in the folder.
     """
     if not (folder / inside).exists():
-        yield line
-        return
+        return line
     if Path(line).exists() and not Path(line).samefile(folder / inside):
         yield Finding(
             line, f"is what the lists name and lies outside this folder, which has a {inside} of its own",
             "write the lists for where this folder lies: export again, with --root for another machine",
         )  # fmt: skip
-    yield inside
+    return inside

@@ -209,11 +209,11 @@ def _check_clip(folder: Path, clip: str) -> Iterator[Finding]:
         yield Finding(movie, f"has {facts.frame_count} frames, {LEAST_FRAMES} are drawn", "leave it out")
     images = sorted(path.name for path in (folder / "images" / clip).glob("*") if path.is_file())
     for image in images:
-        yield from findings(check_picture(folder, f"images/{clip}/{image}"))
+        yield from check_picture(folder, f"images/{clip}/{image}")
     if (pictures := len(images)) != facts.frame_count:
         yield Finding(f"images/{clip}", f"holds {pictures} pictures of {facts.frame_count} frames", "write all of them")
     least = round(facts.frame_count / RATE * SAMPLE_RATE)
-    yield from (one for one in check_wav(folder, f"audios/{clip}.wav", least) if isinstance(one, Finding))
+    yield from findings(check_wav(folder, f"audios/{clip}.wav", least))
     for mask in MASKS:
         yield from _check_mask(folder, f"{mask}/{clip}.png", (facts.height, facts.width) if mask == MASKS[0] else None)
     for made in EMBEDDINGS:

@@ -92,12 +92,7 @@ class LatentSync:
 
 
 def _check_clip(folder: Path, line: str) -> Iterator[Finding]:
-    name = line
-    for one in in_folder(folder, line, f"{Path(line).parent.name}/{Path(line).name}"):
-        if isinstance(one, Finding):
-            yield one
-        else:
-            name = one
+    name = yield from in_folder(folder, line, f"{Path(line).parent.name}/{Path(line).name}")
     for found in check_movie(folder, name, RATE):
         if isinstance(found, Finding):
             yield found

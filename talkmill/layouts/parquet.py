@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from talkmill.layouts.card import dataset_card
-from talkmill.layouts.checks import MovieFacts, check_movie, check_wav
+from talkmill.layouts.checks import MovieFacts, check_movie, check_wav, findings
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
@@ -191,4 +191,4 @@ def _check_rows(folder: Path, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> 
         if isinstance(row.get("audio"), str):
             rate = movie.rate if movie is not None else Fraction(0)
             least = round(movie.frame_count / rate * SAMPLE_RATE) if movie is not None and rate else None
-            yield from (one for one in check_wav(folder, row["audio"], least) if isinstance(one, Finding))
+            yield from findings(check_wav(folder, row["audio"], least))

@@ -15,7 +15,7 @@ import numpy as np
 
 from talkmill.arrays import Float32Array
 from talkmill.fitting.alignment import at_size
-from talkmill.layouts.checks import check_movie, check_wav
+from talkmill.layouts.checks import check_movie, check_wav, findings
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.mat import read_mat, write_mat
 from talkmill.layouts.material import ClipMaterial
@@ -122,7 +122,7 @@ def _check_clip(folder: Path, clip: Path) -> Iterator[Finding]:
     sound = f"{clip.as_posix()}.wav"
     if (folder / sound).is_file():
         least = None if count is None else round(count / RATE * SAMPLE_RATE)
-        yield from (one for one in check_wav(folder, sound, least) if isinstance(one, Finding))
+        yield from findings(check_wav(folder, sound, least))
     picture = folder / f"{clip.as_posix()}.png"
     if picture.is_file():
         try:

@@ -16,12 +16,13 @@ from PIL import Image
 from talkmill.arrays import Frame
 from talkmill.geometry.transforms import apply
 from talkmill.layouts.checks import (
+    PICTURE_ERRORS,
     MovieFacts,
-    PictureFacts,
     check_movie,
     check_picture,
     check_training,
     check_wav,
+    findings,
     in_folder,
 )
 from talkmill.layouts.layout import Finding, Lengths, Piece
@@ -144,12 +145,8 @@ def _write_png(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
 
 
 def _check_clip(folder: Path, line: str) -> Iterator[Finding]:
-    parts, name = Path(line).parts[-3:], line
-    for one in in_folder(folder, line, "/".join((DATA, *parts))):
-        if isinstance(one, Finding):
-            yield one
-        else:
-            name = one
+    parts = Path(line).parts[-3:]
+    name = yield from in_folder(folder, line, "/".join((DATA, *parts)))
     if not (folder / name).is_dir():
         yield Finding(line, "is named in a list, and there is no such folder", "write it, or take the line out")
         return
@@ -168,7 +165,7 @@ def _check_clip(folder: Path, line: str) -> Iterator[Finding]:
         else:
             yield found
     least = round(count / rate * SAMPLE_RATE) if rate else None
-    yield from (one for one in check_wav(folder, f"{name}/{SOUND}", least) if isinstance(one, Finding))
+    yield from findings(check_wav(folder, f"{name}/{SOUND}", least))
 
 
 def _check_images(folder: Path, name: str, wanted: tuple[int, int] | None) -> Generator[Finding, None, int]:
@@ -204,13 +201,11 @@ def _check_images(folder: Path, name: str, wanted: tuple[int, int] | None) -> Ge
 def _check_picture(
     folder: Path, name: str, wanted: tuple[int, int] | None
 ) -> Generator[Finding, None, tuple[int, int] | None]:
-    size: tuple[int, int] | None = None
-    for one in check_picture(folder, name):
-        if isinstance(one, PictureFacts):
-            size = one.width, one.height
-        else:
-            yield one
-    if wanted is not None and size is not None and size != wanted:
+    facts = yield from check_picture(folder, name)
+    if facts is None:
+        return None
+    size = facts.width, facts.height
+    if wanted is not None and size != wanted:
         yield Finding(name, f"is {size[0]}x{size[1]}, and is stretched to {wanted[0]}x{wanted[1]}", "cut it again")
     return size
 
@@ -222,7 +217,7 @@ def _check_mask(folder: Path, name: str, size: tuple[int, int] | None) -> Iterat
     try:
         with Image.open(folder / name) as image:
             mode, found, most = image.mode, image.size, int(np.asarray(image).max())
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except PICTURE_ERRORS as error:
         yield Finding(
             name, f"cannot be read as a picture: {error}; all of the picture is read for a mask", "write it again"
         )

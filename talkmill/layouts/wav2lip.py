@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.geometry.transforms import apply
-from talkmill.layouts.checks import WavFacts, check_picture, check_wav, findings
+from talkmill.layouts.checks import WavFacts, check_picture, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.lists import lines_of
 from talkmill.layouts.material import ClipMaterial
@@ -178,7 +178,7 @@ def _check_clip(folder: Path, line: str) -> Iterator[Finding]:
     for path in pictures:
         if not _is_number(path.name):
             yield Finding(f"{name}/{path.name}", "has no number for a name, as 0.jpg has", "name it by its frame")
-        yield from findings(check_picture(folder, f"{name}/{path.name}"))
+        yield from check_picture(folder, f"{name}/{path.name}")
     if len(pictures) < LEAST_FRAMES:
         yield Finding(name, f"has {len(pictures)} frames; under {LEAST_FRAMES} it is never drawn", "leave it out")
     numbers = _numbers(clip)
