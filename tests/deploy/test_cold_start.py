@@ -70,7 +70,7 @@ def test_pods_that_start_before_what_they_need_come_up_by_themselves(
         folder / "cluster",
         commands=commands,
         late=("minio", "postgres"),
-        environment={"TALKMILL_MODELS__DIRECTORY": str(models), "TALKMILL_STORE__RETRY_SECONDS": "5"},
+        environment={"TALKMILL_MODELS__DIRECTORY": str(models)},
     ) as cluster:
         loading = {name for name, words in commands.items() if "model_fetch" in words[2]}
         light = set(commands) - loading - {"orchestrator"}
