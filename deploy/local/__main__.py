@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from deploy.local import spot
 from deploy.local.cluster import FIRST_PORT, Cluster, ClusterError
 from deploy.local.sizing import measure
 from deploy.local.tools import ToolError
@@ -33,10 +34,12 @@ def main(words: list[str]) -> int:
             return bench(folder, words[1:])
         elif words[:1] == ["sizing"] and words[1:]:
             return measure(folder, words[1:])
+        elif words[:1] == ["spot"]:
+            return spot.main(folder, words[1:])
         elif words == ["status"]:
             print(cluster.control("status") if cluster.running() else "down")
         else:
-            print("usage: python -m deploy.local up|down|status|bench [OPTION]...|sizing VIDEO...", file=sys.stderr)
+            print("usage: python -m deploy.local up|down|status|bench [OPTION]...|sizing VIDEO...|spot VIDEO", file=sys.stderr)
             return 2
     except (ClusterError, ToolError) as error:
         print(f"Error: {error}", file=sys.stderr)

@@ -16,6 +16,7 @@ from typing import Literal
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local import tools
 from talkmill.environment import cache_folder
@@ -329,6 +330,15 @@ def metrics_text(port: int) -> str:
     """Return what a process tells Prometheus."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as response:
         return str(response.read().decode())
+
+
+def metric(port: int, name: str, **labels: str) -> float:
+    """Return the first value of a metric that a process tells with these labels; 0 where there is none."""
+    for family in text_string_to_metric_families(metrics_text(port)):
+        for sample in family.samples:
+            if sample.name == name and labels.items() <= sample.labels.items():
+                return float(sample.value)
+    return 0.0
 
 
 def _ready(port: int) -> bool:

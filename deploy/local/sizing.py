@@ -12,9 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from prometheus_client.parser import text_string_to_metric_families
-
-from deploy.local.cluster import Cluster, metrics_text
+from deploy.local.cluster import Cluster, metric
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.client.client import Client
 from talkmill.pipeline.graph import GRAPH, RunParameters
@@ -41,12 +39,13 @@ def measure(folder: Path, videos: Sequence[str]) -> int:
         if run.state != pb.STATE_SUCCEEDED or not run.succeeded_clip_count:
             print(f"{run.name} is {pb.State.Name(run.state)}: {run.failed_clip_count} clips failed")
             return 1
-        seconds = _value(cluster, VIDEO_STAGE, "talkmill_stage_video_seconds_total")
+        seconds = metric(cluster.ports[f"{VIDEO_STAGE}-metrics"], "talkmill_stage_video_seconds_total")
         print(f"{run.succeeded_clip_count} clips, {run.frame_count} frames, {seconds:.1f} s of clips\n")
         print(f"{HEADER}\n|---|---|---|---|---|---|")
         for entry in GRAPH:
             cpu = _cpu_seconds(cluster.pid(entry.name)) - before[entry.name]
-            moved = [_value(cluster, entry.name, "talkmill_artifact_transfer_bytes_total", way) for way in _WAYS]
+            port = cluster.ports[f"{entry.name}-metrics"]
+            moved = [metric(port, "talkmill_artifact_transfer_bytes_total", direction=way) for way in _WAYS]
             cells = [f"{cpu:.1f}", f"{_peak_memory(cluster.pid(entry.name)):.0f}", f"{scratch[entry.name] / 1e6:.0f}"]
             print(f"| {entry.name} | {' | '.join(cells)} | {moved[0] / 1e6:.1f} | {moved[1] / 1e6:.1f} |")
         return 0
@@ -55,14 +54,6 @@ def measure(folder: Path, videos: Sequence[str]) -> int:
 
 
 _WAYS = ("download", "upload")
-
-
-def _value(cluster: Cluster, stage: str, name: str, direction: str = "") -> float:
-    for family in text_string_to_metric_families(metrics_text(cluster.ports[f"{stage}-metrics"])):
-        for sample in family.samples:
-            if sample.name == name and sample.labels.get("direction", direction) == direction:
-                return float(sample.value)
-    return 0.0
 
 
 def _cpu_seconds(pid: int) -> float:
