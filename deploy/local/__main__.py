@@ -39,7 +39,10 @@ def main(words: list[str]) -> int:
         elif words == ["status"]:
             print(cluster.control("status") if cluster.running() else "down")
         else:
-            print("usage: python -m deploy.local up|down|status|bench [OPTION]...|sizing VIDEO...|spot VIDEO", file=sys.stderr)
+            print(
+                "usage: python -m deploy.local up|down|status|bench [OPTION]...|sizing VIDEO...|spot VIDEO",
+                file=sys.stderr,
+            )
             return 2
     except (ClusterError, ToolError) as error:
         print(f"Error: {error}", file=sys.stderr)

@@ -26,13 +26,13 @@ from orchestrator.ledger.tables import stage_run
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.client.client import Client
 from talkmill.dataset.reader import verify
-from talkmill.pipeline.graph import RunParameters
+from talkmill.pipeline.graph import GRAPH, RunParameters
 from talkmill.pipeline.naming import collect_sources
 from talkmill.stages.matting.messages import MattingParameters
 
 PRESET = CHART / "ci" / "spot-values.yaml"
 # The stage that is longest at a clip.
-STAGE = "matting"
+STAGE = max(GRAPH, key=lambda node: node.share).name
 IN_PROGRESS, FRAMES = "talkmill_stage_executions_in_progress", "talkmill_stage_frames_processed_total"
 LOOK_SECONDS = 0.1
 # For the work to begin, and for another worker to take it.
@@ -75,11 +75,8 @@ class Loss:
     run_seconds: float
 
 
-def preset(stage: str) -> Preset:
-    """Render the preset, and return what it says of a stage and of the orchestrator.
-
-    Args:
-        stage: Name of the stage.
+def preset() -> Preset:
+    """Render the preset, and return what it says of the stage and of the orchestrator.
 
     Raises:
         ClusterError: Helm does not render it.
@@ -92,7 +89,7 @@ def preset(stage: str) -> Preset:
         for one in yaml.safe_load_all(done.stdout)
         if one and one["kind"] == "Deployment"
     }
-    environment = dict(_times(found[stage])) | dict(_times(found["orchestrator"]))
+    environment = dict(_times(found[STAGE])) | dict(_times(found["orchestrator"]))
     return Preset(environment, int(found["orchestrator"]["replicas"]))
 
 
@@ -104,7 +101,7 @@ def kill_worker(
     after_seconds: float = 0.0,
     after_frames: int = 1,
 ) -> Loss:
-    """Run a video, kill the worker that mattes it, and see the run end.
+    """Run a video, kill the worker of its longest stage, and see the run end.
 
     Args:
         cluster: Is up, and has done nothing of this video.
@@ -157,14 +154,14 @@ def kill_worker(
 
 
 def main(folder: Path, words: list[str]) -> int:
-    """Bring a cluster up with the preset, kill matting, print what was lost; returns the exit code."""
+    """Bring a cluster up with the preset, kill a worker, print what was lost; returns the exit code."""
     parser = argparse.ArgumentParser("python -m deploy.local spot", description=main.__doc__)
     parser.add_argument("video", type=Path)
-    parser.add_argument("--after", type=float, default=30.0, help="seconds that matting has been at the clip")
+    parser.add_argument("--after", type=float, default=30.0, help="seconds that it has been at the clip")
     parser.add_argument("--signal", choices=("KILL", "TERM"), default="KILL", help="TERM is the warning of a cloud")
     parser.add_argument("--matting", default=MattingParameters().method, help="the method")
     options = parser.parse_args(words)
-    found = preset(STAGE)
+    found = preset()
     print("the preset:", json.dumps(dict(found.environment)), f"{found.orchestrators} orchestrators", flush=True)
     # What an earlier measurement kept would be found and not computed again.
     shutil.rmtree(folder / "spot", ignore_errors=True)
@@ -215,4 +212,3 @@ def _losses(cluster: Cluster, name: str) -> int:
             return int(connection.execute(sa.select(sa.func.sum(stage_run.c.losses)).where(of_stage)).scalar_one())
     finally:
         engine.dispose()
-

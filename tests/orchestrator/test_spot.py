@@ -20,7 +20,7 @@ AFTER_FRAMES = 20
 def test_a_killed_worker_costs_what_it_had_done_of_the_clip(
     sample: Sample, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    preset = spot.preset("matting")
+    preset = spot.preset()
     # Shorter than without the preset, or the test would show nothing of it.
     assert float(preset.environment["TALKMILL_IDLE_SECONDS"]) < OrchestratorSettings().idle_seconds
     assert float(preset.environment["TALKMILL_DRAIN_GRACE_SECONDS"]) < 25
