@@ -10,9 +10,32 @@ import onnxruntime as ort
 
 from talkmill.arrays import Float32Array
 from talkmill.inference import observer
+from talkmill.inference.backend import ProviderUnavailableError
 
 # Published builds tell Microsoft how they are used; servers and the command line set ORT_DISABLE_TELEMETRY before this.
 ort.disable_telemetry_events()
+
+
+def open_session(model: str | bytes, options: ort.SessionOptions, providers: list[Any]) -> ort.InferenceSession:
+    """Open a session whose first provider is the wanted one.
+
+    ONNX Runtime goes on with the next provider when the libraries of one are missing, or when it fails in a run. The
+    numbers would be those of another kind of arithmetic, and the time that of another machine.
+
+    Args:
+        model: File or content.
+        options: Of the session.
+        providers: Names, or names with options.
+
+    Raises:
+        ProviderUnavailableError: ONNX Runtime left the first one out.
+    """
+    session = ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
+    wanted = providers[0] if isinstance(providers[0], str) else providers[0][0]
+    found = session.get_providers()
+    if found[0] != wanted:
+        raise ProviderUnavailableError(f"ONNX Runtime left {wanted} out and would run on {found[0]}")
+    return session
 
 
 class OnnxNetwork:
@@ -24,8 +47,12 @@ class OnnxNetwork:
         Args:
             path: The ONNX file.
             model_id: Catalogue id, for the record.
-            providers: ONNX Runtime providers, best first: names, or names with options.
+            providers: ONNX Runtime providers: names, or names with options. The first runs the network, and another one
+                what the first cannot.
             threads: Threads of one `run`.
+
+        Raises:
+            ProviderUnavailableError: The first cannot be used.
         """
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
@@ -36,7 +63,7 @@ class OnnxNetwork:
         options.log_severity_level = 3
         # The arena keeps the high-water mark of every shape it has seen; memory matters more here than speed.
         options.enable_cpu_mem_arena = False
-        self._session = ort.InferenceSession(str(path), options, providers=providers)
+        self._session = open_session(str(path), options, providers)
         self._inputs = tuple(node.name for node in self._session.get_inputs())
         self._model_id = model_id
         observer.loaded(model_id, self.execution_provider)

@@ -1,6 +1,8 @@
 """The execution provider of a process and the order of preference among providers."""
 
+import warnings
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -8,7 +10,7 @@ from typing import Any, Literal
 import onnxruntime as ort
 
 from talkmill.inference.backend import Network, PrecisionUnavailableError, ProviderUnavailableError
-from talkmill.inference.onnx_backend import OnnxNetwork
+from talkmill.inference.onnx_backend import OnnxNetwork, open_session
 from talkmill.inference.precision import Precision
 
 Provider = Literal["auto", "cpu", "openvino", "cuda", "tensorrt"]
@@ -16,6 +18,11 @@ Provider = Literal["auto", "cpu", "openvino", "cuda", "tensorrt"]
 # OpenVINO is never chosen without being asked for: its sums run in another order than ONNX Runtime's.
 AUTO = ("cuda", "cpu")
 NAMES = {"tensorrt": "TensorrtExecutionProvider", "cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
+# An ONNX file with one node, y = -x of one float32, to see whether a provider works.
+ONE_NODE = bytes.fromhex(
+    "080812003a320a0b0a017812017922034e65671201675a0f0a0178120a0a08080112040a020801"
+    "620f0a0179120a0a08080112040a02080142040a00100d"
+)
 # Providers that can run in each precision.
 PRECISIONS: dict[Precision, tuple[str, ...]] = {
     "fp32": ("cpu", "openvino", "cuda", "tensorrt"),
@@ -68,6 +75,7 @@ class Runtime:
 
         Raises:
             PrecisionUnavailableError: It cannot be run so here.
+            ProviderUnavailableError: The provider cannot run it here.
         """
         self.check(precision)
         if self.provider == "openvino":
@@ -102,17 +110,19 @@ def choose_runtime(wanted: str, threads: int, gpu: int = 0, engine_cache: Path |
     """Choose where networks run.
 
     Args:
-        wanted: `auto` (CUDA where it is installed, else the CPU), or one of `cpu`, `openvino`, `cuda`, `tensorrt`.
+        wanted: `cpu`, `openvino`, `cuda`, `tensorrt`, or `auto`: CUDA where it works, else the CPU, and a warning where
+            CUDA is installed.
         threads: Threads of one network on the CPU.
         gpu: Number of the GPU.
         engine_cache: Folder where TensorRT keeps the engines that it builds; None for none.
 
     Raises:
-        ProviderUnavailableError: The wanted provider is unknown or not installed.
+        ProviderUnavailableError: The wanted provider is unknown, not installed, or does not work here.
     """
     available = available_providers()
     if wanted == "auto":
-        return Runtime(next(name for name in AUTO if name in available), threads, gpu, engine_cache)
+        name = next(name for name in AUTO if name in available and not _warned_of(name, gpu))
+        return Runtime(name, threads, gpu, engine_cache)
     if wanted not in (*NAMES, "openvino"):
         known = ", ".join(sorted([*NAMES, "openvino", "auto"]))
         raise ProviderUnavailableError(f"execution provider {wanted!r} is unknown; choose one of {known}")
@@ -122,9 +132,44 @@ def choose_runtime(wanted: str, threads: int, gpu: int = 0, engine_cache: Path |
             f"execution provider {wanted!r} is not installed, there is {', '.join(available)}; "
             f"install the extra: `pip install --editable '.[{extra}]'` in the clone of talkmill"
         )
+    why = _why_not(wanted, gpu)
+    if why:
+        raise ProviderUnavailableError(_does_not_work(wanted, why))
     return Runtime(wanted, threads, gpu, engine_cache)
 
 
 def cpu_runtime(threads: int) -> Runtime:
     """Return the provider that is everywhere and that others are compared with."""
     return Runtime("cpu", threads)
+
+
+@cache
+def _why_not(provider: str, gpu: int) -> str:
+    """Return why an installed provider cannot run a network here; empty where it can."""
+    try:
+        if provider == "openvino":
+            from talkmill.inference.openvino_backend import has_bf16
+
+            has_bf16()
+        else:
+            open_session(ONE_NODE, ort.SessionOptions(), Runtime(provider, 1, gpu)._providers("fp32"))
+    except Exception as error:
+        # Libraries raise what they like; the network is ours and has no fault.
+        return " ".join(str(error).split()) or type(error).__name__
+    return ""
+
+
+@cache
+def _warned_of(provider: str, gpu: int) -> bool:
+    """Say whether a provider does not work here; the first time with a warning."""
+    why = _why_not(provider, gpu)
+    if why:
+        warnings.warn(f"{_does_not_work(provider, why)}. Networks run on the CPU", RuntimeWarning, stacklevel=3)
+    return bool(why)
+
+
+def _does_not_work(provider: str, why: str) -> str:
+    return (
+        f"execution provider {provider!r} is installed and does not work: {why}; its libraries or its device are "
+        'missing (docs/models.md, "Where networks run")'
+    )

@@ -34,6 +34,7 @@ from talkmill.artifacts.manifest import (
 )
 from talkmill.artifacts.store import LostArtifactError, MissingArtifactError, Store, StoreUnavailableError
 from talkmill.environment import return_memory
+from talkmill.inference.backend import PrecisionUnavailableError, ProviderUnavailableError
 from talkmill.models.damage import DamagedModelError
 from talkmill.stages.contract import Stage, StageContext
 from talkmill.stages.digest import action_digest, to_json
@@ -233,13 +234,13 @@ def ensure_loaded(stage: Stage[Any, Any]) -> None:
     """Load a stage's models before its first real execution in this process.
 
     Raises:
-        ModelUnavailableError: A model's file has changed since it was installed.
+        ModelUnavailableError: A model's file has changed since it was installed, or cannot be run as it is asked for.
     """
     with _load_lock:
         if stage not in _loaded:
             try:
                 stage.load()
-            except DamagedModelError as error:
+            except (DamagedModelError, PrecisionUnavailableError, ProviderUnavailableError) as error:
                 raise ModelUnavailableError(str(error)) from error
             _loaded.add(stage)
 

@@ -15,7 +15,6 @@ from talkmill.fitting.projection import LandmarkBasis
 from talkmill.fitting.regression import regress
 from talkmill.geometry.conventions import COARSE_CENTRE, COARSE_FOCAL, coarse_angles_from_rotation, coarse_translation
 from talkmill.geometry.transforms import apply
-from talkmill.inference.backend import PrecisionUnavailableError
 from talkmill.inference.precision import Precision
 from talkmill.inference.runtime import Runtime
 from talkmill.landmarks.points import INNER
@@ -23,7 +22,7 @@ from talkmill.models.installed import InstalledModel
 from talkmill.morphable.model import MorphableModel
 from talkmill.stages.coarse_fit.messages import CoarseFitInputs, CoarseFitOutputs, CoarseMethod
 from talkmill.stages.contract import Measurement, StageContext
-from talkmill.stages.errors import FitFailedError, FrameContractError, InvalidRequestError, ModelUnavailableError
+from talkmill.stages.errors import FitFailedError, FrameContractError, InvalidRequestError
 from talkmill.stages.records import MEDIA_TYPE, ClipLandmarks, CoarseFit
 from talkmill.video.images import read_images
 
@@ -62,10 +61,7 @@ class CoarseFitStage:
             self._basis = LandmarkBasis.of(model)
             self._five_points = five_points(self._basis.mean) * model.alignment_scale
             return
-        try:
-            self._network = self._runtime.load(self._model.checked_path(), self._model.version.id, self._precision)
-        except PrecisionUnavailableError as error:
-            raise ModelUnavailableError(str(error)) from error
+        self._network = self._runtime.load(self._model.checked_path(), self._model.version.id, self._precision)
         self.execution_provider = self._network.execution_provider
         self._five_points = np.array(json.loads(self._network.metadata[FIVE_POINTS_KEY]), np.float64)
 

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from talkmill.arrays import Float32Array, Frame
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.faces.crop_box import CropBox, head_region, square_in_frame
-from talkmill.inference.backend import PrecisionUnavailableError
 from talkmill.inference.precision import Precision
 from talkmill.inference.runtime import Runtime
 from talkmill.matting.fusion import FusionMatter
@@ -21,7 +20,7 @@ from talkmill.matting.temporal import largest_change
 from talkmill.models.installed import InstalledModel
 from talkmill.region import Region
 from talkmill.stages.contract import Measurement, StageContext
-from talkmill.stages.errors import FrameContractError, MatteLostError, ModelUnavailableError
+from talkmill.stages.errors import FrameContractError, MatteLostError
 from talkmill.stages.matting.messages import MattingInputs, MattingOutputs
 from talkmill.stages.records import FaceTrack
 from talkmill.video.clip import ClipMismatchError, read_clip
@@ -58,13 +57,10 @@ class MattingStage:
 
     def load(self) -> None:
         """Load the networks."""
-        try:
-            self._networks = {
-                name: self._runtime.load(model.checked_path(), name, "fp32" if name in ALWAYS_FP32 else self._precision)
-                for name, model in self._installed.items()
-            }
-        except PrecisionUnavailableError as error:
-            raise ModelUnavailableError(str(error)) from error
+        self._networks = {
+            name: self._runtime.load(model.checked_path(), name, "fp32" if name in ALWAYS_FP32 else self._precision)
+            for name, model in self._installed.items()
+        }
         self.execution_provider = next(iter(self._networks.values())).execution_provider
 
     def run(self, inputs: MattingInputs, context: StageContext) -> MattingOutputs:
