@@ -85,7 +85,16 @@ async def _serve(settings: OrchestratorSettings) -> int:
     public, internal = store_client(settings.store, public=True), store_client(settings.store)
     uploads = Uploads(database)
     servicer = PipelineServicer(
-        runs, uploads, finisher, store, public, internal, work_bucket, dataset_bucket, caller.stop
+        runs,
+        uploads,
+        finisher,
+        store,
+        public,
+        internal,
+        work_bucket,
+        dataset_bucket,
+        caller.stop,
+        settings.streams_per_owner,
     )
 
     def add(server: grpc.aio.Server) -> list[str]:

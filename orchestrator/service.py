@@ -79,6 +79,7 @@ class PipelineServicer(PipelineServiceServicer):
         work_bucket: str,
         dataset_bucket: str,
         stop_calls: Callable[[str], None],
+        streams_per_owner: int,
     ) -> None:
         """Create the servicer.
 
@@ -92,11 +93,12 @@ class PipelineServicer(PipelineServiceServicer):
             work_bucket: Of uploads and lists.
             dataset_bucket: Of data sets.
             stop_calls: Ends this replica's calls of a run.
+            streams_per_owner: WatchRun streams that one owner may have open at this replica.
         """
         self._runs, self._uploads, self._finisher, self._store = runs, uploads, finisher, store
         self._public, self._internal = public, internal
         self._work_bucket, self._dataset_bucket, self._stop_calls = work_bucket, dataset_bucket, stop_calls
-        self._watches = Watches(self._look, WATCH_SECONDS)
+        self._watches = Watches(self._look, WATCH_SECONDS, streams_per_owner)
 
     async def CreateRun(self, request: pb.CreateRunRequest, context: Any) -> pb.CreateRunResponse:  # noqa: N802
         """See pipeline.proto."""
@@ -146,7 +148,7 @@ class PipelineServicer(PipelineServiceServicer):
         """See pipeline.proto."""
         try:
             run_id = await _done(lambda: self._mine("read", request.name, "name"), "WatchRun")
-            async with aclosing(self._watches.follow(run_id)) as runs:
+            async with aclosing(self._watches.follow(run_id, caller().name)) as runs:
                 async for found in runs:
                     yield pb.WatchRunResponse(run=found)
         except StageError as error:

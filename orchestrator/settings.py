@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestrator.tls import ClientTls
+from orchestrator.watches import STREAMS_PER_OWNER
 from talkmill.environment import cache_folder
 from talkmill.pipeline.graph import names_of
 from talkmill.serving.settings import ServerSettings, StoreSettings
@@ -36,6 +37,7 @@ class OrchestratorSettings(ServerSettings):
         execution_retention_hours: After so long what the engine keeps of ended executions is deleted.
         address_retention_hours: After so long the addresses of sources that were not downloaded are erased, counted
             from the end of their run.
+        streams_per_owner: WatchRun streams that the tokens of one name may have open at one replica, of 4,000 in all.
         tokens_file: YAML list of {name, sha256, scopes, expires, quota}; needed beyond loopback.
     """
 
@@ -54,6 +56,7 @@ class OrchestratorSettings(ServerSettings):
     reap_seconds: float = Field(default=15, gt=0)
     execution_retention_hours: float = Field(default=24, gt=0)
     address_retention_hours: float = Field(default=168, gt=0)
+    streams_per_owner: int = Field(default=STREAMS_PER_OWNER, ge=1)
     tokens_file: Path | None = None
 
 

@@ -1,16 +1,19 @@
 """Runs that are watched: one look at a time at each, however many streams watch it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
-from talkmill.stages.errors import ServiceFullError, StageError
+from talkmill.stages.errors import QuotaExceededError, ServiceFullError, StageError
 
 # Of one replica; each costs some kilobytes and no thread.
 MAX_STREAMS = 4000
+# Of them, where nothing else is said: nobody takes them all.
+STREAMS_PER_OWNER = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +34,45 @@ class Look:
 class Watches:
     """Follows runs for the streams of one replica."""
 
-    def __init__(self, look: Callable[[str, Any], Awaitable[Look]], seconds: float) -> None:
+    def __init__(
+        self, look: Callable[[str, Any], Awaitable[Look]], seconds: float, streams_per_owner: int = STREAMS_PER_OWNER
+    ) -> None:
         """Create it.
 
         Args:
             look: Looks at a run: its id, and the version that is known; raises StageError.
             seconds: Between two looks.
+            streams_per_owner: Streams that one owner may have open at a time.
         """
-        self._look, self._seconds = look, seconds
+        self._look, self._seconds, self._streams_per_owner = look, seconds, streams_per_owner
         self._watched: dict[str, _Watched] = {}
-        self._count = 0
+        self._owners: Counter[str] = Counter()
 
-    async def follow(self, run_id: str) -> AsyncGenerator[pb.Run]:
+    async def follow(self, run_id: str, owner: str) -> AsyncGenerator[pb.Run]:
         """Yield a run as it is, and again at every change until it has ended.
 
+        Args:
+            run_id: The run.
+            owner: Whose stream it is: the name of the token that asks.
+
         Raises:
-            ServiceFullError: Too many streams are open.
+            QuotaExceededError: The owner has too many streams open.
+            ServiceFullError: All owners together have.
             StageError: The run cannot be looked at.
         """
-        if self._count >= MAX_STREAMS:
+        if self._owners[owner] >= self._streams_per_owner:
+            raise QuotaExceededError(
+                f"streams: {self._streams_per_owner} of yours are open on this replica, and no more are allowed to one "
+                "owner; close some, watch each run by one stream, or ask with GetRun"
+            )
+        if self._owners.total() >= MAX_STREAMS:
             raise ServiceFullError(f"{MAX_STREAMS} streams are open on this replica")
         watched = self._watched.get(run_id)
         if watched is None:
             watched = self._watched[run_id] = _Watched()
             watched.task = asyncio.create_task(self._poll(run_id, watched))
         watched.streams += 1
-        self._count += 1
+        self._owners[owner] += 1
         seen = 0
         try:
             while True:
@@ -70,7 +86,9 @@ class Watches:
                 if watched.ended:
                     return
         finally:
-            self._count -= 1
+            self._owners[owner] -= 1
+            if not self._owners[owner]:
+                del self._owners[owner]
             watched.streams -= 1
             if not watched.streams:
                 self._forget(run_id, watched)

@@ -90,6 +90,7 @@ def secured(
         "TALKMILL_TLS__KEY": str(folder / "key.pem"),
         "TALKMILL_TOKENS_FILE": str(folder / "tokens.yaml"),
         "TALKMILL_LOG_LEVEL": "debug",
+        "TALKMILL_STREAMS_PER_OWNER": "3",
     }
     with running_process(["orchestrator"], found.log, environment):
         wait_until(lambda: is_ready(found.health_port), 60, "the plain health port says ready")
@@ -179,6 +180,37 @@ def test_what_one_owns_another_can_neither_see_nor_change(secured: Secured, tmp_
     with client(secured, WRITE) as mine:
         assert mine.get(name) == before
         assert another not in {run.name for run in mine.runs(100)}
+
+
+def test_one_name_cannot_take_the_streams_of_others(secured: Secured) -> None:
+    """Also not by streams of another's run, which a token of all may watch."""
+    with client(secured, WRITE) as connection, methods(secured, WRITE) as mine, methods(secured, READ_ALL) as other:
+        name = create(connection)
+        request = pb.WatchRunRequest(name=name)
+        try:
+            streams = [mine("WatchRun", request) for _ in range(3)]
+            assert {next(iter(stream)).run.name for stream in streams} == {name}
+            with pytest.raises(grpc.RpcError) as caught:
+                next(iter(mine("WatchRun", request)))
+            assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert "3 of yours are open on this replica" in caught.value.details()
+            theirs = other("WatchRun", request)
+            assert next(iter(theirs)).run.name == name
+            for stream in (*streams[1:], theirs):
+                stream.cancel()
+            wait_until(lambda: _may_watch(mine, request), 10, "what was closed counts no longer")
+        finally:
+            connection.cancel(name)
+
+
+def _may_watch(call: Callable[..., Any], request: pb.WatchRunRequest) -> bool:
+    stream = call("WatchRun", request)
+    try:
+        return bool(next(iter(stream)).run.name)
+    except grpc.RpcError:
+        return False
+    finally:
+        stream.cancel()
 
 
 def test_two_tokens_have_a_quota_each(secured: Secured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

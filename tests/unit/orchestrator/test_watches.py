@@ -8,7 +8,7 @@ import pytest
 from orchestrator import watches
 from orchestrator.watches import Look, Watches
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
-from talkmill.stages.errors import RunNotFoundError, ServiceFullError
+from talkmill.stages.errors import QuotaExceededError, RunNotFoundError, ServiceFullError
 
 STREAMS = 500
 
@@ -27,8 +27,8 @@ class Run:
         return Look(version, pb.Run(name=run_id, frame_count=version), version == self._changes)
 
 
-async def counts(watched: Watches, run_id: str = "a") -> list[int]:
-    return [run.frame_count async for run in watched.follow(run_id)]
+async def counts(watched: Watches, run_id: str = "a", owner: str = "me") -> list[int]:
+    return [run.frame_count async for run in watched.follow(run_id, owner)]
 
 
 def test_many_streams_cost_one_look_at_a_time() -> None:
@@ -56,7 +56,7 @@ def test_who_comes_after_the_end_sees_the_end() -> None:
 def test_a_stream_that_is_left_leaves_no_task() -> None:
     async def leave() -> int:
         watched = Watches(Run(1000).look, 0.01)
-        stream = watched.follow("a")
+        stream = watched.follow("a", "me")
         await anext(stream)
         await stream.aclose()
         await asyncio.sleep(0.05)
@@ -96,4 +96,23 @@ def test_streams_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     ended, after = asyncio.run(too_many())
     assert sum(isinstance(one, ServiceFullError) for one in ended) == 2
+    assert after[-1] == 3
+
+
+def test_one_owner_cannot_take_the_streams_of_others() -> None:
+    async def many() -> tuple[list[Any], list[Any], list[int]]:
+        watched = Watches(Run(3).look, 0.01, streams_per_owner=3)
+        # Of several runs: the bound is the owner's, not the run's.
+        greedy = asyncio.gather(*(counts(watched, f"r{n}", "greedy") for n in range(5)), return_exceptions=True)
+        others = asyncio.gather(*(counts(watched, "a", f"other-{number}") for number in range(5)))
+        ended = await greedy, await others
+        # Streams that have ended count no longer.
+        return *ended, await counts(watched, "a", "greedy")
+
+    greedy, others, after = asyncio.run(many())
+    refused = [one for one in greedy if isinstance(one, QuotaExceededError)]
+    assert len(refused) == 2
+    assert refused[0].code == "RESOURCE_EXHAUSTED"
+    assert "3 of yours are open" in str(refused[0]) and "close some" in str(refused[0])
+    assert all(seen[-1] == 3 for seen in others)
     assert after[-1] == 3
