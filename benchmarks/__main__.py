@@ -196,11 +196,15 @@ def bench_orchestrator(
         int,
         typer.Option(min=0, help="Streams that watch one run, and two thirds as many half-open requests; 0 for none."),
     ] = 0,
+    waiting: Annotated[
+        int, typer.Option(min=0, help="Clips that wait at once while the backlog is counted; 0 for none.")
+    ] = 0,
     report_only: Annotated[bool, typer.Option("--report-only", help="End well whatever was measured.")] = False,
 ) -> int:
     """Measure the orchestrator's own cost on a cluster of no-op stages; `make bench-orchestrator` brings one up."""
     measured = load.MeasuredServer(server, database_url, metrics_port)
     figures = load.measure_throughput(measured, clips, _say)
+    figures += load.measure_backlog(measured, waiting, _say) if waiting else []
     figures += load.measure_create(measured, sources, _say) if sources else []
     figures += measure_watchers(measured, watchers, watchers * 2 // 3, _say) if watchers else []
     code = _print_figures(figures)

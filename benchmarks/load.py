@@ -3,6 +3,7 @@
 Needs a cluster whose stages are `benchmarks.noop_stages`: `make bench-orchestrator` brings one up.
 """
 
+import statistics
 import time
 import urllib.request
 import uuid
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 
 from benchmarks.quality import Figure, below
 from orchestrator.ledger.runs import Runs
+from orchestrator.ledger.tables import run as run_table
 from orchestrator.ledger.tables import stage_run
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.client.client import ENDED, Client
@@ -22,6 +24,7 @@ from talkmill.pipeline.graph import RunParameters, names_of
 # Executions of one clip and its source; the rest are once a run.
 EXECUTIONS_PER_CLIP = len(names_of("source", "clip"))
 LOOK_SECONDS = 2.0
+BACKLOG_LOOKS = 50
 MEGABYTE = 1 << 20
 
 
@@ -119,6 +122,49 @@ def measure_create(server: MeasuredServer, source_count: int, say: Callable[[str
         below("orchestrator's memory, MB, highest", peak, 500),
         below("backlog query with these, milliseconds, longest of 5", query * 1000, 50),
         Figure("seconds to cancel it", cancelled, "reported", True),
+    ]
+
+
+def measure_backlog(server: MeasuredServer, clip_count: int, say: Callable[[str], None]) -> list[Figure]:
+    """Measure the backlog query where so many clips wait at once, as of one source of many hours.
+
+    The rows are written into the ledger for as long as it is measured; no stage is called for them.
+
+    Returns:
+        The query's wall time.
+    """
+    engine = sa.create_engine(server.database_url)
+    run_id, now = f"backlog{uuid.uuid4().hex[:8]}", time.time()
+    stages = names_of("clip")
+    ended = stages[: len(stages) // 2]
+    waiting = stages[len(ended)]
+    rows = [
+        {
+            "run_id": run_id, "subject": f"clip_{number:06}", "stage": stage, "generation": 0,
+            "enqueued_at": now - number, "state": "SUCCEEDED" if stage in ended else "PENDING",
+            "outputs": "{}" if stage in ended else None,
+        }
+        for number in range(clip_count) for stage in (*ended, waiting)
+    ]  # fmt: skip
+    of_run = {
+        "id": run_id, "state": "RUNNING", "priority": 1000, "parameters": "{}", "source_list": "{}", "created_at": now,
+        "open_count": clip_count,
+    }  # fmt: skip
+    try:
+        with engine.begin() as connection:
+            connection.execute(run_table.insert().values(**of_run))
+            connection.execute(stage_run.insert(), rows)
+        say(f"{clip_count} clips wait for {waiting}")
+        seconds = [_backlog_seconds(engine) for _ in range(BACKLOG_LOOKS)]
+    finally:
+        with engine.begin() as connection:
+            connection.execute(stage_run.delete().where(stage_run.c.run_id == run_id))
+            connection.execute(run_table.delete().where(run_table.c.id == run_id))
+        engine.dispose()
+    told = f"backlog query, {clip_count} clips wait, milliseconds"
+    return [
+        Figure(f"{told}, median of {BACKLOG_LOOKS}", statistics.median(seconds) * 1000, "reported", True),
+        below(f"{told}, longest", max(seconds) * 1000, 50),
     ]
 
 
