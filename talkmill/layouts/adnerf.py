@@ -21,7 +21,8 @@ from talkmill.geometry.shrink import resized
 from talkmill.geometry.transforms import apply
 from talkmill.landmarks.mesh import OVAL
 from talkmill.landmarks.points import lips_apart
-from talkmill.layouts.adnerf_checks import check_clip
+from talkmill.layouts.checks.adnerf import check_clip
+from talkmill.layouts.checks.lists import read_lines
 from talkmill.layouts.face_parts import BACKGROUND, face_picture, is_part, parsing, person_mask, silhouette
 from talkmill.layouts.layout import Finding, Lengths, Piece, UnsuitableClipError
 from talkmill.layouts.lists import lines_of
@@ -86,8 +87,8 @@ class AdNerf:
         for clip in clips:
             yield from check_clip(folder, clip)
         for file in LISTS.values():
-            named = (folder / file).read_text().splitlines() if (folder / file).is_file() else []
-            for line in named:
+            named = (yield from read_lines(folder, file, "write it again")) if (folder / file).exists() else []
+            for line in named or []:
                 if folder / line not in clips:
                     yield Finding(file, f"names {line!r}, and no folder of a person is called so", "take it out")
 

@@ -13,8 +13,9 @@ from typing import ClassVar
 from talkmill.dataset.environment import DatasetError, read_environment
 from talkmill.dataset.plain import write_plain
 from talkmill.geometry.shrink import resized
+from talkmill.layouts.checks.files import find, read_json
+from talkmill.layouts.checks.lmdb import check_images
 from talkmill.layouts.layout import Bundle, Finding, Lengths, Piece
-from talkmill.layouts.lmdb_checks import check_images
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.squares import square_of
@@ -34,6 +35,7 @@ SPLITS = {"train": "train", "val": "test", "test": "test"}
 HEAD_SHARE, FACE_OF_HEAD = 1 / 1.65, 0.75
 # Of a video one frame is drawn and another is looked at.
 LEAST_FRAMES = 2
+WRITE_LIST = "write an array of the keys of the frames for train, val and test"
 WRITE_AGAIN = "write it as the trainer's scripts_for_build_lmdb.py does"
 
 
@@ -95,24 +97,17 @@ class GAGAvatar:
 
     def check(self, folder: Path) -> Iterator[Finding]:
         """See `Layout`."""
-        try:
-            frames = json.loads((folder / LIST).read_bytes())
-            splits = {split: list(map(str, frames[split])) for split in SPLITS}
-        except FileNotFoundError:
-            yield Finding(LIST, "there is no such list", "write the keys of the frames of train, val and test")
+        frames = yield from read_json(folder, LIST, dict, "list", WRITE_LIST)
+        if frames is None:
             return
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            yield Finding(
-                LIST,
-                f"cannot be read: {type(error).__name__}: {error}",
-                "write an array of keys for train, val and test",
-            )
+        wrong = [split for split in SPLITS if not isinstance(frames.get(split), list)]
+        if wrong:
+            yield Finding(LIST, f"has no array {' and '.join(wrong)}", WRITE_LIST)
             return
+        splits = {split: list(map(str, frames[split])) for split in SPLITS}
         yield from _check_keys(splits)
-        if not (folder / FIT).is_file():
-            yield Finding(FIT, "there is no such file", "run the authors' GAGAvatar_track on img_lmdb: track_lmdb.py")
-        if not (folder / DATABASE / "data.mdb").is_file():
-            yield Finding(f"{DATABASE}/data.mdb", "there is no such LMDB", WRITE_AGAIN)
+        yield from find(folder, FIT, mend="run the authors' GAGAvatar_track on img_lmdb: track_lmdb.py")
+        if (yield from find(folder, f"{DATABASE}/data.mdb", "LMDB", WRITE_AGAIN)) is None:
             return
         keys = list(dict.fromkeys(key for split in splits.values() for key in split))
         try:

@@ -21,7 +21,9 @@ from talkmill.arrays import Float64Array, Frame
 from talkmill.geometry.transforms import apply
 from talkmill.landmarks.mesh import OVAL
 from talkmill.layouts.captions import caption
-from talkmill.layouts.checks import MovieFacts, check_movie, check_picture, check_training, check_wav, findings
+from talkmill.layouts.checks.files import find
+from talkmill.layouts.checks.lists import check_training
+from talkmill.layouts.checks.media import check_movie, check_picture, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.lists import root_of
 from talkmill.layouts.material import ClipMaterial
@@ -195,12 +197,7 @@ def _check_clip(folder: Path, clip: str) -> Iterator[Finding]:
     for word in WORDS:
         if word in clip:
             yield Finding(movie, f"has {word!r} in its name, which the scripts replace", "rename the clip")
-    facts: MovieFacts | None = None
-    for found in check_movie(folder, movie, RATE):
-        if isinstance(found, Finding):
-            yield found
-        else:
-            facts = found
+    facts = yield from check_movie(folder, movie, RATE)
     if facts is None:
         return
     if facts.width != facts.height:
@@ -213,37 +210,25 @@ def _check_clip(folder: Path, clip: str) -> Iterator[Finding]:
     if (pictures := len(images)) != facts.frame_count:
         yield Finding(f"images/{clip}", f"holds {pictures} pictures of {facts.frame_count} frames", "write all of them")
     least = round(facts.frame_count / RATE * SAMPLE_RATE)
-    yield from findings(check_wav(folder, f"audios/{clip}.wav", least))
+    yield from check_wav(folder, f"audios/{clip}.wav", least)
     for mask in MASKS:
-        yield from _check_mask(folder, f"{mask}/{clip}.png", (facts.height, facts.width) if mask == MASKS[0] else None)
+        yield from _check_mask(folder, f"{mask}/{clip}.png", (facts.width, facts.height) if mask == MASKS[0] else None)
     for made in EMBEDDINGS:
-        if not (folder / made / f"{clip}.pt").is_file():
-            yield Finding(
-                f"{made}/{clip}.pt",
-                "there is no such file",
-                "run the trainer's scripts/data_preprocess.py with --step 2",
-            )
+        yield from find(folder, f"{made}/{clip}.pt", mend="run the trainer's scripts/data_preprocess.py with --step 2")
 
 
 def _check_mask(folder: Path, name: str, size: tuple[int, int] | None) -> Iterator[Finding]:
-    if not (folder / name).is_file():
-        yield Finding(name, "there is no such mask", "run the trainer's scripts/data_preprocess.py with --step 1")
-        return
-    try:
-        mask = cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        # It has more pixels than OpenCV takes.
-        mask = None
+    mask = yield from check_picture(folder, name, "mask", "run the trainer's scripts/data_preprocess.py with --step 1")
     if mask is None:
-        yield Finding(name, "cannot be read as a picture", "write it again")
-    elif mask.ndim != 2:
-        yield Finding(name, f"has {mask.shape[2]} channels, one is read", "write it in grey")
-    elif size is not None and mask.shape != size:
+        return
+    if len(mask.getbands()) != 1:
+        yield Finding(name, f"has {len(mask.getbands())} channels, one is read", "write it in grey")
+    elif size is not None and mask.size != size:
         yield Finding(
-            name, f"is {mask.shape[1]}x{mask.shape[0]}, the video {size[1]}x{size[0]}; Hallo3 multiplies them",
+            name, f"is {mask.width}x{mask.height}, the video {size[0]}x{size[1]}; Hallo3 multiplies them",
             "write it as large as the video",
         )  # fmt: skip
-    elif not mask.any():
+    elif not np.asarray(mask).any():
         yield Finding(name, "is black: nothing of the picture belongs to it", "write it again")
 
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from talkmill.arrays import Float64Array, Frame
 from talkmill.geometry.transforms import Matrix
-from talkmill.layouts.checks import check_movie, check_training, in_folder
+from talkmill.layouts.checks.lists import check_training, in_folder, read_lines
+from talkmill.layouts.checks.media import check_movie
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.lists import absolute_list
 from talkmill.layouts.material import ClipMaterial
@@ -73,10 +74,10 @@ class LatentSync:
         """See `Layout`."""
         named: list[str] = []
         for file in LISTS.values():
-            if not (folder / file).is_file():
-                yield Finding(file, "there is no such list", "write the absolute path of a clip a line")
+            lines = yield from read_lines(folder, file, "write the absolute path of a clip a line")
+            if lines is None:
                 continue
-            for number, line in enumerate((folder / file).read_text().splitlines(), start=1):
+            for number, line in enumerate(lines, start=1):
                 if not line.strip():
                     yield Finding(file, f"line {number} is empty, and is read as a path", "take it out")
                 elif not Path(line).is_absolute():
@@ -93,24 +94,23 @@ class LatentSync:
 
 def _check_clip(folder: Path, line: str) -> Iterator[Finding]:
     name = yield from in_folder(folder, line, f"{Path(line).parent.name}/{Path(line).name}")
-    for found in check_movie(folder, name, RATE):
-        if isinstance(found, Finding):
-            yield found
-            continue
-        if found.width != found.height or found.width not in SIZES:
-            yield Finding(
-                name, f"is {found.width}x{found.height}, faces of 256x256 or 512x512 are trained on", "align the faces"
-            )
-        if found.frame_count < LEAST_FRAMES:
-            yield Finding(name, f"has {found.frame_count} frames; under {LEAST_FRAMES} it is skipped", "leave it out")
-        if found.sound_seconds is None:
-            yield Finding(name, "has no sound", "mux the sound of the clip into it")
-        elif found.sound_seconds < found.frame_count / RATE:
-            yield Finding(
-                name,
-                f"has {found.sound_seconds:.2f} s of sound for {float(found.frame_count / RATE):.2f} s of frames",
-                "pad the sound with silence",
-            )
+    found = yield from check_movie(folder, name, RATE)
+    if found is None:
+        return
+    if found.width != found.height or found.width not in SIZES:
+        yield Finding(
+            name, f"is {found.width}x{found.height}, faces of 256x256 or 512x512 are trained on", "align the faces"
+        )
+    if found.frame_count < LEAST_FRAMES:
+        yield Finding(name, f"has {found.frame_count} frames; under {LEAST_FRAMES} it is skipped", "leave it out")
+    if found.sound_seconds is None:
+        yield Finding(name, "has no sound", "mux the sound of the clip into it")
+    elif found.sound_seconds < found.frame_count / RATE:
+        yield Finding(
+            name,
+            f"has {found.sound_seconds:.2f} s of sound for {float(found.frame_count / RATE):.2f} s of frames",
+            "pad the sound with silence",
+        )
 
 
 def aligned_from_frame(points: Float64Array, size: int) -> Matrix:

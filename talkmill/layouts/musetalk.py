@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from talkmill.layouts.checks import MovieFacts, WavFacts, check_movie, check_training, check_wav
+from talkmill.layouts.checks.files import read_json
+from talkmill.layouts.checks.lists import check_training, read_lines
+from talkmill.layouts.checks.media import check_movie, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import even, write_movie
@@ -87,11 +89,10 @@ class MuseTalk:
         """See `Layout`."""
         named: list[str] = []
         for file in LISTS.values():
-            path = folder / ROOT / file
-            if not path.is_file():
-                yield Finding(f"{ROOT}/{file}", "there is no such list", "write it: a header, then a JSON a line")
+            held = yield from read_lines(folder, f"{ROOT}/{file}", "write it: a header, then a JSON a line")
+            if held is None:
                 continue
-            first, *lines = path.read_text().splitlines() or [""]
+            first, *lines = held or [""]
             if (folder / META / first.strip()).is_file() and first.strip():
                 yield Finding(
                     f"{ROOT}/{file}",
@@ -111,16 +112,14 @@ class MuseTalk:
 
 
 def _check_clip(folder: Path, name: str) -> Iterator[Finding]:
-    path = folder / name
-    if not path.is_file():
-        yield Finding(name, "is named in a list, and there is no such file", "write it, or take the line out")
+    values = yield from read_json(folder, name, dict, "file that a list names", "write it, or take the line out")
+    if values is None:
         return
     try:
-        values: dict[str, Any] = json.loads(path.read_text())
         movie, sound, count = str(values["mp4_path"]), str(values["wav_path"]), int(values["frames"])
         boxes = np.array(values["face_list"], np.float64).reshape(-1, 4)
         points = np.array(values["landmark_list"], np.float64)
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError, OSError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         yield Finding(
             name, f"cannot be read: {type(error).__name__}: {error}", "write all keys of MuseTalk's preprocess.py"
         )
@@ -144,10 +143,7 @@ def _check_clip(folder: Path, name: str) -> Iterator[Finding]:
             name, f"begins with a face {np.ptp(boxes[0, [0, 2]]):.0f} pixels wide; under {LEAST_FACE} it is skipped",
             "leave it out",
         )  # fmt: skip
-    for found in check_movie(folder, movie, RATE):
-        if isinstance(found, MovieFacts):
-            if found.frame_count != count:
-                yield Finding(movie, f"has {found.frame_count} frames, {name} says {count}", "write both again")
-        else:
-            yield found
-    yield from (one for one in check_wav(folder, sound, round(count * 640)) if not isinstance(one, WavFacts))
+    found = yield from check_movie(folder, movie, RATE)
+    if found is not None and found.frame_count != count:
+        yield Finding(movie, f"has {found.frame_count} frames, {name} says {count}", "write both again")
+    yield from check_wav(folder, sound, round(count * 640))

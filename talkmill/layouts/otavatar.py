@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from talkmill.dataset.keys import COEFFICIENTS, CONDITION, IDENTITY, KEYPOINT
+from talkmill.layouts.checks.lmdb import COEFFICIENTS_AND_CROP, Rows, check_lmdb
 from talkmill.layouts.layout import Finding
-from talkmill.layouts.lmdb_checks import COEFFICIENTS_AND_CROP, Rows, check_lmdb
 from talkmill.layouts.lmdb_layout import LmdbLayout
 
 # -euler (3), trans (3), focal.

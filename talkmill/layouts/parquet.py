@@ -7,7 +7,6 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +15,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from talkmill.layouts.card import dataset_card
-from talkmill.layouts.checks import MovieFacts, check_movie, check_wav, findings
+from talkmill.layouts.checks.files import files_below, find, read_text
+from talkmill.layouts.checks.media import MovieFacts, check_movie, check_sound
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
@@ -24,7 +24,7 @@ from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.pictures import picture_of
 from talkmill.layouts.rows import MEASUREMENTS, clip_row, columns_of, flat, read_rows, row_path
 from talkmill.pipeline.kinds import Kind
-from talkmill.sound.audio import SAMPLE_RATE, write_wav
+from talkmill.sound.audio import write_wav
 
 TABLES = {"train": "data/train.parquet", "test": "data/test.parquet"}
 CARD = "README.md"
@@ -71,14 +71,16 @@ class Parquet:
 
     def check(self, folder: Path) -> Iterator[Finding]:
         """See `Layout`."""
-        tables = sorted(folder.rglob("*.parquet"))
+        tables = list(files_below(folder, ".parquet"))
         if not tables:
             yield Finding(TABLES["train"], "there is no such list: no .parquet file lies here", "write a row a clip")
         yield from _check_card(folder)
         schemas: dict[tuple[str, ...], str] = {}
         rows: list[tuple[str, dict[str, Any]]] = []
-        for path in tables:
-            file = path.relative_to(folder).as_posix()
+        for file in tables:
+            path = yield from find(folder, file, "table")
+            if path is None:
+                continue
             try:
                 table = pq.read_table(path, partitioning=None)
             except (pa.ArrowException, OSError) as error:
@@ -114,11 +116,11 @@ def _numbers(values: Sequence[Any]) -> bool:
 
 def _check_card(folder: Path) -> Iterator[Finding]:
     """Check that the head of the card can be read, and that what it names is there."""
-    if not (folder / CARD).is_file():
-        yield Finding(CARD, "there is no such card", "write where the clips are from, on what terms, and of whom")
+    text = yield from read_text(folder, CARD, "card", "write where the clips are from, on what terms, and of whom")
+    if text is None:
         return
-    _, *rest = f"\n{(folder / CARD).read_text(errors='replace')}".split("\n---\n")
-    if len(rest) < 2 or not (folder / CARD).read_text(errors="replace").startswith("---\n"):
+    _, *rest = f"\n{text}".split("\n---\n")
+    if len(rest) < 2 or not text.startswith("---\n"):
         yield Finding(CARD, "begins with no YAML between two lines of ---", WRITE_CARD)
         return
     try:
@@ -176,11 +178,7 @@ def _check_rows(folder: Path, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> 
                 yield Finding(file, f"row {number} names no {column}", "write its path beside the card")
         movie: MovieFacts | None = None
         if isinstance(row.get("video"), str):
-            for found in check_movie(folder, row["video"], None):
-                if isinstance(found, Finding):
-                    yield found
-                else:
-                    movie = found
+            movie = yield from check_movie(folder, row["video"], None)
         if movie is not None:
             told = {"frames": movie.frame_count, "width": movie.width, "height": movie.height}
             for column, value in told.items():
@@ -189,6 +187,4 @@ def _check_rows(folder: Path, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> 
                         file, f"says {row[column]} for {column} of {row['video']}, which has {value}", "write that"
                     )
         if isinstance(row.get("audio"), str):
-            rate = movie.rate if movie is not None else Fraction(0)
-            least = round(movie.frame_count / rate * SAMPLE_RATE) if movie is not None and rate else None
-            yield from findings(check_wav(folder, row["audio"], least))
+            yield from check_sound(folder, row["audio"], movie)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from talkmill.dataset.keys import COEFFICIENTS
+from talkmill.layouts.checks.lmdb import COEFFICIENTS_AND_CROP, Rows, check_lmdb
 from talkmill.layouts.layout import Finding
-from talkmill.layouts.lmdb_checks import COEFFICIENTS_AND_CROP, Rows, check_lmdb
 from talkmill.layouts.lmdb_layout import LmdbLayout
 
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from talkmill.arrays import Float32Array
 from talkmill.fitting.alignment import at_size
-from talkmill.layouts.checks import check_movie, check_wav, findings
+from talkmill.layouts.checks.files import files_below, find
+from talkmill.layouts.checks.media import check_movie, check_picture, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.mat import read_mat, write_mat
 from talkmill.layouts.material import ClipMaterial
@@ -70,11 +71,11 @@ class SadTalker:
 
     def check(self, folder: Path) -> Iterator[Finding]:
         """See `Layout`."""
-        files = sorted(folder.rglob("*.mat"))
+        files = list(files_below(folder, ".mat"))
         if not files:
             yield Finding("train", "there is no such list: no .mat file lies here", WRITE_MAT)
-        for path in files:
-            yield from _check_clip(folder, path.relative_to(folder).with_suffix(""))
+        for file in files:
+            yield from _check_clip(folder, file)
 
 
 def semantic_columns(coefficients: Float32Array, alignment: Float32Array) -> Float32Array:
@@ -90,9 +91,11 @@ def semantic_columns(coefficients: Float32Array, alignment: Float32Array) -> Flo
     return np.concatenate([*(coefficients[:, part] for part in PARTS), alignment[:, 2:5]], axis=1)
 
 
-def _check_clip(folder: Path, clip: Path) -> Iterator[Finding]:
+def _check_clip(folder: Path, file: str) -> Iterator[Finding]:
     """Check the coefficients of a clip, and the files of its name that lie beside them."""
-    file = f"{clip.as_posix()}.mat"
+    clip = file.removesuffix(".mat")
+    if (yield from find(folder, file)) is None:
+        return
     try:
         values = read_mat(folder / file)
     except ValueError as error:
@@ -110,22 +113,17 @@ def _check_clip(folder: Path, clip: Path) -> Iterator[Finding]:
             yield Finding(file, f"holds {name} that is not finite in {rows} rows", "leave the frames out")
         elif name == "coeff_3dmm":
             count = len(found)
-    movie = f"{clip.as_posix()}.mp4"
+    movie = f"{clip}.mp4"
     if (folder / movie).is_file():
-        for seen in check_movie(folder, movie, RATE):
-            if isinstance(seen, Finding):
-                yield seen
-            elif count is not None and seen.frame_count != count:
-                yield Finding(movie, f"has {seen.frame_count} frames, {file} has {count} rows", "write both again")
-            elif seen.width != seen.height:
-                yield Finding(movie, f"is {seen.width}x{seen.height}, squares are read", "cut a square")
-    sound = f"{clip.as_posix()}.wav"
+        seen = yield from check_movie(folder, movie, RATE)
+        if seen is not None and count is not None and seen.frame_count != count:
+            yield Finding(movie, f"has {seen.frame_count} frames, {file} has {count} rows", "write both again")
+        if seen is not None and seen.width != seen.height:
+            yield Finding(movie, f"is {seen.width}x{seen.height}, squares are read", "cut a square")
+    sound = f"{clip}.wav"
     if (folder / sound).is_file():
         least = None if count is None else round(count / RATE * SAMPLE_RATE)
-        yield from findings(check_wav(folder, sound, least))
-    picture = folder / f"{clip.as_posix()}.png"
-    if picture.is_file():
-        try:
-            decode_image(picture.read_bytes())
-        except ValueError:
-            yield Finding(f"{clip.as_posix()}.png", "cannot be read as a picture", "write it again")
+        yield from check_wav(folder, sound, least)
+    picture = f"{clip}.png"
+    if (folder / picture).is_file():
+        yield from check_picture(folder, picture)

@@ -11,20 +11,11 @@ from typing import ClassVar
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from talkmill.arrays import Frame
 from talkmill.geometry.transforms import apply
-from talkmill.layouts.checks import (
-    PICTURE_ERRORS,
-    MovieFacts,
-    check_movie,
-    check_picture,
-    check_training,
-    check_wav,
-    findings,
-    in_folder,
-)
+from talkmill.layouts.checks.lists import check_training, in_folder, read_lines
+from talkmill.layouts.checks.media import check_movie, check_picture, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.lists import absolute_list
 from talkmill.layouts.material import ClipMaterial
@@ -102,7 +93,8 @@ class StableAvatar:
         clips: dict[str, None] = {}
         for path in lists:
             file = path.relative_to(folder).as_posix()
-            for number, line in enumerate(path.read_text().splitlines(), start=1):
+            lines = yield from read_lines(folder, file, "write the absolute path of a clip's folder a line")
+            for number, line in enumerate(lines or [], start=1):
                 if not line.strip():
                     yield Finding(file, f"line {number} is empty, and is read as a path", "take it out")
                     continue
@@ -154,18 +146,11 @@ def _check_clip(folder: Path, line: str) -> Iterator[Finding]:
     if wanted is None:
         yield Finding(name, f"lies in none of {', '.join(SIZES)}", "put it where its size belongs")
     count = yield from _check_images(folder, name, wanted)
-    rate = None
-    for found in check_movie(folder, f"{name}/{MOVIE}", None):
-        if isinstance(found, MovieFacts):
-            rate = found.rate
-            if found.frame_count != count:
-                yield Finding(
-                    f"{name}/{MOVIE}", f"has {found.frame_count} frames, {IMAGES} {count}", "write both again"
-                )
-        else:
-            yield found
-    least = round(count / rate * SAMPLE_RATE) if rate else None
-    yield from findings(check_wav(folder, f"{name}/{SOUND}", least))
+    movie = yield from check_movie(folder, f"{name}/{MOVIE}", None)
+    if movie is not None and movie.frame_count != count:
+        yield Finding(f"{name}/{MOVIE}", f"has {movie.frame_count} frames, {IMAGES} {count}", "write both again")
+    least = round(count / movie.rate * SAMPLE_RATE) if movie is not None and movie.rate else None
+    yield from check_wav(folder, f"{name}/{SOUND}", least)
 
 
 def _check_images(folder: Path, name: str, wanted: tuple[int, int] | None) -> Generator[Finding, None, int]:
@@ -201,32 +186,28 @@ def _check_images(folder: Path, name: str, wanted: tuple[int, int] | None) -> Ge
 def _check_picture(
     folder: Path, name: str, wanted: tuple[int, int] | None
 ) -> Generator[Finding, None, tuple[int, int] | None]:
-    facts = yield from check_picture(folder, name)
-    if facts is None:
+    picture = yield from check_picture(folder, name)
+    if picture is None:
         return None
-    size = facts.width, facts.height
-    if wanted is not None and size != wanted:
-        yield Finding(name, f"is {size[0]}x{size[1]}, and is stretched to {wanted[0]}x{wanted[1]}", "cut it again")
-    return size
+    if wanted is not None and picture.size != wanted:
+        yield Finding(
+            name, f"is {picture.width}x{picture.height}, and is stretched to {wanted[0]}x{wanted[1]}", "cut it again"
+        )
+    return picture.size
 
 
 def _check_mask(folder: Path, name: str, size: tuple[int, int] | None) -> Iterator[Finding]:
-    if not (folder / name).is_file():
-        yield Finding(name, "there is no such mask, and all of the picture is read for one", "write one for each frame")
+    mend = "write it: where there is none, all of the picture is read for one"
+    mask = yield from check_picture(folder, name, "mask", mend)
+    if mask is None:
         return
-    try:
-        with Image.open(folder / name) as image:
-            mode, found, most = image.mode, image.size, int(np.asarray(image).max())
-    except PICTURE_ERRORS as error:
-        yield Finding(
-            name, f"cannot be read as a picture: {error}; all of the picture is read for a mask", "write it again"
-        )
-        return
-    if mode != "L":
-        yield Finding(name, f"has pixels of {mode}, L is read: one channel of 8 bits", "write it in grey")
-    elif most < 128:
+    if mask.mode != "L":
+        yield Finding(name, f"has pixels of {mask.mode}, L is read: one channel of 8 bits", "write it in grey")
+    elif (most := int(np.asarray(mask).max())) < 128:
         yield Finding(name, f"has no pixel over {most}; 255 is what belongs to it", "write 0 and 255")
-    if size is not None and found != size:
+    if size is not None and mask.size != size:
         yield Finding(
-            name, f"is {found[0]}x{found[1]}, its picture {size[0]}x{size[1]}", "cut it from where the picture was cut"
+            name,
+            f"is {mask.width}x{mask.height}, its picture {size[0]}x{size[1]}",
+            "cut it from where the picture was cut",
         )

@@ -20,7 +20,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from talkmill.arrays import Frame
-from talkmill.layouts.checks import MovieFacts, WavFacts, check_movie, check_training, check_wav
+from talkmill.layouts.checks.files import Checked, read_json, read_text
+from talkmill.layouts.checks.lists import check_training
+from talkmill.layouts.checks.media import MovieFacts, check_movie, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
@@ -89,18 +91,17 @@ class VideoJson:
     def check(self, folder: Path) -> Iterator[Finding]:
         """See `Layout`."""
         files = [f"{name}{ending}" for ending in (".json", ".csv") for name in LISTS.values()]
-        here = [file for file in files if (folder / file).is_file()]
+        here = [file for file in files if (folder / file).exists()]
         if not {"metadata.json", "metadata.csv"} & set(here):
             yield Finding("metadata.json", "there is no such list", "write a JSON array of clips")
             return
         rows: list[_Row] = []
         for file in here:
             read = _json_rows if file.endswith(".json") else _csv_rows
-            for found in read(folder / file):
-                if isinstance(found, Finding):
-                    yield found
-                else:
-                    rows.append(found)
+            found = yield from read(folder, file)
+            if found is None:
+                continue
+            rows += found
             if Path(file).stem == LISTS["train"]:
                 yield from check_training(file, sum(row.file == file for row in rows))
         clips: dict[str, list[_Row]] = {}
@@ -146,17 +147,12 @@ class _Row:
     size: tuple[int, int] | None = None
 
 
-def _json_rows(path: Path) -> Iterator[Finding | _Row]:
-    """Yield what VideoX-Fun trips over in a list, and its rows."""
-    file = path.name
-    try:
-        rows = json.loads(path.read_text())
-    except (ValueError, RecursionError) as error:
-        yield Finding(file, f"is no JSON: {error}", "write a JSON array of clips")
-        return
-    if not isinstance(rows, list):
-        yield Finding(file, f"holds a {type(rows).__name__}, an array is read", "write a JSON array of clips")
-        return
+def _json_rows(folder: Path, file: str) -> Checked[list[_Row]]:
+    """Yield what VideoX-Fun trips over in a list, and return its rows."""
+    rows = yield from read_json(folder, file, list, "list", "write a JSON array of clips")
+    if rows is None:
+        return None
+    told = []
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
             yield Finding(file, f"row {number} is no object", "write an object a clip")
@@ -179,7 +175,8 @@ def _json_rows(path: Path) -> Iterator[Finding | _Row]:
         if size is None and (width, height) != (None, None):
             yield Finding(file, f"row {number} is {width!r} wide and {height!r} high", "write two whole numbers")
         if isinstance(video, str):
-            yield _Row(file, video, _text(audio), _text(control), size)
+            told.append(_Row(file, video, _text(audio), _text(control), size))
+    return told
 
 
 _MENDS = {
@@ -190,20 +187,22 @@ _MENDS = {
 }
 
 
-def _csv_rows(path: Path) -> Iterator[Finding | _Row]:
-    """Yield what DiffSynth trips over in a list, and its rows."""
-    file = path.name
-    with path.open(newline="") as opened:
-        try:
-            reader = csv.DictReader(opened)
-            columns, rows = reader.fieldnames or [], list(reader)
-        except (csv.Error, ValueError) as error:
-            yield Finding(file, f"is no CSV: {error}", f"write the columns {','.join(COLUMNS)}")
-            return
+def _csv_rows(folder: Path, file: str) -> Checked[list[_Row]]:
+    """Yield what DiffSynth trips over in a list, and return its rows."""
+    text = yield from read_text(folder, file, "list", f"write the columns {','.join(COLUMNS)}")
+    if text is None:
+        return None
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        columns, rows = reader.fieldnames or [], list(reader)
+    except csv.Error as error:
+        yield Finding(file, f"is no CSV: {error}", f"write the columns {','.join(COLUMNS)}")
+        return None
     missing = [column for column in COLUMNS[:2] if column not in columns]
     if missing:
         yield Finding(file, f"has no column {' and '.join(missing)}", f"write the columns {','.join(COLUMNS)}")
-        return
+        return None
+    told = []
     for number, row in enumerate(rows):
         for column in (name for name in COLUMNS if name in columns):
             if (row[column] or "") in PANDAS_NONE:
@@ -212,7 +211,8 @@ def _csv_rows(path: Path) -> Iterator[Finding | _Row]:
                     "write a text that says something",
                 )  # fmt: skip
         if row["video"]:
-            yield _Row(file, row["video"], row.get("input_audio") or None, row.get("s2v_pose_video") or None)
+            told.append(_Row(file, row["video"], row.get("input_audio") or None, row.get("s2v_pose_video") or None))
+    return told
 
 
 def _text(value: object) -> str | None:
@@ -221,12 +221,7 @@ def _text(value: object) -> str | None:
 
 def _check_clip(folder: Path, video: str, rows: Sequence[_Row]) -> Iterator[Finding]:
     """Check a video with the sound and the control that rows name for it."""
-    movie: MovieFacts | None = None
-    for found in check_movie(folder, video, None):
-        if isinstance(found, Finding):
-            yield found
-        else:
-            movie = found
+    movie = yield from check_movie(folder, video, None)
     if movie is None or not movie.rate:
         return
     for file, size in dict.fromkeys((row.file, row.size) for row in rows):
@@ -247,7 +242,7 @@ def _check_clip(folder: Path, video: str, rows: Sequence[_Row]) -> Iterator[Find
     # The sound of a sample ends with the beginning of its last frame.
     least = math.ceil((movie.frame_count - 1) / movie.rate * SAMPLE_RATE)
     for audio in dict.fromkeys(row.audio for row in heard if row.audio is not None):
-        yield from (one for one in check_wav(folder, audio, least) if not isinstance(one, WavFacts))
+        yield from check_wav(folder, audio, least)
     for control in dict.fromkeys(row.control for row in rows if row.control is not None):
         yield from _check_control(folder, control, video, movie)
 
@@ -265,16 +260,15 @@ def _check_videox_rate(video: str, rate: Fraction) -> Iterator[Finding]:
 
 
 def _check_control(folder: Path, control: str, video: str, movie: MovieFacts) -> Iterator[Finding]:
-    for found in check_movie(folder, control, None):
-        if isinstance(found, Finding):
-            yield found
-            continue
-        if found.frame_count != movie.frame_count:
-            yield Finding(
-                control, f"has {found.frame_count} frames, {video} has {movie.frame_count}", "write as many frames"
-            )
-        if (found.width, found.height) != (movie.width, movie.height):
-            yield Finding(
-                control, f"is {found.width}x{found.height}, {video} is {movie.width}x{movie.height}",
-                "write it as large as the video",
-            )  # fmt: skip
+    found = yield from check_movie(folder, control, None)
+    if found is None:
+        return
+    if found.frame_count != movie.frame_count:
+        yield Finding(
+            control, f"has {found.frame_count} frames, {video} has {movie.frame_count}", "write as many frames"
+        )
+    if (found.width, found.height) != (movie.width, movie.height):
+        yield Finding(
+            control, f"is {found.width}x{found.height}, {video} is {movie.width}x{movie.height}",
+            "write it as large as the video",
+        )  # fmt: skip

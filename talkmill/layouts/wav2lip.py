@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.geometry.transforms import apply
-from talkmill.layouts.checks import WavFacts, check_picture, check_wav
+from talkmill.layouts.checks.lists import read_lines
+from talkmill.layouts.checks.media import check_picture, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.lists import lines_of
 from talkmill.layouts.material import ClipMaterial
@@ -81,11 +82,11 @@ class Wav2Lip:
         clips: dict[str, dict[str, str]] = {}
         for name in LISTS:
             file = f"filelists/{name}.txt"
-            if not (folder / file).is_file():
-                if name in IF_EMPTY:
-                    yield Finding(file, "there is no such list", "write PERSON/CLIP a line")
+            if name not in IF_EMPTY and not (folder / file).exists():
                 continue
-            lines = (folder / file).read_text().splitlines()
+            lines = yield from read_lines(folder, file, "write PERSON/CLIP a line")
+            if lines is None:
+                continue
             for number, line in enumerate(lines, start=1):
                 if not line.strip():
                     yield Finding(file, f"line {number} is empty, and is read as the whole of `data`", "take it out")
@@ -182,12 +183,8 @@ def _check_clip(folder: Path, line: str) -> Iterator[Finding]:
     if len(pictures) < LEAST_FRAMES:
         yield Finding(name, f"has {len(pictures)} frames; under {LEAST_FRAMES} it is never drawn", "leave it out")
     numbers = _numbers(clip)
-    sample_count = 0
-    for found in check_wav(folder, f"{name}/{SOUND}", round((max(numbers, default=-1) + 1) / RATE * SAMPLE_RATE)):
-        if isinstance(found, WavFacts):
-            sample_count = found.sample_count
-        else:
-            yield found
+    least = round((max(numbers, default=-1) + 1) / RATE * SAMPLE_RATE)
+    sample_count = (yield from check_wav(folder, f"{name}/{SOUND}", least)) or 0
     begin, heard = _windows(numbers, sample_count)
     if len(begin) < 2:
         yield Finding(

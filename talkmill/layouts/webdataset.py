@@ -13,13 +13,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from talkmill.geometry.transforms import apply
+from talkmill.layouts.checks.shards import check_shards
 from talkmill.layouts.layout import Bundle, Finding, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
 from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.pictures import Picture, picture_of
 from talkmill.layouts.rows import clip_row
-from talkmill.layouts.shards import check_shards
 from talkmill.pipeline.kinds import Kind
 from talkmill.sound.audio import write_wav
 

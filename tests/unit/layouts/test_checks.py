@@ -458,7 +458,7 @@ MUSETALK: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda at: edit(at / META, face_list=[[float("nan")] * 4] * 160), "a.json", "are no numbers"
     ),
     "JSON that is too deep": (
-        lambda at: (at / META).write_text("[" * 200_000), "a.json", "RecursionError"
+        lambda at: (at / META).write_text("[" * 200_000), "a.json", "is no JSON: maximum recursion depth"
     ),
     "no clip to train on": (
         lambda at: (at / "dataset/HDTF/train.txt").write_text("header\n"), "train.txt", "nothing to train on",
@@ -505,7 +505,7 @@ VIDEO_JSON: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda at: (at / "metadata.csv").write_text((at / "metadata.csv").read_text().splitlines()[0] + "\n"), "metadata.csv", "nothing to train on",
     ),
     "no array": (
-        lambda at: (at / "metadata.json").write_text('{"a": 1}'), "metadata.json", "holds a dict, an array is read",
+        lambda at: (at / "metadata.json").write_text('{"a": 1}'), "metadata.json", "holds a dict, a list is read",
     ),
     "no JSON": (lambda at: (at / "metadata.json").write_text("[}"), "metadata.json", "is no JSON"),
     "a row that is a path": (
@@ -675,7 +675,7 @@ ADNERF: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "67 points": (
         lambda at: np.savetxt(at / "ann/ori_imgs/7.lms", np.ones((67, 2))), "ori_imgs/7.lms", r"holds \(67, 2\), \(68, 2\)",
     ),
-    "no points": (lambda at: (at / "ann/ori_imgs/7.lms").unlink(), "ori_imgs/7.lms", "cannot be read"),
+    "no points": (lambda at: (at / "ann/ori_imgs/7.lms").unlink(), "ori_imgs/7.lms", "there is no such file"),
     "points of another picture": (
         lambda at: np.savetxt(at / "ann/ori_imgs/7.lms", np.full((68, 2), 300.0)), "7.lms", "points outside the picture",
     ),
@@ -688,7 +688,7 @@ ADNERF: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "teeth as numbers": (
         lambda at: np.save(at / "ann/teeth_mask/7.npy", np.zeros((64, 64))), "teeth_mask/7.npy", "is float64",
     ),
-    "no teeth": (lambda at: (at / "ann/teeth_mask/7.npy").unlink(), "teeth_mask/7.npy", "cannot be read"),
+    "no teeth": (lambda at: (at / "ann/teeth_mask/7.npy").unlink(), "teeth_mask/7.npy", "there is no such file"),
     "no action units": (lambda at: (at / "ann/au.csv").unlink(), "au.csv", "there is no such file"),
     "names without a space": (lambda at: replace_text(at / "ann/au.csv", " AU45", "AU45"), "au.csv", "no column ' AU45_r'"),
     "a row too few": (
@@ -704,7 +704,7 @@ ADNERF: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "coefficients that are none": (
         lambda at: np.save(at / "ann/bs.npy", np.full((11, 52), np.nan)), "bs.npy", "holds numbers that are none",
     ),
-    "no coefficients": (lambda at: (at / "ann/bs.npy").unlink(), "bs.npy", "cannot be read.*--au45"),
+    "no coefficients": (lambda at: (at / "ann/bs.npy").unlink(), "bs.npy", "there is no such file.*--au45"),
     "a sample short": (lambda at: write_wav(at / "ann/aud.wav", sound(11)[1:]), "aud.wav", "has 7039 samples, 7040 are read"),
     "frames that differ": (
         lambda at: write_movie(at / "ann/ann.mp4", Fraction(25), pictures(10, 64)), "ann.mp4", "has 10 frames, cameras go to 10",
@@ -750,7 +750,7 @@ STABLEAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
     "a lost mask of a face": (lambda at: (at / FACE).unlink(), FACE, "there is no such mask"),
     "a lost mask of lips": (lambda at: (at / LIPS).unlink(), LIPS, "there is no such mask"),
-    "a mask that is no picture": (lambda at: (at / FACE).write_bytes(b"hello"), FACE, "cannot be read.*read for a mask"),
+    "a mask that is no picture": (lambda at: (at / FACE).write_bytes(b"hello"), FACE, "cannot be read as a picture"),
     "a mask of another size": (
         lambda at: cv2.imwrite(str(at / FACE), np.full((256, 256), 255, np.uint8)), FACE, "is 256x256, its picture 512x512",
     ),
@@ -795,7 +795,7 @@ PARQUET: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
     "a size that differs": (lambda at: rewrite(at, width=[32]), TRAIN, "says 32 for width of video/a.mp4"),
     "a clip in both splits": (lambda at: rewrite(at, video=["video/b.mp4"]), "video/b.mp4", "is named by 2 rows"),
-    "sound too short": (lambda at: write_wav(at / "audio/a.wav", sound(7)), "a.wav", "has 4480 samples, 5120 are read"),
+    "sound too short": (lambda at: write_wav(at / "audio/a.wav", sound(7)), "a.wav", r"has 0\.280 s of sound, its frames last 0\.320 s"),
     "no card": (lambda at: (at / "README.md").unlink(), "README.md", "there is no such card"),
     "a card without a head": (lambda at: (at / "README.md").write_text("# A set\n"), "README.md", "begins with no YAML"),
     "a head that is no YAML": (
@@ -890,8 +890,8 @@ OTAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
 IMAGES = "img_lmdb/data.mdb"
 GAGAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no list": (lambda at: (at / "dataset.json").unlink(), "dataset.json", "there is no such list"),
-    "no JSON": (lambda at: (at / "dataset.json").write_text("{"), "dataset.json", "cannot be read: JSONDecodeError"),
-    "no val": (lambda at: (at / "dataset.json").write_text('{"train": []}'), "dataset.json", "cannot be read: KeyError: 'val'"),
+    "no JSON": (lambda at: (at / "dataset.json").write_text("{"), "dataset.json", "is no JSON"),
+    "no val": (lambda at: (at / "dataset.json").write_text('{"train": []}'), "dataset.json", "has no array val and test"),
     "nothing to train on": (lambda at: name_frames(at, train=[]), "dataset.json", "names no frame to train on"),
     "a name with a further _": (
         lambda at: name_frames(at, train=["ann_lee_0", "ann_lee_1"]), "dataset.json", "train names ann_lee_0, as 2 of 2",
@@ -993,7 +993,7 @@ WEBDATASET: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda at: change(at, npz=npz(valid=np.ones(7, bool))), f"{SHARD}: a", "valid of the npz holds 7 frames, the mp4 8",
     ),
     "sound too short": (
-        lambda at: change(at, wav=sample_files(7)["wav"]), "a.wav", "has 4480 samples, 5120 are read",
+        lambda at: change(at, wav=sample_files(7)["wav"]), "a.wav", r"has 0\.280 s of sound, its frames last 0\.320 s",
     ),
     "no video": (lambda at: change(at, mp4=b"hello" * 99), "a.mp4", "cannot be read as a video"),
 }  # fmt: skip

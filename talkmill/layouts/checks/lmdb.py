@@ -9,7 +9,8 @@ import numpy as np
 
 from talkmill.dataset.environment import DatasetError, ReadEnvironment, read_environment
 from talkmill.dataset.keys import key
-from talkmill.layouts.checks import check_training
+from talkmill.layouts.checks.files import find, read_text
+from talkmill.layouts.checks.lists import check_training
 from talkmill.layouts.layout import Finding
 from talkmill.video.images import decode_image, image_mode
 
@@ -57,14 +58,13 @@ def check_lmdb(
     """
     clips: list[str] = []
     for file in LISTS:
-        path = folder / file
-        if not path.is_file():
-            yield Finding(file, "there is no such list", "write the name of a clip a line")
+        text = yield from read_text(folder, file, "list", "write the name of a clip a line")
+        if text is None:
             continue
-        for number, line in enumerate(path.read_bytes().decode(errors="replace").split("\n"), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):
             if line.strip() == line and line:
                 clips.append(line)
-            elif line or path.read_bytes().count(b"\n") >= number:
+            elif line or text.count("\n") >= number:
                 yield Finding(
                     file, f"line {number} is {line!r}, which is read as a name", "write a name and nothing else"
                 )
@@ -82,6 +82,8 @@ def check_lmdb(
 
 def _check_database(database: Path, clips: tuple[str, ...], wanted: _Wanted) -> Iterator[Finding]:
     file = f"{database.name}/data.mdb"
+    if (yield from find(database.parent, file, "LMDB", WRITE_SET)) is None:
+        return
     if not database.name.isdigit():
         yield Finding(
             file, f"lies in {database.name}; the reader looks for the size of the images", "rename the folder"

@@ -1,7 +1,6 @@
-"""What readers of many layouts assert of a file, said as findings. Nothing that is checked is trusted."""
+"""What readers of many layouts assert of a video, of sound and of a picture, said as findings."""
 
 import wave
-from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,9 +9,12 @@ import av
 import numpy as np
 from PIL import Image
 
+from talkmill.layouts.checks.files import WRITE_AGAIN, Checked, find
 from talkmill.layouts.layout import Finding
+from talkmill.sound.audio import SAMPLE_RATE
 from talkmill.video.container import UnreadableVideoError, open_media
 
+WRITE_SPEECH = "write it again as 16 kHz, mono, 16 bit PCM"
 ENCODE_AGAIN = "encode it again as H.264 at a constant rate"
 # decord 0.6.0, with which nearly every trainer reads, was given each codec: it decodes H.264, HEVC, MPEG-4, VP8, VP9
 # and MJPEG, also with 10 bits and 4:4:4, and fails on AV1; VVC is younger than its FFmpeg.
@@ -40,34 +42,30 @@ class MovieFacts:
     sound_seconds: float | None
 
 
-def check_movie(folder: Path, name: str, rate: Fraction | None) -> Iterator[Finding | MovieFacts]:
-    """Check a video as decord reads it, and yield what it holds as the last item, where it can be read.
+def check_movie(folder: Path, name: str, rate: Fraction | None) -> Checked[MovieFacts]:
+    """Check a video as decord reads it; return what it holds, where it can be read.
 
     Args:
         folder: Of the layout.
         name: Path of the video in it.
         rate: Frames a second that the trainer takes for granted; None for any.
     """
-    path = folder / name
-    if not path.is_file():
-        yield Finding(name, "there is no such file", "leave it out of the lists, or write it")
-        return
+    path = yield from find(folder, name, mend="leave it out of the lists, or write it")
+    if path is None:
+        return None
     try:
-        facts = yield from _movie(path, name, rate)
+        return (yield from _movie(path, name, rate))
     except av.FFmpegError:
-        yield Finding(name, "cannot be decoded to its end: it is damaged or cut short", "write it again")
-        return
+        yield Finding(name, "cannot be decoded to its end: it is damaged or cut short", WRITE_AGAIN)
     except (UnreadableVideoError, OSError) as error:
-        yield Finding(name, f"cannot be read as a video: {error}", "write it again")
-        return
-    if facts is not None:
-        yield facts
+        yield Finding(name, f"cannot be read as a video: {error}", WRITE_AGAIN)
+    return None
 
 
-def _movie(path: Path, name: str, rate: Fraction | None) -> Generator[Finding, None, MovieFacts | None]:
+def _movie(path: Path, name: str, rate: Fraction | None) -> Checked[MovieFacts]:
     with open_media(path) as container:
         if not container.streams.video:
-            yield Finding(name, "has no picture", "write it again")
+            yield Finding(name, "has no picture", WRITE_AGAIN)
             return None
         stream = container.streams.video[0]
         codec = stream.codec_context.codec.canonical_name
@@ -75,7 +73,7 @@ def _movie(path: Path, name: str, rate: Fraction | None) -> Generator[Finding, N
             yield Finding(name, f"is {codec}, which decord cannot decode", ENCODE_AGAIN)
         packets = [packet for packet in container.demux(stream) if packet.size]
         if not packets:
-            yield Finding(name, "has no picture", "write it again")
+            yield Finding(name, "has no picture", WRITE_AGAIN)
             return None
         if not packets[0].is_keyframe:
             yield Finding(name, "begins with a picture that is no key frame", ENCODE_AGAIN)
@@ -96,6 +94,7 @@ def _movie(path: Path, name: str, rate: Fraction | None) -> Generator[Finding, N
 
 
 def _sound_seconds(path: Path) -> float | None:
+    """Return how long the sound of a file lasts; None where it has none."""
     with open_media(path) as container:
         if not container.streams.audio:
             return None
@@ -103,115 +102,86 @@ def _sound_seconds(path: Path) -> float | None:
         return sum(frame.samples for frame in container.decode(stream)) / stream.rate
 
 
-@dataclass(frozen=True, slots=True)
-class WavFacts:
-    """What a checked WAV holds."""
-
-    sample_count: int
-
-
-def check_wav(folder: Path, name: str, least_samples: int | None = None) -> Iterator[Finding | WavFacts]:
-    """Check 16 kHz mono PCM, and yield what it holds as the last item.
+def check_wav(folder: Path, name: str, least_samples: int | None = None) -> Checked[int]:
+    """Check 16 kHz mono PCM; return how many samples it holds, where it can be read.
 
     Args:
         folder: Of the layout.
         name: Path of the WAV in it.
         least_samples: What the reader takes from it.
     """
-    path, mend = folder / name, "write it again as 16 kHz, mono, 16 bit PCM"
-    if not path.is_file():
-        yield Finding(name, "there is no such file", "write the sound of the clip there")
-        return
+    path = yield from find(folder, name, mend="write the sound of the clip there")
+    if path is None:
+        return None
     try:
         with wave.open(str(path)) as sound:
             form, count = (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()), sound.getnframes()
-            held = len(sound.readframes(count)) // max(1, form[1] * form[2])
+            held: int = len(sound.readframes(count)) // max(1, form[1] * form[2])
     except (wave.Error, EOFError, OSError) as error:
-        yield Finding(name, f"is no PCM WAV: {error}", mend)
-        return
-    if form != (16_000, 1, 2):
-        yield Finding(name, f"has {form[0]} Hz, {form[1]} channels of {8 * form[2]} bits", mend)
-        return
+        yield Finding(name, f"is no PCM WAV: {error}", WRITE_SPEECH)
+        return None
+    if form != (SAMPLE_RATE, 1, 2):
+        yield Finding(name, f"has {form[0]} Hz, {form[1]} channels of {8 * form[2]} bits", WRITE_SPEECH)
+        return None
     if held != count:
-        yield Finding(name, f"says {count} samples and holds {held}", mend)
+        yield Finding(name, f"says {count} samples and holds {held}", WRITE_SPEECH)
     if least_samples is not None and held < least_samples:
         yield Finding(
             name, f"has {held} samples, {least_samples} are read for its frames", "pad it with silence, or cut frames"
         )
-    yield WavFacts(held)
+    return held
 
 
-@dataclass(frozen=True, slots=True)
-class PictureFacts:
-    """What a checked picture holds.
+def check_sound(folder: Path, name: str, frames: MovieFacts | None) -> Checked[float]:
+    """Check sound of any form, for a reader that takes what there is; return its seconds, where it can be read.
 
-    Attributes:
-        width: In pixels.
-        height: In pixels.
-        mode: Pillow's name for its pixels, such as `RGB` or `L`.
+    Args:
+        folder: Of the layout.
+        name: Path of the sound in it.
+        frames: The video that it belongs to, where there is one that can be read.
     """
-
-    width: int
-    height: int
-    mode: str
+    path = yield from find(folder, name, mend="write the sound of the clip there")
+    if path is None:
+        return None
+    try:
+        seconds = _sound_seconds(path)
+    except (av.FFmpegError, UnreadableVideoError, OSError) as error:
+        yield Finding(name, f"cannot be read as sound: {error}", WRITE_AGAIN)
+        return None
+    if seconds is None:
+        yield Finding(name, "has no sound", WRITE_AGAIN)
+        return None
+    # Frames of 30000/1001 a second do not end with a sample.
+    lasts = float(frames.frame_count / frames.rate) - 1 / SAMPLE_RATE if frames is not None and frames.rate else 0.0
+    if seconds < lasts:
+        yield Finding(
+            name, f"has {seconds:.3f} s of sound, its frames last {lasts:.3f} s", "pad it with silence, or cut frames"
+        )
+    return seconds
 
 
 # What Pillow raises of a picture that it does not read.
 PICTURE_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
-def check_picture(folder: Path, name: str) -> Generator[Finding, None, PictureFacts | None]:
-    """Check a picture to its last byte; return what it holds, where it can be read.
+def check_picture(folder: Path, name: str, kind: str = "picture", mend: str = "write it") -> Checked[Image.Image]:
+    """Check a picture to its last byte; return it, where it can be read.
 
     Readers that take OpenCV's word fill what is missing of a picture that was cut short with grey, and say nothing.
 
     Args:
         folder: Of the layout.
         name: Path of the picture in it.
+        kind: What it is to a reader, such as `mask`.
+        mend: What to do where there is none.
     """
-    if not (folder / name).is_file():
-        yield Finding(name, "there is no such picture", "write it")
+    path = yield from find(folder, name, kind, mend)
+    if path is None:
         return None
     try:
-        with Image.open(folder / name) as image:
+        with Image.open(path) as image:
             image.load()
-            return PictureFacts(*image.size, image.mode)
+            return image
     except PICTURE_ERRORS as error:
-        yield Finding(name, f"cannot be read as a picture: {error}", "write it again")
+        yield Finding(name, f"cannot be read as a picture: {error}", WRITE_AGAIN)
         return None
-
-
-def findings(checked: Iterable[Finding | object]) -> Iterator[Finding]:
-    """Yield what is wrong, and not what a file holds."""
-    return (one for one in checked if isinstance(one, Finding))
-
-
-def check_training(file: str, count: int) -> Iterator[Finding]:
-    """Check that a list for training names something.
-
-    Args:
-        file: The list.
-        count: Of what it names.
-    """
-    if not count:
-        yield Finding(file, "names no clip: there is nothing to train on", "give some clips the split `train`")
-
-
-def in_folder(folder: Path, line: str, inside: str) -> Generator[Finding, None, str]:
-    """Return where a listed file or folder lies, and say where it is another one that is read.
-
-    A list may name the machine that trains, where nothing can be seen from here: what lies in the folder is meant.
-
-    Args:
-        folder: Of the layout.
-        line: The absolute path that the list names.
-        inside: Where it would lie in the folder.
-    """
-    if not (folder / inside).exists():
-        return line
-    if Path(line).exists() and not Path(line).samefile(folder / inside):
-        yield Finding(
-            line, f"is what the lists name and lies outside this folder, which has a {inside} of its own",
-            "write the lists for where this folder lies: export again, with --root for another machine",
-        )  # fmt: skip
-    return inside

@@ -14,16 +14,15 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from talkmill.layouts.checks import MovieFacts, check_movie, check_wav
+from talkmill.layouts.checks.files import Checked, T, files_below, find, parse_json
+from talkmill.layouts.checks.media import check_movie, check_sound
 from talkmill.layouts.layout import Finding
-from talkmill.sound.audio import SAMPLE_RATE
 
 # What stands before the first dot of a file's name is its sample, what stands after it is its field.
 MEMBER = re.compile(r"((?:.*/|)[^.]+)[.]([^/]*)")
@@ -32,7 +31,7 @@ PASSED_OVER = re.compile(r"__[^/]*__($|/)")
 NUMBERED = re.compile(r"(.*?)(\d+)\.tar")
 # Fields that the reader's `decode()` unpickles: whoever wrote them runs code where they are read.
 PICKLES = ("pkl", "pickle", "pyd", "pth")
-# Of a member that is held in memory to be checked.
+# Of a sample that is held in memory to be checked.
 MOST_BYTES = 1 << 31
 
 
@@ -50,15 +49,17 @@ def check_shards(folder: Path) -> Iterator[Finding]:
     Args:
         folder: With the .tar files, in it or below it.
     """
-    shards = sorted(folder.rglob("*.tar"))
+    shards = list(files_below(folder, ".tar"))
     if not shards:
         yield Finding(".", "there is no such list: no .tar file lies here", "write shards, such as train-000000.tar")
-    yield from _check_numbers(folder, shards)
+    yield from _check_numbers(shards)
     places: dict[str, str] = {}
     kinds: Counter[tuple[str, ...]] = Counter()
     first: dict[tuple[str, ...], str] = {}
-    for path in shards:
-        shard, empty = path.relative_to(folder).as_posix(), True
+    for shard in shards:
+        path, empty = (yield from find(folder, shard)), True
+        if path is None:
+            continue
         for found in _samples(path, shard):
             if isinstance(found, Finding):
                 yield found
@@ -101,20 +102,20 @@ def _names_in(sample: _Sample) -> Iterator[str]:
                     yield from (f"npz/{member.removesuffix('.npy')}" for member in archive.namelist())
 
 
-def _check_numbers(folder: Path, shards: list[Path]) -> Iterator[Finding]:
+def _check_numbers(shards: list[str]) -> Iterator[Finding]:
     """Find numbers that are missing in a row of shards: the reader opens every one of a range in braces."""
     rows: dict[str, list[str]] = {}
-    for path in shards:
-        if match := NUMBERED.fullmatch(path.relative_to(folder).as_posix()):
+    for shard in shards:
+        if match := NUMBERED.fullmatch(shard):
             rows.setdefault(match[1], []).append(match[2])
     for stem, numbers in rows.items():
         held = set(map(int, numbers))
         # A number may be a date: what is missing is not counted up to it.
-        missing = next(number for number in itertools.count() if number not in held)
+        missing = next(number for number in itertools.count(min(held)) if number not in held)
         if missing < max(held):
             yield Finding(
                 f"{stem}{missing:0{len(numbers[0])}}.tar", "is not there, and shards of higher numbers are",
-                "number shards from 0 without a gap",
+                "number shards without a gap",
             )  # fmt: skip
 
 
@@ -143,8 +144,11 @@ def _samples(path: Path, shard: str) -> Iterator[Finding | _Sample]:
                     )
                     continue
                 opened = file.extractfile(member)
-                if opened is None or member.size > MOST_BYTES:
-                    yield Finding(at, f"has {member.size} bytes; a sample is held in memory", "cut the clip")
+                held = sum(map(len, sample.fields.values()))
+                if opened is None or held + member.size > MOST_BYTES:
+                    yield Finding(
+                        at, f"gives its sample {held + member.size} bytes; a sample is held in memory", "cut the clip"
+                    )
                     continue
                 sample.fields[suffix] = opened.read()
     except (tarfile.TarError, EOFError, OSError) as error:
@@ -156,17 +160,12 @@ def _samples(path: Path, shard: str) -> Iterator[Finding | _Sample]:
 def _check_sample(at: str, sample: _Sample) -> Iterator[Finding]:
     """Check the fields that the reader decodes by itself, and that they are of as many frames."""
     counts: dict[str, int] = {}
-    movie: MovieFacts | None = None
     for name, content in sample.fields.items():
         kind, file = name.rsplit(".")[-1], f"{at}.{name}"
         if kind in PICKLES:
             yield Finding(file, "is unpickled when it is decoded: whoever wrote it runs code", "write npz or npy")
         elif kind == "json":
-            try:
-                row = json.loads(content)
-            except (ValueError, RecursionError) as error:
-                yield Finding(file, f"is no JSON: {error}", "write it again")
-                continue
+            row = yield from parse_json(content, file, object, "write it again")
             if isinstance(row, dict) and isinstance(row.get("frames"), int):
                 counts[f"{name} says"] = row["frames"]
         elif kind == "npz":
@@ -180,21 +179,25 @@ def _check_sample(at: str, sample: _Sample) -> Iterator[Finding]:
         for name in ("mp4", "wav"):
             if name in sample.fields:
                 (folder / f"clip.{name}").write_bytes(sample.fields[name])
+        movie = None
         if "mp4" in sample.fields:
-            for found in check_movie(folder, "clip.mp4", None):
-                if isinstance(found, Finding):
-                    yield Finding(f"{at}.mp4", found.what, found.mend)
-                else:
-                    movie = found
+            movie = yield from _named(f"{at}.mp4", check_movie(folder, "clip.mp4", None))
         if "wav" in sample.fields:
-            rate = movie.rate if movie is not None else Fraction(0)
-            least = round(movie.frame_count / rate * SAMPLE_RATE) if movie is not None and rate else None
-            for heard in check_wav(folder, "clip.wav", least):
-                if isinstance(heard, Finding):
-                    yield Finding(f"{at}.wav", heard.what, heard.mend)
+            yield from _named(f"{at}.wav", check_sound(folder, "clip.wav", movie))
     for told, count in counts.items():
         if movie is not None and count != movie.frame_count:
             yield Finding(at, f"{told} {count} frames, the mp4 {movie.frame_count}", "write the sample again")
+
+
+def _named(at: str, checked: Checked[T]) -> Checked[T]:
+    """Say of a member what was found in the file that it was written to."""
+    try:
+        while True:
+            found = next(checked)
+            yield Finding(at, found.what, found.mend)
+    except StopIteration as ended:
+        value: T | None = ended.value
+        return value
 
 
 # Arrays of our own samples that have a row a frame.

@@ -1,10 +1,10 @@
 """What the readers of AD-NeRF's heirs assert of a person's folder, said as findings. Nothing checked is trusted."""
 
 import csv
-import json
+import io
 import math
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from talkmill.layouts.checks import check_movie, check_picture, check_wav
+from talkmill.layouts.checks.files import Checked, read_array, read_json, read_text
+from talkmill.layouts.checks.media import check_movie, check_picture, check_wav
 from talkmill.layouts.face_parts import BACKGROUND, COLOURS, HEAD
 from talkmill.layouts.layout import Finding
 from talkmill.sound.audio import SAMPLE_RATE
@@ -25,6 +26,7 @@ COLUMNS = tuple(f" AU{unit:02}_r" for unit in (1, 4, 5, 6, 7, 25, 45))
 BLENDSHAPE_COLUMNS, MOST_READ = 52, 10
 # A head is 0.4 to 1 m from its camera; trainers multiply by 4 and want it inside their box.
 MOST_METRES = 2.0
+WRITE_POINTS = "write 68 lines of x and y"
 # The picture folders, the ending of a file, and the mode that is read.
 PICTURES = (("ori_imgs", ".jpg", "RGB"), ("gt_imgs", ".jpg", "RGB"), ("torso_imgs", ".png", "RGBA"))
 TOLERANCE = 1e-3
@@ -43,7 +45,7 @@ def check_clip(root: Path, clip: Path) -> Iterator[Finding]:
     numbers: list[int] = []
     size: tuple[int, int] | None = None
     for split in SPLITS:
-        found = yield from _check_cameras(clip, name, split)
+        found = yield from _check_cameras(root, f"{name}{split}")
         if found is not None:
             numbers, size = numbers + found[0], found[1]
     for path in sorted(clip.glob("*.json")):
@@ -54,36 +56,39 @@ def check_clip(root: Path, clip: Path) -> Iterator[Finding]:
     count = max(numbers) + 1
     for number in sorted(number for number, times in Counter(numbers).items() if times > 1):
         yield Finding(f"{name}{SPLITS[0]}", f"and {SPLITS[1]} name frame {number} twice", "name each frame once")
-    yield from _check_picture(clip, name, "bc.jpg", size, "RGB")
+    yield from _check_picture(root, f"{name}bc.jpg", size, "RGB")
     for number in numbers:
         for folder, ending, mode in PICTURES:
-            yield from _check_picture(clip, name, f"{folder}/{number}{ending}", size, mode)
-        yield from _check_landmarks(clip, name, f"ori_imgs/{number}.lms", size)
-        yield from _check_parsing(clip, name, f"parsing/{number}.png", size)
-        yield from _check_picture(clip, name, f"parsing/{number}_face.png", size, "RGB")
-        yield from _check_teeth(clip, name, f"teeth_mask/{number}.npy", size)
-    yield from _check_action_units(clip, name, count)
-    yield from _check_blendshapes(clip, name, count)
-    least = math.ceil(count * SAMPLE_RATE / RATE)
-    yield from _named(name, check_wav(clip, "aud.wav", least))
-    yield from _check_video(clip, name, count)
+            yield from _check_picture(root, f"{name}{folder}/{number}{ending}", size, mode)
+        yield from _check_landmarks(root, f"{name}ori_imgs/{number}.lms", size)
+        yield from _check_parsing(root, f"{name}parsing/{number}.png", size)
+        yield from _check_picture(root, f"{name}parsing/{number}_face.png", size, "RGB")
+        yield from _check_teeth(root, f"{name}teeth_mask/{number}.npy", size)
+    yield from _check_action_units(root, f"{name}au.csv", count)
+    yield from _check_blendshapes(root, f"{name}bs.npy", count)
+    yield from check_wav(root, f"{name}aud.wav", math.ceil(count * SAMPLE_RATE / RATE))
+    videos = [f"{name}{path.name}" for path in sorted(clip.glob("*.mp4"))]
+    if not videos:
+        yield Finding(
+            f"{name}{clip.name}.mp4", "there is no such file", "write the video, whose scripts SyncTalk starts with"
+        )
+    for video in videos:
+        movie = yield from check_movie(root, video, RATE)
+        if movie is not None and movie.frame_count < count:
+            yield Finding(video, f"has {movie.frame_count} frames, cameras go to {count - 1}", "cut it again")
 
 
-def _check_cameras(
-    clip: Path, name: str, split: str
-) -> Generator[Finding, None, tuple[list[int], tuple[int, int]] | None]:
+def _check_cameras(root: Path, file: str) -> Checked[tuple[list[int], tuple[int, int]]]:
     """Check a split; return the numbers of its frames and the size of pictures, where it can be read."""
-    file = f"{name}{split}"
-    if not (clip / split).is_file():
-        yield Finding(file, "there is no such file", "write the cameras of the split")
+    held = yield from read_json(root, file, dict, mend="write the cameras of the split")
+    if held is None:
         return None
     try:
-        held = json.loads((clip / split).read_text())
         focal, width, height = float(held["focal_len"]), 2 * int(held["cx"]), 2 * int(held["cy"])
         centre = (held["cx"], held["cy"])
         rows = [(int(frame["img_id"]), int(frame["aud_id"]), frame["transform_matrix"]) for frame in held["frames"]]
         matrices = np.array([matrix for _, _, matrix in rows], np.float64)
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         yield Finding(
             file,
             f"cannot be read: {type(error).__name__}: {error}",
@@ -125,69 +130,66 @@ def _check_poses(file: str, numbers: list[int], matrices: np.ndarray[Any, np.dty
             )
 
 
-def _check_picture(clip: Path, name: str, path: str, size: tuple[int, int], mode: str) -> Iterator[Finding]:
-    file = f"{name}{path}"
-    # Findings name files below the folder that is checked.
-    facts = yield from check_picture(clip.parent if name else clip, file)
-    if facts is None:
-        return
-    found, form = (facts.width, facts.height), facts.mode
-    if form != mode:
-        yield Finding(file, f"has pixels of {form}, {mode} is read", "write it again")
-    if found != size:
+def _check_picture(root: Path, file: str, size: tuple[int, int], mode: str) -> Checked[Image.Image]:
+    """Check a picture; return it where its size and its mode are right."""
+    picture = yield from check_picture(root, file)
+    if picture is None:
+        return None
+    if picture.mode != mode:
+        yield Finding(file, f"has pixels of {picture.mode}, {mode} is read", "write it again")
+    if picture.size != size:
         yield Finding(
-            file, f"is {found[0]}x{found[1]}, the cameras are for {size[0]}x{size[1]}", "write all of one size"
-        )
+            file, f"is {picture.width}x{picture.height}, the cameras are for {size[0]}x{size[1]}",
+            "write all of one size",
+        )  # fmt: skip
+    return picture if (picture.mode, picture.size) == (mode, size) else None
 
 
-def _check_landmarks(clip: Path, name: str, path: str, size: tuple[int, int]) -> Iterator[Finding]:
+def _check_landmarks(root: Path, file: str, size: tuple[int, int]) -> Iterator[Finding]:
+    text = yield from read_text(root, file, mend=WRITE_POINTS)
+    if text is None:
+        return
     try:
-        points = np.loadtxt(clip / path, ndmin=2)
-    except (ValueError, OSError) as error:
-        yield Finding(f"{name}{path}", f"cannot be read: {error}", "write 68 lines of x and y")
+        points = np.loadtxt(io.StringIO(text), ndmin=2)
+    except ValueError as error:
+        yield Finding(file, f"cannot be read: {error}", WRITE_POINTS)
         return
     if points.shape != (68, 2) or not np.isfinite(points).all():
-        yield Finding(f"{name}{path}", f"holds {points.shape}, (68, 2) is read", "write 68 lines of x and y")
+        yield Finding(file, f"holds {points.shape}, (68, 2) is read", WRITE_POINTS)
     elif (points.mean(0) < 0).any() or (points.mean(0) >= size).any():
-        yield Finding(f"{name}{path}", "has its points outside the picture", "give them in pixels of the picture")
+        yield Finding(file, "has its points outside the picture", "give them in pixels of the picture")
 
 
-def _check_parsing(clip: Path, name: str, path: str, size: tuple[int, int]) -> Iterator[Finding]:
-    findings = list(_check_picture(clip, name, path, size, "RGB"))
-    yield from findings
-    if findings:
+def _check_parsing(root: Path, file: str, size: tuple[int, int]) -> Iterator[Finding]:
+    picture = yield from _check_picture(root, file, size, "RGB")
+    if picture is None:
         return
-    with Image.open(clip / path) as image:
-        packed = np.unique(np.asarray(image).astype(np.uint32) @ np.array(BYTES, np.uint32))
+    packed = np.unique(np.asarray(picture).astype(np.uint32) @ np.array(BYTES, np.uint32))
     colours = {tuple(colour // one % 256 for one in BYTES) for colour in packed.tolist()}
     # TalkingGaussian and InsTaG have black for hair.
     strange = sorted(colours - {*COLOURS, (0, 0, 0)})
     if strange:
-        yield Finding(
-            f"{name}{path}", f"has pixels of {strange[0]}, which are no part", "keep edges hard: PNG, nearest"
-        )
+        yield Finding(file, f"has pixels of {strange[0]}, which are no part", "keep edges hard: PNG, nearest")
     for colour, what in ((HEAD, "head"), (BACKGROUND, "background")):
         if colour not in colours:
-            yield Finding(f"{name}{path}", f"has no {what}: no pixel is {colour} in RGB", "write it in RGB")
+            yield Finding(file, f"has no {what}: no pixel is {colour} in RGB", "write it in RGB")
 
 
-def _check_teeth(clip: Path, name: str, path: str, size: tuple[int, int]) -> Iterator[Finding]:
+def _check_teeth(root: Path, file: str, size: tuple[int, int]) -> Iterator[Finding]:
+    teeth = yield from read_array(root, file, "write False where no tooth is seen")
+    if teeth is not None and (teeth.dtype != np.bool_ or teeth.shape not in ((1, 1), size[::-1])):
+        yield Finding(file, f"is {teeth.dtype} {teeth.shape}", "write bool, as large as the picture")
+
+
+def _check_action_units(root: Path, file: str, count: int) -> Iterator[Finding]:
+    text = yield from read_text(root, file, mend="write OpenFace's action units")
+    if text is None:
+        return
     try:
-        teeth = np.load(clip / path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, MemoryError) as error:
-        yield Finding(f"{name}{path}", f"cannot be read: {error}", "write False where no tooth is seen")
+        header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+    except csv.Error as error:
+        yield Finding(file, f"is no CSV: {error}", "write OpenFace's action units")
         return
-    if teeth.dtype != np.bool_ or teeth.shape not in ((1, 1), size[::-1]):
-        yield Finding(f"{name}{path}", f"is {teeth.dtype} {teeth.shape}", "write bool, as large as the picture")
-
-
-def _check_action_units(clip: Path, name: str, count: int) -> Iterator[Finding]:
-    file, path = f"{name}au.csv", clip / "au.csv"
-    if not path.is_file():
-        yield Finding(file, "there is no such file", "write OpenFace's action units")
-        return
-    with path.open(newline="") as lines:
-        header, *rows = list(csv.reader(lines)) or [[]]
     lacking = [column for column in COLUMNS if column not in header]
     if lacking:
         yield Finding(file, f"has no column {lacking[0]!r}", "name columns as OpenFace does, with a space before AU")
@@ -205,36 +207,11 @@ def _check_action_units(clip: Path, name: str, count: int) -> Iterator[Finding]:
         yield Finding(file, "has the same AU45 in each frame: eyes would never shut", "measure the eyes")
 
 
-def _check_blendshapes(clip: Path, name: str, count: int) -> Iterator[Finding]:
-    file, path = f"{name}bs.npy", clip / "bs.npy"
-    try:
-        shapes = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, MemoryError) as error:
-        yield Finding(file, f"cannot be read: {error}", "write ARKit's coefficients, or train SyncTalk with --au45")
+def _check_blendshapes(root: Path, file: str, count: int) -> Iterator[Finding]:
+    shapes = yield from read_array(root, file, "write ARKit's coefficients, or train SyncTalk with --au45")
+    if shapes is None:
         return
     if shapes.ndim != 2 or shapes.shape[1] != BLENDSHAPE_COLUMNS or len(shapes) < count:
         yield Finding(file, f"is {shapes.shape}, ({count}, {BLENDSHAPE_COLUMNS}) is read", "write a row a frame")
-    elif not np.isfinite(shapes[:, :MOST_READ]).all():
+    elif not np.issubdtype(shapes.dtype, np.floating) or not np.isfinite(shapes[:, :MOST_READ]).all():
         yield Finding(file, "holds numbers that are none", "measure those frames")
-
-
-def _check_video(clip: Path, name: str, count: int) -> Iterator[Finding]:
-    videos = sorted(clip.glob("*.mp4"))
-    if not videos:
-        yield Finding(
-            f"{name}{clip.name}.mp4", "there is no such file", "write the video, whose scripts SyncTalk starts with"
-        )
-    for video in videos:
-        for found in check_movie(clip, video.name, RATE):
-            if isinstance(found, Finding):
-                yield Finding(f"{name}{found.file}", found.what, found.mend)
-            elif found.frame_count < count:
-                yield Finding(
-                    f"{name}{video.name}", f"has {found.frame_count} frames, cameras go to {count - 1}", "cut it again"
-                )
-
-
-def _named(name: str, found: Iterator[Finding | Any]) -> Iterator[Finding]:
-    for one in found:
-        if isinstance(one, Finding):
-            yield Finding(f"{name}{one.file}", one.what, one.mend)

@@ -1,0 +1,140 @@
+"""Opens files that are checked: what is missing, what is no file and what cannot be read is a finding, never an error.
+
+Whatever reads a checked file does it here, so that a broken one ends nothing but the check of itself.
+"""
+
+import json
+import posixpath
+import stat
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from talkmill.layouts.layout import Finding
+
+T = TypeVar("T")
+# Yields what is wrong, and returns what a file holds, where it can be read.
+Checked = Generator[Finding, None, T | None]
+WRITE_AGAIN = "write it again"
+
+
+def find(folder: Path, name: str, kind: str = "file", mend: str = WRITE_AGAIN) -> Checked[Path]:
+    """Return where a file lies.
+
+    Args:
+        folder: Of the layout.
+        name: Its path in the folder, or an absolute one.
+        kind: What it is to a reader, such as `list`.
+        mend: What to do where there is none.
+    """
+    if not Path(name).is_absolute() and posixpath.normpath(name).split("/")[0] == "..":
+        yield Finding(name, "lies outside this folder", "put it into the folder, or name it by its absolute path")
+        return None
+    path = folder / name
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        yield Finding(name, f"there is no such {kind}", mend)
+        return None
+    except (OSError, ValueError) as error:
+        yield Finding(_shown(name), f"cannot be read: {_why(error)}", mend)
+        return None
+    if not stat.S_ISREG(mode):
+        yield Finding(name, f"is {form_of(mode)}, a {kind} is read", mend)
+        return None
+    return path
+
+
+def form_of(mode: int) -> str:
+    """Say what lies in a place that is no file.
+
+    Args:
+        mode: `st_mode` of `os.stat`.
+    """
+    forms = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return forms.get(stat.S_IFMT(mode), "a device")
+
+
+def read_bytes(folder: Path, name: str, kind: str = "file", mend: str = WRITE_AGAIN) -> Checked[bytes]:
+    """Return what a file holds; see `find`."""
+    path = yield from find(folder, name, kind, mend)
+    if path is None:
+        return None
+    try:
+        return path.read_bytes()
+    except (OSError, MemoryError) as error:
+        yield Finding(name, f"cannot be read: {_why(error)}", mend)
+        return None
+
+
+def read_text(folder: Path, name: str, kind: str = "file", mend: str = WRITE_AGAIN) -> Checked[str]:
+    """Return a text in UTF-8; see `find`."""
+    content = yield from read_bytes(folder, name, kind, mend)
+    if content is None:
+        return None
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        yield Finding(name, f"is no UTF-8: line {line} has the byte 0x{content[error.start]:02x}", "write it as UTF-8")
+        return None
+
+
+def read_json(folder: Path, name: str, form: type[T], kind: str = "file", mend: str = WRITE_AGAIN) -> Checked[T]:
+    """Return what a file of JSON holds; see `find`.
+
+    Args:
+        folder: Of the layout.
+        name: Its path in the folder.
+        form: `list` or `dict`.
+        kind: What it is to a reader.
+        mend: What to do where it cannot be read.
+    """
+    text = yield from read_text(folder, name, kind, mend)
+    return None if text is None else (yield from parse_json(text, name, form, mend))
+
+
+def parse_json(text: str | bytes, name: str, form: type[T], mend: str) -> Checked[T]:
+    """Return what a text of JSON holds; see `read_json`."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        yield Finding(name, f"is no JSON: {error}", mend)
+        return None
+    if not isinstance(value, form):
+        yield Finding(name, f"holds a {type(value).__name__}, a {form.__name__} is read", mend)
+        return None
+    return value
+
+
+def read_array(folder: Path, name: str, mend: str) -> Checked[npt.NDArray[Any]]:
+    """Return the array of an .npy file, which is not unpickled; see `find`."""
+    path = yield from find(folder, name, mend=mend)
+    if path is None:
+        return None
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError, MemoryError) as error:
+        yield Finding(name, f"cannot be read: {_why(error)}", mend)
+        return None
+    if not isinstance(array, np.ndarray):
+        yield Finding(name, "is an archive, one array is read", mend)
+        return None
+    return array
+
+
+def files_below(folder: Path, ending: str) -> Iterator[str]:
+    """Yield the paths of files of an ending in a folder and below it, in order."""
+    return (path.relative_to(folder).as_posix() for path in sorted(folder.rglob(f"*{ending}")))
+
+
+def _why(error: BaseException) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
+def _shown(name: str) -> str:
+    """Return a name that may be of any length as one that can be shown."""
+    return name if len(name) <= 200 else f"{name[:200]}..."

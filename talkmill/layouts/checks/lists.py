@@ -1,0 +1,47 @@
+"""What lists of clips have in common. A list may name the machine that trains, which cannot be seen from here."""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+from talkmill.layouts.checks.files import Checked, read_text
+from talkmill.layouts.layout import Finding
+
+
+def read_lines(folder: Path, name: str, mend: str) -> Checked[list[str]]:
+    """Return the lines of a list; see `files.find`."""
+    text = yield from read_text(folder, name, "list", mend)
+    return None if text is None else text.splitlines()
+
+
+def check_training(file: str, count: int) -> Iterator[Finding]:
+    """Check that a list for training names something.
+
+    Args:
+        file: The list.
+        count: Of what it names.
+    """
+    if not count:
+        yield Finding(file, "names no clip: there is nothing to train on", "give some clips the split `train`")
+
+
+def in_folder(folder: Path, line: str, inside: str) -> Generator[Finding, None, str]:
+    """Return where a listed file or folder lies, and say where it is another one that is read.
+
+    Args:
+        folder: Of the layout.
+        line: The absolute path that the list names.
+        inside: Where it would lie in the folder.
+    """
+    try:
+        if not (folder / inside).exists():
+            return line
+        other = Path(line).exists() and not Path(line).samefile(folder / inside)
+    except (OSError, ValueError):
+        # Whoever reads the file says why it cannot be.
+        return line
+    if other:
+        yield Finding(
+            line, f"is what the lists name and lies outside this folder, which has a {inside} of its own",
+            "write the lists for where this folder lies: export again, with --root for another machine",
+        )  # fmt: skip
+    return inside
