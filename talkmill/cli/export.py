@@ -49,6 +49,12 @@ def export(
         say(errors, f"{clip} was left out: {in_flags(why)}", style="yellow")
     for clip, why in result.failed:
         say(errors, f"{clip} was not exported: {why}", style="red")
+    if result.uncalled:
+        told = counted(len(result.uncalled), "caption")
+        say(errors, f"{told} of names that no clip has, such as {result.uncalled[0]}: not used", style="yellow")
+    if result.stale:
+        told = counted(len(result.stale), "file")
+        say(errors, f"{told} made of what has changed end in .stale now, such as {result.stale[0]}", style="yellow")
     say(console, f"look for what the trainer would trip over: talkmill check {out}")
     return EXIT_SOME_REJECTED if result.failed or result.left_out else EXIT_OK
 
@@ -61,6 +67,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> int:
     """Say what a trainer would trip over in a folder: file, finding, what to do."""
+    from talkmill.layouts.checks.folder import check_folder
     from talkmill.layouts.export import RECORD, recorded_layout
 
     console, findings = Console(), []
@@ -70,7 +77,7 @@ def check(
         layout = layout or recorded_layout(folder)
         if not layout:
             raise ValueError(f"{folder} has no {RECORD} that names its layout; give --layout")
-        for finding in layout_of(layout).check(folder):
+        for finding in check_folder(folder, layout_of(layout)):
             findings.append(asdict(finding))
             if not as_json:
                 say(console, f"{finding.file}: {finding.what}; {finding.mend}")

@@ -42,25 +42,28 @@ def read_captions(path: str | None) -> Mapping[str, str]:
         Name of a clip or of a piece to text.
 
     Raises:
-        OptionError: The file cannot be read, or a text is blank.
+        OptionError: The file cannot be read, has a name twice, or a text is blank.
     """
     if path is None:
         return {}
     try:
         content = Path(path).read_text(encoding="utf-8-sig")
-        found = json.loads(content) if content.lstrip().startswith("{") else _of_csv(content)
+        is_object = content.lstrip().startswith("{")
+        named = json.loads(content, object_pairs_hook=list) if is_object else _of_csv(content)
     except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise OptionError("captions", f"{path} cannot be read: {error}") from error
-    captions = {}
-    for name, text in found.items():
+    captions: dict[str, str] = {}
+    for name, text in named:
+        if name in captions:
+            raise OptionError("captions", f"{path} has {name} twice; one text a name was expected")
         if not isinstance(text, str) or not text.strip():
             raise OptionError("captions", f"{path} has {text!r} for {name}; a text was expected")
         captions[name] = " ".join(text.split())
     return captions
 
 
-def _of_csv(content: str) -> dict[str, str | None]:
+def _of_csv(content: str) -> list[tuple[str, str | None]]:
     reader = csv.DictReader(io.StringIO(content, newline=""))
     if not {NAME, TEXT} <= set(reader.fieldnames or ()):
         raise ValueError(f"it is no JSON object, and no CSV with the columns {NAME} and {TEXT}")
-    return {row[NAME]: row[TEXT] for row in reader}
+    return [(row[NAME], row[TEXT]) for row in reader]

@@ -17,7 +17,15 @@ from talkmill.dataset.reader import Dataset, size_folder
 from talkmill.files import write_whole
 from talkmill.layouts.captions import read_captions
 from talkmill.layouts.folder import ExportFolder, Part, StrangerError
-from talkmill.layouts.layout import Bundle, BundledLayout, Layout, Lengths, Piece, UnsuitableClipError
+from talkmill.layouts.layout import (
+    Bundle,
+    BundledLayout,
+    Layout,
+    Lengths,
+    Piece,
+    PreprocessedLayout,
+    UnsuitableClipError,
+)
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.pieces import PIECES_FROM, names_of, pieces_of, unused_of
@@ -25,6 +33,7 @@ from talkmill.models.catalogue import UnknownModelError
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.option import OptionError
 from talkmill.pipeline.finished import ClipGoneError, FinishedClip, WorkFolder, finished_clip
+from talkmill.pipeline.folders import RUN_FOLDERS
 from talkmill.pipeline.kinds import Kind
 from talkmill.text import counted
 from talkmill.version import __version__
@@ -57,6 +66,8 @@ class ExportResult:
         left_out: Clips that gave no piece, and why.
         failed: Clips that could not be written, and why.
         shortened: Clips that a part of is in no piece, and how much.
+        uncalled: Names of the user's captions that no clip has, and no piece.
+        stale: Files that somebody else made of what has changed, as they are called now.
     """
 
     pieces: tuple[Piece, ...]
@@ -65,6 +76,8 @@ class ExportResult:
     left_out: tuple[tuple[str, str], ...]
     failed: tuple[tuple[str, str], ...]
     shortened: tuple[tuple[str, str], ...]
+    uncalled: tuple[str, ...]
+    stale: tuple[str, ...]
 
 
 def export(
@@ -116,7 +129,9 @@ def export(
             raise OptionError("captions", f"{options.captions} names no clip of the set, such as {next(iter(names))}")
         with locked(out, "export"):
             writer = _Writer(dataset, work, layout, options, models, out, names)
-            return writer.run(jobs, advance)
+            result = writer.run(jobs, advance)
+    called = {*names, *names.values(), *(piece.name for piece in result.pieces)}
+    return replace(result, uncalled=tuple(name for name in captions if name not in called))
 
 
 def recorded_layout(folder: Path) -> str:
@@ -129,7 +144,7 @@ def recorded_layout(folder: Path) -> str:
 
 def _check_out(out: Path, run: Path, layout: str) -> None:
     """Refuse to write among the files of a run, or of an export in another layout."""
-    if out == run or any(out.is_relative_to(run / part) for part in ("work", "lmdb")):
+    if out == run or any(out.is_relative_to(run / part) for part in RUN_FOLDERS):
         raise OutTakenError(f"{out} is the folder of the data set; give the export a folder of its own")
     other = recorded_layout(out) or layout
     if other != layout:
@@ -200,8 +215,8 @@ class _Writer:
             first = next(one for wanted in ("failed", "left_out") for one in told if one.outcome == wanted)
             raise NothingToExportError(f"no clip of {counted(total, 'clip')} can be written. {first.clip}: {first.why}")
         parts = [*self._parts, self._lists(pieces)]
-        self._target.keep_only(parts)
         self._record(pieces, parts)
+        self._target.keep_only(parts)
         return ExportResult(
             tuple(pieces),
             tuple(one.clip for one in told if one.outcome == "written"),
@@ -209,6 +224,8 @@ class _Writer:
             tuple((one.clip, one.why) for one in told if one.outcome == "left_out"),
             tuple((one.clip, one.why) for one in told if one.outcome == "failed"),
             tuple((one.clip, one.planned.unused) for one in told if one.planned is not None and one.planned.unused),
+            (),
+            tuple(self._target.stale),
         )
 
     def _single(self, pool: ThreadPoolExecutor) -> Iterator[_Ended]:
@@ -300,7 +317,11 @@ class _Writer:
         given = {name: value for name, value in asdict(options).items() if name not in OF_LISTS}
         made_of = [ENGINE_VERSION, layout.version, clip.fingerprint, given, [repr(one) for one in pieces]]
         paths = tuple(path for piece in pieces for path in layout.paths(piece, options))
-        return Part(f"clip {clip.name}", hashlib.sha256(json.dumps(made_of).encode()).hexdigest(), paths)
+        preprocessed: tuple[str, ...] = ()
+        if isinstance(layout, PreprocessedLayout):
+            preprocessed = tuple(path for piece in pieces for path in layout.preprocessed(piece))
+        digest = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+        return Part(f"clip {clip.name}", digest, paths, preprocessed)
 
     def _lists(self, pieces: Sequence[Piece]) -> Part:
         lists = self._layout.lists(pieces, self._options, self._out)
@@ -330,4 +351,9 @@ class _Writer:
 
 def _bundle_part(bundle: Bundle, clips: Iterable[_Planned]) -> Part:
     made_of = [bundle.name, *(clip.part.fingerprint for clip in clips)]
-    return Part(f"bundle {bundle.name}", hashlib.sha256(json.dumps(made_of).encode()).hexdigest(), bundle.files)
+    return Part(
+        f"bundle {bundle.name}",
+        hashlib.sha256(json.dumps(made_of).encode()).hexdigest(),
+        bundle.files,
+        bundle.preprocessed,
+    )

@@ -1,6 +1,8 @@
 """An exported folder that is whole after a kill and another start: parts appear whole, and what was removed goes away.
 
 It knows parts, their files and the list of what was written, `NAME_export.jsonl`; it must not know what is in a file.
+Files that somebody else made of a part, in its folder or where the part says, are never deleted: where the part changes
+they are no longer of it, and get the ending `.stale`.
 """
 
 import hashlib
@@ -20,6 +22,10 @@ from talkmill.files import move_durably, write_whole
 
 # LMDB's table of who reads: it has no content, and changes with every reader.
 READERS = "lock.mdb"
+STALE = ".stale"
+LIST_ENDING = "_export.jsonl"
+# The line of an export that has not ended.
+GOING_ON = "export"
 
 
 class StrangerError(ValueError):
@@ -34,24 +40,28 @@ class Part:
         name: Unique in the folder.
         fingerprint: Changes with anything that the files are made of.
         files: Paths in the folder: of files, and of folders that hold nothing of another part.
+        preprocessed: Paths of files that a trainer's own scripts make of these.
     """
 
     name: str
     fingerprint: str
     files: tuple[str, ...]
+    preprocessed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
     """A line of the list: a part that is being written has no fingerprint yet.
 
-    `sha256` has every file, also those inside folders; lists of talkmill 0.1 have none.
+    `sha256` and `sizes`, in bytes, have every file, also those inside folders; lists of talkmill 0.1 have none.
     """
 
     part: str
     fingerprint: str | None
     files: tuple[str, ...]
+    preprocessed: tuple[str, ...] = ()
     sha256: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
 
     def line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"
@@ -74,7 +84,7 @@ class ExportFolder:
             ValueError: The list of the folder is not one that an export wrote.
         """
         self._folder = folder
-        self._list = folder / f"{name}_export.jsonl"
+        self._list = folder / f"{name}{LIST_ENDING}"
         self._staging = folder / f".{name}_export"
         self._lock = Lock()
         shutil.rmtree(self._staging, ignore_errors=True)
@@ -82,6 +92,17 @@ class ExportFolder:
         self._save(entries)
         self._written = {file for entry in entries for file in entry.files}
         self._newest = {entry.part: entry for entry in entries}
+        # Files that exports wrote, and folders of which no list says what an export wrote there.
+        self._ours = {file for entry in entries for file in entry.sha256}
+        listed = {file for entry in entries if entry.sha256 for file in entry.files}
+        self._unlisted = self._written - listed
+        self._stale: list[str] = []
+        self._note(_Entry(GOING_ON, None, ()))
+
+    @property
+    def stale(self) -> list[str]:
+        """Files that somebody else made of what has changed, as they are called now."""
+        return sorted(self._stale)
 
     def holds(self, part: Part) -> bool:
         """Say whether a part is there, made of the same things."""
@@ -90,6 +111,7 @@ class ExportFolder:
             entry is not None
             and (entry.fingerprint, entry.files) == (part.fingerprint, part.files)
             and all((self._folder / file).exists() for file in (*part.files, *entry.sha256))
+            and all((self._folder / file).stat().st_size == size for file, size in entry.sizes.items())
         )
 
     def write(self, part: Part, make: Callable[[Path], None]) -> None:
@@ -110,22 +132,31 @@ class ExportFolder:
                         f"{self._folder / file} is there and was not written by this export; move it away, or export "
                         "into another folder"
                     )
+            before = self._newest.get(part.name)
+            held = before.sha256 if before is not None else {}
             # What the list does not name could not be told from a file of the user's.
-            self._note(_Entry(part.name, None, part.files))
+            self._note(_Entry(part.name, None, part.files, part.preprocessed, held))
             self._written.update(part.files)
         staging.mkdir(parents=True)
         for file in part.files:
             (staging / file).parent.mkdir(parents=True, exist_ok=True)
-        make(staging)
-        digests = _digests(staging)
+        try:
+            make(staging)
+            digests, sizes = _digests(staging)
+        except OSError as error:
+            # A full disk names no file.
+            error.filename = error.filename or str(self._folder / part.files[0])
+            raise
         with self._lock:
+            self._note(_Entry(part.name, None, part.files, part.preprocessed, held | digests))
+            changed = before is None or before.sha256 != digests
+            if changed:
+                self._set_aside(part.preprocessed)
             for file in part.files:
-                target = self._folder / file
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if target.is_dir():
-                    shutil.rmtree(target)
-                move_durably(staging / file, target)
-            self._note(_Entry(part.name, part.fingerprint, part.files, digests))
+                (self._folder / file).parent.mkdir(parents=True, exist_ok=True)
+                self._take_away(file, changed)
+                _put(staging / file, self._folder / file)
+            self._note(_Entry(part.name, part.fingerprint, part.files, part.preprocessed, digests, sizes))
         shutil.rmtree(staging)
 
     def sha256(self, parts: Sequence[Part]) -> Mapping[str, str]:
@@ -135,8 +166,10 @@ class ExportFolder:
     def keep_only(self, parts: Sequence[Part]) -> None:
         """Delete every other part that an export wrote here; an unwritten part counts as another."""
         kept = [part for part in parts if self.holds(part)]
+        for name in self._newest.keys() - {part.name for part in kept}:
+            self._set_aside(self._newest[name].preprocessed)
         for file in self._written.difference(*(part.files for part in kept)):
-            _delete(self._folder / file)
+            self._take_away(file, True)
         self._save([self._newest[part.name] for part in kept])
         shutil.rmtree(self._staging, ignore_errors=True)
 
@@ -145,7 +178,7 @@ class ExportFolder:
         with self._lock:
             self._note(_Entry(part.name, None, part.files))
             for file in part.files:
-                _delete(self._folder / file)
+                self._take_away(file, True)
                 with suppress(OSError):
                     (self._folder / file).parent.rmdir()
 
@@ -166,13 +199,59 @@ class ExportFolder:
             file.flush()
             os.fsync(file.fileno())
         self._newest[entry.part] = entry
+        self._ours.update(entry.sha256)
+
+    def _take_away(self, file: str, changed: bool) -> None:
+        """Delete a file or a folder that an export wrote; what others put into the folder stays there.
+
+        Args:
+            file: Its path.
+            changed: Whether the part becomes another, so that what others made of it is stale.
+        """
+        path = self._folder / file
+        if not path.is_dir():
+            path.unlink(missing_ok=True)
+        elif file in self._unlisted:
+            shutil.rmtree(path)
+        else:
+            for inside in [inside for inside in path.rglob("*") if not inside.is_dir() or inside.is_symlink()]:
+                name = inside.relative_to(self._folder).as_posix()
+                if name in self._ours or inside.name == READERS:
+                    inside.unlink()
+                elif changed:
+                    self._set_aside([name])
+            for folder in sorted([path, *(inside for inside in path.rglob("*") if inside.is_dir())], reverse=True):
+                with suppress(OSError):
+                    folder.rmdir()
+
+    def _set_aside(self, files: Sequence[str]) -> None:
+        for file in files:
+            path = self._folder / file
+            if path.is_file() and not file.endswith(STALE):
+                path.replace(path.with_name(path.name + STALE))
+                self._stale.append(file + STALE)
 
 
-def _delete(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
+def unfinished_parts(path: Path) -> list[str]:
+    """Return the parts of a list that an export was writing when it ended, `GOING_ON` for the export itself.
+
+    Args:
+        path: Of the list.
+
+    Raises:
+        ValueError: It is not the list of an export.
+    """
+    newest = {entry.part: entry for entry in _read(path)}
+    return [entry.part for entry in newest.values() if entry.fingerprint is None]
+
+
+def _put(source: Path, target: Path) -> None:
+    """Move a file or a folder to its place; a folder that is there keeps what it holds."""
+    if target.is_dir():
+        for inside in source.iterdir():
+            _put(inside, target / inside.name)
     else:
-        path.unlink(missing_ok=True)
+        move_durably(source, target)
 
 
 def _read(path: Path) -> list[_Entry]:
@@ -181,19 +260,21 @@ def _read(path: Path) -> list[_Entry]:
     try:
         entries = [_ENTRY.validate_json(line) for line in lines if line.endswith(b"\n")]
     except ValidationError as error:
-        raise ValueError(f"{path} is not the list of an export; move it away, or give another --name") from error
-    paths = [PurePosixPath(file) for entry in entries for file in entry.files]
+        raise ValueError(f"{path} is not the list of an export; move it away, or export into another folder") from error
+    paths = [PurePosixPath(file) for entry in entries for file in (*entry.files, *entry.preprocessed)]
     if any(file.is_absolute() or ".." in file.parts for file in paths):
-        raise ValueError(f"{path} names files outside its folder; move it away, or give another --name")
+        raise ValueError(f"{path} names files outside its folder; move it away, or export into another folder")
     return entries
 
 
-def _digests(staging: Path) -> dict[str, str]:
-    """Put every file below a folder on the disk, and return the digests of what they hold by path."""
-    found = {}
+def _digests(staging: Path) -> tuple[dict[str, str], dict[str, int]]:
+    """Put every file below a folder on the disk, and return the digests of what they hold, and sizes, by path."""
+    digests, sizes = {}, {}
     for path in sorted(path for path in staging.rglob("*") if path.is_file()):
         with path.open("rb") as file:
             if path.name != READERS:
-                found[path.relative_to(staging).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+                name = path.relative_to(staging).as_posix()
+                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+                sizes[name] = os.fstat(file.fileno()).st_size
             os.fsync(file.fileno())
-    return found
+    return digests, sizes

@@ -72,7 +72,7 @@ class GAGAvatar:
 
     def bundles(self, pieces: Sequence[Piece], options: ExportOptions) -> Sequence[Bundle]:
         """See `BundledLayout`."""
-        return [Bundle(DATABASE, (f"{DATABASE}/data.mdb", f"{DATABASE}/lock.mdb"), tuple(pieces))]
+        return [Bundle(DATABASE, (f"{DATABASE}/data.mdb", f"{DATABASE}/lock.mdb"), tuple(pieces), (FIT,))]
 
     def bundle(self, bundle: Bundle, options: ExportOptions, folder: Path, target: Path) -> None:
         """See `BundledLayout`."""

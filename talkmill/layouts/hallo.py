@@ -21,8 +21,8 @@ from talkmill.arrays import Float64Array, Frame
 from talkmill.geometry.transforms import apply
 from talkmill.landmarks.mesh import OVAL
 from talkmill.layouts.captions import caption
-from talkmill.layouts.checks.files import find
-from talkmill.layouts.checks.lists import check_training
+from talkmill.layouts.checks.files import find, is_there, read_json
+from talkmill.layouts.checks.lists import check_training, in_folder
 from talkmill.layouts.checks.media import check_movie, check_picture, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.lists import root_of
@@ -81,6 +81,10 @@ class Hallo:
         masks = (f"{mask}/{name}.png" for mask in MASKS)
         return (f"videos/{name}.mp4", f"images/{name}", f"audios/{name}.wav", f"caption/{name}.txt", *masks)
 
+    def preprocessed(self, piece: Piece) -> tuple[str, ...]:
+        """See `PreprocessedLayout`."""
+        return tuple(f"{made}/{piece.name}.pt" for made in EMBEDDINGS)
+
     def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
         """See `Layout`."""
         movie, images, sound, text, *masks = (folder / path for path in self.paths(piece, options))
@@ -131,9 +135,9 @@ class Hallo:
                 )
         for clip in clips:
             yield from _check_clip(folder, clip)
-        lists = [(path, _ending(path)) for path in sorted((folder / "data").glob("*.json"))]
-        for path, ending in lists:
-            yield from _check_list(folder, path, ending)
+        for path in sorted((folder / "data").glob("*.json")):
+            ending = next(ending for ending in LISTS if path.name.endswith(ending))
+            yield from _check_list(folder, f"data/{path.name}", ending)
 
 
 def part_masks(mesh: Float64Array, size: int) -> tuple[npt.NDArray[np.uint8], ...]:
@@ -188,10 +192,6 @@ def _row(root: Path, name: str, ending: str, folder: Path) -> dict[str, str]:
     return row
 
 
-def _ending(path: Path) -> str:
-    return next(ending for ending in LISTS if path.name.endswith(ending))
-
-
 def _check_clip(folder: Path, clip: str) -> Iterator[Finding]:
     movie = f"videos/{clip}.mp4"
     for word in WORDS:
@@ -232,21 +232,27 @@ def _check_mask(folder: Path, name: str, size: tuple[int, int] | None) -> Iterat
         yield Finding(name, "is black: nothing of the picture belongs to it", "write it again")
 
 
-def _check_list(folder: Path, path: Path, ending: str) -> Iterator[Finding]:
-    file = path.relative_to(folder).as_posix()
-    try:
-        rows = json.loads(path.read_text())
-    except (ValueError, RecursionError) as error:
-        yield Finding(file, f"is no JSON: {error}", "write an array of clips")
+def _check_list(folder: Path, file: str, ending: str) -> Iterator[Finding]:
+    rows = yield from read_json(folder, file, list, "list", "write an array of clips")
+    if rows is None:
         return
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        yield Finding(file, "is no array of objects", "write an object a clip")
-        return
-    if not path.name.startswith(NAMES["test"]):
+    if not Path(file).name.startswith(NAMES["test"]):
         yield from check_training(file, len(rows))
     for number, row in enumerate(rows):
+        if not isinstance(row, dict):
+            yield Finding(file, f"row {number} is no object", "write an object a clip")
+            continue
         missing = [key for key in LISTS[ending] if not isinstance(row.get(key), str)]
         if missing:
             yield Finding(
                 file, f"row {number} has no {', '.join(missing)}", "run the trainer's extract_meta_info again"
             )
+            continue
+        first, *others = [Path(row[key]) for key in LISTS[ending] if key != "caption"]
+        clips = {path.stem for path in (first, *others)}
+        if len(clips) > 1:
+            yield Finding(file, f"row {number} names files of {len(clips)} clips", "name those of one")
+        # What is missing among the files of a clip was said of the clip.
+        place = yield from in_folder(folder, str(first), f"{first.parent.name}/{first.name}")
+        if not is_there(folder / place):
+            yield Finding(file, f"row {number} names {first}, and nothing is there", "write it, or take the row out")

@@ -70,11 +70,13 @@ class Bundle:
         name: Unique over the export.
         files: Paths in the folder.
         pieces: All pieces of some clips, in the order of the set.
+        preprocessed: Paths of what the trainer's own scripts make of the files.
     """
 
     name: str
     files: tuple[str, ...]
     pieces: tuple[Piece, ...]
+    preprocessed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,18 @@ class Layout(Protocol):
 
         Args:
             folder: As the trainer gets it.
+        """
+
+
+@runtime_checkable
+class PreprocessedLayout(Layout, Protocol):
+    """A layout that the trainer's own scripts go on with, outside of what a piece becomes here."""
+
+    def preprocessed(self, piece: Piece) -> tuple[str, ...]:
+        """Return the files that those scripts make of a piece.
+
+        Args:
+            piece: The piece.
         """
 
 

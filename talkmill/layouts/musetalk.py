@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from talkmill.layouts.checks.files import read_json
+from talkmill.layouts.checks.files import is_there, read_json
 from talkmill.layouts.checks.lists import check_training, read_lines
 from talkmill.layouts.checks.media import check_movie, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
@@ -93,7 +93,7 @@ class MuseTalk:
             if held is None:
                 continue
             first, *lines = held or [""]
-            if (folder / META / first.strip()).is_file() and first.strip():
+            if first.strip() and is_there(folder / META / first.strip()):
                 yield Finding(
                     f"{ROOT}/{file}",
                     f"begins with {first}, and the reader throws the first line away",

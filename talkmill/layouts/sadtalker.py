@@ -114,16 +114,16 @@ def _check_clip(folder: Path, file: str) -> Iterator[Finding]:
         elif name == "coeff_3dmm":
             count = len(found)
     movie = f"{clip}.mp4"
-    if (folder / movie).is_file():
+    if (folder / movie).exists():
         seen = yield from check_movie(folder, movie, RATE)
         if seen is not None and count is not None and seen.frame_count != count:
             yield Finding(movie, f"has {seen.frame_count} frames, {file} has {count} rows", "write both again")
         if seen is not None and seen.width != seen.height:
             yield Finding(movie, f"is {seen.width}x{seen.height}, squares are read", "cut a square")
     sound = f"{clip}.wav"
-    if (folder / sound).is_file():
+    if (folder / sound).exists():
         least = None if count is None else round(count / RATE * SAMPLE_RATE)
         yield from check_wav(folder, sound, least)
     picture = f"{clip}.png"
-    if (folder / picture).is_file():
+    if (folder / picture).exists():
         yield from check_picture(folder, picture)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from talkmill.arrays import Frame
 from talkmill.geometry.transforms import apply
+from talkmill.layouts.checks.files import is_folder
 from talkmill.layouts.checks.lists import check_training, in_folder, read_lines
 from talkmill.layouts.checks.media import check_movie, check_picture, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
@@ -139,7 +140,7 @@ def _write_png(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
 def _check_clip(folder: Path, line: str) -> Iterator[Finding]:
     parts = Path(line).parts[-3:]
     name = yield from in_folder(folder, line, "/".join((DATA, *parts)))
-    if not (folder / name).is_dir():
+    if not is_folder(folder / name):
         yield Finding(line, "is named in a list, and there is no such folder", "write it, or take the line out")
         return
     wanted = SIZES.get(parts[0]) if len(parts) == 3 else None

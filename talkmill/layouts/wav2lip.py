@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.geometry.transforms import apply
+from talkmill.layouts.checks.files import is_folder
 from talkmill.layouts.checks.lists import read_lines
 from talkmill.layouts.checks.media import check_picture, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
@@ -172,7 +173,7 @@ def _check_clip(folder: Path, line: str) -> Iterator[Finding]:
     # An absolute line stays what it is, here and in the trainer.
     name = f"{DATA}/{line}"
     clip = folder / DATA / line
-    if not clip.is_dir():
+    if not is_folder(clip):
         yield Finding(name, "is named in a list, and there is no such folder", "write it, or take the line out")
         return
     pictures = sorted(clip.glob("*.jpg"))

@@ -146,6 +146,31 @@ def test_an_export_that_was_stopped_goes_on(run: Path, tmp_path: Path) -> None:
     assert not list((tmp_path / "out").glob(".notes_export*"))
 
 
+def test_what_a_trainers_scripts_made_of_another_cut_is_set_aside(run: Path, tmp_path: Path) -> None:
+    """It has the name of a piece, and would be read as of it."""
+
+    class GoneOnWith(Notes):
+        def preprocessed(self, piece: Piece) -> tuple[str, ...]:
+            return (f"embeddings/{piece.name}.pt",)
+
+    out = tmp_path / "out"
+    for piece in export(run, out, GoneOnWith(), ExportOptions()).pieces:
+        (out / "embeddings").mkdir(exist_ok=True)
+        (out / f"embeddings/{piece.name}.pt").write_text(piece.name)
+        (out / f"frames/{piece.name}/sound.npy").write_text(piece.name)
+    assert export(run, out, GoneOnWith(), ExportOptions()).stale == ()
+    remove_clips(run, ["c_000"])
+    assert export(run, out, GoneOnWith(), ExportOptions()).stale == (
+        "embeddings/c_000.pt.stale", "frames/c_000/sound.npy.stale",
+    )  # fmt: skip
+    assert (out / "embeddings/a_000.pt").exists()
+    again = export(run, out, GoneOnWith(), ExportOptions(size=64))
+    names = sorted(piece.name for piece in again.pieces)
+    assert again.stale == (
+        *(f"embeddings/{name}.pt.stale" for name in names), *(f"frames/{name}/sound.npy.stale" for name in names),
+    )  # fmt: skip
+
+
 def test_pieces_go_away_once_the_files_that_they_went_into_are_there(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = export(run, out, Joined(), ExportOptions(), jobs=2)
@@ -227,8 +252,8 @@ def test_a_clip_whose_head_cannot_be_had_fails(run: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("file", "content"),
     [
-        ("captions.json", '{"a_000": "A speaker\\n of news.", "b_000_p01": "Somebody nods."}'),
-        ("captions.csv", 'name,text\na_000,"A speaker\n of news."\nb_000_p01,Somebody nods.\n'),
+        ("captions.json", '{"a_000": "A speaker\\n of news.", "b_000_p01": "Somebody nods.", "b_00_p01": "No"}'),
+        ("captions.csv", 'name,text\na_000,"A speaker\n of news."\nb_000_p01,Somebody nods.\nb_00_p01,No\n'),
     ],
 )
 def test_captions_of_a_file_stand_in_the_lists(run: Path, tmp_path: Path, file: str, content: str) -> None:
@@ -239,6 +264,7 @@ def test_captions_of_a_file_stand_in_the_lists(run: Path, tmp_path: Path, file: 
     again = export(run, out, layout, ExportOptions(least_seconds=0.0, captions=str(tmp_path / file)))
     # A caption is no reason to code videos again.
     assert not again.written
+    assert again.uncalled == ("b_00_p01",)
     after = {row["name"]: row["text"] for row in map(json.loads, (out / "metadata.jsonl").read_text().splitlines())}
     assert after["a_000_p00"] == after["a_000_p01"] == "A speaker of news."
     assert after["b_000_p01"] == "Somebody nods." and after["b_000_p00"] == before["b_000_p00"]
@@ -252,6 +278,8 @@ def test_captions_of_a_file_stand_in_the_lists(run: Path, tmp_path: Path, file: 
         ("a_000,A speaker.\n", "no CSV with the columns name and text"),
         ('{"a_000": " "}', "has ' ' for a_000; a text was expected"),
         ('{"a_000": 3}', "has 3 for a_000; a text was expected"),
+        ('{"a_000": "A.", "a_000": "B."}', "has a_000 twice"),
+        ("name,text\na_000,A.\na_000,B.\n", "has a_000 twice"),
         ('{"z_000": "Z."}', "names no clip of the set, such as a_000"),
     ],
 )
@@ -308,7 +336,7 @@ def test_a_rate_that_the_trainer_does_not_read_is_named(run: Path, tmp_path: Pat
 
 
 def test_an_export_needs_a_folder_of_its_own(run: Path, tmp_path: Path) -> None:
-    for taken in (run, run / "work/x", run / "lmdb/128"):
+    for taken in (run, run / "work/x", run / "lmdb/128", run / "audio", run / "preview/x"):
         before = sorted(run.rglob("*"))
         with pytest.raises(OutTakenError, match="is the folder of the data set"):
             export(run, taken, Notes(), ExportOptions())

@@ -150,7 +150,7 @@ def _check_landmarks(root: Path, file: str, size: tuple[int, int]) -> Iterator[F
     if text is None:
         return
     try:
-        points = np.loadtxt(io.StringIO(text), ndmin=2)
+        points = np.loadtxt(io.StringIO(text), ndmin=2) if text.strip() else np.empty(0)
     except ValueError as error:
         yield Finding(file, f"cannot be read: {error}", WRITE_POINTS)
         return

@@ -48,6 +48,19 @@ def find(folder: Path, name: str, kind: str = "file", mend: str = WRITE_AGAIN) -
     return path
 
 
+def is_there(path: Path) -> bool:
+    """Say whether something lies in a place that a list names; no file system may take the name."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Say whether a folder lies in a place that a list names; see `is_there`."""
+    return is_there(path) and path.is_dir()
+
+
 def form_of(mode: int) -> str:
     """Say what lies in a place that is no file.
 

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
-from talkmill.layouts.checks.files import Checked, read_text
+from talkmill.layouts.checks.files import Checked, is_there, read_text
 from talkmill.layouts.layout import Finding
 
 
@@ -32,14 +32,10 @@ def in_folder(folder: Path, line: str, inside: str) -> Generator[Finding, None, 
         line: The absolute path that the list names.
         inside: Where it would lie in the folder.
     """
-    try:
-        if not (folder / inside).exists():
-            return line
-        other = Path(line).exists() and not Path(line).samefile(folder / inside)
-    except (OSError, ValueError):
-        # Whoever reads the file says why it cannot be.
+    if not is_there(folder / inside):
+        # Whoever reads the file says what is missing.
         return line
-    if other:
+    if is_there(Path(line)) and not Path(line).samefile(folder / inside):
         yield Finding(
             line, f"is what the lists name and lies outside this folder, which has a {inside} of its own",
             "write the lists for where this folder lies: export again, with --root for another machine",

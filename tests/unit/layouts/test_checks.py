@@ -2,10 +2,13 @@
 
 import io
 import json
+import os
 import re
+import shutil
 import tarfile
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +21,8 @@ import pytest
 from scipy.io import savemat
 
 from talkmill.layouts.adnerf import AdNerf
+from talkmill.layouts.checks.folder import check_folder
+from talkmill.layouts.folder import ExportFolder, Part
 from talkmill.layouts.gagavatar import GAGAvatar
 from talkmill.layouts.hallo import EMBEDDINGS, MASKS, Hallo
 from talkmill.layouts.latentsync import LatentSync
@@ -49,10 +54,24 @@ def sound(count: int) -> np.ndarray:
 
 def latentsync(folder: Path) -> Path:
     (folder / "train").mkdir()
-    write_movie(folder / "train/a.mp4", Fraction(25), pictures(50), sound(50))
+    (folder / "train/a.mp4").write_bytes(coded_movie(50, 256))
     (folder / "fileslist_train.txt").write_text(f"{folder / 'train/a.mp4'}\n")
     (folder / "fileslist_val.txt").write_text("")
     return folder
+
+
+def coded(image: np.ndarray) -> bytes:
+    """A PNG."""
+    return cv2.imencode(".png", image)[1].tobytes()
+
+
+@cache
+def coded_movie(count: int, side: int) -> bytes:
+    """An .mp4 of 25 frames a second; it is encoded once."""
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / "a.mp4"
+        write_movie(path, Fraction(25), pictures(count, side), sound(count))
+        return path.read_bytes()
 
 
 def cut_short(path: Path) -> None:
@@ -76,7 +95,7 @@ def musetalk(folder: Path) -> Path:
     for name in ("video_audio_clip_root", "meta"):
         (root / name).mkdir(parents=True)
     count = SECONDS_16
-    write_movie(root / "video_audio_clip_root/a.mp4", Fraction(25), pictures(count), sound(count))
+    (root / "video_audio_clip_root/a.mp4").write_bytes(coded_movie(count, 256))
     write_wav(root / "video_audio_clip_root/a.wav", sound(count))
     meta = {
         "mp4_path": "dataset/HDTF/video_audio_clip_root/a.mp4",
@@ -117,18 +136,20 @@ def hallo(folder: Path) -> Path:
         cv2.imwrite(str(folder / name / "a.png"), np.full((64, 64), 255, np.uint8))
     for name in EMBEDDINGS:
         (folder / name / "a.pt").write_bytes(b"of another tool")
-    (folder / "data/a_stage1.json").write_text(json.dumps([{"image_path": "a", "mask_path": "a", "face_emb": "a"}]))
+    row = {"image_path": "/data/images/a", "mask_path": "/data/face_mask/a.png", "face_emb": "/data/face_emb/a.pt"}
+    (folder / "data/a_stage1.json").write_text(json.dumps([row]))
     return folder
 
 
-def stableavatar(folder: Path) -> Path:
+def stableavatar(folder: Path, count: int = 81) -> Path:
     clip = folder / CLIP
     for name, shape in (("images", (512, 512, 3)), ("face_masks", (512, 512)), ("lip_masks", (512, 512))):
         (clip / name).mkdir(parents=True)
-        for number in range(81):
-            cv2.imwrite(str(clip / f"{name}/frame_{number}.png"), np.full(shape, 255, np.uint8))
-    write_movie(clip / "sub_clip.mp4", Fraction(25), pictures(81, 512), sound(81))
-    write_wav(clip / "audio.wav", sound(81))
+        content = coded(np.full(shape, 255, np.uint8))
+        for number in range(count):
+            (clip / f"{name}/frame_{number}.png").write_bytes(content)
+    (clip / "sub_clip.mp4").write_bytes(coded_movie(count, 512))
+    write_wav(clip / "audio.wav", sound(count))
     (folder / "video_square_path.txt").write_text(f"/train/{CLIP}\n")
     return folder
 
@@ -342,11 +363,6 @@ def otavatar(folder: Path) -> Path:
     return folder
 
 
-def coded(image: np.ndarray) -> bytes:
-    """A PNG."""
-    return cv2.imencode(".png", image)[1].tobytes()
-
-
 def put(at: Path, key: str, value: bytes | None) -> None:
     """Write a value of the LMDB, or take it out."""
     with lmdb.open(str(at / "256"), map_size=1 << 24) as environment, environment.begin(write=True) as transaction:
@@ -524,6 +540,16 @@ VIDEO_JSON: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda at: (at / "metadata_test.json").write_bytes((at / "metadata.json").read_bytes()),
         "video/a.mp4", "is named 2 times in .json lists",
     ),
+    "a path out of the folder": (
+        lambda at: edit_row(at, file_path=f"../{at.name}/video/a.mp4"), "video/a.mp4", "lies outside this folder",
+    ),
+    "a path that no file system has": (
+        lambda at: edit_row(at, file_path="a" * 5000), "aaa...", "cannot be read: File name too long",
+    ),
+    "a list that is no UTF-8": (
+        lambda at: (at / "metadata.csv").write_bytes("video,prompt\nvideo/a.mp4,Ein Mädchen\n".encode("latin-1")),
+        "metadata.csv", "is no UTF-8: line 2 has the byte 0xe4",
+    ),
     "a lost control": (lambda at: (at / "control/a.mp4").unlink(), "control/a.mp4", "there is no such file"),
     "a short control": (
         lambda at: write_movie(at / "control/a.mp4", Fraction(16), pictures(31)),
@@ -588,6 +614,13 @@ HALLO: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no embedding": (lambda at: (at / "audio_emb/a.pt").unlink(), "audio_emb/a.pt", "there is no such file"),
     "a renamed key": (
         lambda at: (at / "data/a_stage1.json").write_text('[{"image": "a"}]'), "a_stage1.json", "row 0 has no image_path",
+    ),
+    "a row of two clips": (
+        lambda at: replace_text(at / "data/a_stage1.json", "face_mask/a", "face_mask/b"), "a_stage1.json", "row 0 names files of 2 clips",
+    ),
+    "a row of a clip that is not there": (
+        lambda at: (at / "data/a_stage1.json").write_text(json.dumps([dict.fromkeys(("image_path", "mask_path", "face_emb"), "images/c")])),
+        "a_stage1.json", "row 0 names images/c, and nothing is there",
     ),
     "a word of the scripts": (
         lambda at: write_movie(at / "videos/my_images.mp4", Fraction(25), pictures(50, 64)), "my_images.mp4", "'images' in its name",
@@ -1059,3 +1092,93 @@ def test_rates_that_videox_fun_counts_right(rate: float, clean: bool, tmp_path: 
 
 def check_named(findings: list[tuple[str, str]], file: str, what: str) -> None:
     assert [text for name, text in findings if name.endswith(file) and re.search(what, text)], findings
+
+
+# What may lie where a file is read: a reader must neither wait for it nor end at it.
+def a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def a_lost_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.with_name("gone"))
+
+
+FORMS: dict[str, Callable[[Path], object]] = {"a pipe": a_pipe, "a folder": a_folder, "a lost link": a_lost_link}
+CONTENTS: dict[str, Callable[[Path], object]] = {
+    "nothing": lambda path: path.write_bytes(b""),
+    "bytes of another tool": lambda path: path.write_bytes(b"\xff\xfe\x00 caf\xe9 [{\n" * 9),
+    "JSON that never ends": lambda path: path.write_bytes(b"[" * 200_000),
+}
+# Nothing here unpickles, and a list of test clips may be empty.
+NEVER_OPENED, MAY_BE_EMPTY = (".pt", ".pkl"), ("val.txt", "test_list.txt")
+# Some frames do: what their number is tells nothing here.
+KINDS = [
+    pytest.param(layout, partial(make, count=2) if make is stableavatar else make, id=layout.name)
+    for layout, make, _ in LAYOUTS
+]
+
+
+def one_of_each(folder: Path) -> list[str]:
+    """Files of a folder: of those that differ in numbers alone, one."""
+    files = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    return list({re.sub(r"\d+", "0", name): name for name in files if Path(name).name != "lock.mdb"}.values())
+
+
+@pytest.mark.parametrize(("layout", "make"), KINDS)
+def test_whatever_lies_in_the_place_of_a_file_is_a_finding(
+    layout: Layout, make: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    """And it ends no check, nor does a check wait for it."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    make(folder)
+    before = set(check_folder(folder, layout))
+    for name in one_of_each(folder):
+        for what, spoil in (FORMS | CONTENTS).items():
+            path, kept = folder / name, tmp_path / "kept"
+            shutil.copy(path, kept)
+            spoil(path)
+            findings = set(check_folder(folder, layout)) - before
+            assert findings or (what in CONTENTS and name.endswith((*NEVER_OPENED, *MAY_BE_EMPTY))), (name, what)
+            assert not [one for one in findings if "nothing after it" in one.what], (name, what, findings)
+            if what in FORMS:
+                assert [one for one in findings if one.file in name or one.file in (".", "train")], (name, what)
+            path.rmdir() if path.is_dir() else path.unlink()
+            kept.rename(path)
+
+
+def test_a_folder_that_cannot_be_listed_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The superuser may list all: what `os.scandir` says to others is said here."""
+    folder, scandir = wav2lip(tmp_path), os.scandir
+
+    def refuse(path: object) -> object:
+        if str(path).endswith("ann/a"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert ("data/ann/a", "cannot be listed: Permission denied") in [
+        (one.file, one.what) for one in check_folder(folder, Wav2Lip())
+    ]
+
+
+def test_an_export_that_was_killed_is_a_finding(tmp_path: Path) -> None:
+    folder = wav2lip(tmp_path)
+    part = Part("clip ann", "1", ("filelists/more.txt",))
+    target = ExportFolder(folder, "wav2lip")
+    (one,) = check_folder(folder, Wav2Lip())
+    assert (one.file, one.what) == ("wav2lip_export.jsonl", "is of an export that has not ended")
+    with pytest.raises(ZeroDivisionError):
+        target.write(part, lambda staging: 1 / 0)
+    (one,) = check_folder(folder, Wav2Lip())
+    assert one.what == "is of an export that has not ended: it was writing clip ann"
+    target.write(part, lambda staging: (staging / "filelists/more.txt").write_text("1"))
+    target.keep_only([part])
+    assert not list(check_folder(folder, Wav2Lip()))

@@ -1,9 +1,12 @@
 """The list that an export keeps of its own files."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+import talkmill.layouts.folder
 from talkmill.layouts.folder import ExportFolder, Part
 
 
@@ -25,3 +28,93 @@ def test_a_line_that_a_kill_cut_short_is_passed_over(tmp_path: Path) -> None:
     assert again.holds(part)
     again.write(Part("q", "1", ("c.txt",)), lambda folder: (folder / "c.txt").write_text("1"))
     assert ExportFolder(tmp_path, "x").holds(part)
+
+
+def write(target: ExportFolder, content: str, **changes: object) -> Part:
+    """Write a part with a file and a folder, of which a trainer's scripts make another file."""
+    part = Part(
+        **({"name": "p", "fingerprint": content, "files": ("a.txt", "frames"), "preprocessed": ("emb/a.pt",)} | changes)
+    )  # type: ignore[arg-type]
+
+    def make(folder: Path) -> None:
+        (folder / "a.txt").write_text(content)
+        (folder / "frames").mkdir()
+        for number in range(len(content)):
+            (folder / f"frames/{number}.jpg").write_text(content)
+
+    target.write(part, make)
+    return part
+
+
+def others(folder: Path) -> None:
+    """Write what a trainer's scripts and the user add."""
+    (folder / "emb").mkdir()
+    (folder / "emb/a.pt").write_text("of the old a.txt")
+    (folder / "frames/features.npy").write_text("of the old frames")
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {"x_export.jsonl"}
+
+
+def test_what_others_made_of_a_part_is_set_aside_where_the_part_changes(tmp_path: Path) -> None:
+    write(ExportFolder(tmp_path, "x"), "12")
+    others(tmp_path)
+    target = ExportFolder(tmp_path, "x")
+    target.keep_only([write(target, "3")])
+    assert files(tmp_path) == {"a.txt", "frames/0.jpg", "frames/features.npy.stale", "emb/a.pt.stale"}
+    assert target.stale == ["emb/a.pt.stale", "frames/features.npy.stale"]
+    assert (tmp_path / "frames/0.jpg").read_text() == "3"
+
+
+def test_what_others_made_stays_where_the_same_bytes_are_written_again(tmp_path: Path) -> None:
+    write(ExportFolder(tmp_path, "x"), "12")
+    others(tmp_path)
+    target = ExportFolder(tmp_path, "x")
+    write(target, "12", fingerprint="another version")
+    assert files(tmp_path) == {"a.txt", "frames/0.jpg", "frames/1.jpg", "frames/features.npy", "emb/a.pt"}
+    assert not target.stale
+
+
+def test_what_others_made_of_a_part_that_goes_away_is_kept(tmp_path: Path) -> None:
+    write(ExportFolder(tmp_path, "x"), "12")
+    others(tmp_path)
+    ExportFolder(tmp_path, "x").keep_only([])
+    assert files(tmp_path) == {"frames/features.npy.stale", "emb/a.pt.stale"}
+
+
+def test_a_kill_between_two_files_of_a_part_loses_nothing_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(ExportFolder(tmp_path, "x"), "12")
+    others(tmp_path)
+    move = talkmill.layouts.folder.move_durably
+
+    def killed(source: Path, target: Path) -> None:
+        if target.suffix == ".jpg":
+            raise KeyboardInterrupt
+        move(source, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("talkmill.layouts.folder.move_durably", killed)
+        write(ExportFolder(tmp_path, "x"), "345")
+    target = ExportFolder(tmp_path, "x")
+    target.keep_only([write(target, "345")])
+    frames = {f"frames/{number}.jpg" for number in range(3)}
+    assert files(tmp_path) == {"a.txt", *frames, "frames/features.npy.stale", "emb/a.pt.stale"}
+
+
+def test_a_file_of_another_size_is_not_what_was_written(tmp_path: Path) -> None:
+    part = write(ExportFolder(tmp_path, "x"), "12")
+    assert ExportFolder(tmp_path, "x").holds(part)
+    (tmp_path / "frames/1.jpg").write_text("")
+    assert not ExportFolder(tmp_path, "x").holds(part)
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    def full(folder: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match=r"No space left on device: .*c\.txt") as raised:
+        ExportFolder(tmp_path, "x").write(Part("q", "1", ("c.txt",)), full)
+    assert raised.value.errno == errno.ENOSPC

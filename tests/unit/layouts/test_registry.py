@@ -21,6 +21,8 @@ from talkmill.option import OptionError
 from talkmill.pipeline.graph import names_of, stages_for
 from talkmill.pipeline.options import RunOptions
 
+PAGES = Path(__file__).parents[3] / "docs/layouts"
+
 
 def test_a_layout_whose_package_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
@@ -58,10 +60,10 @@ def test_a_trainer_is_found_where_the_package_of_another_layout_is_missing(monke
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_the_page_names_the_code_that_was_read(name: str) -> None:
-    page = (Path(__file__).parents[3] / "docs/layouts.md").read_text()
-    (row,) = re.findall(rf"^\| `{name}` \|([^|]*)\|", page, re.MULTILINE)[:1]
+    (row,) = re.findall(rf"^\| \[`{name}`\]\({name}\.md\) \|([^|]*)\|", (PAGES / "README.md").read_text(), re.MULTILINE)
     commits = r"\b(?=[a-f]*\d)[0-9a-f]{7}\b"
     assert sorted(re.findall(commits, row)) == sorted(re.findall(commits, layout_of(name).trainer))
+    assert f"\nRead at: {layout_of(name).trainer}. " in (PAGES / f"{name}.md").read_text()
 
 
 # What no layout needs unless it is named here.
@@ -131,7 +133,7 @@ def test_a_layout_that_takes_no_clip_so_short_is_told() -> None:
 
 
 def test_the_page_says_which_stages_a_layout_needs() -> None:
-    page = (Path(__file__).parents[3] / "docs/layouts.md").read_text()
+    page = (PAGES / "README.md").read_text()
     begin = page.index("| layouts | stages beside ")
     _, _, *rows = page[begin : page.index("\n\n", begin)].splitlines()
     told = {name: row.split("|")[2].strip() for row in rows for name in re.findall(r"`([a-z0-9-]+)`", row)}
