@@ -2,16 +2,19 @@
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.request import getproxies
 
 import yt_dlp
+from yt_dlp.networking import Request
+from yt_dlp.networking._urllib import RedirectHandler, UrllibRH
 from yt_dlp.networking.exceptions import HTTPError
 
 from talkmill.address import AddressSecrets, shown_address
+from talkmill.stages.download.credentials import Credentials, same_origin, without_credentials
 from talkmill.stages.download.reasons import error_of, kept_out, retry_after_seconds
 from talkmill.stages.errors import (
     DownloadFailedError,
@@ -166,9 +169,10 @@ def _download(
         progress(done, int(status.get("total_bytes") or status.get("total_bytes_estimate") or done))
 
     shown = shown_address(address)
+    plain, credentials = without_credentials(address)
     try:
-        with _Downloader(_yt_dlp_options(folder, selector, options, hook), secrets) as downloader:
-            found = downloader.extract_info(address, download=True)
+        with _Downloader(_yt_dlp_options(folder, selector, options, hook), secrets, credentials) as downloader:
+            found = downloader.extract_info(plain, download=True)
     except yt_dlp.utils.YoutubeDLError as error:
         raise error_of(shown, error) from error
     entry, count = _first_video(found)
@@ -284,15 +288,23 @@ _FILE_ID = "talkmill_id"
 class _Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]
     """Downloads, names files after a hash of the video's id, and collects the secrets of every address on the way."""
 
-    def __init__(self, options: dict[str, Any], secrets: AddressSecrets) -> None:
-        self._secrets = secrets
+    def __init__(self, options: dict[str, Any], secrets: AddressSecrets, credentials: Credentials | None) -> None:
+        self._secrets, self._credentials = secrets, credentials
         super().__init__(options)
+
+    def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
+        """Choose what opens addresses: where yt-dlp would take urllib, what takes no password along."""
+        own = [_Urllib if handler is UrllibRH else handler for handler in handlers]
+        return super().build_request_director(own, preferences)
 
     def urlopen(self, req: Any) -> Any:
         """Open an address; redirects and refusals tell where they came from."""
-        self._secrets.add(req if isinstance(req, str) else req.url)
+        request = Request(req) if isinstance(req, str) else req
+        self._secrets.add(request.url)
+        if self._credentials and self._credentials.are_for(request.url):
+            request.headers["Authorization"] = self._credentials.authorization
         try:
-            response = super().urlopen(req)
+            response = super().urlopen(request)
         except HTTPError as error:
             self._secrets.add(error.response.url or "")
             raise
@@ -303,6 +315,31 @@ class _Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]
         """Download one format of a video."""
         info_dict[_FILE_ID] = hashlib.sha256(str(info_dict.get("id")).encode()).hexdigest()[:16]
         return super().process_info(info_dict)
+
+
+class _Redirects(RedirectHandler):  # type: ignore[misc]
+    """Follows redirects; signs in nowhere but where it was asked to. yt-dlp's own does so anywhere."""
+
+    # Before yt-dlp's.
+    handler_order = RedirectHandler.handler_order - 1
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        """Return the request that a redirect asks for."""
+        followed = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if not same_origin(req.full_url, newurl):
+            followed.remove_header("Authorization")
+        return followed
+
+
+class _Urllib(UrllibRH):  # type: ignore[misc]
+    """Opens addresses with urllib. Where `requests` opens them, it keeps passwords to their host itself."""
+
+    RH_KEY = UrllibRH.RH_KEY
+
+    def _create_instance(self, *words: Any, **options: Any) -> Any:
+        opener = super()._create_instance(*words, **options)
+        opener.add_handler(_Redirects())
+        return opener
 
 
 class _Silent:

@@ -1,6 +1,5 @@
 """Downloads from the web: a file directly, a page or a manifest with yt-dlp."""
 
-import base64
 import http.client
 import re
 import urllib.error
@@ -8,10 +7,11 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from talkmill.address import AddressSecrets, shown_address
 from talkmill.stages.contract import StageContext
+from talkmill.stages.download.credentials import Credentials, without_credentials
 from talkmill.stages.download.isolation import fetch_apart
 from talkmill.stages.download.limits import WebLimits
 from talkmill.stages.download.network import AddressPolicy, GuardedProxy
@@ -123,16 +123,17 @@ class _ThroughProxy(urllib.request.BaseHandler):
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, and collects the secrets of where they lead."""
+    """Follows redirects, collects the secrets of where they lead, and signs in at the host of the address alone."""
 
-    def __init__(self, secrets: AddressSecrets) -> None:
-        self._secrets = secrets
+    def __init__(self, secrets: AddressSecrets, credentials: Credentials | None) -> None:
+        self._secrets, self._credentials = secrets, credentials
 
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         self._secrets.add(newurl)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+        followed = super().redirect_request(req, fp, code, msg, headers, newurl)
+        return followed and _signed_in(followed, self._credentials)
 
 
 def fetch_url(address: str, max_height: int, budget: Budget, proxy: str | None) -> Fetched:
@@ -159,11 +160,12 @@ def fetch_url(address: str, max_height: int, budget: Budget, proxy: str | None) 
 
 def _fetch_file(address: str, budget: Budget, proxy: str | None, secrets: AddressSecrets) -> Fetched | None:
     """Download a file; None where the address is that of a page or a manifest."""
-    handlers: list[urllib.request.BaseHandler] = [_Redirects(secrets)]
+    plain, credentials = without_credentials(address)
+    handlers: list[urllib.request.BaseHandler] = [_Redirects(secrets, credentials)]
     if proxy:
         handlers += [urllib.request.ProxyHandler({}), _ThroughProxy(proxy)]
     try:
-        request = _request(address)
+        request = _signed_in(_request(plain), credentials)
         opener = urllib.request.build_opener(*handlers)
         with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
             head = response.read(HEAD_BYTES)
@@ -184,15 +186,15 @@ def _fetch_file(address: str, budget: Budget, proxy: str | None, secrets: Addres
 
 
 def _request(address: str) -> urllib.request.Request:
-    """Return the request of an address; its user and password go into a header, which no redirect takes along."""
-    parts = urlsplit(address)
-    user, at, host = parts.netloc.rpartition("@")
-    plain = parts._replace(netloc=host, fragment="").geturl()
-    request = urllib.request.Request(plain, headers={"User-Agent": USER_AGENT})  # noqa: S310 - http(s) only
-    if at:
-        name, _, password = user.partition(":")
-        pair = f"{unquote(name)}:{unquote(password)}".encode()
-        request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(pair).decode()}")
+    """Return the request of an address without its user and password."""
+    plain = urlsplit(address)._replace(fragment="").geturl()
+    return urllib.request.Request(plain, headers={"User-Agent": USER_AGENT})  # noqa: S310 - http(s) only
+
+
+def _signed_in(request: urllib.request.Request, credentials: Credentials | None) -> urllib.request.Request:
+    """Return a request with the credentials, where they are for its host; no redirect takes them along."""
+    if credentials and credentials.are_for(request.full_url):
+        request.add_unredirected_header("Authorization", credentials.authorization)
     return request
 
 
