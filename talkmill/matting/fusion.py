@@ -1,10 +1,11 @@
-"""The default matting recipe: selfie segmentation x salient object, a head rescue, gated smoothing, colour filters.
+"""The default matting recipe: selfie segmentation x salient object, a head rescue, smoothing in time, colour filters.
 
 Neither network is safe alone: the selfie net keeps tables and flags, the salient-object net now and then loses half a
 head. Their product is. The recipe was chosen on 30 clips against RVM; the figures are in docs/stages/matting.md.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from talkmill.matting.grid import Grid
 from talkmill.matting.guided_filter import fit_guided_filter, in_unit_range
 from talkmill.matting.salient import SalientObject
 from talkmill.matting.selfie import SelfieMap, SelfiePyramid, mean_map
-from talkmill.matting.temporal import MotionGate
+from talkmill.matting.temporal import Matte, smoothed_over_time
 from talkmill.region import Region
 
 # The view is the crop and this share of its longer side around it, at the size where the face has so many pixels.
@@ -33,6 +34,25 @@ COARSE_FILTER, FINE_FILTER = (6, 1e-3), (3, 1e-4)
 LEVELS = (0.15, 0.85)
 # Beyond the crop alpha is made at this long side of the frame, and not refined.
 WHOLE_FRAME_SIDE = 640
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is kept of a frame until its matte is smoothed.
+
+    Attributes:
+        picture: The region that alpha is wanted for, RGB uint8.
+        view: Where in the frame the view lies.
+        frame_size: Width and height.
+        between_bars: The part of the frame between black bars.
+        beyond: Alpha of the whole frame at a small size; None where the crop alone is wanted.
+    """
+
+    picture: Frame
+    view: Grid
+    frame_size: tuple[int, int]
+    between_bars: Region
+    beyond: Float32Array | None
 
 
 class FusionMatter:
@@ -51,26 +71,40 @@ class FusionMatter:
     def mattes(
         self, frames: Iterable[Frame], face_boxes: Float32Array, crop: Region, region: Region
     ) -> Iterator[tuple[Frame, Float32Array]]:
-        """Matte a clip; see `matter.Matter`. At most four frames are held back."""
+        """Matte a clip; see `matter.Matter`. Four frames and the regions of twelve are held back."""
+        inside = Region(crop.x - region.x, crop.y - region.y, crop.width, crop.height).slices
+        for matte in smoothed_over_time(self._raw(frames, face_boxes, crop, region)):
+            seen, guide = matte.held, matte.picture
+            coarse = levels(fit_guided_filter(guide, matte.alpha, *COARSE_FILTER).at(guide))
+            model = fit_guided_filter(guide, coarse, *FINE_FILTER)
+            alpha = levels(model.in_part(seen.picture[inside], crop, seen.view))
+            if seen.beyond is not None:
+                whole = np.asarray(cv2.resize(seen.beyond, seen.frame_size, interpolation=cv2.INTER_LINEAR), np.float32)
+                whole[crop.slices] = alpha
+                alpha = whole[region.slices]
+            yield seen.picture, _without_bars(alpha, region, seen.between_bars)
+
+    def _raw(
+        self, frames: Iterable[Frame], face_boxes: Float32Array, crop: Region, region: Region
+    ) -> Iterator[Matte[_Seen]]:
+        """Yield what the networks say of each frame in the view."""
         pairs: Iterable[tuple[Frame, Float32Array | None]] = (
             ((frame, None) for frame in frames)
             if self._salient is None
             else self._salient.maps(frames, len(face_boxes))
         )
         ratio = min(1.0, VIEW_FACE_SIDE / float(np.median(mean_sides(face_boxes))))
-        gate, bars = MotionGate(), BlackBars(face_boxes)
+        bars = BlackBars(face_boxes)
         for (frame, salient), face_box in zip(pairs, face_boxes, strict=True):
             height, width = frame.shape[:2]
             view = Grid.at_ratio(_around(crop, width, height), ratio)
             selfie_maps = self._selfie.maps(frame, face_box)
-            picture = in_unit_range(view.picture(frame))
-            smoothed = gate.smooth(_raw(selfie_maps, salient, view, (width, height), face_box), picture)
-            coarse = levels(fit_guided_filter(picture, smoothed, *COARSE_FILTER).at(picture))
-            model = fit_guided_filter(picture, coarse, *FINE_FILTER)
-            alpha = levels(model.in_part(frame, crop, view))
-            if region != crop:
-                alpha = _pasted(alpha, crop, _beyond(selfie_maps, salient, (width, height)), region)
-            yield frame, _without_bars(alpha, region, bars.picture(frame))
+            beyond = None if region == crop else _beyond(selfie_maps, salient, (width, height))
+            # A copy lets go of the frame.
+            picture = np.ascontiguousarray(frame[region.slices])
+            seen = _Seen(picture, view, (width, height), bars.picture(frame), beyond)
+            raw = _said_by_networks(selfie_maps, salient, view, (width, height), face_box)
+            yield Matte(seen, raw, in_unit_range(view.picture(frame)))
 
 
 def levels(alpha: Float32Array) -> Float32Array:
@@ -109,7 +143,7 @@ def _around(crop: Region, width: int, height: int) -> Region:
     return Region.inside(crop.x - margin, crop.y - margin, x1, y1, width, height)
 
 
-def _raw(
+def _said_by_networks(
     selfie_maps: list[SelfieMap],
     salient_map: Float32Array | None,
     view: Grid,
@@ -135,17 +169,12 @@ def _salient_on(grid: Grid, salient_map: Float32Array, frame_size: tuple[int, in
 def _beyond(
     selfie_maps: list[SelfieMap], salient_map: Float32Array | None, frame_size: tuple[int, int]
 ) -> Float32Array:
-    """Return alpha of the whole frame, not refined, (H, W) float32."""
+    """Return alpha of the whole frame, not refined, (h, w) float32, at a small size."""
     grid = Grid.at_ratio(Region(0, 0, *frame_size), min(1.0, WHOLE_FRAME_SIDE / max(frame_size)))
     alpha = mean_map(selfie_maps, grid)
     if salient_map is not None:
         alpha = np.sqrt(alpha * _salient_on(grid, salient_map, frame_size))
-    return np.asarray(cv2.resize(levels(alpha), frame_size, interpolation=cv2.INTER_LINEAR), np.float32)
-
-
-def _pasted(alpha: Float32Array, crop: Region, whole: Float32Array, region: Region) -> Float32Array:
-    whole[crop.slices] = alpha
-    return whole[region.slices]
+    return levels(alpha)
 
 
 def _without_bars(alpha: Float32Array, region: Region, picture: Region) -> Float32Array:

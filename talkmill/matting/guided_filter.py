@@ -34,12 +34,12 @@ class LocalLinearModel:
             offset = cv2.add(offset, cv2.multiply(slope, channel))
         return np.asarray(offset, np.float32)
 
-    def in_part(self, frame: Frame, part: Region, grid: Grid) -> Float32Array:
+    def in_part(self, picture: Frame, part: Region, grid: Grid) -> Float32Array:
         """Evaluate at the frame's own size.
 
         Args:
-            frame: RGB, (H, W, 3) uint8.
-            part: The part of it that alpha is wanted for.
+            picture: A part of the frame, RGB uint8.
+            part: Which one: alpha is wanted for it.
             grid: Where in the frame the coefficients lie; its part holds `part`.
 
         Returns:
@@ -50,7 +50,7 @@ class LocalLinearModel:
             cv2.resize(plane, (grid.part.width, grid.part.height), interpolation=cv2.INTER_LINEAR)[inside]
             for plane in cv2.split(self.coefficients)
         )
-        for slope, colour in zip((red, green, blue), cv2.split(frame[part.slices]), strict=True):
+        for slope, colour in zip((red, green, blue), cv2.split(picture), strict=True):
             offset = cv2.add(offset, cv2.multiply(slope, colour, scale=1 / 255, dtype=cv2.CV_32F))
         return np.asarray(offset, np.float32)
 

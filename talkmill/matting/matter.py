@@ -22,6 +22,6 @@ class Matter(Protocol):
             region: The part that alpha is wanted for; it holds `crop`.
 
         Yields:
-            Each frame with the alpha of the region in [0, 1], float32. A method holds few frames back.
+            The region of each frame, and its alpha in [0, 1], float32. A method holds few frames back.
         """
         ...

@@ -12,7 +12,7 @@ from talkmill.arrays import Float32Array, Frame
 from talkmill.inference.backend import Network
 from talkmill.matting.grid import Grid
 from talkmill.matting.guided_filter import fit_guided_filter, in_unit_range
-from talkmill.matting.temporal import MotionGate
+from talkmill.matting.temporal import Matte, smoothed_over_time
 from talkmill.region import Region
 
 # The authors' demo: the short side is 512, both are multiples of 32.
@@ -31,7 +31,15 @@ class ModnetMatter:
         self, frames: Iterable[Frame], face_boxes: Float32Array, crop: Region, region: Region
     ) -> Iterator[tuple[Frame, Float32Array]]:
         """Matte a clip; see `matter.Matter`. Face and crop are not needed."""
-        gate = MotionGate()
+        for matte in smoothed_over_time(self._coarse(frames, region)):
+            (picture, grid), guide = matte.held, matte.picture
+            refined = fit_guided_filter(guide, matte.alpha, FILTER_RADIUS, FILTER_EPSILON).in_part(
+                picture, region, grid
+            )
+            yield picture, np.clip(refined, 0, 1, out=refined)
+
+    def _coarse(self, frames: Iterable[Frame], region: Region) -> Iterator[Matte[tuple[Frame, Grid]]]:
+        """Yield what the network says of each frame, with the region of the frame."""
         for frame in frames:
             height, width = frame.shape[:2]
             grid = Grid(Region(0, 0, width, height), *input_size(height, width))
@@ -40,10 +48,8 @@ class ModnetMatter:
             blob -= np.float32(127.5)
             blob *= np.float32(1 / 127.5)
             alpha = self._network.run({self._network.input_names[0]: blob})[0][0, 0]
-            guide = in_unit_range(small)
-            model = fit_guided_filter(guide, gate.smooth(alpha, guide), FILTER_RADIUS, FILTER_EPSILON)
-            refined = model.in_part(frame, region, grid)
-            yield frame, np.clip(refined, 0, 1, out=refined)
+            # A copy lets go of the frame.
+            yield Matte((np.ascontiguousarray(frame[region.slices]), grid), alpha, in_unit_range(small))
 
 
 def input_size(height: int, width: int) -> tuple[int, int]:

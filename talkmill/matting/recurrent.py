@@ -34,4 +34,4 @@ class RecurrentMatter:
             inputs = {"src": blob, "downsample_ratio": np.array([ratio], np.float32)}
             outputs = self._network.run(inputs | dict(zip(STATES, state, strict=True)))
             state = outputs[2:]
-            yield frame, np.clip(outputs[1][0, 0][region.slices], 0, 1)
+            yield frame[region.slices], np.clip(outputs[1][0, 0][region.slices], 0, 1)

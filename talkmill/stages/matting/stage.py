@@ -44,7 +44,7 @@ class MattingStage:
     """Runs one matting method over a clip."""
 
     name = "matting"
-    version = "7"
+    version = "8"
     outputs_type = MattingOutputs
     keeps_result = True
 
@@ -89,9 +89,9 @@ class MattingStage:
             frames = prefetched(read_clip(context.path(inputs.video), table))
             rounded = _rounded(matter.mattes(frames, boxes, crop, region))
             try:
-                for index, (frame, alpha) in enumerate(prefetched(rounded)):
+                for index, (picture, alpha) in enumerate(prefetched(rounded)):
                     writer.write(alpha)
-                    flicker.add(frame[region.slices], alpha)
+                    flicker.add(picture, alpha)
                     coverage += float(alpha.mean()) / 255
                     face_alphas.append(_face_alpha(alpha, boxes[index] - offset))
                     context.advance(writer.frame_count, len(boxes))
@@ -126,10 +126,10 @@ def seen_region(box: CropBox, width: int, height: int) -> Region:
 
 
 def _rounded(mattes: Iterable[tuple[Frame, Float32Array]]) -> Iterator[tuple[Frame, Frame]]:
-    """Yield frames with their mattes, 0..255."""
-    for frame, alpha in mattes:
+    """Yield pictures with their mattes, 0..255."""
+    for picture, alpha in mattes:
         # Rounds to nearest and keeps to 0..255.
-        yield frame, np.asarray(cv2.convertScaleAbs(alpha, alpha=255))
+        yield picture, np.asarray(cv2.convertScaleAbs(alpha, alpha=255))
 
 
 def _face_alpha(alpha: npt.NDArray[np.uint8], box: npt.NDArray[np.float32]) -> float:

@@ -55,6 +55,6 @@ def test_coefficients_apply_at_the_size_of_the_frame() -> None:
     frame = np.zeros((200, 300, 3), np.uint8)
     frame[50:170, 100:280] = np.repeat(np.repeat(small, 3, 0), 3, 1)
     grid = Grid(Region(100, 50, 180, 120), 60, 40)
-    found = model.in_part(frame, Region(100, 50, 180, 120), grid)
+    found = model.in_part(frame[50:170, 100:280], Region(100, 50, 180, 120), grid)
     # The middle of every 3 x 3 block is the centre of a small pixel.
     assert np.abs(found[1::3, 1::3] - model.at(guide)).max() < 1e-4
