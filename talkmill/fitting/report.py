@@ -12,7 +12,7 @@ from talkmill.geometry.conventions import principal_point, project
 from talkmill.landmarks.points import INNER
 
 NOSE_TIP = 30
-# A clip is called good below these: RMS of the inner points in pixels at 512, share of frames lost.
+# A clip is called good below these: RMS of the inner points in pixels at 512, share of frames lost, or without a mouth.
 GOOD_INNER_PIXELS, GOOD_LOST = 3.0, 0.02
 
 
@@ -61,12 +61,13 @@ def report_frames(
     return FrameReport(error, inner, jitter, fit.measured & (inner <= limit_pixels))
 
 
-def verdict(frames: FrameReport, photometric: str) -> tuple[str, list[str]]:
-    """Say whether a clip's camera can be trusted.
+def verdict(frames: FrameReport, photometric: str, mouth_hidden: float) -> tuple[str, list[str]]:
+    """Say whether a clip's camera and mouth can be trusted.
 
     Args:
         frames: What was measured.
         photometric: Why the photometric result was not kept; "" where it was, or was not wanted.
+        mouth_hidden: Share of frames whose mouth is hidden.
 
     Returns:
         `good` or `doubtful`, and the reasons.
@@ -78,6 +79,10 @@ def verdict(frames: FrameReport, photometric: str) -> tuple[str, list[str]]:
     lost = 1 - float(frames.valid.mean())
     if lost > GOOD_LOST:
         reasons.append(f"{lost:.0%} of the frames could not be fitted")
+    if mouth_hidden > GOOD_LOST:
+        reasons.append(
+            f"the mouth is hidden or hard to see in {mouth_hidden:.0%} of the frames: do not trust the lips there"
+        )
     if photometric:
         reasons.append(f"the pose rests on landmarks alone: {photometric}")
     return ("doubtful" if reasons else "good"), reasons

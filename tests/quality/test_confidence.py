@@ -9,8 +9,10 @@ import pytest
 from scipy.stats import spearmanr
 
 from benchmarks.quality import read_pts
+from talkmill.faces.detection import FaceBoxesDetector
 from talkmill.inference.runtime import cpu_runtime
-from talkmill.landmarks.points import outer_eye_distance
+from talkmill.landmarks.mouth import SEEN_CONFIDENCE
+from talkmill.landmarks.points import MOUTH, outer_eye_distance
 from talkmill.models.repository import ModelRepository
 from talkmill.stages.landmarks.stage import DETECTORS
 
@@ -69,3 +71,27 @@ def test_what_is_accepted_is_near(measured: tuple[np.ndarray, np.ndarray]) -> No
     """Points above 3/4 miss by less than 8 % of the outer-eye distance in the mean: an undisturbed photograph's error."""
     errors, confidences = measured
     assert errors[confidences > 0.75].mean() < 0.08
+
+
+def with_microphone(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """A round grey head of a microphone over the mouth, on a rod from below."""
+    place = tuple(int(value) for value in truth[MOUTH].mean(0))
+    side = outer_eye_distance(truth)
+    picture = cv2.line(image.copy(), place, (place[0], len(image)), (140, 140, 145), int(0.22 * side))
+    return cv2.GaussianBlur(cv2.circle(picture, place, int(0.33 * side), (140, 140, 145), -1), (0, 0), 1)
+
+
+def test_a_mouth_behind_a_microphone_is_not_trusted(models: ModelRepository, assets: Path) -> None:
+    names, landmark_detector = DETECTORS["face-mesh-478"]
+    detector = landmark_detector(*(cpu_runtime(2).load(models.ensure(name, "landmarks").path, name) for name in names))
+    faces = FaceBoxesDetector(cpu_runtime(2).load(models.ensure("faceboxes-v2", "face_detection").path, "faceboxes-v2"))
+    for name in PHOTOGRAPHS:
+        truth = read_pts(assets / "images" / f"{Path(name).stem}.pts")
+        image = np.ascontiguousarray(cv2.imread(str(assets / "images" / name))[..., ::-1])
+        centre = truth.mean(0)
+        box = next(box for box in faces.detect(image).boxes if (box[:2] < centre).all() and (centre < box[2:]).all())
+        seen, hidden = (
+            float(detector.detect(picture, box).confidence[MOUTH].mean())
+            for picture in (image, with_microphone(image, truth))
+        )
+        assert hidden < SEEN_CONFIDENCE < seen, (name, seen, hidden)
