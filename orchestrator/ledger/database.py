@@ -10,12 +10,17 @@ import sqlalchemy as sa
 import structlog
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from orchestrator.ledger.tables import lease
 
 log = structlog.get_logger()
 
 ResultT = TypeVar("ResultT")
 
+VERSION_TABLE = "talkmill_migration"
 # Any number will do, as long as it is the same in every replica.
 MIGRATION_LOCK, REAPER_LOCK = 7_401_001, 7_401_002
 SQLITE_BUSY_SECONDS = 30
@@ -49,13 +54,38 @@ def open_database(url: str, pool_size: int) -> sa.Engine:
     )
 
 
+class NewerLedgerError(ValueError):
+    """The tables are those of a later version of talkmill."""
+
+
 def migrate(engine: sa.Engine) -> None:
-    """Bring the ledger's tables to the newest version; replicas that start together wait for each other."""
+    """Bring the ledger's tables to the newest version; replicas that start together wait for each other.
+
+    Replicas of an earlier version may still be at work. Before tables change, their leases are taken from them: they
+    write nothing more, end, and what they were at is taken over.
+
+    Raises:
+        NewerLedgerError: A later version was here; this one does not know its tables.
+    """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    scripts = ScriptDirectory.from_config(config)
     with engine.begin() as connection:
         if is_postgres(engine):
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        found, newest = context.get_current_revision(), scripts.get_current_head()
+        if found == newest:
+            return
+        if found is not None:
+            if found not in {script.revision for script in scripts.walk_revisions()}:
+                raise NewerLedgerError(
+                    f"the database has migration {found}, and this version knows {newest} as the newest: start the "
+                    "version that migrated it, or restore the backup from before (UPGRADING.md)"
+                )
+            # First of all: a transaction under a lease holds its row, and may be about to want what is locked below.
+            connection.execute(sa.delete(lease))
+            log.warning("the tables change; replicas of earlier versions end", found=found, newest=newest)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

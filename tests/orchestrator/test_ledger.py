@@ -1,10 +1,12 @@
 """The ledger's transactions on SQLite and Postgres, with deaths at named points between them."""
 
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +14,7 @@ import sqlalchemy as sa
 from benchmarks.noop_stages import outputs_of
 from orchestrator.engine import FINISH, INTAKE, Task
 from orchestrator.leases import LeaseLostError, Leases
-from orchestrator.ledger.database import is_transient, migrate, now_of, open_database, until_answered
+from orchestrator.ledger.database import NewerLedgerError, is_transient, migrate, now_of, open_database, until_answered
 from orchestrator.ledger.executions import Executions
 from orchestrator.ledger.queueing import SOURCE_WINDOW
 from orchestrator.ledger.quotas import Uploads
@@ -155,6 +157,63 @@ def test_the_migration_is_what_the_tables_say(database: sa.Engine) -> None:
     with database.connect() as connection:
         options = {"version_table": "talkmill_migration"}
         assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+
+
+def _one_migration_back(database: sa.Engine) -> None:
+    with database.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE run DROP COLUMN trace_context"))
+        connection.execute(sa.text("UPDATE talkmill_migration SET version_num = '0004'"))
+
+
+def test_replicas_of_an_earlier_version_write_nothing_more_once_tables_change(database: sa.Engine) -> None:
+    """A rolling update lets them run beside the new one, which migrates when it starts."""
+    _one_migration_back(database)
+    old, new = (Leases(database, name, 600.0, 10.0, 15.0) for name in ("old", "new"))
+    ledger, at_work, go_on = Ledger(database), Event(), Event()
+    ledger.executions._fence = old.check
+    old.acquire()
+
+    def work() -> int:
+        """A transaction that is in the middle when the tables are to change, and wants one of them then."""
+        with database.begin() as connection:
+            old.check(connection)
+            at_work.set()
+            go_on.wait(30)
+            return int(connection.execute(sa.text("SELECT count(*) FROM run")).scalar_one())
+
+    with ThreadPoolExecutor(2) as pool:
+        working = pool.submit(work)
+        assert at_work.wait(30)
+        migrating = pool.submit(migrate, database)
+        # Time for the migration to come to its first lock; what was begun is ended, and neither waits for the other.
+        time.sleep(1.0)
+        assert not migrating.done()
+        go_on.set()
+        assert working.result(30) == 0
+        migrating.result(30)
+    new.acquire()
+    with pytest.raises(LeaseLostError), database.begin() as connection:
+        old.check(connection)
+    with pytest.raises(LeaseLostError):
+        old._renew_once()
+    # What an execution begins with is a transaction of the ledger.
+    with pytest.raises(LeaseLostError):
+        ledger.create(1)
+    # Where nothing changes, as when the second of the new replicas starts, everybody goes on.
+    migrate(database)
+    with database.begin() as connection:
+        new.check(connection)
+
+
+def test_a_ledger_of_a_later_version_is_left_alone(database: sa.Engine) -> None:
+    lease = Leases(database, "later", 600.0, 10.0, 15.0)
+    lease.acquire()
+    with database.begin() as connection:
+        connection.execute(sa.text("UPDATE talkmill_migration SET version_num = '9999'"))
+    with pytest.raises(NewerLedgerError, match=r"has migration 9999, and this version knows \d{4} as the newest"):
+        migrate(database)
+    with database.begin() as connection:
+        lease.check(connection)
 
 
 def test_a_run_goes_through_every_stage_and_ends(ledger: Ledger) -> None:
