@@ -16,7 +16,10 @@ from talkmill.hdtf.faces import FaceSampler
 from talkmill.hdtf.region import NoFaceInClipError, Region, choose_region, faces_inside
 from talkmill.hdtf.state import ClipState, VideoState, clip_states, row_digest, video_key, video_states
 from talkmill.pipeline.plan import PlannedClip
-from talkmill.stages.download.page import Page, PageOptions, fetch_page
+from talkmill.stages.download.isolation import fetch_apart
+from talkmill.stages.download.limits import WebLimits
+from talkmill.stages.download.page import Page, PageOptions
+from talkmill.stages.download.protocol import Job
 from talkmill.stages.errors import (
     CancelledError,
     DownloadFailedError,
@@ -40,7 +43,36 @@ RATE_LIMITED_IN_A_ROW = 3
 # A clip that ends this much before its time range is suspicious.
 LATE_SECONDS = 0.5
 
-Fetch = Callable[[str, Path, PageOptions, Callable[[int, int], None]], Page]
+# Of one video. Pauses between tries, and a rate that the user holds down, take longer than a stage's download may.
+LIMITS = WebLimits(max_seconds=24 * 3600)
+
+Fetch = Callable[[str, Path, PageOptions, Callable[[int, int], None], Callable[[], bool]], Page]
+
+
+def fetch_listed(
+    address: str,
+    folder: Path,
+    options: PageOptions,
+    progress: Callable[[int, int], None],
+    cancelled: Callable[[], bool],
+) -> Page:
+    """Download the video of a page in a process of its own; see `fetch_page` and `fetch_apart`.
+
+    Args:
+        address: http(s) address.
+        folder: Where files are written; partial ones of an earlier try are taken up again.
+        options: How it is asked.
+        progress: Called with bytes done and bytes in all; what it raises ends the download.
+        cancelled: Asked whether to stop.
+
+    Raises:
+        VideoTooLargeError: It broke one of LIMITS.
+        CancelledError: It was cancelled.
+        StageError: Another reason of the download.
+    """
+    job = Job(address, options.max_height, folder, options.proxy, LIMITS, options)
+    fetched = fetch_apart(job, progress, cancelled)
+    return Page(fetched.path, fetched.provenance, fetched.attempts, fetched.notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +107,7 @@ class PlanDownloader:
         sampler: FaceSampler,
         say: Callable[[str], None],
         cancelled: threading.Event,
-        fetch: Fetch = fetch_page,
+        fetch: Fetch = fetch_listed,
     ) -> None:
         """Create a downloader.
 
@@ -162,7 +194,7 @@ class PlanDownloader:
                 raise CancelledError("the download was cancelled")
 
         try:
-            page = self._fetch(url, parts, self._settings.page, progress)
+            page = self._fetch(url, parts, self._settings.page, progress, self._cancelled.is_set)
             found = _described(page.path)
             target = self._videos.folder / f"{key}{page.path.suffix.lower()}"
             page.path.replace(target)

@@ -18,10 +18,13 @@ from typing import ClassVar
 
 import pytest
 
+from talkmill.hdtf.download import DownloadSettings, PlanDownloader, fetch_listed
+from talkmill.pipeline.plan import PlannedClip
 from talkmill.stages.contract import StageContext
 from talkmill.stages.download import isolation
 from talkmill.stages.download.limits import WebLimits
 from talkmill.stages.download.network import AddressPolicy
+from talkmill.stages.download.page import PageOptions
 from talkmill.stages.download.protocol import Failed, Fetched, Line
 from talkmill.stages.download.web import GuardedWeb, Web
 from talkmill.stages.errors import (
@@ -80,6 +83,11 @@ class Site(http.server.BaseHTTPRequestHandler):
         self.begin("text/html")
         if self.command == "GET":
             self.wfile.write(b"<html><body><video src='/bomb_media.mp4'></video></body></html>")
+
+    def names_good(self) -> None:
+        self.begin("text/html")
+        if self.command == "GET":
+            self.wfile.write(b"<html><body><video src='/good.mp4'></video></body></html>")
 
     def bomb_media(self) -> None:
         self.begin("video/mp4", Content_Encoding="gzip", Content_Length=str(len(self.bomb)))
@@ -217,9 +225,32 @@ def test_downloads_beside_one_that_is_killed_go_on(site: tuple[str, type[Site]],
         os.kill(victim, signal.SIGKILL)
         with pytest.raises(DownloadFailedError, match=r"drip\.mp4: the process of the download was ended by SIGKILL"):
             lost.result(10)
-        path, provenance, _ = beside.result(20)
+        path, provenance, *_ = beside.result(20)
     assert path.read_bytes() == b"x" * 100_000
     assert provenance == {"uri": f"{address}/good.mp4"}
+
+
+def test_a_list_of_clips_is_downloaded_so_too(site: tuple[str, type[Site]], tmp_path: Path) -> None:
+    """`talkmill hdtf download`: what a page costs ends its own video alone, and a cancel is heard."""
+    address, handler = site
+    clips = [PlannedClip(name, f"{address}/{name}.html", 0.0, 1.0, name) for name in ("bomb_page", "names_good")]
+    lines: list[str] = []
+    settings = DownloadSettings(PageOptions())
+    PlanDownloader(tmp_path, settings, None, lines.append, threading.Event()).run(clips)  # type: ignore[arg-type]
+    assert "bomb_page.html: VIDEO_TOO_LARGE: " in lines[0]
+    assert "needs more than 536870912 bytes of memory" in lines[0]
+    # It was downloaded; that its bytes are no video is found here.
+    assert "names_good.html: NOT_A_VIDEO: " in lines[1]
+
+    (tmp_path / "parts").mkdir()
+    took = seconds_until_it_fails(
+        lambda: fetch_listed(
+            f"{address}/drip_page.html", tmp_path / "parts", PageOptions(), lambda d, t: None, handler.dripping.is_set
+        ),
+        CancelledError,
+        r"drip_page\.html was cancelled",
+    )
+    assert took < 10
 
 
 PARENT = """

@@ -161,5 +161,5 @@ def test_a_file_that_begins_like_a_tag_is_a_file(site: tuple[str, type[Handler]]
     """The first bytes of an .m2ts are a time stamp, which may be those of any text."""
     content = b"<a>" + bytes(range(256)) * 8
     (Path(site[1].folder) / "00001.m2ts").write_bytes(content)
-    path, _, _ = GuardedWeb(ONLY_THIS, WebLimits()).fetch(f"{site[0]}/00001.m2ts", 1080, context)
+    path, *_ = GuardedWeb(ONLY_THIS, WebLimits()).fetch(f"{site[0]}/00001.m2ts", 1080, context)
     assert path.read_bytes() == content

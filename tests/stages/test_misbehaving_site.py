@@ -210,7 +210,7 @@ class Run:
         options = PageOptions(retries=retries, back_off_seconds=0.01)
         settings = DownloadSettings(options, retry=retry)
 
-        def fetch(url: str, folder: Path, asked: PageOptions, progress):  # type: ignore[no-untyped-def]
+        def fetch(url: str, folder: Path, asked: PageOptions, progress, cancelled):  # type: ignore[no-untyped-def]
             return fetch_page(url, folder, asked, progress, self.pauses.append)
 
         downloader = PlanDownloader(self.folder, settings, self.sampler, self.lines.append, threading.Event(), fetch)
@@ -349,9 +349,7 @@ def test_one_download_works_in_a_folder(site: tuple[str, type[Site]], run: Run) 
 def test_an_interrupted_download_says_so(site: tuple[str, type[Site]], run: Run) -> None:
     event = threading.Event()
     event.set()
-    downloader = PlanDownloader(
-        run.folder, DownloadSettings(PageOptions()), run.sampler, run.lines.append, event, fetch_page
-    )
+    downloader = PlanDownloader(run.folder, DownloadSettings(PageOptions()), run.sampler, run.lines.append, event)
     with pytest.raises(CancelledError):
         downloader.run([wanted(site[0], "good")])
 

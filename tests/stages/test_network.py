@@ -82,7 +82,7 @@ def test_an_allowed_address_is_fetched_through_the_proxy(
     site: tuple[str, list[str]], context: StageContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("no_proxy", "*")
-    path, provenance, _ = GuardedWeb(LOOPBACK, WebLimits()).fetch(f"{site[0]}/sized.mp4", 1080, context)
+    path, provenance, *_ = GuardedWeb(LOOPBACK, WebLimits()).fetch(f"{site[0]}/sized.mp4", 1080, context)
     assert path.stat().st_size == 100_000
     assert provenance == {"uri": f"{site[0]}/sized.mp4"}
 

@@ -15,9 +15,11 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from talkmill.stages.download.limits import WebLimits
+from talkmill.stages.download.page import fetch_page
 from talkmill.stages.download.protocol import JOB, TEXT_CHARACTERS, Failed, Fetched, Job, Line, Progress
 from talkmill.stages.download.reasons import causes
 from talkmill.stages.download.web import Budget, fetch_url
@@ -88,11 +90,19 @@ def _reporter(answers: int) -> Callable[[int, int], None]:
 def _outcome(job: Job, report: Callable[[int, int], None]) -> Line:
     budget = Budget(job.folder, job.limits, report)
     try:
-        fetched = fetch_url(job.address, job.max_height, budget, job.proxy)
+        fetched = _fetched(job, budget)
     except Exception as error:
         return _failed(_limit_broken(error, job) or error)
     provenance = {name: text[:TEXT_CHARACTERS] for name, text in fetched.provenance.items()}
-    return Line(fetched=Fetched(fetched.path, provenance, fetched.notes))
+    return Line(fetched=fetched._replace(provenance=provenance))
+
+
+def _fetched(job: Job, budget: Budget) -> Fetched:
+    if job.page is None:
+        return fetch_url(job.address, job.max_height, budget, job.proxy)
+    options = replace(job.page, max_bytes=job.limits.max_bytes)
+    page = fetch_page(job.address, job.folder, options, lambda done, total: budget.advance(job.address, done, total))
+    return Fetched(page.path, page.provenance, page.notes, page.attempts)
 
 
 def _limit_broken(error: BaseException, job: Job) -> StageError | None:

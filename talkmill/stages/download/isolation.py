@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 from urllib.request import getproxies
@@ -19,7 +19,6 @@ from pydantic import ValidationError
 
 from talkmill.address import AddressSecrets, shown_address
 from talkmill.environment import environment_of_child
-from talkmill.stages.contract import StageContext
 from talkmill.stages.download.protocol import JOB, LINE, LINE_BYTES, Failed, Fetched, Job, Line
 from talkmill.stages.errors import CancelledError, DownloadFailedError, InternalError, StageError, error_kinds
 
@@ -35,12 +34,13 @@ POLLING_SECONDS = 0.2
 LAST_WORDS_BYTES = 2000
 
 
-def fetch_apart(job: Job, context: StageContext) -> Fetched:
+def fetch_apart(job: Job, report: Callable[[int, int], None], cancelled: Callable[[], bool]) -> Fetched:
     """Do a download in a process of its own.
 
     Args:
-        job: The download; its folder is the context's scratch folder.
-        context: Told the progress, and asked whether the work should stop.
+        job: The download.
+        report: Told bytes done and bytes in all; what it raises ends the download.
+        cancelled: Asked whether the work should stop, also while nothing comes.
 
     Returns:
         A file in the folder of the job, its provenance and notes. The process and all that it started have ended.
@@ -56,9 +56,9 @@ def fetch_apart(job: Job, context: StageContext) -> Fetched:
     with tempfile.TemporaryFile(dir=job.folder) as words:
         outcome: Line | None = None
         with _started(job, words) as process:
-            for line in _lines(process, deadline, job, context):
+            for line in _lines(process, deadline, job, cancelled):
                 if line.progress is not None:
-                    context.advance(line.progress.done, max(line.progress), "bytes")
+                    report(line.progress.done, max(line.progress))
                 else:
                     outcome = line
                     break
@@ -100,7 +100,9 @@ def _started(job: Job, words: IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
         process.stdout.close()
 
 
-def _lines(process: "subprocess.Popen[bytes]", deadline: float, job: Job, context: StageContext) -> Iterator[Line]:
+def _lines(
+    process: "subprocess.Popen[bytes]", deadline: float, job: Job, cancelled: Callable[[], bool]
+) -> Iterator[Line]:
     """Yield what the process says, until it says no more."""
     assert process.stdout is not None  # noqa: S101 - asked for
     pipe = process.stdout.fileno()
@@ -111,7 +113,7 @@ def _lines(process: "subprocess.Popen[bytes]", deadline: float, job: Job, contex
         left = deadline - time.monotonic()
         if left <= 0:
             raise job.limits.too_long(job.address)
-        if context.cancelled():
+        if cancelled():
             raise CancelledError(f"the download of {shown_address(job.address)} was cancelled")
         if not look.poll(1000 * min(left, POLLING_SECONDS)):
             continue

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pydantic import TypeAdapter
 
 from talkmill.stages.download.limits import WebLimits
+from talkmill.stages.download.page import PageOptions
 
 # No line is longer; what comes from a page is cut before.
 LINE_BYTES = 1 << 20
@@ -23,6 +24,8 @@ class Job:
         folder: Where files are written.
         proxy: Address of the proxy that everything goes through; None for the way that the environment names.
         limits: How much it may cost.
+        page: How the address is asked, with cookies and retries of a user's; `max_height` and `proxy` are said there
+            then. None where it may be that of a file.
     """
 
     address: str
@@ -30,6 +33,7 @@ class Job:
     folder: Path
     proxy: str | None
     limits: WebLimits
+    page: PageOptions | None = None
 
 
 class Progress(NamedTuple):
@@ -40,11 +44,12 @@ class Progress(NamedTuple):
 
 
 class Fetched(NamedTuple):
-    """What came: a local file, where it comes from, and what the user should know."""
+    """What came: a local file, where it comes from, what the user should know, and how many tries it took."""
 
     path: Path
     provenance: dict[str, str]
     notes: tuple[str, ...] = ()
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class DownloadStage:
         if is_address(inputs.uri):
             if not is_readable(inputs.uri):
                 raise DownloadRefusedError(f"{shown_address(inputs.uri)} is not an address that can be read")
-            path, provenance, notes = self._web.fetch(inputs.uri, inputs.parameters.max_height, context)
+            path, provenance, notes, _ = self._web.fetch(inputs.uri, inputs.parameters.max_height, context)
         elif self._files:
             file = path_of(inputs.uri)
             path, provenance, notes = _link(file, context.scratch), {"uri": clean_text(file.name)}, ()

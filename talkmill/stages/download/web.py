@@ -56,7 +56,7 @@ class Web:
 
     def fetch(self, address: str, max_height: int, context: StageContext) -> Fetched:
         """Download a video in a process of its own; see `fetch_apart` and `fetch_url`."""
-        return fetch_apart(Job(address, max_height, context.scratch, None, self._limits), context)
+        return _apart(Job(address, max_height, context.scratch, None, self._limits), context)
 
 
 class GuardedWeb(Web):
@@ -75,7 +75,7 @@ class GuardedWeb(Web):
         """
         with GuardedProxy(self._policy, self._limits.max_bytes) as proxy:
             try:
-                fetched = fetch_apart(Job(address, max_height, context.scratch, proxy.address, self._limits), context)
+                fetched = _apart(Job(address, max_height, context.scratch, proxy.address, self._limits), context)
             except (StageError, OSError) as error:
                 if proxy.traffic.refused:
                     raise DownloadRefusedError(f"{shown_address(address)}: {proxy.traffic.refused[-1]}") from error
@@ -85,6 +85,10 @@ class GuardedWeb(Web):
             if proxy.traffic.too_much:
                 raise self._limits.too_many_bytes(address)
             return fetched
+
+
+def _apart(job: Job, context: StageContext) -> Fetched:
+    return fetch_apart(job, lambda done, total: context.advance(done, total, "bytes"), context.cancelled)
 
 
 class Budget:
