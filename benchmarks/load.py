@@ -52,7 +52,7 @@ def measure_throughput(server: MeasuredServer, clip_count: int, say: Callable[[s
         say: Called with lines of progress.
 
     Returns:
-        Wall time per execution at steady state, memory and backlog query.
+        Wall time per execution at steady state, where the run was long enough, memory and backlog query.
     """
     engine = sa.create_engine(server.database_url)
     done = sa.select(sa.func.count()).where(stage_run.c.state == "SUCCEEDED")
@@ -78,11 +78,15 @@ def measure_throughput(server: MeasuredServer, clip_count: int, say: Callable[[s
     if run.state != pb.STATE_SUCCEEDED or run.succeeded_clip_count != clip_count:
         raise RuntimeError(f"{name} ended as {pb.State.Name(run.state)} with {run.succeeded_clip_count} clips")
     steady = [sample for sample in samples if 0.1 * total <= sample[1] <= 0.9 * total]
-    (begin, first), (end, last) = steady[0], steady[-1]
-    each = (end - begin) / max(1, last - first) * 1000
     quarter = max(1, len(memory) // 4)
+    figures = []
+    # A short run ends between two looks.
+    if len(steady) > 1:
+        (begin, first), (end, last) = steady[0], steady[-1]
+        each = (end - begin) / max(1, last - first) * 1000
+        figures.append(below(f"wall milliseconds per execution at steady state, {clip_count} clips", each, 40))
     return [
-        below(f"wall milliseconds per execution at steady state, {clip_count} clips", each, 40),
+        *figures,
         Figure("wall seconds of the run", samples[-1][0] - samples[0][0], "reported", True),
         Figure("orchestrator's memory at the end of the first quarter, MB", memory[quarter], "reported", True),
         below("its growth from there to the end, MB", max(memory[quarter:]) - memory[quarter], 100),
