@@ -100,4 +100,4 @@ def fit_guided_filter(guide: Float32Array, matte: Float32Array, radius: int, eps
     slope_g = (c_rg * of_r + c_gg * of_g + c_gb * of_b) * scale
     slope_b = (c_rb * of_r + c_gb * of_g + c_bb * of_b) * scale
     offset = mean_matte - slope_r * (mean_r + 0.5) - slope_g * (mean_g + 0.5) - slope_b * (mean_b + 0.5)
-    return LocalLinearModel(mean(np.dstack([slope_r, slope_g, slope_b, offset])))
+    return LocalLinearModel(mean(np.asarray(cv2.merge([slope_r, slope_g, slope_b, offset]), np.float32)))

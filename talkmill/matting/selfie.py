@@ -1,6 +1,7 @@
 """The selfie net on a pyramid of squares around the face."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -65,9 +66,8 @@ class SelfiePyramid:
             x0, y0 = centre_x - side / 2, centre_y - side * FACE_CENTRE_FROM_TOP
             frame_from_map = image_from_square(x0, y0, side, INPUT_SIDE)
             values = self._run(_square(frame, frame_from_map))
-            columns, rows = _feather(x0 < 0, x0 + side > width), _feather(y0 < 0, y0 + side > height)
-            weights = np.float32(weight) * (np.outer(rows, columns) + np.float32(LEAST_WEIGHT))
-            found.append(SelfieMap(values, weights.astype(np.float32), frame_from_map))
+            leaves = ((x0 < 0, x0 + side > width), (y0 < 0, y0 + side > height))
+            found.append(SelfieMap(values, _weights(weight, *leaves), frame_from_map))
         return found
 
     def _run(self, image: Frame) -> Float32Array:
@@ -81,12 +81,21 @@ def mean_map(maps: list[SelfieMap], grid: Grid) -> Float32Array:
     total = grid.sampled(whole.values * whole.weights, whole.frame_from_map)
     weights = grid.sampled(whole.weights, whole.frame_from_map)
     for square in squares:
-        pair = np.dstack([square.values * square.weights, square.weights])
-        sampled = grid.sampled(pair, square.frame_from_map, outside=0.0)
+        pair = cv2.merge([square.values * square.weights, square.weights])
+        sampled = grid.sampled(np.asarray(pair, np.float32), square.frame_from_map, outside=0.0)
         total += sampled[..., 0]
         weights += sampled[..., 1]
     total /= weights
     return total
+
+
+@cache
+def _weights(weight: float, columns: tuple[bool, bool], rows: tuple[bool, bool]) -> Float32Array:
+    """Weights of a square; of its columns and rows it is given where the square leaves the frame."""
+    feathered = np.outer(_feather(*rows), _feather(*columns)) + np.float32(LEAST_WEIGHT)
+    weights = np.asarray(np.float32(weight) * feathered, np.float32)
+    weights.flags.writeable = False
+    return weights
 
 
 def _feather(leaves_first: bool, leaves_last: bool) -> Float32Array:
