@@ -97,7 +97,6 @@ class ExportFolder:
         listed = {file for entry in entries if entry.sha256 for file in entry.files}
         self._unlisted = self._written - listed
         self._stale: list[str] = []
-        self._note(_Entry(GOING_ON, None, ()))
 
     @property
     def stale(self) -> list[str]:
@@ -132,6 +131,7 @@ class ExportFolder:
                         f"{self._folder / file} is there and was not written by this export; move it away, or export "
                         "into another folder"
                     )
+            self._begin()
             before = self._newest.get(part.name)
             held = before.sha256 if before is not None else {}
             # What the list does not name could not be told from a file of the user's.
@@ -166,6 +166,7 @@ class ExportFolder:
     def keep_only(self, parts: Sequence[Part]) -> None:
         """Delete every other part that an export wrote here; an unwritten part counts as another."""
         kept = [part for part in parts if self.holds(part)]
+        self._begin()
         for name in self._newest.keys() - {part.name for part in kept}:
             self._set_aside(self._newest[name].preprocessed)
         for file in self._written.difference(*(part.files for part in kept)):
@@ -176,6 +177,7 @@ class ExportFolder:
     def drop(self, part: Part) -> None:
         """Delete a part that is needed no more; the next export writes it again where it needs it."""
         with self._lock:
+            self._begin()
             self._note(_Entry(part.name, None, part.files))
             for file in part.files:
                 self._take_away(file, True)
@@ -192,6 +194,11 @@ class ExportFolder:
 
     def _save(self, entries: Sequence[_Entry]) -> None:
         write_whole(self._list, b"".join(entry.line() for entry in entries))
+
+    def _begin(self) -> None:
+        """Say that the folder is being changed; `keep_only` takes that back."""
+        if GOING_ON not in self._newest:
+            self._note(_Entry(GOING_ON, None, ()))
 
     def _note(self, entry: _Entry) -> None:
         with self._list.open("ab") as file:

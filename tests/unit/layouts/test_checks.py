@@ -1173,12 +1173,13 @@ def test_an_export_that_was_killed_is_a_finding(tmp_path: Path) -> None:
     folder = wav2lip(tmp_path)
     part = Part("clip ann", "1", ("filelists/more.txt",))
     target = ExportFolder(folder, "wav2lip")
-    (one,) = check_folder(folder, Wav2Lip())
-    assert (one.file, one.what) == ("wav2lip_export.jsonl", "is of an export that has not ended")
+    assert not list(check_folder(folder, Wav2Lip()))
     with pytest.raises(ZeroDivisionError):
         target.write(part, lambda staging: 1 / 0)
     (one,) = check_folder(folder, Wav2Lip())
-    assert one.what == "is of an export that has not ended: it was writing clip ann"
+    assert (one.file, one.what) == (
+        "wav2lip_export.jsonl", "is of an export that has not ended: it was writing clip ann"
+    )  # fmt: skip
     target.write(part, lambda staging: (staging / "filelists/more.txt").write_text("1"))
     target.keep_only([part])
     assert not list(check_folder(folder, Wav2Lip()))
