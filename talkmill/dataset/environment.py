@@ -12,6 +12,8 @@ import lmdb
 
 # Pages that were read stay in the memory of the process until the file is closed: it is opened again after so much.
 BYTES_PER_OPENING = 64 << 20
+# Of what LMDB takes for a key, as it is built in py-lmdb.
+LONGEST_KEY = 511
 # A reader takes a slot of `lock.mdb` for the time of one transaction; LMDB's own bound is 126.
 MAX_READERS = 1024
 # Another thread of this process may be about to close the same LMDB, whose last user went.
@@ -182,12 +184,14 @@ class ReadEnvironment:
         self._folder = folder
 
     def values(self, items: list[bytes]) -> list[bytes | None]:
-        """Return the values of keys as one transaction sees them; None for those that are not there.
+        """Return the values of keys as one transaction sees them; None for those that are not there, or can be no key.
 
         Raises:
             DatasetError: The LMDB cannot be read.
         """
-        found = self.read(lambda transaction: [transaction.get(item) for item in items])
+        found = self.read(
+            lambda transaction: [transaction.get(item) if 0 < len(item) <= LONGEST_KEY else None for item in items]
+        )
         values = [None if value is None else bytes(value) for value in found]
         self.shared.bytes_read += sum(len(value) for value in values if value is not None)
         return values

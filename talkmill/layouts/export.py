@@ -16,7 +16,7 @@ from talkmill.dataset.lock import locked
 from talkmill.dataset.reader import Dataset, size_folder
 from talkmill.files import write_whole
 from talkmill.layouts.captions import read_captions
-from talkmill.layouts.folder import ExportFolder, Part, StrangerError
+from talkmill.layouts.folder import LIST_ENDING, ExportFolder, Part, StrangerError
 from talkmill.layouts.layout import (
     Bundle,
     BundledLayout,
@@ -29,6 +29,7 @@ from talkmill.layouts.layout import (
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.pieces import PIECES_FROM, names_of, pieces_of, unused_of
+from talkmill.layouts.registry import LAYOUTS
 from talkmill.models.catalogue import UnknownModelError
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.option import OptionError
@@ -130,7 +131,7 @@ def export(
         with locked(out, "export"):
             writer = _Writer(dataset, work, layout, options, models, out, names)
             result = writer.run(jobs, advance)
-    called = {*names, *names.values(), *(piece.name for piece in result.pieces)}
+    called = {*names, *(piece.name for piece in result.pieces)}
     return replace(result, uncalled=tuple(name for name in captions if name not in called))
 
 
@@ -146,7 +147,8 @@ def _check_out(out: Path, run: Path, layout: str) -> None:
     """Refuse to write among the files of a run, or of an export in another layout."""
     if out == run or any(out.is_relative_to(run / part) for part in RUN_FOLDERS):
         raise OutTakenError(f"{out} is the folder of the data set; give the export a folder of its own")
-    other = recorded_layout(out) or layout
+    begun = (name for name in LAYOUTS if name != layout and (out / f"{name}{LIST_ENDING}").exists())
+    other = recorded_layout(out) or next(begun, layout)
     if other != layout:
         raise OutTakenError(f"{out} holds an export in the layout {other}; give the layout {layout} another folder")
 
@@ -216,7 +218,8 @@ class _Writer:
             raise NothingToExportError(f"no clip of {counted(total, 'clip')} can be written. {first.clip}: {first.why}")
         parts = [*self._parts, self._lists(pieces)]
         self._record(pieces, parts)
-        self._target.keep_only(parts)
+        # What an earlier export made of a clip that failed stays, and no list has it: it may be well again.
+        self._target.keep_only(parts, [_part_name(one.clip) for one in told if one.outcome == "failed"])
         return ExportResult(
             tuple(pieces),
             tuple(one.clip for one in told if one.outcome == "written"),
@@ -321,7 +324,7 @@ class _Writer:
         if isinstance(layout, PreprocessedLayout):
             preprocessed = tuple(path for piece in pieces for path in layout.preprocessed(piece))
         digest = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
-        return Part(f"clip {clip.name}", digest, paths, preprocessed)
+        return Part(_part_name(clip.name), digest, paths, preprocessed)
 
     def _lists(self, pieces: Sequence[Piece]) -> Part:
         lists = self._layout.lists(pieces, self._options, self._out)
@@ -347,6 +350,10 @@ class _Writer:
             "files": dict(sorted(self._target.sha256(parts).items())),
         }
         write_whole(self._out / RECORD, json.dumps(record, indent=1).encode() + b"\n")
+
+
+def _part_name(clip: str) -> str:
+    return f"clip {clip}"
 
 
 def _bundle_part(bundle: Bundle, clips: Iterable[_Planned]) -> Part:

@@ -1,18 +1,20 @@
 """An exported folder that is whole after a kill and another start: parts appear whole, and what was removed goes away.
 
 It knows parts, their files and the list of what was written, `NAME_export.jsonl`; it must not know what is in a file.
-Files that somebody else made of a part, in its folder or where the part says, are never deleted: where the part changes
-they are no longer of it, and get the ending `.stale`.
+What somebody else changed, or made of a part, in its folder or where the part says, is never deleted: where the part
+changes it is no longer of it, and gets the ending `.stale`.
 """
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path, PurePosixPath
 from threading import Lock
 
@@ -53,7 +55,7 @@ class Part:
 class _Entry:
     """A line of the list: a part that is being written has no fingerprint yet.
 
-    `sha256` and `sizes`, in bytes, have every file, also those inside folders; lists of talkmill 0.1 have none.
+    `sha256` has every file, also those inside folders; lists of talkmill 0.1 have none.
     """
 
     part: str
@@ -61,7 +63,6 @@ class _Entry:
     files: tuple[str, ...]
     preprocessed: tuple[str, ...] = ()
     sha256: dict[str, str] = field(default_factory=dict)
-    sizes: dict[str, int] = field(default_factory=dict)
 
     def line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"
@@ -92,10 +93,7 @@ class ExportFolder:
         self._save(entries)
         self._written = {file for entry in entries for file in entry.files}
         self._newest = {entry.part: entry for entry in entries}
-        # Files that exports wrote, and folders of which no list says what an export wrote there.
         self._ours = {file for entry in entries for file in entry.sha256}
-        listed = {file for entry in entries if entry.sha256 for file in entry.files}
-        self._unlisted = self._written - listed
         self._stale: list[str] = []
 
     @property
@@ -110,7 +108,6 @@ class ExportFolder:
             entry is not None
             and (entry.fingerprint, entry.files) == (part.fingerprint, part.files)
             and all((self._folder / file).exists() for file in (*part.files, *entry.sha256))
-            and all((self._folder / file).stat().st_size == size for file, size in entry.sizes.items())
         )
 
     def write(self, part: Part, make: Callable[[Path], None]) -> None:
@@ -126,52 +123,65 @@ class ExportFolder:
         staging = self._staging / uuid.uuid4().hex
         with self._lock:
             for file in part.files:
-                if file not in self._written and (self._folder / file).exists():
+                there = (self._folder / file).exists() or (self._folder / file).is_symlink()
+                if file not in self._written and there:
                     raise StrangerError(
                         f"{self._folder / file} is there and was not written by this export; move it away, or export "
                         "into another folder"
                     )
             self._begin()
-            before = self._newest.get(part.name)
-            held = before.sha256 if before is not None else {}
+            before = self._newest.get(part.name) or _Entry(part.name, None, ())
+            made = tuple(dict.fromkeys((*before.preprocessed, *part.preprocessed)))
             # What the list does not name could not be told from a file of the user's.
-            self._note(_Entry(part.name, None, part.files, part.preprocessed, held))
+            self._note(_Entry(part.name, None, part.files, made, before.sha256))
             self._written.update(part.files)
         staging.mkdir(parents=True)
         for file in part.files:
             (staging / file).parent.mkdir(parents=True, exist_ok=True)
         try:
             make(staging)
-            digests, sizes = _digests(staging)
+            digests = _digests(staging)
         except OSError as error:
+            if error.filename:
+                raise
             # A full disk names no file.
-            error.filename = error.filename or str(self._folder / part.files[0])
-            raise
+            raise OSError(error.errno, error.strerror, str(self._folder / part.files[0])) from error
         with self._lock:
-            self._note(_Entry(part.name, None, part.files, part.preprocessed, held | digests))
-            changed = before is None or before.sha256 != digests
+            self._note(_Entry(part.name, None, part.files, made, before.sha256 | digests))
+            # What a killed export left may be of this part or of the one before.
+            held = before.sha256 if before.fingerprint is not None else {}
+            changed = held != digests
             if changed:
-                self._set_aside(part.preprocessed)
+                self._set_aside(made)
             for file in part.files:
                 (self._folder / file).parent.mkdir(parents=True, exist_ok=True)
-                self._take_away(file, changed)
+                self._take_away(file, changed, held)
                 _put(staging / file, self._folder / file)
-            self._note(_Entry(part.name, part.fingerprint, part.files, part.preprocessed, digests, sizes))
+            self._note(_Entry(part.name, part.fingerprint, part.files, part.preprocessed, digests))
         shutil.rmtree(staging)
 
     def sha256(self, parts: Sequence[Part]) -> Mapping[str, str]:
         """Return the digest of every file of some parts, by path."""
         return {file: digest for part in parts for file, digest in self._newest[part.name].sha256.items()}
 
-    def keep_only(self, parts: Sequence[Part]) -> None:
-        """Delete every other part that an export wrote here; an unwritten part counts as another."""
-        kept = [part for part in parts if self.holds(part)]
+    def keep_only(self, parts: Sequence[Part], also: Collection[str] = ()) -> None:
+        """Delete every other part that an export wrote here; an unwritten part counts as another.
+
+        Args:
+            parts: What stays, as it is.
+            also: Names of parts of which an older one may be there: that stays.
+        """
+        names = {part.name for part in parts if self.holds(part)}
+        names |= {name for name in also if name in self._newest and self._newest[name].fingerprint is not None}
+        kept = [self._newest[name] for name in sorted(names)]
         self._begin()
-        for name in self._newest.keys() - {part.name for part in kept}:
-            self._set_aside(self._newest[name].preprocessed)
-        for file in self._written.difference(*(part.files for part in kept)):
-            self._take_away(file, True)
-        self._save([self._newest[part.name] for part in kept])
+        gone = [entry for name, entry in self._newest.items() if name not in names]
+        for entry in gone:
+            self._set_aside(entry.preprocessed)
+        held = {file: one for entry in gone if entry.fingerprint is not None for file, one in entry.sha256.items()}
+        for file in self._written.difference(*(entry.files for entry in kept)):
+            self._take_away(file, True, held)
+        self._save(kept)
         shutil.rmtree(self._staging, ignore_errors=True)
 
     def drop(self, part: Part) -> None:
@@ -180,7 +190,7 @@ class ExportFolder:
             self._begin()
             self._note(_Entry(part.name, None, part.files))
             for file in part.files:
-                self._take_away(file, True)
+                self._take_away(file, True, {})
                 with suppress(OSError):
                     (self._folder / file).parent.rmdir()
 
@@ -201,42 +211,51 @@ class ExportFolder:
             self._note(_Entry(GOING_ON, None, ()))
 
     def _note(self, entry: _Entry) -> None:
-        with self._list.open("ab") as file:
-            file.write(entry.line())
-            file.flush()
+        line, length = entry.line(), self._list.stat().st_size
+        with self._list.open("ab", buffering=0) as file:
+            if file.write(line) != len(line):
+                # Half a line would spoil the next one.
+                file.truncate(length)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._list))
             os.fsync(file.fileno())
         self._newest[entry.part] = entry
         self._ours.update(entry.sha256)
 
-    def _take_away(self, file: str, changed: bool) -> None:
-        """Delete a file or a folder that an export wrote; what others put into the folder stays there.
+    def _take_away(self, file: str, changed: bool, held: Mapping[str, str]) -> None:
+        """Delete a file or a folder that an export wrote; what is of others stays.
 
         Args:
             file: Its path.
             changed: Whether the part becomes another, so that what others made of it is stale.
+            held: Path of each file to the digest of what it held: what holds something else now is of others.
         """
         path = self._folder / file
-        if not path.is_dir():
+        if path.is_symlink() or not path.is_dir():
+            self._take_file_away(file, changed, held)
+            return
+        for inside in [inside for inside in path.rglob("*") if not inside.is_dir() or inside.is_symlink()]:
+            self._take_file_away(inside.relative_to(self._folder).as_posix(), changed, held)
+        for folder in sorted([path, *(inside for inside in path.rglob("*") if inside.is_dir())], reverse=True):
+            with suppress(OSError):
+                folder.rmdir()
+
+    def _take_file_away(self, file: str, changed: bool, held: Mapping[str, str]) -> None:
+        path = self._folder / file
+        ours = file in self._written or file in self._ours or path.name == READERS
+        edited = file in held and path.is_file() and not path.is_symlink() and _sha256(path) != held[file]
+        if ours and not edited:
             path.unlink(missing_ok=True)
-        elif file in self._unlisted:
-            shutil.rmtree(path)
-        else:
-            for inside in [inside for inside in path.rglob("*") if not inside.is_dir() or inside.is_symlink()]:
-                name = inside.relative_to(self._folder).as_posix()
-                if name in self._ours or inside.name == READERS:
-                    inside.unlink()
-                elif changed:
-                    self._set_aside([name])
-            for folder in sorted([path, *(inside for inside in path.rglob("*") if inside.is_dir())], reverse=True):
-                with suppress(OSError):
-                    folder.rmdir()
+        elif edited or changed:
+            self._set_aside([file])
 
     def _set_aside(self, files: Sequence[str]) -> None:
         for file in files:
             path = self._folder / file
             if path.is_file() and not file.endswith(STALE):
-                path.replace(path.with_name(path.name + STALE))
-                self._stale.append(file + STALE)
+                endings = (f".{number}{STALE}" if number else STALE for number in count())
+                ending = next(one for one in endings if not path.with_name(path.name + one).exists())
+                path.replace(path.with_name(path.name + ending))
+                self._stale.append(file + ending)
 
 
 def unfinished_parts(path: Path) -> list[str]:
@@ -274,14 +293,17 @@ def _read(path: Path) -> list[_Entry]:
     return entries
 
 
-def _digests(staging: Path) -> tuple[dict[str, str], dict[str, int]]:
-    """Put every file below a folder on the disk, and return the digests of what they hold, and sizes, by path."""
-    digests, sizes = {}, {}
+def _digests(staging: Path) -> dict[str, str]:
+    """Put every file below a folder on the disk, and return the digests of what they hold by path."""
+    found = {}
     for path in sorted(path for path in staging.rglob("*") if path.is_file()):
+        if path.name != READERS:
+            found[path.relative_to(staging).as_posix()] = _sha256(path)
         with path.open("rb") as file:
-            if path.name != READERS:
-                name = path.relative_to(staging).as_posix()
-                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
-                sizes[name] = os.fstat(file.fileno()).st_size
             os.fsync(file.fileno())
-    return digests, sizes
+    return found
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

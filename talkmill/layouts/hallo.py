@@ -21,7 +21,7 @@ from talkmill.arrays import Float64Array, Frame
 from talkmill.geometry.transforms import apply
 from talkmill.landmarks.mesh import OVAL
 from talkmill.layouts.captions import caption
-from talkmill.layouts.checks.files import find, is_there, read_json
+from talkmill.layouts.checks.files import files_in, find, is_there, read_json
 from talkmill.layouts.checks.lists import check_training, in_folder
 from talkmill.layouts.checks.media import check_movie, check_picture, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
@@ -123,7 +123,7 @@ class Hallo:
 
     def check(self, folder: Path) -> Iterator[Finding]:
         """See `Layout`."""
-        clips = sorted(path.stem for path in (folder / "videos").glob("*.mp4"))
+        clips = [Path(file).stem for file in files_in(folder / "videos", ".mp4")]
         if not clips:
             yield Finding("videos", "holds no clip", "put square .mp4 files of 25 frames a second there")
         for word in WORDS:
@@ -135,9 +135,9 @@ class Hallo:
                 )
         for clip in clips:
             yield from _check_clip(folder, clip)
-        for path in sorted((folder / "data").glob("*.json")):
-            ending = next(ending for ending in LISTS if path.name.endswith(ending))
-            yield from _check_list(folder, f"data/{path.name}", ending)
+        for file in files_in(folder / "data", ".json"):
+            ending = next(ending for ending in LISTS if file.endswith(ending))
+            yield from _check_list(folder, f"data/{file}", ending)
 
 
 def part_masks(mesh: Float64Array, size: int) -> tuple[npt.NDArray[np.uint8], ...]:

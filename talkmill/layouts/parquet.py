@@ -5,6 +5,7 @@ Source: huggingface/datasets 5.2.0: packaged_modules/parquet/parquet.py, load.py
 
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from talkmill.layouts.card import dataset_card
-from talkmill.layouts.checks.files import files_below, find, read_text
+from talkmill.layouts.checks.files import Checked, files_below, find, read_text
 from talkmill.layouts.checks.media import MovieFacts, check_movie, check_sound
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
@@ -28,6 +29,8 @@ from talkmill.sound.audio import write_wav
 
 TABLES = {"train": "data/train.parquet", "test": "data/test.parquet"}
 CARD = "README.md"
+# What the hub takes for the head of a card. Source: huggingface/huggingface_hub, repocard.py, REGEX_YAML_BLOCK.
+HEAD = re.compile(r"\s*---[\r\n]+(.*?)[\r\n]+---(?:\r\n|\n|\Z)", re.DOTALL)
 WRITE_CARD = "write the YAML between two lines of ---, as the hub asks"
 
 
@@ -71,27 +74,33 @@ class Parquet:
 
     def check(self, folder: Path) -> Iterator[Finding]:
         """See `Layout`."""
-        tables = list(files_below(folder, ".parquet"))
+        tables = files_below(folder, ".parquet")
         if not tables:
             yield Finding(TABLES["train"], "there is no such list: no .parquet file lies here", "write a row a clip")
-        yield from _check_card(folder)
-        schemas: dict[tuple[str, ...], str] = {}
-        rows: list[tuple[str, dict[str, Any]]] = []
-        for file in tables:
-            path = yield from find(folder, file, "table")
-            if path is None:
-                continue
-            try:
-                table = pq.read_table(path, partitioning=None)
-            except (pa.ArrowException, OSError) as error:
-                yield Finding(file, f"cannot be read: {error}", "write it again")
-                continue
-            if not table.num_rows:
-                yield Finding(file, "has no row", "leave it out, and its split out of the card")
-            schemas.setdefault(tuple(sorted(f"{one.name} ({one.type})" for one in table.schema)), file)
-            rows += [(file, row) for row in table.to_pylist()]
-        yield from _check_schemas(schemas)
-        yield from _check_rows(folder, rows)
+        configs = yield from _check_card(folder)
+        for config in configs or [tables]:
+            yield from _check_tables(folder, config)
+
+
+def _check_tables(folder: Path, files: Sequence[str]) -> Iterator[Finding]:
+    """Check the tables that are read as one."""
+    schemas: dict[tuple[str, ...], str] = {}
+    rows: list[tuple[str, dict[str, Any]]] = []
+    for file in files:
+        path = yield from find(folder, file, "table")
+        if path is None:
+            continue
+        try:
+            table = pq.read_table(path, partitioning=None)
+        except (pa.ArrowException, OSError) as error:
+            yield Finding(file, f"cannot be read: {error}", "write it again")
+            continue
+        if not table.num_rows:
+            yield Finding(file, "has no row", "leave it out, and its split out of the card")
+        schemas.setdefault(tuple(sorted(f"{one.name} ({one.type})" for one in table.schema)), file)
+        rows += [(file, row) for row in table.to_pylist()]
+    yield from _check_schemas(schemas)
+    yield from _check_rows(folder, rows)
 
 
 def _table(columns: Mapping[str, Sequence[Any]]) -> pa.Table:
@@ -114,42 +123,48 @@ def _numbers(values: Sequence[Any]) -> bool:
     return kinds <= {int, float}
 
 
-def _check_card(folder: Path) -> Iterator[Finding]:
-    """Check that the head of the card can be read, and that what it names is there."""
+def _check_card(folder: Path) -> Checked[list[list[str]]]:
+    """Check that the head of the card can be read, and that what it names is there; return tables by config."""
     text = yield from read_text(folder, CARD, "card", "write where the clips are from, on what terms, and of whom")
     if text is None:
-        return
-    _, *rest = f"\n{text}".split("\n---\n")
-    if len(rest) < 2 or not text.startswith("---\n"):
+        return None
+    found = HEAD.match(text)
+    if found is None:
         yield Finding(CARD, "begins with no YAML between two lines of ---", WRITE_CARD)
-        return
+        return None
     try:
-        head = yaml.safe_load(rest[0])
+        head = yaml.safe_load(found[1])
         if not isinstance(head, dict):
             raise TypeError(f"it is {type(head).__name__}, names and values are read")
         configs = head.get("configs") or []
         named = [
-            path
+            [
+                path
+                for one in _listed(config.get("data_files", []))
+                for path in _listed(one["path"] if isinstance(one, dict) else one)
+            ]
             for config in configs
-            for one in _listed(config.get("data_files", []))
-            for path in _listed(one["path"] if isinstance(one, dict) else one)
         ]
     except (yaml.YAMLError, TypeError, KeyError, AttributeError, RecursionError) as error:
         yield Finding(CARD, f"has a head that cannot be read: {type(error).__name__}: {error}", WRITE_CARD)
-        return
+        return None
     if "license" not in head:
         yield Finding(CARD, "says no license", "write one that the hub knows, or `unknown`, or `other`")
-    for path in named:
-        if not isinstance(path, str) or not _is_there(folder, path):
-            yield Finding(CARD, f"names {path}, and there is no such file", "write it, or take it out of `configs`")
+    tables = []
+    for patterns in named:
+        there = [(pattern, _found(folder, pattern)) for pattern in patterns]
+        for pattern in (pattern for pattern, files in there if not files):
+            yield Finding(CARD, f"names {pattern}, and there is no such file", "write it, or take it out of `configs`")
+        tables.append(sorted({file for _, files in there for file in files if file.endswith(".parquet")}))
+    return [config for config in tables if config]
 
 
-def _is_there(folder: Path, pattern: str) -> bool:
+def _found(folder: Path, pattern: object) -> list[str]:
     try:
-        return any(folder.glob(pattern))
+        return [path.relative_to(folder).as_posix() for path in folder.glob(str(pattern))]
     except (NotImplementedError, ValueError):
         # An absolute path, or none.
-        return False
+        return []
 
 
 def _listed(value: Any) -> list[Any]:
@@ -169,22 +184,31 @@ def _check_schemas(schemas: Mapping[tuple[str, ...], str]) -> Iterator[Finding]:
 
 
 def _check_rows(folder: Path, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Finding]:
-    for name, times in Counter(row["video"] for _, row in rows if row.get("video")).items():
-        if times > 1:
+    for name, times in Counter(_place(row.get("video")) for _, row in rows).items():
+        if name and times > 1:
             yield Finding(name, f"is named by {times} rows", "name it once, in one split")
     for number, (file, row) in enumerate(rows):
         for column in ("video", "audio"):
-            if column in row and not isinstance(row[column], str):
+            if column in row and _place(row[column]) is None:
                 yield Finding(file, f"row {number} names no {column}", "write its path beside the card")
         movie: MovieFacts | None = None
-        if isinstance(row.get("video"), str):
-            movie = yield from check_movie(folder, row["video"], None)
+        video, audio = (_place(row.get(column)) for column in ("video", "audio"))
+        if video:
+            movie = yield from check_movie(folder, video, None)
         if movie is not None:
             told = {"frames": movie.frame_count, "width": movie.width, "height": movie.height}
             for column, value in told.items():
                 if column in row and row[column] != value:
-                    yield Finding(
-                        file, f"says {row[column]} for {column} of {row['video']}, which has {value}", "write that"
-                    )
-        if isinstance(row.get("audio"), str):
-            yield from check_sound(folder, row["audio"], movie)
+                    yield Finding(file, f"says {row[column]} for {column} of {video}, which has {value}", "write that")
+        if audio:
+            yield from check_sound(folder, audio, movie)
+
+
+def _place(cell: Any) -> str | None:
+    """Return the path that a cell names, "" where the cell holds the content, None where it is neither.
+
+    `datasets` writes videos and sounds as objects of a path and bytes.
+    """
+    if isinstance(cell, dict):
+        return "" if cell.get("bytes") else _place(cell.get("path"))
+    return cell if isinstance(cell, str) and cell else None

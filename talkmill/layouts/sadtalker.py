@@ -71,7 +71,7 @@ class SadTalker:
 
     def check(self, folder: Path) -> Iterator[Finding]:
         """See `Layout`."""
-        files = list(files_below(folder, ".mat"))
+        files = files_below(folder, ".mat")
         if not files:
             yield Finding("train", "there is no such list: no .mat file lies here", WRITE_MAT)
         for file in files:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.geometry.transforms import apply
-from talkmill.layouts.checks.files import is_folder
+from talkmill.layouts.checks.files import files_in, is_folder
 from talkmill.layouts.checks.lists import read_lines
 from talkmill.layouts.checks.media import check_picture, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
@@ -176,11 +176,11 @@ def _check_clip(folder: Path, line: str) -> Iterator[Finding]:
     if not is_folder(clip):
         yield Finding(name, "is named in a list, and there is no such folder", "write it, or take the line out")
         return
-    pictures = sorted(clip.glob("*.jpg"))
-    for path in pictures:
-        if not _is_number(path.name):
-            yield Finding(f"{name}/{path.name}", "has no number for a name, as 0.jpg has", "name it by its frame")
-        yield from check_picture(folder, f"{name}/{path.name}")
+    pictures = files_in(clip, ".jpg")
+    for picture in pictures:
+        if not _is_number(picture):
+            yield Finding(f"{name}/{picture}", "has no number for a name, as 0.jpg has", "name it by its frame")
+        yield from check_picture(folder, f"{name}/{picture}")
     if len(pictures) < LEAST_FRAMES:
         yield Finding(name, f"has {len(pictures)} frames; under {LEAST_FRAMES} it is never drawn", "leave it out")
     numbers = _numbers(clip)

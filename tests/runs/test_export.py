@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from talkmill.dataset.reader import Dataset
 from talkmill.layouts.export import ExportResult, NothingToExportError, OutTakenError
 from talkmill.layouts.export import export as export_set
 from talkmill.layouts.layout import Bundle, Finding, Layout, Lengths, Piece, UnsuitableClipError
@@ -17,7 +18,7 @@ from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.registry import LAYOUTS, layout_of
 from talkmill.models.repository import ModelRepository
 from talkmill.option import OptionError
-from talkmill.pipeline.finished import NoWorkError
+from talkmill.pipeline.finished import ClipGoneError, FinishedClip, NoWorkError, finished_clip
 from talkmill.pipeline.removal import remove_clips
 from tests.exports import make_set
 from tests.made_up_stages import FRAMES, run_made_up, write_sources
@@ -169,6 +170,27 @@ def test_what_a_trainers_scripts_made_of_another_cut_is_set_aside(run: Path, tmp
     assert again.stale == (
         *(f"embeddings/{name}.pt.stale" for name in names), *(f"frames/{name}/sound.npy.stale" for name in names),
     )  # fmt: skip
+
+
+def test_a_clip_that_fails_keeps_what_was_written_of_it(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be well again, and what it was made from may be gone for good."""
+    out = tmp_path / "out"
+    export(run, out, Notes(), ExportOptions())
+    before = (out / "texts/c_000.txt").read_text()
+
+    def gone(dataset: Dataset, name: str) -> FinishedClip:
+        if name == "c_000":
+            raise ClipGoneError("the disk is away")
+        return finished_clip(dataset, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("talkmill.layouts.export.finished_clip", gone)
+        assert export(run, out, Notes(), ExportOptions()).failed == (("c_000", "the disk is away"),)
+    assert (out / "texts/c_000.txt").read_text() == before and (out / "frames/c_000/0.raw").exists()
+    assert "c_000" not in (out / "list.txt").read_text()
+    assert "c_000" in export(run, out, Notes(), ExportOptions()).kept
 
 
 def test_pieces_go_away_once_the_files_that_they_went_into_are_there(run: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from talkmill.layouts.checks.files import Checked, read_array, read_json, read_text
+from talkmill.layouts.checks.files import Checked, files_in, read_array, read_json, read_text
 from talkmill.layouts.checks.media import check_movie, check_picture, check_wav
 from talkmill.layouts.face_parts import BACKGROUND, COLOURS, HEAD
 from talkmill.layouts.layout import Finding
@@ -48,9 +48,9 @@ def check_clip(root: Path, clip: Path) -> Iterator[Finding]:
         found = yield from _check_cameras(root, f"{name}{split}")
         if found is not None:
             numbers, size = numbers + found[0], found[1]
-    for path in sorted(clip.glob("*.json")):
-        if path.name not in SPLITS:
-            yield Finding(f"{name}{path.name}", "is read as cameras when all are asked for", "move it elsewhere")
+    for file in files_in(clip, ".json"):
+        if file not in SPLITS:
+            yield Finding(f"{name}{file}", "is read as cameras when all are asked for", "move it elsewhere")
     if not numbers or size is None:
         return
     count = max(numbers) + 1
@@ -67,7 +67,7 @@ def check_clip(root: Path, clip: Path) -> Iterator[Finding]:
     yield from _check_action_units(root, f"{name}au.csv", count)
     yield from _check_blendshapes(root, f"{name}bs.npy", count)
     yield from check_wav(root, f"{name}aud.wav", math.ceil(count * SAMPLE_RATE / RATE))
-    videos = [f"{name}{path.name}" for path in sorted(clip.glob("*.mp4"))]
+    videos = [f"{name}{file}" for file in files_in(clip, ".mp4")]
     if not videos:
         yield Finding(
             f"{name}{clip.name}.mp4", "there is no such file", "write the video, whose scripts SyncTalk starts with"

@@ -4,9 +4,10 @@ Whatever reads a checked file does it here, so that a broken one ends nothing bu
 """
 
 import json
+import os
 import posixpath
 import stat
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,7 +41,7 @@ def find(folder: Path, name: str, kind: str = "file", mend: str = WRITE_AGAIN) -
         yield Finding(name, f"there is no such {kind}", mend)
         return None
     except (OSError, ValueError) as error:
-        yield Finding(_shown(name), f"cannot be read: {_why(error)}", mend)
+        yield Finding(_shown(name), f"cannot be read: {why(error)}", mend)
         return None
     if not stat.S_ISREG(mode):
         yield Finding(name, f"is {form_of(mode)}, a {kind} is read", mend)
@@ -79,7 +80,7 @@ def read_bytes(folder: Path, name: str, kind: str = "file", mend: str = WRITE_AG
     try:
         return path.read_bytes()
     except (OSError, MemoryError) as error:
-        yield Finding(name, f"cannot be read: {_why(error)}", mend)
+        yield Finding(name, f"cannot be read: {why(error)}", mend)
         return None
 
 
@@ -131,7 +132,7 @@ def read_array(folder: Path, name: str, mend: str) -> Checked[npt.NDArray[Any]]:
     try:
         array = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError, MemoryError) as error:
-        yield Finding(name, f"cannot be read: {_why(error)}", mend)
+        yield Finding(name, f"cannot be read: {why(error)}", mend)
         return None
     if not isinstance(array, np.ndarray):
         yield Finding(name, "is an archive, one array is read", mend)
@@ -139,12 +140,40 @@ def read_array(folder: Path, name: str, mend: str) -> Checked[npt.NDArray[Any]]:
     return array
 
 
-def files_below(folder: Path, ending: str) -> Iterator[str]:
-    """Yield the paths of files of an ending in a folder and below it, in order."""
-    return (path.relative_to(folder).as_posix() for path in sorted(folder.rglob(f"*{ending}")))
+def files_in(folder: Path, ending: str) -> list[str]:
+    """Return the names of files of an ending in a folder, in order; as `glob.glob`, without hidden ones."""
+    return sorted(path.name for path in folder.glob(f"*{ending}") if not path.name.startswith("."))
 
 
-def _why(error: BaseException) -> str:
+def files_below(folder: Path, ending: str) -> list[str]:
+    """Return the paths of files of an ending in a folder and below it, in order; see `files_in`."""
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in walk(folder, lambda error: None)
+        if path.name.endswith(ending) and not path.name.startswith(".")
+    )
+
+
+def walk(folder: Path, failed: Callable[[OSError], object]) -> Iterator[Path]:
+    """Yield what lies in a folder and below it and is no folder, also where links lead; a folder is entered once.
+
+    Args:
+        folder: The folder.
+        failed: Called with the error of a folder that cannot be listed.
+    """
+    entered: set[str] = set()
+    for place, folders, files in os.walk(folder, onerror=failed, followlinks=True):
+        real = os.path.realpath(place)
+        if real in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        folders.sort()
+        yield from (Path(place) / name for name in sorted(files))
+
+
+def why(error: BaseException) -> str:
+    """Say why a file cannot be read, without the path, which whoever asks has."""
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 

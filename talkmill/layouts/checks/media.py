@@ -21,6 +21,8 @@ ENCODE_AGAIN = "encode it again as H.264 at a constant rate"
 UNKNOWN_TO_DECORD = ("av1", "vvc")
 # Frames of a file of constant rate lie this close to their places, in frames.
 RATE_TOLERANCE = 0.05
+# Of a WAV, that are held in memory.
+FRAMES_AT_A_TIME = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,9 @@ def _movie(path: Path, name: str, rate: Fraction | None) -> Checked[MovieFacts]:
     with open_media(path) as container:
         count, size = 0, (0, 0)
         for frame in container.decode(container.streams.video[0]):
-            count, size = count + 1, size if count else (frame.width, frame.height)
+            # decord, as every player, turns what is said to lie on its side.
+            shown = (frame.height, frame.width) if frame.rotation % 180 else (frame.width, frame.height)
+            count, size = count + 1, size if count else shown
     if count != len(packets):
         yield Finding(name, f"holds {len(packets)} coded pictures, and {count} decode", ENCODE_AGAIN)
     return MovieFacts(count, *size, average, _sound_seconds(path)) if count else None
@@ -116,7 +120,9 @@ def check_wav(folder: Path, name: str, least_samples: int | None = None) -> Chec
     try:
         with wave.open(str(path)) as sound:
             form, count = (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()), sound.getnframes()
-            held: int = len(sound.readframes(count)) // max(1, form[1] * form[2])
+            # A header may say more than any memory holds.
+            held: int = sum(len(part) for part in iter(lambda: sound.readframes(FRAMES_AT_A_TIME), b""))
+            held //= max(1, form[1] * form[2])
     except (wave.Error, EOFError, OSError) as error:
         yield Finding(name, f"is no PCM WAV: {error}", WRITE_SPEECH)
         return None

@@ -49,7 +49,7 @@ def check_shards(folder: Path) -> Iterator[Finding]:
     Args:
         folder: With the .tar files, in it or below it.
     """
-    shards = list(files_below(folder, ".tar"))
+    shards = files_below(folder, ".tar")
     if not shards:
         yield Finding(".", "there is no such list: no .tar file lies here", "write shards, such as train-000000.tar")
     yield from _check_numbers(shards)
@@ -126,7 +126,8 @@ def _samples(path: Path, shard: str) -> Iterator[Finding | _Sample]:
         # As the reader does: a shard may come through a pipe.
         with tarfile.open(path, "r|*") as file:
             for member in file:
-                if not member.isreg() or PASSED_OVER.match(member.name):
+                hidden = Path(member.name).name.startswith(".")
+                if not member.isreg() or hidden or PASSED_OVER.match(member.name):
                     continue
                 at = f"{shard}: {member.name}"
                 match = MEMBER.fullmatch(member.name)

@@ -30,6 +30,13 @@ def test_a_line_that_a_kill_cut_short_is_passed_over(tmp_path: Path) -> None:
     assert ExportFolder(tmp_path, "x").holds(part)
 
 
+class Longer(bytes):
+    """A line of which a full disk takes only a part."""
+
+    def __len__(self) -> int:
+        return 99
+
+
 def write(target: ExportFolder, content: str, **changes: object) -> Part:
     """Write a part with a file and a folder, of which a trainer's scripts make another file."""
     part = Part(
@@ -104,11 +111,68 @@ def test_a_kill_between_two_files_of_a_part_loses_nothing_of_others(
     assert files(tmp_path) == {"a.txt", *frames, "frames/features.npy.stale", "emb/a.pt.stale"}
 
 
-def test_a_file_of_another_size_is_not_what_was_written(tmp_path: Path) -> None:
+def test_what_somebody_edited_is_kept(tmp_path: Path) -> None:
     part = write(ExportFolder(tmp_path, "x"), "12")
+    (tmp_path / "a.txt").write_text("mine")
+    (tmp_path / "frames/1.jpg").write_text("mine")
     assert ExportFolder(tmp_path, "x").holds(part)
-    (tmp_path / "frames/1.jpg").write_text("")
-    assert not ExportFolder(tmp_path, "x").holds(part)
+    write(ExportFolder(tmp_path, "x"), "3")
+    (tmp_path / "a.txt").write_text("mine again")
+    write(ExportFolder(tmp_path, "x"), "4")
+    assert files(tmp_path) == {
+        "a.txt", "a.txt.stale", "a.txt.1.stale", "frames/0.jpg", "frames/1.jpg.stale"
+    }  # fmt: skip
+    assert [(tmp_path / f"a.txt{ending}").read_text() for ending in ("", ".stale", ".1.stale")] == [
+        "4",
+        "mine",
+        "mine again",
+    ]
+
+
+@pytest.mark.parametrize("at", ["set_aside", "unlink"])
+def test_a_kill_before_something_is_set_aside_leaves_it_to_the_next_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """Also where the new files are called as the old ones."""
+    write(ExportFolder(tmp_path, "x"), "12")
+    others(tmp_path)
+
+    def killed(*arguments: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    target = ExportFolder(tmp_path, "x")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(*((target, "_set_aside", killed) if at == "set_aside" else (Path, "unlink", killed)))
+        write(target, "34")
+    target = ExportFolder(tmp_path, "x")
+    target.keep_only([write(target, "34")])
+    assert files(tmp_path) == {"a.txt", "frames/0.jpg", "frames/1.jpg", "frames/features.npy.stale", "emb/a.pt.stale"}
+
+
+def test_what_was_made_of_a_piece_that_is_called_otherwise_now_is_set_aside(tmp_path: Path) -> None:
+    write(ExportFolder(tmp_path, "x"), "12")
+    others(tmp_path)
+    write(ExportFolder(tmp_path, "x"), "3", preprocessed=("emb/a_p00.pt",))
+    assert (tmp_path / "emb/a.pt.stale").exists()
+
+
+def test_a_part_that_failed_stays_as_it_was(tmp_path: Path) -> None:
+    write(ExportFolder(tmp_path, "x"), "12")
+    target = ExportFolder(tmp_path, "x")
+    target.keep_only([], ["p", "q"])
+    assert files(tmp_path) == {"a.txt", "frames/0.jpg", "frames/1.jpg"}
+    ExportFolder(tmp_path, "x").keep_only([])
+    assert not files(tmp_path)
+
+
+def test_half_a_line_on_a_full_disk_spoils_no_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = ExportFolder(tmp_path, "x")
+    part = write(target, "12")
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        # It says that it is longer than what is written of it.
+        patch.setattr(talkmill.layouts.folder._Entry, "line", lambda entry: Longer(b'{"part": "p", "fing'))
+        target.drop(part)
+    assert ExportFolder(tmp_path, "x").holds(part)
 
 
 def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
