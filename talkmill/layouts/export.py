@@ -16,7 +16,7 @@ from talkmill.dataset.lock import locked
 from talkmill.dataset.reader import Dataset, size_folder
 from talkmill.files import write_whole
 from talkmill.layouts.captions import read_captions
-from talkmill.layouts.folder import LIST_ENDING, ExportFolder, Part, StrangerError
+from talkmill.layouts.folder import LIST_ENDING, ExportFolder, Part, StrangerError, has_parts
 from talkmill.layouts.layout import (
     Bundle,
     BundledLayout,
@@ -147,7 +147,7 @@ def _check_out(out: Path, run: Path, layout: str) -> None:
     """Refuse to write among the files of a run, or of an export in another layout."""
     if out == run or any(out.is_relative_to(run / part) for part in RUN_FOLDERS):
         raise OutTakenError(f"{out} is the folder of the data set; give the export a folder of its own")
-    begun = (name for name in LAYOUTS if name != layout and (out / f"{name}{LIST_ENDING}").exists())
+    begun = (name for name in LAYOUTS if name != layout and has_parts(out / f"{name}{LIST_ENDING}"))
     other = recorded_layout(out) or next(begun, layout)
     if other != layout:
         raise OutTakenError(f"{out} holds an export in the layout {other}; give the layout {layout} another folder")

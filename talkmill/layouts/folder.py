@@ -258,6 +258,18 @@ class ExportFolder:
                 self._stale.append(file + ending)
 
 
+def has_parts(path: Path) -> bool:
+    """Say whether a list names a part that is there whole.
+
+    Args:
+        path: Of the list; there may be none.
+
+    Raises:
+        ValueError: It is not the list of an export.
+    """
+    return any(entry.fingerprint is not None for entry in _read(path))
+
+
 def unfinished_parts(path: Path) -> list[str]:
     """Return the parts of a list that an export was writing when it ended, `GOING_ON` for the export itself.
 

@@ -366,6 +366,11 @@ def test_an_export_needs_a_folder_of_its_own(run: Path, tmp_path: Path) -> None:
     export(run, run / "notes", Notes(), ExportOptions())
     with pytest.raises(OutTakenError, match="holds an export in the layout notes"):
         export(run, run / "notes", Joined(), ExportOptions())
+    # Its record comes last: an export that was stopped has none.
+    export(run, tmp_path / "out", layout_of("video-json"), ExportOptions(least_seconds=0.0))
+    (tmp_path / "out/export.json").unlink()
+    with pytest.raises(OutTakenError, match="holds an export in the layout video-json"):
+        export(run, tmp_path / "out", Notes(), ExportOptions())
 
 
 def test_what_is_in_no_piece_is_told(run: Path, tmp_path: Path) -> None:
