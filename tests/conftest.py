@@ -5,6 +5,7 @@ from talkmill.environment import quiet_libraries
 # Native libraries read the environment when they are loaded.
 quiet_libraries()
 
+import signal
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,8 @@ from talkmill.models.repository import ModelRepository
 from talkmill.pipeline.settings import Settings
 from talkmill.sample import SampleTruth, write_sample
 
+# A shell ignores SIGINT for what it starts in the background, and so would all processes of these tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Machines are shared: how long one example takes says nothing.
 settings.register_profile("shared", deadline=None, derandomize=True)
 settings.load_profile("shared")
