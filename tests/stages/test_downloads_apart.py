@@ -253,13 +253,11 @@ def test_a_list_of_clips_is_downloaded_so_too(site: tuple[str, type[Site]], tmp_
     assert took < 10
 
 
-# Where this test runs in the background of a script, SIGINT is ignored: the parent is one that a user can interrupt.
 PARENT = """
-import signal, sys
+import sys
 from pathlib import Path
 from tests.stages.test_downloads_apart import context_of
 from talkmill.stages.download.web import Web
-signal.signal(signal.SIGINT, signal.default_int_handler)
 Web().fetch(sys.argv[1], 1080, context_of(Path(sys.argv[2])))
 """
 
