@@ -273,7 +273,8 @@ def test_the_time_left_of_a_run_for_some_kinds_is_that_of_its_stages(ledger: Led
     with ledger.database.begin() as connection:
         now = now_of(ledger.database)
         connection.execute(stage_run.update().values(started_at=now - 2, ended_at=now))
-    assert ledger.runs.get(run_id).seconds_left == pytest.approx(9 * 2 + 2, abs=1)
+    # The clock goes on while this machine does something else; with every stage it would be 26.
+    assert ledger.runs.get(run_id).seconds_left == pytest.approx(9 * 2 + 2, abs=3)
 
 
 @pytest.mark.parametrize("headers", [{}, {"traceparent": f"00-{'1' * 32}-{'2' * 16}-01", "tracestate": "vendor=1"}])
@@ -520,7 +521,7 @@ def test_the_time_left_is_told_once_every_stage_has_shown_its_pace(ledger: Ledge
         now = now_of(ledger.database)
         connection.execute(stage_run.update().values(started_at=now - 2, ended_at=now))
     # Nine clips, one in two seconds, and the last one through the four stages behind.
-    assert ledger.runs.get(run_id).seconds_left == pytest.approx(9 * 2 + 4 * 2, abs=1)
+    assert ledger.runs.get(run_id).seconds_left == pytest.approx(9 * 2 + 4 * 2, abs=3)
 
 
 def test_who_lost_its_lease_writes_nothing(ledger: Ledger) -> None:
