@@ -138,7 +138,8 @@ def export(
 def recorded_layout(folder: Path) -> str:
     """Return the layout that the `export.json` of a folder names; "" where there is none that can be read."""
     with suppress(FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, RecursionError):
-        named = json.loads((folder / RECORD).read_bytes())["layout"]
+        # Whatever else lies there names no layout, and nothing waits for it.
+        named = json.loads((folder / RECORD).read_bytes())["layout"] if (folder / RECORD).is_file() else ""
         return named if isinstance(named, str) else ""
     return ""
 

@@ -1,6 +1,8 @@
 """`talkmill check`: which layout a folder is checked as."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,4 +38,11 @@ def test_a_folder_that_names_no_layout_is_told(tmp_path: Path, record: str | Non
 def test_a_record_of_another_tool_is_no_layout(tmp_path: Path) -> None:
     (tmp_path / "export.json").write_text('{"layout": "flat"}')
     with pytest.raises(CommandError, match="there is no layout 'flat'"):
+        check(tmp_path)
+
+
+@pytest.mark.parametrize("spoil", [os.mkfifo, os.mkdir])
+def test_a_record_that_is_no_file_names_no_layout(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    spoil(tmp_path / "export.json")
+    with pytest.raises(CommandError, match=r"has no export\.json that names its layout"):
         check(tmp_path)
