@@ -16,7 +16,7 @@ from services.servicer import StageServicer
 from services.settings import StageServerSettings
 from talkmill.artifacts.store import StoreUnavailableError
 from talkmill.inference import observer
-from talkmill.inference.backend import ProviderUnavailableError
+from talkmill.inference.errors import ProviderUnavailableError
 from talkmill.serving.server import print_settings, start_server, wait_for_signal
 from talkmill.serving.settings import StoreSettings
 from talkmill.serving.stores import open_store

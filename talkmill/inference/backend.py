@@ -6,14 +6,6 @@ from typing import Protocol
 from talkmill.arrays import Float32Array
 
 
-class PrecisionUnavailableError(ValueError):
-    """The provider, or this machine, does not run networks in that precision."""
-
-
-class ProviderUnavailableError(ValueError):
-    """The wanted execution provider is unknown or not installed; the message says which ones there are."""
-
-
 class Network(Protocol):
     """A loaded network; safe to call from several threads."""
 

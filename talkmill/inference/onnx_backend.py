@@ -10,7 +10,7 @@ import onnxruntime as ort
 
 from talkmill.arrays import Float32Array
 from talkmill.inference import observer
-from talkmill.inference.backend import ProviderUnavailableError
+from talkmill.inference.errors import ProviderUnavailableError
 
 # Published builds tell Microsoft how they are used; servers and the command line set ORT_DISABLE_TELEMETRY before this.
 ort.disable_telemetry_events()

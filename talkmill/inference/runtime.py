@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import onnxruntime as ort
 
-from talkmill.inference.backend import Network, PrecisionUnavailableError, ProviderUnavailableError
+from talkmill.inference.backend import Network
+from talkmill.inference.errors import PrecisionUnavailableError, ProviderUnavailableError
 from talkmill.inference.onnx_backend import OnnxNetwork, open_session
 from talkmill.inference.precision import Precision
 

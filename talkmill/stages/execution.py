@@ -34,7 +34,7 @@ from talkmill.artifacts.manifest import (
 )
 from talkmill.artifacts.store import LostArtifactError, MissingArtifactError, Store, StoreUnavailableError
 from talkmill.environment import return_memory
-from talkmill.inference.backend import PrecisionUnavailableError, ProviderUnavailableError
+from talkmill.inference.errors import PrecisionUnavailableError, ProviderUnavailableError
 from talkmill.models.damage import DamagedModelError
 from talkmill.stages.contract import Stage, StageContext
 from talkmill.stages.digest import action_digest, to_json

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from talkmill.faces.detection import FaceBoxesDetector
-from talkmill.inference.backend import PrecisionUnavailableError
+from talkmill.inference.errors import PrecisionUnavailableError
 from talkmill.inference.precision import Precision
 from talkmill.inference.runtime import Runtime, cpu_runtime
 from talkmill.landmarks.fused import FusedDetector

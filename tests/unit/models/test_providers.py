@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pytest
 
 from talkmill.inference import runtime
-from talkmill.inference.backend import PrecisionUnavailableError, ProviderUnavailableError
+from talkmill.inference.errors import PrecisionUnavailableError, ProviderUnavailableError
 from talkmill.inference.onnx_backend import OnnxNetwork
 from talkmill.inference.runtime import NAMES, ONE_NODE, Runtime, available_providers, choose_runtime
 from talkmill.stages.errors import ModelUnavailableError
