@@ -4,17 +4,15 @@ import hmac
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, Literal
 
 import grpc
 import structlog
-import yaml
-from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
-from orchestrator.callers import ALLOWS, ANYONE, Caller, Quota, Scope, set_caller
+from orchestrator.callers import ALLOWS, ANYONE, Caller, Scope, set_caller
+from orchestrator.tokens_file import Token, TokensError, read_tokens
 from talkmill.api.pipeline.v1 import pipeline_pb2
 from talkmill.stages.errors import ScopeMissingError, StageError, UnauthenticatedError
 from talkmill.telemetry import metrics
@@ -31,37 +29,12 @@ READ_METHODS = frozenset(["GetRun", "ListRuns", "WatchRun", "ListClips", "ListRu
 OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
 
 
-class TokensError(ValueError):
-    """The file of tokens cannot be read; the message says where."""
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A token that holds.
-
-    Attributes:
-        name: Who has it: the owner of what it makes. Several tokens may have one name.
-        sha256: Of the token itself.
-        scopes: What it allows: `read` and `write` of what its name owns, `read:all` and `write:all` of all; `write`
-            allows `read`.
-        expires: When it ends, ISO 8601 with a zone; None for never.
-        quota: How much it may have at a time.
-    """
-
-    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
-
-    name: Annotated[str, StringConstraints(min_length=1, max_length=256)]
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    scopes: tuple[Scope, ...]
-    expires: datetime | None = None
-    quota: Quota = Quota()
-
-
-_TOKENS = TypeAdapter(tuple[Token, ...])
-
-
 class Tokens:
-    """The tokens of a YAML file; the file is read again when it changes."""
+    """The tokens of a YAML file; the file is read again when it changes.
+
+    A file that is spoilt while the server runs locks nobody out: the tokens read before hold on, and
+    `metrics.TOKENS_OUTDATED` says so until it can be read again.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read the file.
@@ -72,7 +45,8 @@ class Tokens:
         self._path = path
         self._content: bytes | None = None
         self._tokens: tuple[Token, ...] = ()
-        self._read()
+        self._trouble = ""
+        self.read()
 
     def check(self, authorization: str, scope: Literal["read", "write"]) -> Caller:
         """Return who calls.
@@ -85,7 +59,7 @@ class Tokens:
             UnauthenticatedError: No token, a wrong one, or one that has expired.
             ScopeMissingError: The token does not allow the call.
         """
-        self._read()
+        self.read()
         kind, _, token = authorization.partition(" ")
         if kind.lower() != "bearer" or not token:
             raise UnauthenticatedError("the call has no bearer token")
@@ -101,19 +75,31 @@ class Tokens:
             raise ScopeMissingError(f"the token of {one.name} does not have the scope {scope}")
         return Caller(one.name, allowed, one.quota)
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Read the file again where it has changed.
+
+        Raises:
+            TokensError: It has never been read.
+        """
         try:
             # The content, not its time: a file may change twice in a tick, and a copy may keep the time.
             content = self._path.read_bytes()
-            if content == self._content:
-                return
-            self._tokens = _TOKENS.validate_python(yaml.safe_load(content) or ())
-            self._content = content
-        except (OSError, yaml.YAMLError, ValidationError) as error:
-            what = error.errors()[0]["loc"] if isinstance(error, ValidationError) else type(error).__name__
+            if content != self._content:
+                self._tokens = read_tokens(content)
+                self._content = content
+        except (OSError, TokensError) as error:
+            trouble = f"{self._path}: {error.strerror if isinstance(error, OSError) else error}"
             if self._content is None:
-                raise TokensError(f"{self._path} is not a list of tokens: {what}") from None
-            log.error("the file of tokens cannot be read; the tokens read before hold on", what=str(what))
+                raise TokensError(f"the file of tokens cannot be read: {trouble}") from None
+            metrics.TOKENS_OUTDATED.set(1)
+            if trouble != self._trouble:
+                self._trouble = trouble
+                log.error("the file of tokens cannot be read; the tokens read before hold on", error=trouble)
+            return
+        metrics.TOKENS_OUTDATED.set(0)
+        if self._trouble:
+            self._trouble = ""
+            log.info("the file of tokens is read again", path=str(self._path))
 
 
 class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import grpc
 import structlog
 
-from orchestrator.auth import AuthInterceptor, OpenInterceptor, Tokens, TokensError
+from orchestrator.auth import AuthInterceptor, OpenInterceptor, Tokens
 from orchestrator.dbos_engine import DbosEngine
 from orchestrator.engine import FINISH, INTAKE
 from orchestrator.finish import Finisher
@@ -25,6 +25,7 @@ from orchestrator.ledger.runs import Runs
 from orchestrator.service import PipelineServicer
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.stage_caller import StageCaller
+from orchestrator.tokens_file import TokensError
 from orchestrator.worker import Worker
 from talkmill.api.pipeline.v1 import pipeline_pb2, pipeline_pb2_grpc
 from talkmill.artifacts.s3 import S3Store
@@ -41,6 +42,7 @@ from talkmill.wire.methods import stage_methods
 log = structlog.get_logger()
 
 CANCEL_SECONDS, BACKLOG_SECONDS, STORE_SECONDS, FORGET_SECONDS = 2.0, 5.0, 10.0, 600.0
+TOKENS_SECONDS = 30.0
 REFUSED_SECONDS = 2.0
 
 
@@ -118,6 +120,9 @@ async def _serve(settings: OrchestratorSettings) -> int:
         (FORGET_SECONDS, lambda: uploads.look(lambda key: key in store.list_keys(work_bucket, key))),
     ):
         threading.Thread(target=_every, args=(seconds, work), daemon=True).start()
+    if tokens is not None:
+        # Calls read it too; where none comes, trouble with the file is seen all the same.
+        threading.Thread(target=_every, args=(TOKENS_SECONDS, tokens.read), daemon=True).start()
     await running.health.ready()
     log.info("ready", executor=executor_id)
     await wait_for_signal()

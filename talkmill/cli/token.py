@@ -5,13 +5,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
+import yaml
 
 from talkmill.cli.outcome import EXIT_OK
+from talkmill.text import clean_text
 from talkmill.wire.tokens import hash_token
+
+LONGEST_NAME = 256
+
+
+def _name(text: str) -> str:
+    if not text or clean_text(text) != text or len(text) > LONGEST_NAME:
+        raise typer.BadParameter(f"a name of 1 to {LONGEST_NAME} characters is wanted, in one line")
+    return text
 
 
 def token(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Who will have it: the owner of the runs that it makes.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", callback=_name, help="Who will have it: the owner of the runs that it makes."),
+    ],
     write: Annotated[bool, typer.Option("--write", help="May also create, cancel and retry runs.")] = False,
     of_all: Annotated[
         bool, typer.Option("--all", help="Also sees, and with --write changes, what others made.")
@@ -24,5 +37,6 @@ def token(
     scope = ("write" if write else "read") + (":all" if of_all else "")
     print(f"TALKMILL_TOKEN={made}")
     print("# for the tokens file:")
-    print(f'- {{name: "{name}", sha256: {hash_token(made)}, scopes: ["{scope}"], expires: "{expires}"}}')
+    line = {"name": name, "sha256": hash_token(made), "scopes": [scope], "expires": expires}
+    print("-", yaml.safe_dump(line, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6).strip())
     return EXIT_OK

@@ -42,6 +42,10 @@ REACHABLE = Gauge(
     "talkmill_orchestrator_dependency_reachable", "1 while the store, the database, answers the orchestrator, else 0.",
     ["dependency"],
 )  # fmt: skip
+TOKENS_OUTDATED = Gauge(
+    "talkmill_orchestrator_tokens_outdated",
+    "1 while the file of tokens cannot be read and the tokens read before hold on, else 0.",
+)
 DEAD_LETTERS = Counter(
     "talkmill_orchestrator_dead_letters", "Sources and clips that ended without outputs.", ["stage", "reason"]
 )

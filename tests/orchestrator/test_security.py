@@ -20,9 +20,10 @@ import yaml
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from deploy.local.cluster import metrics_text
-from orchestrator.auth import SERVICE, AuthInterceptor, Tokens, TokensError
+from orchestrator.auth import SERVICE, AuthInterceptor, Tokens
 from orchestrator.stage_caller import Refused, StageCaller
 from orchestrator.tls import ClientTls
+from orchestrator.tokens_file import TokensError
 from talkmill.api.common.v1.common_pb2 import ExecutionContext
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceStub
