@@ -47,7 +47,8 @@ from talkmill.stages.errors import (
     StoreDownError,
 )
 from talkmill.telemetry import metrics, traces
-from talkmill.wire.messages import fill_message, from_message
+from talkmill.text import is_plain
+from talkmill.wire.messages import check_text, fill_message, from_message
 from talkmill.wire.status import trailing_status
 
 log = structlog.get_logger()
@@ -133,8 +134,8 @@ class PipelineServicer(PipelineServiceServicer):
             if len(request.clips) > MAX_RETRIED:
                 raise InvalidRequestError(f"clips: at most {MAX_RETRIED}", field="clips")
             for index, name in enumerate(request.clips):
-                _plain(name, f"clips.{index}", 512)
-            check_stage(_plain(request.from_stage, "from_stage", 64))
+                check_text(name, f"clips.{index}", 512)
+            check_stage(check_text(request.from_stage, "from_stage", 64))
             run_id = self._mine("write", request.name, "name")
             count = self._runs.retry(run_id, list(request.clips), request.from_stage, caller().quota.running_clips)
             _audit("run tried again", run=run_id, count=count)
@@ -173,7 +174,7 @@ class PipelineServicer(PipelineServiceServicer):
         return await self._answer(context, "ListRunArtifacts", lambda: self._artifacts(request))
 
     def _create(self, request: pb.CreateRunRequest) -> pb.CreateRunResponse:
-        _plain(request.request_id, "request_id", 64)
+        check_text(request.request_id, "request_id", 64)
         owner, limit = caller().name, caller().quota.running_clips
         known = self._runs.find_request(owner, request.request_id) if request.request_id else None
         if known:
@@ -224,8 +225,8 @@ class PipelineServicer(PipelineServiceServicer):
             check_upload(upload, caller().name, self._work_bucket, f"{where}.upload")
         if source.split not in _SPLITS:
             raise InvalidRequestError(f"{where}.split: {source.split} is not a Split", field=f"{where}.split")
-        _plain(source.uri, f"{where}.uri", 4096)
-        _plain(source.person, f"{where}.person", 256)
+        check_text(source.uri, f"{where}.uri", 4096)
+        check_text(source.person, f"{where}.person", 256)
         try:
             return GivenSource(source.uri, upload, source.person, source.link_person, _SPLITS[source.split])  # type: ignore[arg-type]
         except ValidationError as error:
@@ -235,9 +236,9 @@ class PipelineServicer(PipelineServiceServicer):
             raise InvalidRequestError(f"{where}.{name}: {text}", field=f"{where}.{name}") from None
 
     def _upload(self, request: pb.CreateUploadRequest) -> pb.CreateUploadResponse:
-        name = _plain(request.file_name, "file_name", 255)
-        if not name or "/" in name or "\\" in name or name in (".", ".."):
-            raise InvalidRequestError("file_name: a name without a path is wanted", field="file_name")
+        name = check_text(request.file_name, "file_name", 255)
+        if not name or "/" in name or name in (".", ".."):
+            raise InvalidRequestError(f"file_name: {name!r}: a name without a path is wanted", field="file_name")
         if not 1 <= request.size_bytes <= MAX_UPLOAD_BYTES:
             raise InvalidRequestError("size_bytes: 1 byte to 5 GiB", field="size_bytes")
         stem, dot, suffix = name.rpartition(".")
@@ -436,12 +437,6 @@ def _run_id(name: str, field: str) -> str:
     return run_id
 
 
-def _plain(text: str, field: str, limit: int) -> str:
-    if len(text) > limit or not text.isprintable():
-        raise InvalidRequestError(f"{field}: at most {limit} printable characters", field=field)
-    return text
-
-
 def _page_size(size: int, default: int) -> int:
     if not 0 <= size <= 1000:
         raise InvalidRequestError("page_size: 1 to 1000, or 0", field="page_size")
@@ -461,7 +456,7 @@ def _read_token(token: str, kinds: Sequence[type]) -> Any:
             raise ValueError
         if not all(type(value) is kind for value, kind in zip(values, kinds, strict=True)):
             raise ValueError
-        if any(not value.isprintable() if isinstance(value, str) else not abs(value) < 2**53 for value in values):
+        if any(not is_plain(value) if isinstance(value, str) else not abs(value) < 2**53 for value in values):
             raise ValueError
     except (ValueError, binascii.Error, RecursionError):
         raise InvalidRequestError("page_token: take it from the page before", field="page_token") from None

@@ -7,6 +7,8 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 # Unicode's classes of characters that turn the direction of what follows: a name with one rearranges a line.
 _TURNING = frozenset(["LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"])
+# Control characters, halves of surrogate pairs, separators of lines and of paragraphs.
+_NO_TEXT = frozenset(["Cc", "Cs", "Zl", "Zp"])
 
 
 def clean_text(text: str) -> str:
@@ -23,8 +25,16 @@ def clean_text(text: str) -> str:
     return " ".join(plain.split())
 
 
+def is_plain(text: str) -> bool:
+    """Say whether a text is one line that every format can hold: what `clean_text` gives always is.
+
+    Joiners, private and unassigned characters are plain: names in Persian and Hindi, emoji and fonts use them.
+    """
+    return not any(_rearranges(character) for character in text)
+
+
 def _rearranges(character: str) -> bool:
-    return unicodedata.category(character) == "Cc" or unicodedata.bidirectional(character) in _TURNING
+    return unicodedata.category(character) in _NO_TEXT or unicodedata.bidirectional(character) in _TURNING
 
 
 def path_text(path: Path) -> str:

@@ -210,7 +210,11 @@ class Client:
         request = pb.CreateUploadRequest(
             file_name=name, sha256=sha256, size_bytes=size_bytes, internal_endpoint=self._internal
         )
-        answer = self._call("CreateUpload", request)
+        try:
+            answer = self._call("CreateUpload", request)
+        except ServerError as error:
+            # Of a folder: which file it was.
+            raise ServerError(f"{name} cannot be uploaded: {error}") from error
         if answer.put_uri:
             with _store_errors(answer.put_uri):
                 self._put(answer.put_uri, path, dict(answer.put_headers))

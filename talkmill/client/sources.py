@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 from talkmill.address import is_address, is_readable
 from talkmill.artifacts.artifact import Artifact
 from talkmill.stages.errors import InvalidRequestError
+from talkmill.text import clean_text, is_plain
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class GivenSource:
             raise ValueError("uri: an http(s) address is wanted; upload files instead")
         if self.upload is None and not is_readable(self.uri):
             raise ValueError("uri: an address that can be read is wanted")
-        if self.upload is not None and ("/" in self.uri or "\\" in self.uri or not self.uri.isprintable()):
-            raise ValueError("uri: the plain name of the uploaded file is wanted")
+        if self.upload is not None and ("/" in self.uri or not is_plain(self.uri)):
+            raise ValueError(f"uri: {clean_text(self.uri)!r}: the plain name of the uploaded file is wanted")
         if self.link_person and not self.person:
             raise ValueError("link_person: needs a person")
 

@@ -177,7 +177,8 @@ def name_source(
         stem = _file_stem(original_name)
     fixed: Literal["train", "test"] = "test" if split == "test" else "train"
     chosen = split_of_person(person or stem) if split == "by-person" else fixed
-    name = clean_text(original_name)
+    # Nothing may be left of a name that is all spaces.
+    name = clean_text(original_name) or slug(stem)
     return NamedSource(slug(stem), name, uri, sha256, size_bytes, person, link, chosen, upload, digest)
 
 

@@ -13,10 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from talkmill.api.common.v1.common_pb2 import ExecutionContext, Measurement
 from talkmill.stages.errors import InvalidRequestError
+from talkmill.text import clean_text, is_plain
 
 ValueT = TypeVar("ValueT")
 
 MAX_REQUEST_ID, MAX_NAME = 256, 1024
+# Of a text that is refused.
+_SHOWN = 80
 
 
 def from_message(message: Message, kind: type[ValueT], path: str = "") -> ValueT:
@@ -71,14 +74,31 @@ def check_context(context: ExecutionContext) -> None:
         ("output_bucket", context.output_bucket, 63),
         ("output_key_prefix", context.output_key_prefix, 512),
     ):
-        if len(value) > limit or not value.isprintable():
-            raise InvalidRequestError(f"context.{name}: at most {limit} printable characters", field=f"context.{name}")
+        check_text(value, f"context.{name}", limit)
     prefix = context.output_key_prefix
     parts = prefix.removesuffix("/").split("/")
     if prefix and (not prefix.endswith("/") or "\\" in prefix or any(part in ("", ".", "..") for part in parts)):
         raise InvalidRequestError(
             "context.output_key_prefix: a relative path that ends in / is wanted", field="context.output_key_prefix"
         )
+
+
+def check_text(text: str, field: str, limit: int) -> str:
+    """Return a text of a request that will be shown.
+
+    Args:
+        text: Empty for none.
+        field: Of the request.
+        limit: Characters that it may have.
+
+    Raises:
+        InvalidRequestError: It is too long, or has characters that no line has; the message shows the text.
+    """
+    if len(text) > limit or not is_plain(text):
+        long = f"has {len(text)} characters, at most {limit} are allowed"
+        why = long if len(text) > limit else "has characters that do not belong in one line of text"
+        raise InvalidRequestError(f"{field}: {clean_text(text)[:_SHOWN]!r} {why}", field=field)
+    return text
 
 
 @cache

@@ -39,6 +39,7 @@ from talkmill.wire.messages import fill_message
 from talkmill.wire.methods import stage_methods
 from talkmill.wire.tokens import hash_token
 from tests.servers import is_ready, running_process, store_environment, wait_until
+from tests.unit.test_text import NAMES
 
 WRITE, READ, EXPIRED, WRONG = "write-token-1", "read-token-2", "expired-token-3", "wrong-token-4"
 OTHER, READ_ALL, WRITE_ALL = "other-token-5", "read-all-token-6", "write-all-token-7"
@@ -123,6 +124,17 @@ def test_a_read_token_only_reads(secured: Secured) -> None:
         ):
             with pytest.raises(ServerError, match="SCOPE_MISSING"):
                 call()
+
+
+def test_file_names_of_every_language_are_taken(secured: Secured, tmp_path: Path) -> None:
+    for number, name in enumerate([*NAMES, " .mp4", "two  spaces.mp4"]):
+        (tmp_path / name).write_text(f"{number}")
+    with client(secured, WRITE) as connection:
+        run = connection.submit(tmp_path)
+        wait_until(lambda: connection.get(run.name).sources_complete, 30, "the run has taken its sources in")
+        taken = {clip.source for clip in connection.clips(run.name)}
+        connection.cancel(run.name)
+    assert taken == {*NAMES, ".mp4", "two spaces.mp4"}
 
 
 @contextmanager

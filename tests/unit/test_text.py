@@ -2,10 +2,11 @@ import json
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talkmill.text import clean_text, path_of, path_text
+from talkmill.text import clean_text, is_plain, path_of, path_text
 
 # Every code point, halves of surrogate pairs among them.
 ANY_TEXT = st.text(st.characters(codec=None, categories=None), max_size=30)
@@ -17,10 +18,27 @@ def test_any_text_becomes_one_that_every_format_holds(text: str) -> None:
     assert (clean.encode() and json.loads(json.dumps(clean, ensure_ascii=False).encode()) == clean) or clean == ""
     assert clean.isprintable() or not any(ord(character) < 32 for character in clean)
     assert clean_text(clean) == clean
+    assert is_plain(clean)
 
 
 def test_plain_text_stays() -> None:
     assert clean_text("Ünïcödé 视频 \U0001f600 e\u0301") == "Ünïcödé 视频 \U0001f600 e\u0301"
+
+
+# Persian and Hindi with their joiners, a family and a flag in emoji, a soft hyphen, a private and a new character.
+NAMES = ["می\u200cخواهم.mp4", "क्\u200dष.mp4", "\U0001f468\u200d\U0001f469\u200d\U0001f467.mp4", "\U0001f3f4\U000e0067\U000e007f.mp4",
+         "a\u00adb.mp4", "\ue000.mp4", "\U0001faef.mp4", "a\\b.mp4"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_every_language_are_plain(name: str) -> None:
+    assert is_plain(name)
+    assert clean_text(name) == name
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1bb", "a\u2028b", "a\u2029b", "a\u202eb", "a\udc80b", "a\x85b", "\x00"])
+def test_what_breaks_a_line_is_not_plain(name: str) -> None:
+    assert not is_plain(name)
 
 
 def test_what_cannot_be_text_is_marked() -> None:

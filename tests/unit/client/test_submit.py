@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -13,6 +14,8 @@ from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceServicer, 
 from talkmill.cli.app import app
 from talkmill.client.client import Client
 from talkmill.pipeline.search import PassedOver
+from talkmill.stages.errors import InvalidRequestError
+from talkmill.wire.status import trailing_status
 
 
 class Servicer(PipelineServiceServicer):
@@ -20,8 +23,13 @@ class Servicer(PipelineServiceServicer):
 
     def __init__(self) -> None:
         self.runs: list[pb.CreateRunRequest] = []
+        self.refuses = False
 
-    def CreateUpload(self, request: pb.CreateUploadRequest, context: object) -> pb.CreateUploadResponse:  # noqa: N802
+    def CreateUpload(self, request: pb.CreateUploadRequest, context: Any) -> pb.CreateUploadResponse:  # noqa: N802
+        if request.file_name == "b.mxf" and self.refuses:
+            code, message, metadata = trailing_status(InvalidRequestError("sha256: no", field="sha256"), "")
+            context.set_trailing_metadata(metadata)
+            context.abort(code, message)
         upload = {
             "bucket": "uploads",
             "key": request.sha256,
@@ -67,3 +75,10 @@ def test_the_command_prints_it(server: tuple[str, Servicer], folder: Path) -> No
     assert result.exit_code == 0, result.output
     assert "1 hidden file" in result.stderr
     assert result.stdout == "runs/1\n"
+
+
+def test_a_file_that_the_server_refuses_is_named(server: tuple[str, Servicer], folder: Path) -> None:
+    server[1].refuses = True
+    result = CliRunner().invoke(app, ["submit", str(folder), "--server", server[0]])
+    assert result.exit_code != 0
+    assert "b.mxf cannot be uploaded: INVALID_REQUEST: sha256: no" in str(result.exception)

@@ -177,7 +177,7 @@ def test_defaults_are_within_their_own_bounds(stage: str) -> None:
      ("output_key_prefix", "a//b/"), ("output_key_prefix", "a\\b/"), ("output_bucket", "x" * 64)],
 )  # fmt: skip
 def test_a_context_that_is_wrong_is_refused(field: str, value: str) -> None:
-    context = ExecutionContext(request_id="id", name="runs/r1", output_key_prefix="runs/r1/")
+    context = ExecutionContext(request_id="id", name="می\u200cخواهم", output_key_prefix="runs/r1/")
     check_context(context)
     setattr(context, field, value)
     with pytest.raises(InvalidRequestError) as caught:
