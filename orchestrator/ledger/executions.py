@@ -1,6 +1,7 @@
 """The two transactions around every execution: what it begins with, and what its end brings about.
 
-Both are safe to repeat: an execution that is not the current one of its row changes nothing.
+Both are safe to repeat: an execution that is not the current one of its row changes nothing. Both hold their run open
+before they lock anything else, so that a cancel comes before all of one or after all of it.
 """
 
 import json
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 
 from orchestrator.engine import FINISH, Engine, Task
 from orchestrator.ledger.database import now_of
-from orchestrator.ledger.queueing import add_executions, feed_sources, kinds_of, row_of
+from orchestrator.ledger.queueing import add_executions, feed_sources, hold_open, kinds_of, row_of
 from orchestrator.ledger.quotas import forget_uploads
 from orchestrator.ledger.tables import (
     CANCELLED,
@@ -94,20 +95,20 @@ class Executions:
         """Mark an execution as running and return what it needs; None where it is not wanted any more."""
         with self._database.begin() as connection:
             self._fence(connection)
-            row = connection.execute(sa.select(stage_run).where(row_of(task))).mappings().first()
-            if row is None or not _current(row, task):
-                return None
-            of_run = connection.execute(sa.select(run).where(run.c.id == task.run_id)).mappings().one()
-            if of_run["state"] not in OPEN:
+            of_run = hold_open(connection, task.run_id)
+            if of_run is None:
                 self._give_up(connection, task)
                 return None
             # What no stage does is done here: where it was begun before, the replica that did it was lost.
-            lost_here = int(task.stage not in STAGES and row["state"] == RUNNING)
-            connection.execute(
+            lost_here = 0 if task.stage in STAGES else sa.case((stage_run.c.state == RUNNING, 1), else_=0)
+            row = connection.execute(
                 stage_run.update()
-                .where(row_of(task))
+                .where(row_of(task), *_is_current(task))
                 .values(state=RUNNING, started_at=now_of(self._database), losses=stage_run.c.losses + lost_here)
-            )
+                .returning(stage_run.c.losses, stage_run.c.retries, stage_run.c.skip_cache)
+            ).first()
+            if row is None:
+                return None
             if of_run["state"] == PENDING:
                 connection.execute(run.update().where(run.c.id == task.run_id).values(state=RUNNING))
             named, found, outputs = self._subject(connection, task)
@@ -117,9 +118,9 @@ class Executions:
             source=named,
             clip=found,
             outputs=outputs,
-            skip_cache=row["skip_cache"],
-            losses=row["losses"] + lost_here,
-            retries=row["retries"],
+            skip_cache=row.skip_cache,
+            losses=row.losses,
+            retries=row.retries,
             trace_context=json.loads(of_run["trace_context"] or "{}"),
         )
 
@@ -220,7 +221,9 @@ class Executions:
         lost: bool = False,
         retried: bool = False,
     ) -> bool:
-        """Enqueue the next try of an execution; says whether it was the current one."""
+        """Enqueue the next try of an execution; says whether it was the current one of a run that goes on."""
+        if hold_open(connection, task.run_id) is None:
+            return False
         changed = connection.execute(
             stage_run.update()
             .where(row_of(task), *_is_current(task))
@@ -251,8 +254,8 @@ class Executions:
         """
         with self._database.begin() as connection:
             self._fence(connection)
-            of_run = connection.execute(sa.select(run).where(run.c.id == task.run_id)).mappings().one()
-            if of_run["state"] not in OPEN:
+            of_run = hold_open(connection, task.run_id)
+            if of_run is None:
                 return False
             fresh = list(enumerate(sources, position))[max(0, of_run["source_count"] - position) :]
             if fresh:
@@ -339,6 +342,8 @@ class Executions:
     ) -> bool:
         """End an execution, if it is the current one of its row and its run goes on."""
         self._fence(connection)
+        if hold_open(connection, task.run_id) is None:
+            return False
         changed = connection.execute(
             stage_run.update()
             .where(row_of(task), *_is_current(task))
@@ -440,14 +445,6 @@ def _is_current(task: Task) -> tuple[sa.ColumnElement[bool], ...]:
         stage_run.c.generation == task.generation,
         stage_run.c.attempt == task.attempt,
         stage_run.c.state.in_(OPEN),
-    )
-
-
-def _current(row: Any, task: Task) -> bool:
-    return bool(
-        row["generation"] == task.generation
-        and row["attempt"] == task.attempt
-        and row["state"] not in (SUCCEEDED, FAILED, CANCELLED)
     )
 
 

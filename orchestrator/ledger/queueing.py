@@ -90,6 +90,15 @@ def feed_sources(
         add_executions(connection, engine, now, tasks, of_run.priority, skip_cache)
 
 
+def hold_open(connection: sa.Connection, run_id: str) -> sa.RowMapping | None:
+    """Return the row of a run that goes on, and let it go on until the transaction ends; None where it has ended.
+
+    Transactions that hold a run do not wait for each other: only what ends or begins a run waits for them.
+    """
+    wanted = sa.select(run).where(run.c.id == run_id, run.c.state.in_(OPEN))
+    return connection.execute(wanted.with_for_update(read=True, key_share=True)).mappings().first()
+
+
 def kinds_of(connection: sa.Connection, run_id: str) -> tuple[Kind, ...]:
     """Return the kinds of files that a run is for; none for all."""
     text = connection.execute(sa.select(run.c.parameters).where(run.c.id == run_id)).scalar_one()

@@ -274,16 +274,18 @@ class Runs:
             RunNotFoundError: There is none.
         """
         with self._database.begin() as connection:
-            row = self._row(connection, run_id)
-            if row["state"] not in (*OPEN, CANCELLED):
+            # Waits for the transactions that hold the run open; later ones find it ended.
+            locked = sa.select(run.c.state).where(run.c.id == run_id).with_for_update()
+            state = connection.execute(locked).scalar()
+            if state is None:
+                raise RunNotFoundError(f"there is no run {run_id}")
+            if state not in (*OPEN, CANCELLED):
                 return
             connection.execute(
                 run.update()
                 .where(run.c.id == run_id, run.c.state.in_(OPEN))
                 .values(state=CANCELLED, ended_at=now_of(self._database))
             )
-        # Apart from the run's own row: the ends of executions lock theirs first, and then the run's.
-        with self._database.begin() as connection:
             waiting = [Task(run_id, *row) for row in connection.execute(
                 sa.select(stage_run.c.stage, stage_run.c.subject, stage_run.c.generation, stage_run.c.attempt).where(
                     stage_run.c.run_id == run_id, stage_run.c.state.in_(OPEN)
