@@ -31,7 +31,7 @@ from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceServicer
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.s3 import S3Store, presign_get, presign_put
 from talkmill.artifacts.store import StoreUnavailableError
-from talkmill.client.sources import GivenSource, encode_sources
+from talkmill.client.sources import GivenSource, encode_sources, source_lines
 from talkmill.dataset.names import slug
 from talkmill.pipeline.graph import RunParameters
 from talkmill.pipeline.naming import NamedSource
@@ -210,7 +210,7 @@ class PipelineServicer(PipelineServiceServicer):
                 raise InputMissingError(f"{source_list.bucket}/{source_list.key} is not in the store")
             if limit is not None:
                 with opened_list(self._store, source_list) as lines:
-                    count = sum(1 for line in lines if line.strip())
+                    count = sum(1 for _ in source_lines(lines))
         priority = request.priority or DEFAULT_PRIORITY
         run_id = self._runs.create(
             owner, request.request_id, parameters, priority, source_list, count, limit, traces.headers()

@@ -16,7 +16,7 @@ from talkmill.stages.errors import CorruptInputError, InputMissingError, Invalid
 
 log = structlog.get_logger()
 
-# The database and the memory of an orchestrator bound a list; 32 MiB are about 100,000 sources.
+# The disk of an orchestrator bounds a list; how many sources it may have, `talkmill.client.sources` says.
 MAX_LIST_BYTES = 32 << 20
 _KEY = re.compile(r"uploads/(?P<folder>[0-9a-f]{16})/(?P<sha256>[0-9a-f]{64})/(?P<name>[A-Za-z0-9._-]+)")
 

@@ -19,10 +19,10 @@ from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceStub
 from talkmill.artifacts.artifact import Artifact, sha256_of
 from talkmill.client.settings import ClientSettings
-from talkmill.client.sources import GivenSource, encode_sources
+from talkmill.client.sources import MAX_SOURCES, GivenSource, encode_sources
 from talkmill.environment import is_loopback
 from talkmill.pipeline.graph import RunParameters
-from talkmill.pipeline.naming import NamedSource, distinct_sources
+from talkmill.pipeline.naming import InputError, NamedSource, distinct_sources
 from talkmill.pipeline.options import RunOptions, SourceOptions
 from talkmill.pipeline.search import PassedOver
 from talkmill.stages.errors import StageError
@@ -173,7 +173,14 @@ class Client:
             parameters: Of every stage.
             priority: Lower runs first; 0 for the default.
             uploaded: Called with the name of each file that is in the store.
+
+        Raises:
+            InputError: There are more sources than a run may have; nothing was uploaded.
+            ServerError: The server refused it or cannot be reached.
         """
+        sources = list(sources)
+        if len(sources) > MAX_SOURCES:
+            raise InputError(f"{len(sources)} sources; a run has at most {MAX_SOURCES}: submit them in several runs")
 
         def given(source: NamedSource) -> GivenSource:
             upload = None

@@ -12,6 +12,11 @@ from talkmill.artifacts.artifact import Artifact
 from talkmill.stages.errors import InvalidRequestError
 from talkmill.text import clean_text, is_plain
 
+# What a server holds of one run at a time is bounded: its memory is.
+MAX_SOURCES = 100_000
+# The longest source has an address of 4096 characters, each of which may be written as an escape of 6 bytes, or of 12.
+MAX_LINE_BYTES = 64 << 10
+
 
 @dataclass(frozen=True)
 class GivenSource:
@@ -54,14 +59,34 @@ def decode_sources(lines: Iterable[bytes]) -> Iterator[GivenSource]:
     """Read JSON Lines of sources.
 
     Raises:
-        InvalidRequestError: A line is not a source; the error names the line and the field.
+        InvalidRequestError: A line is not a source, or is too long, or there are too many; the error names the line and
+            the field.
     """
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    for number, line in source_lines(lines):
+        if len(line) > MAX_LINE_BYTES:
+            field = f"source_list.{number}"
+            raise InvalidRequestError(f"{field}: {len(line)} bytes; a source has at most {MAX_LINE_BYTES}", field=field)
         try:
             yield _GIVEN.validate_python(json.loads(line))
         except (ValidationError, ValueError, RecursionError) as error:
             told = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
             field = ".".join(["source_list", str(number), *(str(part) for part in told["loc"])])
             raise InvalidRequestError(f"{field}: {told['msg']}", field=field) from error
+
+
+def source_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Give the lines of a list that hold something, with their numbers from 1.
+
+    Raises:
+        InvalidRequestError: There are more than a run may have.
+    """
+    count = 0
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        count += 1
+        if count > MAX_SOURCES:
+            raise InvalidRequestError(
+                f"source_list: more than {MAX_SOURCES} sources: split the list into several runs", field="source_list"
+            )
+        yield number, line

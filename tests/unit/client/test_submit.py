@@ -82,3 +82,13 @@ def test_a_file_that_the_server_refuses_is_named(server: tuple[str, Servicer], f
     result = CliRunner().invoke(app, ["submit", str(folder), "--server", server[0]])
     assert result.exit_code != 0
     assert "b.mxf cannot be uploaded: INVALID_REQUEST: sha256: no" in str(result.exception)
+
+
+def test_more_sources_than_a_run_may_have_are_refused_before_an_upload(
+    server: tuple[str, Servicer], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("talkmill.client.client.MAX_SOURCES", 1)
+    result = CliRunner().invoke(app, ["submit", str(folder), "--server", server[0]])
+    assert result.exit_code != 0
+    assert "2 sources; a run has at most 1: submit them in several runs" in str(result.exception)
+    assert not server[1].runs

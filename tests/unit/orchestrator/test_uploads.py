@@ -14,7 +14,7 @@ from orchestrator.intake import Intake
 from orchestrator.uploads import check_upload, is_whole, upload_key
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.local import LocalStore
-from talkmill.client.sources import GivenSource, encode_sources
+from talkmill.client.sources import MAX_SOURCES, GivenSource, encode_sources
 from talkmill.pipeline.naming import NamedSource
 from talkmill.stages.errors import CorruptInputError, InputMissingError, InvalidRequestError
 
@@ -113,6 +113,28 @@ def test_a_list_is_read_line_by_line(store: LocalStore) -> None:
     assert peak < 40 * len(content)
 
 
+@pytest.mark.parametrize("address", ["https://e.org/{}", "https://e.org/v?{}"], ids=["other names", "one name"])
+def test_the_memory_of_a_list_is_bounded_by_its_sources(store: LocalStore, address: str) -> None:
+    count = MAX_SOURCES // 20
+    content = b"".join(b'{"uri":"%s"}\n' % address.format(number).encode() for number in range(count))
+    tracemalloc.start()
+    try:
+        taken = take_in(store, content)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(taken) == count
+    # A whole list in 300 MB.
+    assert peak * 20 < 300e6
+
+
+def test_more_sources_than_a_run_may_have_are_refused(store: LocalStore) -> None:
+    line = b'{"uri":"https://e.org/a"}\n'
+    assert len(take_in(store, line * MAX_SOURCES)) == 1
+    with pytest.raises(InvalidRequestError, match=r"^source_list: more than 100000 sources: split the list"):
+        take_in(store, b"\n" + line * (MAX_SOURCES + 1))
+
+
 @pytest.mark.parametrize("wanted", [False, True])
 def test_a_list_is_deleted_when_no_run_wants_it_any_more(wanted: bool, store: LocalStore) -> None:
     content = encode_sources([GivenSource("https://example.org/a.mp4?key=SECRET")])
@@ -134,11 +156,12 @@ def test_a_list_that_is_not_what_was_announced_is_refused(store: LocalStore) -> 
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        (b"[" * 100_000 + b"]" * 100_000, "source_list.1: "),
+        (b"[" * 30_000 + b"]" * 30_000, "source_list.1: "),
+        (b'{"uri":[' + b"1.5," * 20_000 + b"1]}", "source_list.1: 80011 bytes; a source has at most 65536"),
         (encode_sources([GivenSource("a.mp4", replace(UPLOAD, key="pack/lists/x"))]), "source_list.upload: "),
         (encode_sources([GivenSource("a.mp4", replace(UPLOAD, bucket="talkmill-datasets"))]), "source_list.upload: "),
     ],
-    ids=["deep", "another key", "another bucket"],
+    ids=["deep", "long", "another key", "another bucket"],
 )
 def test_a_line_that_is_no_source_is_refused(store: LocalStore, line: bytes, told: str) -> None:
     with pytest.raises(InvalidRequestError, match=f"^{told}"):
