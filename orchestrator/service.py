@@ -212,9 +212,14 @@ class PipelineServicer(PipelineServiceServicer):
                 with opened_list(self._store, source_list) as lines:
                     count = sum(1 for _ in source_lines(lines))
         priority = request.priority or DEFAULT_PRIORITY
-        run_id = self._runs.create(
-            owner, request.request_id, parameters, priority, source_list, count, limit, traces.headers()
-        )
+        try:
+            run_id = self._runs.create(
+                owner, request.request_id, parameters, priority, source_list, count, limit, traces.headers()
+            )
+        finally:
+            # Written above: where the run was refused, or the request had made its run before, nobody reads it.
+            if request.sources and not self._runs.wants_list(source_list):
+                self._store.remove_key(source_list.bucket, source_list.key)
         traces.note(run=run_id)
         _audit("run created", run=run_id)
         return pb.CreateRunResponse(run=self._run(run_id))

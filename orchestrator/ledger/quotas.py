@@ -69,7 +69,8 @@ class Uploads:
             if limit is not None and found > limit:
                 raise QuotaExceededError(
                     f"upload bytes: the limit of the token is {limit}; {found - announced.size_bytes} are uploaded and "
-                    f"not in a run, and this file has {announced.size_bytes}"
+                    f"not in a run, and this file has {announced.size_bytes}. What is uploaded counts until a run has "
+                    "taken it in: submit it, a smaller number of files at a time"
                 )
 
     def look(self, is_there: Callable[[str], bool]) -> int:

@@ -33,6 +33,7 @@ from talkmill.client.sources import GivenSource
 from talkmill.pipeline.graph import RunParameters
 from talkmill.region import Region
 from talkmill.serving.settings import StoreSettings
+from talkmill.serving.stores import open_store
 from talkmill.stages.errors import ScopeMissingError, UnauthenticatedError
 from talkmill.telemetry import metrics
 from talkmill.wire.messages import fill_message
@@ -226,7 +227,9 @@ def _may_watch(call: Callable[..., Any], request: pb.WatchRunRequest) -> bool:
         stream.cancel()
 
 
-def test_two_tokens_have_a_quota_each(secured: Secured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_tokens_have_a_quota_each(
+    secured: Secured, store_settings: StoreSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def sources(count: int) -> list[GivenSource]:
         return [GivenSource(f"http://example.invalid/{number}.mp4") for number in range(count)]
 
@@ -251,11 +254,15 @@ def test_two_tokens_have_a_quota_each(secured: Secured, tmp_path: Path, monkeypa
 
         # The first is inline, the second a list.
         first, second = (ann.create(sources(count), RunParameters(), 0).name for count in (1, 2))
+        store = open_store(store_settings, "test")
+        before = set(store.list_keys("talkmill-work", "uploads/"))
         for count in (1, 2):
             with pytest.raises(
                 ServerError, match=rf"QUOTA_EXCEEDED.* token is 3; other runs have 3 .* run has {count}"
             ):
                 ann.create(sources(count), RunParameters(), 0)
+        # A list that the orchestrator wrote itself goes with the refusal; what a client put there stays.
+        assert len(set(store.list_keys("talkmill-work", "uploads/")) - before) == 1
         of_bob = bob.create(sources(3), RunParameters(), 0).name
         ann.cancel(first)
         third = ann.create(sources(1), RunParameters(), 0).name
