@@ -5,7 +5,6 @@
 
 import asyncio
 import hashlib
-import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -26,7 +25,7 @@ from talkmill.stages.landmarks.messages import LandmarksOutputs
 from talkmill.stages.matting.messages import MattingOutputs
 from talkmill.stages.pack.messages import PackOutputs
 from talkmill.stages.split.messages import CutClip, SplitOutputs
-from talkmill.telemetry.logs import configure_logs
+from talkmill.telemetry.logs import configure_server_logs
 from talkmill.wire.messages import fill_message
 from talkmill.wire.methods import StageMethod, stage_methods
 
@@ -100,5 +99,5 @@ async def _serve(settings: StageServerSettings) -> None:
 
 
 if __name__ == "__main__":
-    configure_logs("info", sys.stdout)
+    configure_server_logs("info")
     asyncio.run(_serve(read_settings(StageServerSettings)))

@@ -4,6 +4,7 @@ What is private in DBOS 3.4.0 and used here is held by tests/orchestrator/test_e
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
@@ -66,6 +67,8 @@ class DbosEngine:
             # Nobody waits for a workflow's result or events here.
             "use_listen_notify": False,
         }
+        # A logger that has a handler gets none of DBOS's own: what it says goes where everything goes.
+        logging.getLogger("dbos").addHandler(logging.NullHandler())
         self._dbos = DBOS(config=config)
         self._client: DBOSClient | None = None
 

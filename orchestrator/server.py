@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import sys
 import threading
 import time
 import uuid
@@ -36,7 +35,7 @@ from talkmill.serving.settings import StoreSettings, read_settings
 from talkmill.serving.stores import open_store, store_client
 from talkmill.stages.errors import error_kinds
 from talkmill.telemetry import metrics, traces
-from talkmill.telemetry.logs import configure_logs
+from talkmill.telemetry.logs import configure_server_logs
 from talkmill.wire.methods import stage_methods
 
 log = structlog.get_logger()
@@ -49,7 +48,7 @@ REFUSED_SECONDS = 2.0
 def main() -> int:
     """Serve until SIGTERM; returns the exit code."""
     settings = read_settings(OrchestratorSettings)
-    configure_logs(settings.log_level, sys.stdout)
+    configure_server_logs(settings.log_level)
     print_settings(settings)
     try:
         traces.start("talkmill-orchestrator")

@@ -22,7 +22,7 @@ from orchestrator.finish import Finisher
 from orchestrator.ledger.database import is_transient, until_answered
 from orchestrator.ledger.quotas import Uploads
 from orchestrator.ledger.retries import check_stage
-from orchestrator.ledger.runs import Runs, RunView
+from orchestrator.ledger.runs import NUMBER_OF_SOURCES, Runs, RunView
 from orchestrator.ledger.tables import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
 from orchestrator.uploads import MAX_LIST_BYTES, check_upload, opened_list, upload_key
 from orchestrator.watches import Look, Watches
@@ -287,7 +287,7 @@ class PipelineServicer(PipelineServiceServicer):
         if request.state not in pb.State.values():
             raise InvalidRequestError(f"state: {request.state} is not a State", field="state")
         state = pb.State.Name(request.state).removeprefix("STATE_") if request.state else None
-        after = _read_token(request.page_token, (int, int, str))
+        after = _read_token(request.page_token, (int, int, str), NUMBER_OF_SOURCES)
         rows = self._runs.clips(self._mine("read", request.parent, "parent"), size, after, state)
         token = _token(rows[-1]["position"], rows[-1]["number"], rows[-1]["name"]) if len(rows) == size else ""
         return pb.ListClipsResponse(clips=[_clip_message(row) for row in rows], next_page_token=token)
@@ -452,7 +452,7 @@ def _token(*values: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode()
 
 
-def _read_token(token: str, kinds: Sequence[type]) -> Any:
+def _read_token(token: str, kinds: Sequence[type], least: int = 0) -> Any:
     if not token:
         return None
     try:
@@ -461,7 +461,7 @@ def _read_token(token: str, kinds: Sequence[type]) -> Any:
             raise ValueError
         if not all(type(value) is kind for value, kind in zip(values, kinds, strict=True)):
             raise ValueError
-        if any(not is_plain(value) if isinstance(value, str) else not abs(value) < 2**53 for value in values):
+        if any(not is_plain(value) if isinstance(value, str) else not least <= value < 2**53 for value in values):
             raise ValueError
     except (ValueError, binascii.Error, RecursionError):
         raise InvalidRequestError("page_token: take it from the page before", field="page_token") from None

@@ -22,7 +22,7 @@ from minio.error import MinioAdminException
 
 from orchestrator.settings import StoreRolesSettings
 from talkmill.serving.settings import StoreSettings, read_settings
-from talkmill.telemetry.logs import configure_logs
+from talkmill.telemetry.logs import configure_server_logs
 
 log = structlog.get_logger()
 
@@ -102,7 +102,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--patience", type=float, default=0, metavar="SECONDS", help="try again for so long")
     arguments = parser.parse_args(words)
     settings = read_settings(StoreRolesSettings)
-    configure_logs(settings.log_level, sys.stdout)
+    configure_server_logs(settings.log_level)
     deadline = time.monotonic() + arguments.patience
     while True:
         try:

@@ -24,7 +24,7 @@ from talkmill.models.installed import find_installed
 from talkmill.models.repository import ModelError, ModelRepository
 from talkmill.serving.settings import read_settings
 from talkmill.serving.stores import store_client
-from talkmill.telemetry.logs import configure_logs
+from talkmill.telemetry.logs import configure_server_logs
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ def main(words: Sequence[str]) -> int:
     """Move models; returns the exit code."""
     arguments = _parser().parse_args(words)
     settings = read_settings(ModelFetchSettings)
-    configure_logs(settings.log_level, sys.stdout)
+    configure_server_logs(settings.log_level)
     ids = arguments.ids or [entry.id for entry in catalogue().values() if entry.default]
     deadline = time.monotonic() + arguments.patience
     while True:

@@ -23,7 +23,7 @@ from talkmill.serving.stores import open_store
 from talkmill.stages.errors import StageError, error_kinds
 from talkmill.stages.execution import ensure_loaded
 from talkmill.telemetry import metrics, traces
-from talkmill.telemetry.logs import configure_logs
+from talkmill.telemetry.logs import configure_server_logs
 from talkmill.telemetry.traces import TracesError
 from talkmill.wire.methods import StageMethod
 
@@ -47,7 +47,7 @@ def serve_stage(
     Returns:
         Exit code.
     """
-    configure_logs(settings.log_level, sys.stdout)
+    configure_server_logs(settings.log_level)
     print_settings(settings)
     try:
         traces.start(f"talkmill-{method.stage}")

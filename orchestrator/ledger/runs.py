@@ -35,6 +35,8 @@ from talkmill.stages.errors import RunNotFoundError
 
 SOURCE_STAGES, CLIP_STAGES = names_of("source"), names_of("clip")
 BATCH = 500
+# What stands for the number of a clip where a source has not become clips: it comes before them.
+NUMBER_OF_SOURCES = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,9 +255,10 @@ class Runs:
             clip.c.run_id == run_id
         )  # fmt: skip
         of_sources = sa.select(
-            source.c.name, source.c.position, sa.literal(-1).label("number"), source.c.name.label("source_name"),
-            source.c.state, source.c.stage, sa.literal(0).label("frame_count"), source.c.reason, source.c.message,
-            source.c.measure, source.c.threshold, sa.literal(True).label("is_source"), source.c.given,
+            source.c.name, source.c.position, sa.literal(NUMBER_OF_SOURCES).label("number"),
+            source.c.name.label("source_name"), source.c.state, source.c.stage, sa.literal(0).label("frame_count"),
+            source.c.reason, source.c.message, source.c.measure, source.c.threshold,
+            sa.literal(True).label("is_source"), source.c.given,
         ).where(source.c.run_id == run_id, source.c.state != SUCCEEDED)  # fmt: skip
         both = sa.union_all(of_clips, of_sources).subquery()
         wanted = sa.select(both).order_by(both.c.position, both.c.number, both.c.name).limit(page_size)

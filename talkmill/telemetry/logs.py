@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import threading
 from typing import Any, TextIO
 
 import structlog
@@ -15,24 +16,49 @@ def configure_logs(level: str, stream: TextIO = sys.stderr) -> None:
 
     Args:
         level: `debug`, `info`, `warning` or `error`: what is shown.
-        stream: Standard error for a command, standard output for a server.
+        stream: Standard error for a command; `configure_server_logs` names that of a server.
     """
-    renderer: structlog.types.Processor
-    renderer = structlog.dev.ConsoleRenderer() if stream.isatty() else structlog.processors.JSONRenderer()
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            _with_trace,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            _without_secrets,
-            renderer,
-        ],
+        processors=[*_PROCESSORS, _renderer(stream)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
+
+
+def configure_server_logs(level: str) -> None:
+    """Send everything that is logged in a process to standard output, line by line in one form.
+
+    What libraries log by Python's `logging`, warnings, and what ends a thread or the process are treated like our own
+    events: secrets are taken out of them. Libraries are heard from `warning` on.
+
+    Args:
+        level: Of our own events: `debug`, `info`, `warning` or `error`.
+    """
+    configure_logs(level, sys.stdout)
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_PROCESSORS,
+                _renderer(sys.stdout),
+            ],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    sys.excepthook = lambda kind, error, trace: _last_words(error)
+    threading.excepthook = lambda ended: _last_words(ended.exc_value)
+
+
+def _last_words(error: BaseException | None) -> None:
+    structlog.get_logger().critical("unexpected error", exc_info=error)
+
+
+def _renderer(stream: TextIO) -> structlog.types.Processor:
+    return structlog.dev.ConsoleRenderer() if stream.isatty() else structlog.processors.JSONRenderer()
 
 
 def _with_trace(logger: Any, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
@@ -47,3 +73,14 @@ def _without_secrets(logger: Any, method: str, event: structlog.types.EventDict)
 
 def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, str | bool | int | float | dict | list | tuple)
+
+
+# What every line goes through before it is written.
+_PROCESSORS: tuple[structlog.types.Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    _with_trace,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+    _without_secrets,
+)

@@ -1,6 +1,8 @@
 """Malformed requests, over every field of every RPC: INVALID_ARGUMENT that names the field, or another honest answer."""
 
 import asyncio
+import base64
+import json
 import math
 import threading
 from collections.abc import Iterator
@@ -159,6 +161,10 @@ def call_stage(channel: grpc.Channel, stage: str, request: Message) -> grpc.RpcE
     return None
 
 
+def page_token(*values: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode()
+
+
 def check(error: grpc.RpcError | None) -> Any:
     """An answer is honest: no defect, one ErrorInfo, and a field where a request is malformed."""
     if error is None:
@@ -304,6 +310,10 @@ def test_bytes_that_are_no_message_are_the_senders_mistake(
         ("GetRun", pb.GetRunRequest(name="nonsense"), "name"),
         ("ListRuns", pb.ListRunsRequest(page_size=-1), "page_size"),
         ("ListRuns", pb.ListRunsRequest(page_token="nonsense"), "page_token"),
+        ("ListRuns", pb.ListRunsRequest(page_token=page_token(-1.0, "a")), "page_token"),
+        ("ListRuns", pb.ListRunsRequest(page_token=page_token(float("nan"), "a")), "page_token"),
+        ("ListRunArtifacts", pb.ListRunArtifactsRequest(parent="runs/000000000000", page_token=page_token(-3)), "page_token"),
+        ("ListClips", pb.ListClipsRequest(parent="runs/000000000000", page_token=page_token(0, -2, "a")), "page_token"),
         ("CancelRun", pb.CancelRunRequest(), "name"),
         ("RetryRun", pb.RetryRunRequest(name="runs/a", from_stage="nonsense"), "from_stage"),
         ("WatchRun", pb.WatchRunRequest(name="runs/../a"), "name"),

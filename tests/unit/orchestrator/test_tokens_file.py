@@ -74,18 +74,18 @@ def test_a_file_that_is_spoilt_while_the_server_runs_is_measured_and_told_once(
     for _ in range(3):
         assert tokens.check("Bearer one", "read").name == "a"
     assert outdated() == 1
-    told = capfd.readouterr().out
+    told = "".join(capfd.readouterr())
     assert told.count("the tokens read before hold on") == 1
     assert str(path) in told
     assert "line 2" in told
     path.unlink()
     tokens.read()
     assert outdated() == 1
-    assert "No such file" in capfd.readouterr().out
+    assert "No such file" in "".join(capfd.readouterr())
     path.write_text("[]")
     tokens.read()
     assert outdated() == 0
-    assert "the file of tokens is read again" in capfd.readouterr().out
+    assert "the file of tokens is read again" in "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize(
