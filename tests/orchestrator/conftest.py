@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from deploy.local.cluster import Cluster
+from orchestrator.ledger.database import migrate, open_database
 from orchestrator.ledger.tables import clip, run, source, stage_run
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.artifacts.s3 import S3Store
@@ -25,6 +27,7 @@ from talkmill.stages.crop.messages import CropParameters
 from talkmill.stages.matting.messages import MattingParameters
 from talkmill.stages.split.messages import SplitParameters, TimeRange
 from tests.fixture_types import Sample
+from tests.orchestrator.ledgers import Ledger
 from tests.servers import FAST_STAGES, client_of, running_cluster, wait_until
 
 # What a real clip of these tests is asked for: enough for every stage, and quick.
@@ -160,3 +163,26 @@ def until_running(client: Client) -> Callable[[str, str, int], None]:
         wait_until(reached, 300, f"{count} executions of {stage}")
 
     return wait
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/ledger.sqlite"
+    else:
+        cluster = request.getfixturevalue("cluster")
+        name = f"test_{uuid.uuid4().hex}"
+        admin = sa.create_engine(cluster.database_url(), isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        admin.dispose()
+        url = cluster.database_url().rpartition("/")[0] + f"/{name}"
+    engine = open_database(url, 4)
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def ledger(database: sa.Engine) -> Ledger:
+    return Ledger(database)

@@ -1,30 +1,23 @@
 """The ledger's transactions on SQLite and Postgres, with deaths at named points between them."""
 
 import json
-import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
 import sqlalchemy as sa
 
-from benchmarks.noop_stages import outputs_of
 from orchestrator.engine import FINISH, INTAKE, Task
 from orchestrator.leases import LeaseLostError, Leases
-from orchestrator.ledger.database import NewerLedgerError, is_transient, migrate, now_of, open_database, until_answered
-from orchestrator.ledger.executions import Executions
+from orchestrator.ledger.database import NewerLedgerError, is_transient, migrate, now_of, until_answered
 from orchestrator.ledger.queueing import SOURCE_WINDOW
 from orchestrator.ledger.quotas import Uploads
-from orchestrator.ledger.runs import Runs
 from orchestrator.ledger.tables import metadata, source, stage_run, upload
 from orchestrator.ledger.values import source_of
 from talkmill.artifacts.artifact import Artifact
-from talkmill.artifacts.manifest import Rejection, StageRecord
-from talkmill.pipeline.graph import RunParameters, names_of
+from talkmill.artifacts.manifest import Rejection
+from talkmill.pipeline.graph import RunParameters
 from talkmill.pipeline.kinds import Kind
 from talkmill.pipeline.naming import NamedSource, name_source
 from talkmill.stages.errors import (
@@ -35,119 +28,13 @@ from talkmill.stages.errors import (
     RunNotEndedError,
     RunNotFoundError,
 )
-from talkmill.wire.methods import stage_methods
-
-ARTIFACT = Artifact("talkmill-work", "nothing", "0" * 64, 0, "")
-OUTPUTS = outputs_of(ARTIFACT)
-RECORD = StageRecord(False, "1", "d" * 64, "2026-01-01T00:00:00+00:00", 0.0, 0.0, 0.0, "", "here:1")
-METHODS, CLIP_STAGES = stage_methods(), names_of("clip")
-
-
-class Listing:
-    """An engine that keeps what it is given; the test handles it."""
-
-    def __init__(self) -> None:
-        self.waiting: dict[str, Task] = {}
-        self.delays: dict[str, float] = {}
-        self.cancelled: list[str] = []
-
-    def enqueue(
-        self, connection: sa.Connection, tasks: Sequence[Task], priority: int, delay_seconds: float = 0
-    ) -> None:
-        for task in tasks:
-            self.waiting.setdefault(task.id, task)
-            self.delays[task.id] = delay_seconds
-
-    def cancel(self, tasks: Sequence[Task]) -> None:
-        self.cancelled += [task.id for task in tasks]
-
-    def recover(self, live_executors: object) -> int:
-        return 0
-
-    def take(self, stage: str) -> list[Task]:
-        found = [task for task in self.waiting.values() if task.stage == stage]
-        for task in found:
-            del self.waiting[task.id]
-        return found
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/ledger.sqlite"
-    else:
-        cluster = request.getfixturevalue("cluster")
-        name = f"test_{uuid.uuid4().hex}"
-        admin = sa.create_engine(cluster.database_url(), isolation_level="AUTOCOMMIT")
-        with admin.connect() as connection:
-            connection.execute(sa.text(f"CREATE DATABASE {name}"))
-        admin.dispose()
-        url = cluster.database_url().rpartition("/")[0] + f"/{name}"
-    engine = open_database(url, 4)
-    migrate(engine)
-    yield engine
-    engine.dispose()
-
-
-class Ledger:
-    def __init__(self, database: sa.Engine) -> None:
-        self.database, self.engine = database, Listing()
-        self.fenced = False
-        self.executions = Executions(database, self.engine, self._fence)
-        self.runs = Runs(database, self.engine)
-
-    def _fence(self, connection: sa.Connection) -> None:
-        if self.fenced:
-            raise LeaseLostError("taken over")
-
-    def create(self, count: int, kinds: tuple[Kind, ...] = (), named: Sequence[NamedSource] = ()) -> str:
-        run_id = self.runs.create("", "", RunParameters(kinds=kinds), 100, ARTIFACT)
-        (intake,) = self.engine.take(INTAKE)
-        assert self.executions.begin(intake)
-        self.executions.take_in(intake, 0, named or sources(count), True)
-        return run_id
-
-    def dump(self) -> str:
-        with self.database.connect() as connection:
-            return repr([row for table in metadata.sorted_tables for row in connection.execute(sa.select(table))])
-
-    def succeed(self, task: Task) -> object:
-        outputs = OUTPUTS[task.stage]
-        return self.executions.succeed(task, outputs, METHODS_JSON[task.stage](outputs), RECORD)
-
-    def handle(self, stage: str) -> int:
-        """Do everything that waits for a stage."""
-        tasks = self.engine.take(stage)
-        for task in tasks:
-            assert self.executions.begin(task) is not None
-            self.succeed(task)
-        return len(tasks)
-
-    def finish(self) -> None:
-        (task,) = self.engine.take(FINISH)
-        assert self.executions.begin(task)
-        self.executions.end_run(task, "SUCCEEDED", None, None)
-
-
-def _dumper(stage: str) -> Callable[[object], str]:
-    from pydantic import TypeAdapter
-
-    return lambda outputs: TypeAdapter(METHODS[stage].outputs).dump_json(outputs).decode()
-
-
-METHODS_JSON = {stage: _dumper(stage) for stage in METHODS}
-
-
-def sources(count: int) -> list[NamedSource]:
-    return [
-        name_source(f"https://example.com/{n:04}.mp4", f"https://example.com/{n:04}.mp4", "", 0, None, False, "train")
-        for n in range(count)
-    ]
-
-
-@pytest.fixture
-def ledger(database: sa.Engine) -> Ledger:
-    return Ledger(database)
+from tests.orchestrator.ledgers import (
+    ARTIFACT,
+    CLIP_STAGES,
+    Ledger,
+    Listing,
+    sources,
+)
 
 
 def test_the_migration_is_what_the_tables_say(database: sa.Engine) -> None:
@@ -751,111 +638,3 @@ def test_rows_of_the_backlog_are_those_that_are_open(ledger: Ledger) -> None:
     assert 0 <= age < 60
     with ledger.database.connect() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(stage_run)).scalar() == 9
-
-
-def _intake(ledger: Ledger, run_id: str) -> None:
-    (task,) = ledger.engine.take(INTAKE)
-    assert ledger.executions.begin(task)
-    ledger.executions.take_in(task, 0, sources(2), True)
-
-
-def _until(stage: str) -> Callable[[Ledger, str], None]:
-    def work(ledger: Ledger, run_id: str) -> None:
-        _intake(ledger, run_id)
-        for earlier in names_of():
-            if earlier == stage:
-                break
-            ledger.handle(earlier)
-
-    return work
-
-
-# What is done before, and then the transaction that a cancel comes into.
-TRANSACTIONS: dict[str, tuple[Callable[[Ledger, str], None] | None, Callable[[Ledger, Task], object], str]] = {
-    "begin of intake": (None, lambda ledger, task: ledger.executions.begin(task), INTAKE),
-    "take_in": (None, lambda ledger, task: ledger.executions.take_in(task, 0, sources(2), True), INTAKE),
-    "take_in of a part": (
-        None,
-        lambda ledger, task: ledger.executions.take_in(task, 0, sources(SOURCE_WINDOW + 2), False),
-        INTAKE,
-    ),
-    "begin of download": (_until("download"), lambda ledger, task: ledger.executions.begin(task), "download"),
-    "end of download": (_until("download"), lambda ledger, task: ledger.succeed(task), "download"),
-    "clips found": (_until("split"), lambda ledger, task: ledger.succeed(task), "split"),
-    "source failed": (
-        _until("split"),
-        lambda ledger, task: ledger.executions.fail(task, Rejection("NO_FACE", "there is none")),
-        "split",
-    ),
-    "begin of a clip": (_until(CLIP_STAGES[0]), lambda ledger, task: ledger.executions.begin(task), CLIP_STAGES[0]),
-    "clip goes on": (_until(CLIP_STAGES[0]), lambda ledger, task: ledger.succeed(task), CLIP_STAGES[0]),
-    "clip tried again": (
-        _until(CLIP_STAGES[0]),
-        lambda ledger, task: ledger.executions.again(task, 0.0, 100, lost=True),
-        CLIP_STAGES[0],
-    ),
-    "clip done": (_until(CLIP_STAGES[-1]), lambda ledger, task: ledger.succeed(task), CLIP_STAGES[-1]),
-    "packed": (_until("pack"), lambda ledger, task: ledger.succeed(task), "pack"),
-    "pack failed": (
-        _until("pack"),
-        lambda ledger, task: ledger.executions.fail(task, Rejection("NO_CLIP", "there is none")),
-        "pack",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", TRANSACTIONS)
-def test_a_cancel_before_any_statement_of_a_transaction_ends_the_run_for_good(ledger: Ledger, name: str) -> None:
-    before, transaction, stage = TRANSACTIONS[name]
-    statement, reached = 0, True
-    while reached:
-        run_id = ledger.runs.create("", "", RunParameters(), 100, ARTIFACT)
-        if before is not None:
-            before(ledger, run_id)
-        task = ledger.engine.take(stage)[0]
-        if not name.startswith("begin"):
-            assert ledger.executions.begin(task)
-        reached = _with_a_cancel(ledger, run_id, statement, lambda task=task: transaction(ledger, task))
-        view = ledger.runs.get(run_id)
-        told = f"cancelled before statement {statement}"
-        if view.row["state"] == "CANCELLED":
-            states = {*view.source_states, *view.clip_states, *(state for of in view.stages.values() for state in of)}
-            assert not states & {"PENDING", "RUNNING"}, told
-        else:
-            # The transaction ended the run before the cancel came.
-            assert view.row["state"] == "FAILED" and name == "pack failed", told
-        for waiting in list(ledger.engine.waiting.values()):
-            assert ledger.executions.begin(waiting) is None, told
-        ledger.engine.waiting.clear()
-        statement += 1
-    assert statement > 2
-
-
-def _with_a_cancel(ledger: Ledger, run_id: str, statement: int, work: Callable[[], object]) -> bool:
-    """Do a transaction with a cancel that begins before one of its statements; says whether it has so many.
-
-    The cancel ends before that statement where nothing that was locked is in its way, else after the transaction.
-    """
-    mine, seen, cancels = threading.get_ident(), 0, ThreadPoolExecutor(1)
-    found: list[Future[None]] = []
-
-    def before_statement(*_: object) -> None:
-        nonlocal seen
-        if threading.get_ident() != mine:
-            return
-        if seen == statement:
-            found.append(cancels.submit(ledger.runs.cancel, run_id))
-            wait(found, 0.15)
-        seen += 1
-
-    sa.event.listen(ledger.database, "before_cursor_execute", before_statement)
-    try:
-        work()
-    finally:
-        sa.event.remove(ledger.database, "before_cursor_execute", before_statement)
-    if not found:
-        ledger.runs.cancel(run_id)
-    for one in found:
-        one.result(30)
-    cancels.shutdown()
-    return bool(found)
