@@ -30,7 +30,7 @@ from talkmill.api.pipeline.v1 import pipeline_pb2, pipeline_pb2_grpc
 from talkmill.artifacts.s3 import S3Store
 from talkmill.artifacts.store import StoreUnavailableError
 from talkmill.pipeline.graph import names_of
-from talkmill.serving.server import print_settings, start_server, wait_for_signal
+from talkmill.serving.server import print_settings, server_credentials, start_server, wait_for_signal
 from talkmill.serving.settings import StoreSettings, read_settings
 from talkmill.serving.stores import open_store, store_client
 from talkmill.stages.errors import error_kinds
@@ -62,7 +62,11 @@ async def _serve(settings: OrchestratorSettings) -> int:
     tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
     if tokens is None and not settings.listen.loopback:
         raise ValueError(f"listening on {settings.listen.address} needs TALKMILL_TOKENS_FILE")
-    methods, url = stage_methods(), settings.database_url.get_secret_value()
+    # What a setting names is looked at before anything is waited for.
+    server_credentials(settings.tls)
+    methods = stage_methods()
+    caller = StageCaller(methods, settings.stage_targets, settings.stage_tls, settings.idle_seconds)
+    url = settings.database_url.get_secret_value()
     database = open_database(url, settings.database_pool_size)
     await asyncio.to_thread(until_answered, lambda: migrate(database), "migration")
     executor_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
@@ -71,7 +75,6 @@ async def _serve(settings: OrchestratorSettings) -> int:
     leases = Leases(database, executor_id, settings.lease_seconds, settings.lease_renew_seconds, settings.reap_seconds)
     store = open_store(settings.store, "orchestrator")
     await asyncio.to_thread(_buckets, store, settings.store)
-    caller = StageCaller(methods, settings.stage_targets, settings.stage_tls, settings.idle_seconds)
     executions, runs = Executions(database, engine, leases.check), Runs(database, engine)
     work_bucket, dataset_bucket = settings.store.work_bucket, settings.store.dataset_bucket
     finisher = Finisher(runs, executions, store, work_bucket, dataset_bucket)

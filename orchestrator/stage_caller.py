@@ -89,10 +89,14 @@ class StageCaller:
         Args:
             methods: Stage to its method.
             targets: Stage to a gRPC target such as `dns:///matting:50051`.
-            tls: Certificates.
+            tls: Certificates; read once.
             idle_seconds: A stream that says nothing for so long is lost.
+
+        Raises:
+            CertificateError: A file of TLS cannot be used.
         """
-        self._methods, self._targets, self._tls, self._idle_seconds = methods, targets, tls, idle_seconds
+        self._methods, self._targets, self._idle_seconds = methods, targets, idle_seconds
+        self._credentials = tls.credentials()
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._calls: dict[str, set[asyncio.Task[Outcome]]] = {}
         self._loop = asyncio.new_event_loop()
@@ -171,8 +175,7 @@ class StageCaller:
 
     def _channel(self, stage: str) -> grpc.aio.Channel:
         if stage not in self._channels:
-            credentials = self._tls.credentials()
-            target = self._targets[stage]
+            credentials, target = self._credentials, self._targets[stage]
             self._channels[stage] = (
                 grpc.aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
                 if credentials

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import grpc
 
+from talkmill.serving.certificates import read_certificates, read_pair
+
 
 @dataclass(frozen=True, slots=True)
 class ClientTls:
@@ -20,12 +22,21 @@ class ClientTls:
     certificate: Path | None = None
     key: Path | None = None
 
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key come together")
+        if self.certificate and not self.ca:
+            raise ValueError("certificate needs ca: without it the stages are called in plain text")
+
     def credentials(self) -> grpc.ChannelCredentials | None:
-        """Return gRPC's credentials; None for plain text."""
+        """Return gRPC's credentials; None for plain text.
+
+        Raises:
+            CertificateError: A file cannot be used.
+        """
         if self.ca is None:
             return None
-        return grpc.ssl_channel_credentials(
-            self.ca.read_bytes(),
-            self.key.read_bytes() if self.key else None,
-            self.certificate.read_bytes() if self.certificate else None,
-        )
+        ca, chain, key = read_certificates(self.ca, "TALKMILL_STAGE_TLS__CA"), None, None
+        if self.certificate and self.key:
+            chain, key = read_pair(self.certificate, self.key, "TALKMILL_STAGE_TLS__")
+        return grpc.ssl_channel_credentials(ca, key, chain)

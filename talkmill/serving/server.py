@@ -1,7 +1,9 @@
 """The bootstrap of every server: port, credentials, health, reflection, metrics, signals, drain."""
 
 import asyncio
+import errno
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +13,11 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from talkmill.serving.certificates import read_certificates, read_pair
 from talkmill.serving.health import Health
 from talkmill.serving.malformed import MalformedInterceptor
 from talkmill.serving.metrics_page import serve_metrics
-from talkmill.serving.settings import ServerSettings, TlsSettings
+from talkmill.serving.settings import ListenSettings, ServerSettings, TlsSettings
 from talkmill.telemetry import metrics
 from talkmill.version import __version__
 
@@ -54,9 +57,10 @@ async def start_server(
         interceptors: Of every call.
 
     Raises:
-        OSError: The port is taken.
+        CertificateError: A file of TLS cannot be used.
+        OSError: A port is taken, or the address is none of this machine; the message names the setting.
     """
-    listen, health = settings.listen, Health()
+    listen, health, credentials = settings.listen, Health(), server_credentials(settings.tls)
     server = grpc.aio.server(
         interceptors=[*interceptors, MalformedInterceptor()],
         options=[
@@ -70,22 +74,26 @@ async def start_server(
             ("grpc.max_connection_age_ms", round(listen.max_connection_age_seconds * 1000)),
         ],
     )
-    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
-    names = [*add_services(server), health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
-    reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)
-    port = _bind(server, listen.address, listen.port, settings.tls)
     servers = [server]
-    if listen.health_port is not None:
-        plain = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-        health_pb2_grpc.add_HealthServicer_to_server(health.servicer, plain)
-        _bind(plain, listen.address, listen.health_port, TlsSettings())
-        servers.append(plain)
-    await health.alive()
-    for one in servers:
-        await one.start()
-    metrics.BUILD.info({"version": __version__})
-    metrics_server = await serve_metrics(listen.address, listen.metrics_port)
+    try:
+        health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+        names = [*add_services(server), health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
+        reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)
+        port = _bind(server, listen, "port", credentials)
+        if listen.health_port is not None:
+            plain = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+            servers.append(plain)
+            health_pb2_grpc.add_HealthServicer_to_server(health.servicer, plain)
+            _bind(plain, listen, "health_port", None)
+        await health.alive()
+        for one in servers:
+            await one.start()
+        metrics_server = await _metrics(listen)
+    except BaseException:
+        await asyncio.gather(*(one.stop(0) for one in servers))
+        raise
     metrics_port = metrics_server.sockets[0].getsockname()[1]
+    metrics.BUILD.info({"version": __version__})
     log.info(
         "listening", address=listen.address, port=port, metrics_port=metrics_port, tls=bool(settings.tls.certificate)
     )
@@ -114,16 +122,50 @@ def print_settings(settings: ServerSettings) -> None:
     log.info("settings", **settings.model_dump(mode="json"))
 
 
-def _bind(server: grpc.aio.Server, address: str, port: int, tls: TlsSettings) -> int:
+def server_credentials(tls: TlsSettings) -> grpc.ServerCredentials | None:
+    """Return gRPC's credentials; None for plain text.
+
+    Raises:
+        CertificateError: A file cannot be used.
+    """
+    if not (tls.certificate and tls.key):
+        return None
+    chain, key = read_pair(tls.certificate, tls.key, "TALKMILL_TLS__")
+    client_ca = read_certificates(tls.client_ca, "TALKMILL_TLS__CLIENT_CA") if tls.client_ca else None
+    return grpc.ssl_server_credentials(
+        [(key, chain)], root_certificates=client_ca, require_client_auth=client_ca is not None
+    )
+
+
+async def _metrics(listen: ListenSettings) -> asyncio.Server:
+    try:
+        return await serve_metrics(listen.address, listen.metrics_port)
+    except OSError as error:
+        raise _not_bound(listen, "metrics_port", error) from error
+
+
+def _bind(
+    server: grpc.aio.Server, listen: ListenSettings, setting: str, credentials: grpc.ServerCredentials | None
+) -> int:
+    address, port = listen.address, getattr(listen, setting)
     target = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     try:
-        if tls.certificate and tls.key:
-            credentials = grpc.ssl_server_credentials(
-                [(tls.key.read_bytes(), tls.certificate.read_bytes())],
-                root_certificates=tls.client_ca.read_bytes() if tls.client_ca else None,
-                require_client_auth=tls.client_ca is not None,
-            )
-            return int(server.add_secure_port(target, credentials))
-        return int(server.add_insecure_port(target))
+        return int(server.add_secure_port(target, credentials) if credentials else server.add_insecure_port(target))
     except RuntimeError as error:
-        raise OSError(f"cannot listen on {target}: {error}") from error
+        raise _not_bound(listen, setting, error) from error
+
+
+def _not_bound(listen: ListenSettings, setting: str, error: Exception) -> OSError:
+    """Return why an address cannot be listened on; gRPC itself does not say."""
+    port = getattr(listen, setting)
+    why, wrong = str(error), setting
+    try:
+        for family, kind, protocol, _, where in socket.getaddrinfo(listen.address, port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind, protocol) as one:
+                one.bind(where)
+    except OSError as found:
+        why = found.strerror or str(found)
+        wrong = setting if found.errno in (errno.EADDRINUSE, errno.EACCES) else "address"
+        if found.errno == errno.EADDRINUSE:
+            why += ": stop who has it, or choose another"
+    return OSError(f"TALKMILL_LISTEN__{wrong.upper()}: cannot listen on {listen.address}:{port}: {why}")
