@@ -90,7 +90,7 @@ class Tokens:
         except (OSError, TokensError) as error:
             trouble = f"{self._path}: {error.strerror if isinstance(error, OSError) else error}"
             if self._content is None:
-                raise TokensError(f"the file of tokens cannot be read: {trouble}") from None
+                raise TokensError(f"TALKMILL_TOKENS_FILE: the file of tokens cannot be read: {trouble}") from None
             metrics.TOKENS_OUTDATED.set(1)
             if trouble != self._trouble:
                 self._trouble = trouble

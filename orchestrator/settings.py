@@ -1,10 +1,15 @@
 """Settings of the orchestrator's server. They never change the numbers; parameters do. Read once, in `__main__`."""
 
+import re
+from collections.abc import Collection
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from orchestrator.tls import ClientTls
 from orchestrator.watches import STREAMS_PER_OWNER
@@ -12,9 +17,19 @@ from talkmill.environment import cache_folder
 from talkmill.pipeline.graph import names_of
 from talkmill.serving.settings import ServerSettings, StoreSettings
 
+_POSTGRES = "postgresql+psycopg"
+
 
 def _default_targets() -> dict[str, str]:
     return {stage: f"dns:///localhost:{50052 + number}" for number, stage in enumerate(names_of())}
+
+
+def _check_stages(given: Collection[str]) -> None:
+    for stage in given:
+        if stage not in names_of():
+            nearest = get_close_matches(stage, names_of(), 1)
+            meant = f"; is it {nearest[0]}?" if nearest else ""
+            raise ValueError(f"{stage!r} is not a stage{meant} The stages are {', '.join(names_of())}")
 
 
 class OrchestratorSettings(ServerSettings):
@@ -23,9 +38,11 @@ class OrchestratorSettings(ServerSettings):
     How often work is tried again is no setting: the constants of `orchestrator/worker.py` say it.
 
     Attributes:
-        database_url: `postgresql+psycopg://USER:PASSWORD@HOST/NAME`, or `sqlite:///FILE`.
+        database_url: `postgresql+psycopg://USER:PASSWORD@HOST/NAME`, or `sqlite:///FILE`; `postgresql://` and
+            `postgres://` mean the first.
         database_pool_size: Connections of the ledger.
-        stage_targets: Stage to a gRPC target, such as `{"matting": "dns:///matting:50051"}`, in JSON.
+        stage_targets: Stage to a gRPC target, such as `{"matting": "dns:///matting:50051"}`, in JSON; what it leaves
+            out keeps its default.
         stage_tls: Certificates for calling the stages.
         concurrency: Executions of a stage at a time, for stages that `stage_concurrency` does not name.
         stage_concurrency: Stage to executions at a time in this replica, in JSON.
@@ -58,6 +75,39 @@ class OrchestratorSettings(ServerSettings):
     address_retention_hours: float = Field(default=168, gt=0)
     streams_per_owner: int = Field(default=STREAMS_PER_OWNER, ge=1)
     tokens_file: Path | None = None
+
+    @field_validator("database_url")
+    @classmethod
+    def _of_a_driver_that_is_there(cls, given: SecretStr) -> SecretStr:
+        # What providers and libpq write; the driver is ours.
+        url = re.sub(r"^postgres(ql)?://", f"{_POSTGRES}://", given.get_secret_value())
+        try:
+            parsed = make_url(url)
+            driver = parsed.drivername if "@" not in (parsed.host or "") else ""
+        except (ArgumentError, ValueError):
+            driver = ""
+        if driver not in (_POSTGRES, "sqlite"):
+            # The address has a password, and is not repeated.
+            raise ValueError(
+                f"{_POSTGRES}://USER:PASSWORD@HOST/NAME or sqlite:///FILE is wanted; in a password @ : and % are "
+                "written %40 %3A %25"
+            )
+        return SecretStr(url)
+
+    @field_validator("stage_targets")
+    @classmethod
+    def _targets(cls, given: dict[str, str]) -> dict[str, str]:
+        _check_stages(given)
+        for stage, target in given.items():
+            if not target or target.startswith(("http://", "https://")):
+                raise ValueError(f"{stage}: a gRPC target such as dns:///{stage}:50051 is wanted")
+        return _default_targets() | given
+
+    @field_validator("stage_concurrency")
+    @classmethod
+    def _concurrency(cls, given: dict[str, int]) -> dict[str, int]:
+        _check_stages(given)
+        return given
 
 
 class StoreRolesSettings(BaseSettings):

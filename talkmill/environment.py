@@ -2,15 +2,17 @@
 
 import ctypes
 import os
+import re
 import sys
 from collections.abc import Mapping
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
 
 def cache_folder() -> Path:
@@ -61,9 +63,29 @@ def _glibc() -> ctypes.CDLL | None:
     return libc if hasattr(libc, "malloc_trim") and hasattr(libc, "mallopt") else None
 
 
-def settings_errors(error: "ValidationError") -> list[str]:
+def settings_errors(error: "ValidationError | SettingsError") -> list[str]:
     """Return a line for each setting that is wrong: the name of its variable, and what is wanted."""
-    return [f"TALKMILL_{'__'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]
+    if not isinstance(error, _HasErrors):
+        # Its text names the field, and its cause may quote the value.
+        field = re.search(r'field "(\w+)"', str(error))
+        name = f"TALKMILL_{field[1].upper()}" if field else "TALKMILL_*"
+        return [f"{name}: JSON is wanted, with double quotes around names and texts"]
+    return [
+        f"TALKMILL_{'__'.join(map(str, item['loc'])).upper()}: {item['msg'].removeprefix('Value error, ')}"
+        if item["loc"]
+        else item["msg"].removeprefix("Value error, ")
+        for item in error.errors()
+    ]
+
+
+@runtime_checkable
+class _HasErrors(Protocol):
+    def errors(self) -> list[Any]: ...
+
+
+def given_variables() -> list[str]:
+    """Return the names of the variables of talkmill that are set, in capitals."""
+    return sorted(name.upper() for name in os.environ if name.upper().startswith("TALKMILL_"))
 
 
 def is_loopback(address: str) -> bool:

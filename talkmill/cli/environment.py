@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsError
 from rich.console import Console
 
 from talkmill.cli.errors import in_flags
@@ -28,7 +28,7 @@ def read_settings(kind: type[SettingsT]) -> SettingsT:
     """
     try:
         return kind()
-    except ValidationError as error:
+    except (ValidationError, SettingsError) as error:
         raise CommandError("; ".join(settings_errors(error))) from error
 
 

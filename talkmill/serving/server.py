@@ -13,11 +13,13 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from talkmill.environment import given_variables
 from talkmill.serving.certificates import read_certificates, read_pair
 from talkmill.serving.health import Health
 from talkmill.serving.malformed import MalformedInterceptor
 from talkmill.serving.metrics_page import serve_metrics
 from talkmill.serving.settings import ListenSettings, ServerSettings, TlsSettings
+from talkmill.serving.variables import unknown_variables
 from talkmill.telemetry import metrics
 from talkmill.version import __version__
 
@@ -118,8 +120,10 @@ async def wait_for_signal() -> None:
 
 
 def print_settings(settings: ServerSettings) -> None:
-    """Log the settings; secrets are masked by their type."""
+    """Log the settings, with secrets masked by their type, and the variables that no process reads."""
     log.info("settings", **settings.model_dump(mode="json"))
+    for name, nearest in unknown_variables(given_variables()).items():
+        log.warning("no process of talkmill reads this variable", variable=name, nearest=nearest)
 
 
 def server_credentials(tls: TlsSettings) -> grpc.ServerCredentials | None:

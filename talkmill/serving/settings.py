@@ -1,15 +1,20 @@
 """Settings that every server has. They never change the numbers; parameters do. Read once, in `__main__`."""
 
+import re
 import sys
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from talkmill.environment import is_loopback, settings_errors
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+# As S3 takes them.
+Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 
 
 class StoreSettings(BaseModel):
@@ -31,19 +36,29 @@ class StoreSettings(BaseModel):
         retry_seconds: How long a store that does not answer is tried again.
     """
 
-    endpoint: str = "127.0.0.1:9000"
+    endpoint: Annotated[str, Field(min_length=1)] = "127.0.0.1:9000"
     public_endpoint: str = ""
     access_key: str = ""
     secret_key: SecretStr = SecretStr("")
     secure: bool = False
     public_secure: bool | None = None
     ca_certificate: Path | None = None
-    region: str = "us-east-1"
-    work_bucket: str = "talkmill-work"
-    dataset_bucket: str = "talkmill-datasets"
-    model_bucket: str = "talkmill-models"
+    region: Annotated[str, Field(min_length=1)] = "us-east-1"
+    work_bucket: Bucket = "talkmill-work"
+    dataset_bucket: Bucket = "talkmill-datasets"
+    model_bucket: Bucket = "talkmill-models"
     retention_days: int = Field(default=30, ge=0)
     retry_seconds: float = Field(default=60, ge=0)
+
+    @field_validator("endpoint", "public_endpoint")
+    @classmethod
+    def _host_and_port(cls, endpoint: str) -> str:
+        if re.search(r"[/@?#\s]", endpoint):
+            raise ValueError(
+                "host:port is wanted, without http:// or https:// and without a path; TALKMILL_STORE__SECURE=true, or "
+                "TALKMILL_STORE__PUBLIC_SECURE=true, is https"
+            )
+        return endpoint
 
 
 class TlsSettings(BaseModel):
@@ -126,5 +141,5 @@ def read_settings(kind: type[SettingsT]) -> SettingsT:
     """Read the environment; a value that is wrong ends the process with its name and what is wanted."""
     try:
         return kind()
-    except ValidationError as error:
+    except (ValidationError, SettingsError) as error:
         sys.exit("\n".join(settings_errors(error)))
