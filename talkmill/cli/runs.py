@@ -102,9 +102,13 @@ def list_runs(
 ) -> int:
     """List runs."""
     with _client(server) as client:
+        empty = True
         for run in client.runs(count):
+            empty = False
             created = run.create_time.ToDatetime().strftime("%Y-%m-%d %H:%M:%S")
             print(f"{created}Z  {_line(run)}")
+        if empty:
+            say(Console(stderr=True), "there are no runs that you may see; talkmill submit makes one")
     return EXIT_OK
 
 

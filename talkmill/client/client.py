@@ -18,6 +18,7 @@ from talkmill.address import AddressSecrets, without_secrets
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceStub
 from talkmill.artifacts.artifact import Artifact, sha256_of
+from talkmill.client.connection import bearer_token, lasting_trouble, server_address, trouble
 from talkmill.client.settings import ClientSettings
 from talkmill.client.sources import MAX_SOURCES, GivenSource, encode_sources
 from talkmill.environment import is_loopback
@@ -25,7 +26,8 @@ from talkmill.pipeline.graph import RunParameters
 from talkmill.pipeline.naming import InputError, NamedSource, distinct_sources
 from talkmill.pipeline.options import RunOptions, SourceOptions
 from talkmill.pipeline.search import PassedOver
-from talkmill.stages.errors import StageError
+from talkmill.serving.certificates import CertificateError, read_certificates
+from talkmill.stages.errors import StageError, UnauthenticatedError
 from talkmill.telemetry import traces
 from talkmill.text import path_of
 from talkmill.wire.messages import fill_message, from_message
@@ -40,6 +42,7 @@ _BROKEN = frozenset(
     [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL]
 )
 CALL_SECONDS = 120
+SET_TOKEN = "set TALKMILL_TOKEN to a token that the operator gave you (`talkmill token NAME` makes one)"  # noqa: S105 - none
 TRANSFERS_AT_ONCE = 4
 CHUNK_BYTES = 1 << 20
 _SPLITS = {"train": pb.SPLIT_TRAIN, "test": pb.SPLIT_TEST, "by-person": pb.SPLIT_BY_PERSON}
@@ -86,10 +89,13 @@ class Client:
             internal_endpoint: Whether the store is reached as the services reach it, from beside them.
 
         Raises:
-            ServerError: The address is empty, the certificate cannot be read, or the token would travel in plain text.
+            ServerError: The address is none, the token is none, the certificate cannot be used, or the token would
+                travel in plain text.
         """
-        if not server:
-            raise ServerError("the address of the server is empty; host:port is wanted")
+        try:
+            server, token = server_address(server), bearer_token(token)
+        except ValueError as error:
+            raise ServerError(str(error)) from None
         options = [
             ("grpc.keepalive_time_ms", 30_000),
             ("grpc.keepalive_timeout_ms", 10_000),
@@ -100,9 +106,9 @@ class Client:
         ]
         if ca is not None:
             try:
-                credentials = grpc.ssl_channel_credentials(Path(ca).read_bytes())
-            except OSError as error:
-                raise ServerError(f"the certificate {ca} of the server cannot be read: {error.strerror}") from error
+                credentials = grpc.ssl_channel_credentials(read_certificates(Path(ca), "TALKMILL_SERVER_CA"))
+            except CertificateError as error:
+                raise ServerError(str(error)) from error
             self._channel = grpc.secure_channel(server, credentials, options=options)
         elif token and not plain_text and not is_loopback(server.rpartition(":")[0].strip("[]")):
             raise ServerError(
@@ -111,7 +117,7 @@ class Client:
             )
         else:
             self._channel = grpc.insecure_channel(server, options=options)
-        self._server, self._internal = server, internal_endpoint
+        self._server, self._tls, self._internal = server, ca is not None, internal_endpoint
         self._metadata = [("authorization", f"Bearer {token}")] if token else []
         self._stub: Any = PipelineServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._http = urllib3.PoolManager(
@@ -286,7 +292,7 @@ class Client:
                 broken = ServerError(f"{self._server} ended the stream of {name} before the run ended")
             except grpc.RpcError as error:
                 broken = self._explained(error)
-                if not _is_break(error):
+                if not _is_break(error) or lasting_trouble(self._server, error.details() or "", self._tls):
                     raise broken from error
             now = time.monotonic()
             broken_since = now if broken_since is None else broken_since
@@ -378,11 +384,9 @@ class Client:
         info = error_info(error)
         if info is not None:
             told: StageError = stage_error(info)
-            return ServerError(f"{told.reason}: {told}; {told.remedy}")
-        code = error.code().name
-        if code == "UNAVAILABLE":
-            return ServerError(f"no orchestrator answers at {self._server}: is it up, and is `server` right?")
-        return ServerError(f"{self._server} answers {code}: {error.details()}")
+            remedy = SET_TOKEN if isinstance(told, UnauthenticatedError) else told.remedy
+            return ServerError(f"{told.reason}: {told}; {remedy}")
+        return ServerError(trouble(self._server, error.code().name, error.details() or "", self._tls))
 
 
 def _is_break(error: Any) -> bool:

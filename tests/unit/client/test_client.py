@@ -22,5 +22,5 @@ def test_on_this_machine_a_token_may_be_sent(server: str) -> None:
 def test_what_cannot_be_a_server_is_named(tmp_path: Path) -> None:
     with pytest.raises(ServerError, match="address of the server is empty"):
         Client("")
-    with pytest.raises(ServerError, match=rf"certificate {tmp_path} of the server cannot be read"):
+    with pytest.raises(ServerError, match=rf"TALKMILL_SERVER_CA: {tmp_path} cannot be read"):
         Client("localhost:1", ca=str(tmp_path))
