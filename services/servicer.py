@@ -18,6 +18,7 @@ from talkmill.stages.contract import Stage
 from talkmill.stages.errors import InternalError, InvalidRequestError, StageError
 from talkmill.stages.execution import Execution, execute
 from talkmill.telemetry import metrics, traces
+from talkmill.text import without_folders
 from talkmill.wire.executions import about_execution
 from talkmill.wire.messages import check_context, fill_message, from_message
 from talkmill.wire.methods import StageMethod
@@ -159,6 +160,8 @@ class StageServicer:
         return response  # type: ignore[no-any-return]
 
     async def _abort(self, context: "grpc.aio.ServicerContext[Any, Any]", error: StageError) -> NoReturn:
+        # The log has the whole path.
+        error.args = (without_folders(str(error)),)
         await context.abort(*trailing_status(error, self._method.stage))
 
 

@@ -1,12 +1,15 @@
 """Cleans text from outside: file names, pages, containers, tables, messages of other programs."""
 
 import os
+import re
 import unicodedata
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
 # Unicode's classes of characters that turn the direction of what follows: a name with one rearranges a line.
 _TURNING = frozenset(["LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"])
+# Of an absolute path; what stands before it is no part of an address or of a relative path.
+_FOLDERS = re.compile(r"(?<![\w:/.%~?&=#+-])/(?:[^\s/'\"<>:]+/)+(?=[^\s/'\"])")
 # Control characters, halves of surrogate pairs, separators of lines and of paragraphs.
 _NO_TEXT = frozenset(["Cc", "Cs", "Zl", "Zp"])
 
@@ -35,6 +38,14 @@ def is_plain(text: str) -> bool:
 
 def _rearranges(character: str) -> bool:
     return unicodedata.category(character) in _NO_TEXT or unicodedata.bidirectional(character) in _TURNING
+
+
+def without_folders(text: str) -> str:
+    """Return a text in which every absolute path is the name of its file: folders of a server are nobody's business.
+
+    Paths inside addresses, and keys of a store, stay.
+    """
+    return _FOLDERS.sub("", text)
 
 
 def path_text(path: Path) -> str:

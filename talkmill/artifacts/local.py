@@ -44,11 +44,7 @@ class LocalStore:
             size = path.stat().st_size
             found = sha256_of(path) if size == artifact.size_bytes else ""
             if found != artifact.sha256:
-                raise CorruptArtifactError(
-                    f"{path} has {size} bytes and is not what its manifest says ({artifact.size_bytes} bytes, "
-                    f"sha256 {artifact.sha256[:12]}...)",
-                    artifact,
-                )
+                raise CorruptArtifactError.of(str(path), artifact, size, found)
             self._remember(artifact, path)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise MissingArtifactError(f"{path} is not there any more", artifact) from error

@@ -96,11 +96,7 @@ class S3Store:
             except FileNotFoundError as error:
                 raise MissingArtifactError(f"{artifact.bucket}/{artifact.key} is not in the store", artifact) from error
             if (digest, size) != (artifact.sha256, artifact.size_bytes):
-                raise CorruptArtifactError(
-                    f"{artifact.bucket}/{artifact.key} has {size} bytes, sha256 {digest[:12]}..., and is not what was "
-                    f"announced ({artifact.size_bytes} bytes, sha256 {artifact.sha256[:12]}...)",
-                    artifact,
-                )
+                raise CorruptArtifactError.of(f"{artifact.bucket}/{artifact.key}", artifact, size, digest)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
@@ -196,6 +192,7 @@ class S3Store:
         self._call(bucket, ensure)
 
     def _download(self, artifact: Artifact, target: Path) -> tuple[str, int]:
+        """Return hash and size of what was read; it ends where there are more bytes than were announced."""
         hasher, size = hashlib.sha256(), 0
         with self._opened(artifact.bucket, artifact.key) as response, target.open("wb") as file:
             for chunk in response.stream(CHUNK_BYTES):

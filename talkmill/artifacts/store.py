@@ -25,6 +25,26 @@ class LostArtifactError(RuntimeError):
 class CorruptArtifactError(LostArtifactError):
     """The stored content is not what the artifact says."""
 
+    @classmethod
+    def of(cls, where: str, artifact: Artifact, size_bytes: int, sha256: str = "") -> "CorruptArtifactError":
+        """Return the error of a content, by what was compared.
+
+        Args:
+            where: Path or key.
+            artifact: What was announced.
+            size_bytes: Bytes that were found; where they are more than announced, at least so many.
+            sha256: Of the content; empty where the size alone told it.
+        """
+        announced = artifact.size_bytes
+        if size_bytes > announced:
+            found = f"has more than the {announced} bytes that were announced"
+        elif size_bytes < announced:
+            found = f"has {size_bytes} bytes, {announced} were announced"
+        else:
+            found = f"has the {announced} bytes that were announced and another content: sha256 {sha256[:12]}... in "
+            found += f"place of {artifact.sha256[:12]}..."
+        return cls(f"{where} {found}", artifact)
+
 
 class MissingArtifactError(LostArtifactError):
     """The store has no such object."""

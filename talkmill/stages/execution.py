@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -194,7 +194,7 @@ def _execute(
         with traces.span("execute"):
             ensure_loaded(stage)
             context = StageContext(store, scratch, paths.__getitem__, report, cancelled, publish, count_video)
-            outputs = stage.run(inputs, context)
+            outputs = _run(stage, inputs, context, paths)
     except RejectionError as refused:
         error, rejection = refused, refused.rejection()
     finally:
@@ -226,6 +226,19 @@ def _execute(
     return Execution(outputs, manifest, cached=False)
 
 
+def _run(
+    stage: Stage[Any, OutputsT], inputs: object, context: StageContext, paths: Mapping[Artifact, Path]
+) -> OutputsT:
+    """Run a stage; an input that is gone by now is told from any other file that is missing."""
+    try:
+        return stage.run(inputs, context)
+    except FileNotFoundError as error:
+        gone = [artifact for artifact, path in paths.items() if str(error.filename) == str(path)]
+        if not gone:
+            raise
+        raise MissingArtifactError(f"{error.filename} is not there any more", gone[0]) from error
+
+
 _loaded: weakref.WeakSet[Any] = weakref.WeakSet()
 _load_lock = threading.Lock()
 
@@ -234,7 +247,8 @@ def ensure_loaded(stage: Stage[Any, Any]) -> None:
     """Load a stage's models before its first real execution in this process.
 
     Raises:
-        ModelUnavailableError: A model's file has changed since it was installed, or cannot be run as it is asked for.
+        ModelUnavailableError: A model's file, or a library that runs it, is missing or has changed since it was
+            installed; or it cannot be run as it is asked for.
     """
     with _load_lock:
         if stage not in _loaded:
@@ -242,6 +256,8 @@ def ensure_loaded(stage: Stage[Any, Any]) -> None:
                 stage.load()
             except (DamagedModelError, PrecisionUnavailableError, ProviderUnavailableError) as error:
                 raise ModelUnavailableError(str(error)) from error
+            except (OSError, ImportError) as error:
+                raise ModelUnavailableError(f"the models of {stage.name} cannot be loaded: {error}") from error
             _loaded.add(stage)
 
 
@@ -306,7 +322,9 @@ def as_stage_error(error: Exception, stage: str) -> StageError:
     if isinstance(error, StoreUnavailableError):
         return StoreDownError(str(error))
     if isinstance(error, FileNotFoundError):
-        return InputMissingError(f"{error.filename or error} is not in the store")
+        # No input: those are told by their artifact. Something of the installation, or of the machine.
+        log.error("a file is missing", stage=stage, exc_info=error)
+        return InternalError(f"{error.filename or error} is missing where {stage} runs")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageFullError(f"no space left for {error.filename2 or error.filename or 'the work folder'}")
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -80,10 +81,17 @@ def test_small_objects_are_written_over(store: Store, key: str) -> None:
 
 def test_other_content_is_found_out(store: Store, tmp_path: Path, key: str) -> None:
     artifact = store.put(a_file(tmp_path), BUCKET, key, "text/plain")
-    for content in (b"CONTENT", b"conten", b"content, and more"):
+    for content, told in {
+        b"CONTENT": "has the 7 bytes that were announced and another content: sha256 "
+        f"{hashlib.sha256(b'CONTENT').hexdigest()[:12]}... in place of {artifact.sha256[:12]}...",
+        b"conten": "has 6 bytes, 7 were announced",
+        b"content, and more": "has more than the 7 bytes that were announced",
+        # More than is read at a time: nothing of it was hashed.
+        b"x" * (3 << 20): "has more than the 7 bytes that were announced",
+    }.items():
         store.write(BUCKET, key, content)
         assert not store.has(artifact)
-        with pytest.raises(CorruptArtifactError, match="not what"):
+        with pytest.raises(CorruptArtifactError, match=re.escape(told)):
             store.fetch(artifact, tmp_path / "copies")
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talkmill.text import clean_text, is_plain, path_of, path_text
+from talkmill.text import clean_text, is_plain, path_of, path_text, without_folders
 
 # Every code point, halves of surrogate pairs among them.
 ANY_TEXT = st.text(st.characters(codec=None, categories=None), max_size=30)
@@ -57,3 +57,20 @@ def test_any_path_survives_being_text(name: bytes) -> None:
     text = path_text(path)
     assert text.encode()
     assert path_of(text) == path
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("/var/lib/models/a/net.onnx is missing", "net.onnx is missing"),
+        ("[Errno 2] No such file: '/srv/a b/net.onnx'", "[Errno 2] No such file: 'a b/net.onnx'"),
+        ("cannot import name 'x' from 'y' (/usr/lib/python3/y/z.py)", "cannot import name 'x' from 'y' (z.py)"),
+        ("/usr/lib/libx.so: cannot open", "libx.so: cannot open"),
+        ("no space left for /scratch/crop-1/out.bin", "no space left for out.bin"),
+        ("talkmill-work/crop/ab/in.bin is not in the store", "talkmill-work/crop/ab/in.bin is not in the store"),
+        ("https://a.example/b/c.mp4 answers 404", "https://a.example/b/c.mp4 answers 404"),
+        ("1/2/3, and/or, 1 / 2", "1/2/3, and/or, 1 / 2"),
+    ],
+)
+def test_folders_of_a_server_are_left_out(text: str, left: str) -> None:
+    assert without_folders(text) == left

@@ -15,6 +15,7 @@ from talkmill.stages.errors import (
     CancelledError,
     CorruptInputError,
     DownloadRefusedError,
+    InputMissingError,
     InternalError,
     ModelUnavailableError,
     NoFaceError,
@@ -223,7 +224,7 @@ def test_a_manifest_that_does_not_read_is_made_again(harness: StageHarness, inpu
 
 def test_a_changed_input_is_refused(harness: StageHarness, inputs: Inputs) -> None:
     harness.store.fetch(inputs.file).write_bytes(b"xy!")
-    with pytest.raises(CorruptInputError, match="not what its manifest says"):
+    with pytest.raises(CorruptInputError, match="more than the 2 bytes"):
         harness.run(Doubler(), inputs)
 
 
@@ -264,3 +265,33 @@ def test_a_kept_verdict_is_the_same_error_again() -> None:
     again = from_rejection(original.rejection())
     assert type(again) is NoFaceError
     assert again.rejection() == original.rejection()
+
+
+def missing(path: Path) -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+
+
+def test_a_missing_file_of_the_installation_is_no_missing_input(
+    harness: StageHarness, inputs: Inputs, tmp_path: Path
+) -> None:
+    """Nobody is told to put back a file of a server."""
+    with pytest.raises(InternalError, match=r"net\.onnx is missing where doubler runs"):
+        harness.run(Doubler(missing(tmp_path / "net.onnx")), inputs)
+
+
+def test_an_input_that_goes_while_a_stage_runs_is_missing(harness: StageHarness, inputs: Inputs) -> None:
+    with pytest.raises(InputMissingError) as caught:
+        harness.run(Doubler(missing(harness.store.fetch(inputs.file))), inputs)
+    assert caught.value.artifact == inputs.file
+
+
+@pytest.mark.parametrize("error", [missing(Path("/srv/models/net.onnx")), ImportError("libcudnn.so.9: cannot open")])
+def test_a_model_that_cannot_be_loaded_is_not_available(
+    harness: StageHarness, inputs: Inputs, error: Exception
+) -> None:
+    class Broken(Doubler):
+        def load(self) -> None:
+            raise error
+
+    with pytest.raises(ModelUnavailableError, match="the models of doubler cannot be loaded: "):
+        harness.run(Broken(), inputs)
