@@ -26,6 +26,7 @@ from orchestrator.ledger.runs import NUMBER_OF_SOURCES, Runs, RunView
 from orchestrator.ledger.tables import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
 from orchestrator.uploads import MAX_LIST_BYTES, check_upload, opened_list, upload_key
 from orchestrator.watches import Look, Watches
+from talkmill.address import without_secrets
 from talkmill.api.pipeline.v1 import pipeline_pb2 as pb
 from talkmill.api.pipeline.v1.pipeline_pb2_grpc import PipelineServiceServicer
 from talkmill.artifacts.artifact import Artifact
@@ -175,6 +176,9 @@ class PipelineServicer(PipelineServiceServicer):
 
     def _create(self, request: pb.CreateRunRequest) -> pb.CreateRunResponse:
         check_text(request.request_id, "request_id", 64)
+        if without_secrets(request.request_id) != request.request_id:
+            # It is kept as it is, to be compared.
+            raise InvalidRequestError("request_id: an address is wanted nowhere in it", field="request_id")
         owner, limit = caller().name, caller().quota.running_clips
         known = self._runs.find_request(owner, request.request_id) if request.request_id else None
         if known:
@@ -231,9 +235,10 @@ class PipelineServicer(PipelineServiceServicer):
         if source.split not in _SPLITS:
             raise InvalidRequestError(f"{where}.split: {source.split} is not a Split", field=f"{where}.split")
         check_text(source.uri, f"{where}.uri", 4096)
-        check_text(source.person, f"{where}.person", 256)
+        person = without_secrets(check_text(source.person, f"{where}.person", 256))
+        uri = source.uri if upload is None else without_secrets(source.uri)
         try:
-            return GivenSource(source.uri, upload, source.person, source.link_person, _SPLITS[source.split])  # type: ignore[arg-type]
+            return GivenSource(uri, upload, person, source.link_person, _SPLITS[source.split])  # type: ignore[arg-type]
         except ValidationError as error:
             told = error.errors()[0]
             text = told["msg"].removeprefix("Value error, ")
@@ -241,7 +246,7 @@ class PipelineServicer(PipelineServiceServicer):
             raise InvalidRequestError(f"{where}.{name}: {text}", field=f"{where}.{name}") from None
 
     def _upload(self, request: pb.CreateUploadRequest) -> pb.CreateUploadResponse:
-        name = check_text(request.file_name, "file_name", 255)
+        name = without_secrets(check_text(request.file_name, "file_name", 255))
         if not name or "/" in name or name in (".", ".."):
             raise InvalidRequestError(f"file_name: {name!r}: a name without a path is wanted", field="file_name")
         if not 1 <= request.size_bytes <= MAX_UPLOAD_BYTES:

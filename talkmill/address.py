@@ -23,6 +23,8 @@ _HTTP = re.compile(r"https?://", re.IGNORECASE)
 _ANY = re.compile(r"\b(?:[a-z][a-z0-9+.-]*://|https?:/)[^\s'\"<>`\\]+", re.IGNORECASE)
 # Paths with a query, as HTTP libraries name what they ask for.
 _PATH_WITH_QUERY = re.compile(r"(?<![\w/:])(/[^\s?'\"<>`]*)\?[^\s'\"<>`]+")
+# Names of files with the query of the address that they were saved from, as wget leaves it.
+_NAME_WITH_QUERY = re.compile(r"(?<![\w./:%~@-])([\w.%~-]*[\w%~-])\?[\w.%~-]+=[^\s'\"<>`]+")
 # Closes a sentence or a bracket around an address more often than it ends one.
 _CLOSING = ".,;:!?)]}"
 
@@ -56,8 +58,10 @@ def address_sha256(address: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Return a text in which every address is as it is shown."""
-    return _PATH_WITH_QUERY.sub(r"\1", _ANY.sub(_shown_in_text, text)) if "/" in text else text
+    """Return a text in which every address is as it is shown, and no name of a file or a path has a query."""
+    if "/" in text:
+        text = _PATH_WITH_QUERY.sub(r"\1", _ANY.sub(_shown_in_text, text))
+    return _NAME_WITH_QUERY.sub(r"\1", text) if "?" in text else text
 
 
 def all_without_secrets(value: Any) -> Any:

@@ -16,6 +16,8 @@ Key = Annotated[
     ),
 ]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+# With parameters; no character that an address with a secret needs.
+MediaType = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$&^_.+/;= \"-]*$", max_length=255)]
 # The largest object of S3.
 SizeBytes = Annotated[int, Field(ge=0, le=5 * 2**40)]
 
@@ -36,7 +38,7 @@ class Artifact:
     key: Key
     sha256: Sha256
     size_bytes: SizeBytes
-    media_type: Annotated[str, StringConstraints(max_length=255)]
+    media_type: MediaType
 
 
 def sha256_of(path: Path) -> str:

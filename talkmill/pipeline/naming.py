@@ -160,7 +160,7 @@ def name_source(
 
     Args:
         uri: Path or address.
-        original_name: File name or address; of an address what may be a secret is left out.
+        original_name: File name or address; what may be a secret in it is left out.
         sha256: Content of a file, else empty.
         size_bytes: Length of a file, else 0.
         person: Who is seen; None when unknown.
@@ -168,12 +168,13 @@ def name_source(
         split: `train`, `test` or `by-person`.
         upload: The file in the store, where it was uploaded.
     """
-    person = clean_text(person) if person else None
+    person = without_secrets(clean_text(person)) if person else None
     digest = ""
     if upload is None and is_address(uri):
         digest, original_name = address_sha256(uri), shown_address(uri)
         stem = Path(urlsplit(original_name).path).stem or urlsplit(original_name).hostname or original_name
     else:
+        original_name = without_secrets(original_name)
         stem = _file_stem(original_name)
     fixed: Literal["train", "test"] = "test" if split == "test" else "train"
     chosen = split_of_person(person or stem) if split == "by-person" else fixed

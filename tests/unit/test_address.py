@@ -131,3 +131,20 @@ def test_every_text_of_a_value_is_cleaned() -> None:
         "d": 3,
         "e": b"http://x/?b",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("talk.mp4?X-Amz-Signature=abc&k=v", "talk.mp4"),
+        ("my talk.mp4?token=abc is no video", "my talk.mp4 is no video"),
+        ("'talk.mp4?token=abc'", "'talk.mp4'"),
+        ("watch?v=dQw4w9WgXcQ", "watch"),
+        ("youtube.com/watch?v=dQw4w9WgXcQ", "youtube.com/watch?v=dQw4w9WgXcQ"),
+        ("https://www.youtube.com/watch?v=dQw4w9WgXcQ", "https://www.youtube.com/watch?v=dQw4w9WgXcQ"),
+        ("who is this? a=b", "who is this? a=b"),
+        ("really?.mp4", "really?.mp4"),
+    ],
+)
+def test_a_name_that_kept_its_query_loses_it(text: str, left: str) -> None:
+    assert without_secrets(text) == left

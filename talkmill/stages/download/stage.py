@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from talkmill.address import is_address, is_readable, shown_address
+from talkmill.address import is_address, is_readable, shown_address, without_secrets
 from talkmill.artifacts.manifest import ModelVersion
 from talkmill.stages.contract import StageContext
 from talkmill.stages.download.messages import DownloadInputs, DownloadOutputs
@@ -55,7 +55,7 @@ class DownloadStage:
             path, provenance, notes, _ = self._web.fetch(inputs.uri, inputs.parameters.max_height, context)
         elif self._files:
             file = path_of(inputs.uri)
-            path, provenance, notes = _link(file, context.scratch), {"uri": clean_text(file.name)}, ()
+            path, provenance, notes = _link(file, context.scratch), {"uri": without_secrets(clean_text(file.name))}, ()
         else:
             raise DownloadRefusedError(f"{inputs.uri[:200]} is not an http(s) address; upload files instead")
         size = path.stat().st_size
