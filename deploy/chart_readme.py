@@ -23,14 +23,24 @@ make deploy REGISTRY=registry.example.com/talkmill NAMESPACE=talkmill
 make smoke NAMESPACE=talkmill
 ```
 
-| values | for |
-|---|---|
-| `ci/minimal-values.yaml` | a trial: MinIO and Postgres beside, small requests; what `make deploy` takes by default |
-| `ci/gpu-values.yaml` | networks on GPUs |
-| `ci/ingress-values.yaml`, `ci/gateway-values.yaml` | clients outside the cluster, by TLS |
-| `ci/gitops-values.yaml` | Argo CD and Flux: every Secret is one of your own, every render is the same |
-| `ci/production-values.yaml` | store and database outside the chart, mTLS, autoscaling by KEDA, monitoring |
-| `ci/spot-values.yaml` | laid over another file: stages on nodes that a cloud may take back |
+| values | for | APIs of others |
+|---|---|---|
+| `ci/minimal-values.yaml` | a trial: MinIO and Postgres beside, small requests; what `make deploy` takes by default | |
+| `ci/gpu-values.yaml` | networks on GPUs | |
+| `ci/ingress-values.yaml` | clients outside the cluster, by TLS | |
+| `ci/gateway-values.yaml` | the same by the Gateway API | `gateway.networking.k8s.io/v1` |
+| `ci/gitops-values.yaml` | Argo CD and Flux: every Secret is one of your own, every render is the same | |
+| `ci/production-values.yaml` | store and database outside the chart, mTLS, autoscaling by KEDA, monitoring | \
+`keda.sh/v1alpha1` `monitoring.coreos.com/v1` |
+| `ci/spot-values.yaml` | laid over another file: stages on nodes that a cloud may take back | those of the other file |
+
+`make deploy` asks the cluster for its APIs. `helm template` asks no cluster and is told of them:
+
+```sh
+helm template talkmill helm/talkmill --values helm/talkmill/ci/production-values.yaml \\
+  --set image.registry=registry.example.com/talkmill \\
+  --api-versions keda.sh/v1alpha1 --api-versions monitoring.coreos.com/v1
+```
 
 Before anything is created, the chart refuses a value that does not exist and one that needs what the cluster lacks. It
 asks for nodes, StorageClasses and RuntimeClasses; `clusterChecks=false` leaves that out, for who may read one namespace

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from deploy.chart_check import CHART, chosen, helm
 from orchestrator.settings import OrchestratorSettings
 from talkmill.pipeline.graph import GRAPH
 from tests.helm.chart import VALUES, Object, containers, environment, named, objects, pods, written
@@ -135,3 +136,21 @@ def test_registries_behind_a_proxy_and_a_ca_of_your_own_are_reached(tmp_path: An
 def test_the_volume_of_models_outlives_a_change_of_the_cache() -> None:
     claim = named(objects("production"), "PersistentVolumeClaim", "talkmill-models")
     assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+@pytest.mark.parametrize("values", sorted(VALUES))
+def test_the_readme_names_the_apis_that_a_render_without_a_cluster_needs(values: str) -> None:
+    row = re.search(
+        rf"^\| `ci/{values}-values.yaml` \|[^|]*\|([^|]*)\|$", (CHART / "README.md").read_text(), re.MULTILINE
+    )
+    named_apis = re.findall(r"`([^`]+)`", row[1])
+    if "those of the other file" in row[1]:
+        named_apis = ["keda.sh/v1alpha1", "monitoring.coreos.com/v1"]
+
+    def renders(apis: list[str]) -> bool:
+        words = ["template", "talkmill", str(CHART), "--namespace", "talkmill", *chosen(VALUES[values])]
+        return helm([*words, *(word for api in apis for word in ("--api-versions", api))]).returncode == 0
+
+    assert renders(named_apis)
+    for api in named_apis:
+        assert not renders([one for one in named_apis if one != api]), f"{api} is not needed"
