@@ -38,6 +38,9 @@ _MEANINGS: tuple[tuple[str, bool | None, str], ...] = (
     ("Misformatted domain name", None, "{server}: there is no such host; is `server` right?"),
 )
 
+# What it says of a connection that was closed at its beginning.
+_CLOSED = ("Socket closed", "Connection reset", "Broken pipe")
+
 
 def server_address(text: str) -> str:
     """Return the address of a server, which is host:port.
@@ -106,7 +109,7 @@ def trouble(server: str, code: str, details: str, tls: bool) -> str:
     if lasting := lasting_trouble(server, details, tls):
         return lasting
     text = f"no orchestrator answers at {server}: is it up, and is `server` right?"
-    if "Socket closed" not in details:
+    if not any(sign in details for sign in _CLOSED):
         return text
     if tls:
         return f"{text} It closed the connection: a stage does so that wants a client's certificate"

@@ -3,9 +3,10 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import grpc
@@ -36,6 +37,17 @@ class Servicer(PipelineServiceServicer):
         return pb.ListRunsResponse()
 
 
+class OfTheWeb(BaseRequestHandler):
+    """Answers as a server of HTTP 1.1 does, and stays until the client goes."""
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):
+            self.request.recv(1 << 16)
+            self.request.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            while self.request.recv(1 << 16):
+                pass
+
+
 @contextmanager
 def serving(servicer: Servicer | None, credentials: grpc.ServerCredentials | None = None) -> Iterator[str]:
     server = grpc.server(ThreadPoolExecutor(2))
@@ -56,12 +68,12 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     authority.cert_pem.write_to_path(folder / "ca.pem")
     trustme.CA().cert_pem.write_to_path(folder / "other.pem")
 
-    def credentials(name: str, mutual: bool = False) -> grpc.ServerCredentials:
-        issued = authority.issue_cert(name)
+    def credentials(name: str, mutual: bool = False, end: datetime | None = None) -> grpc.ServerCredentials:
+        issued = authority.issue_cert(name, not_after=end)
         pair = issued.private_key_pem.bytes(), issued.cert_chain_pems[0].bytes()
         return grpc.ssl_server_credentials([pair], authority.cert_pem.bytes() if mutual else None, mutual)
 
-    web = ThreadingHTTPServer(("localhost", 0), SimpleHTTPRequestHandler)
+    web = ThreadingTCPServer(("localhost", 0), OfTheWeb)
     threading.Thread(target=web.serve_forever, daemon=True).start()
     with ExitStack() as stack:
         closed = Servicer()
@@ -73,9 +85,12 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
             "closed": stack.enter_context(serving(closed)),
             "stage": stack.enter_context(serving(None)),
             "tls": stack.enter_context(serving(Servicer(), credentials("localhost"))),
+            "expired": stack.enter_context(
+                serving(Servicer(), credentials("localhost", end=datetime(2020, 1, 1, tzinfo=UTC)))
+            ),
             "misnamed": stack.enter_context(serving(Servicer(), credentials("example.org"))),
             "mtls": stack.enter_context(serving(Servicer(), credentials("localhost", True))),
-            "web": f"localhost:{web.server_port}",
+            "web": f"localhost:{web.server_address[1]}",
         }
     web.shutdown()
     web.server_close()
@@ -90,6 +105,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         ("open", "ca", "speaks plain text, and TALKMILL_SERVER_CA asks for TLS"),
         ("tls", "other ca", "was not signed by who stands in TALKMILL_SERVER_CA"),
         ("misnamed", "ca", "is for another name"),
+        ("expired", "ca", "has expired"),
         ("mtls", "ca", "wants a client's certificate"),
         ("closed", "", "UNAUTHENTICATED: the call has no bearer token; set TALKMILL_TOKEN"),
     ],
