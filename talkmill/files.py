@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,15 @@ def replacing(path: Path) -> Iterator[Path]:
         move_durably(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def is_begun(path: Path) -> bool:
+    """Say whether a file is called as what `replacing` writes: a kill leaves it behind.
+
+    Args:
+        path: The file.
+    """
+    return re.fullmatch(r"\.[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}(\.\w+)?", path.name) is not None
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -1,5 +1,6 @@
 """Opening the LMDB of a set, and nothing that is cut short: LMDB reads through a map, where a missing page kills."""
 
+import errno
 import os
 import threading
 import time
@@ -19,6 +20,9 @@ MAX_READERS = 1024
 # Another thread of this process may be about to close the same LMDB, whose last user went.
 CLOSING_SECONDS = 2.0
 
+# Of the table of readers: a slot is 64 bytes, and a page is before them.
+LOCK_BYTES = 64 * MAX_READERS + 4096
+
 _T = TypeVar("_T")
 
 
@@ -35,8 +39,11 @@ def open_environment(folder: Path, **options: Any) -> lmdb.Environment:
 
     Raises:
         DatasetError: It is no LMDB, or its file is shorter than its pages.
+        OSError: The disk is full.
     """
     path = folder / "data.mdb"
+    if options.get("lock", True):
+        make_lock_file(folder)
     if path.is_file() and not path.stat().st_size:
         raise DatasetError(f"{path} is empty: its set is lost; restore it from a copy, or delete it and run again")
     try:
@@ -64,6 +71,30 @@ def open_environment(folder: Path, **options: Any) -> lmdb.Environment:
         environment.close()
         raise
     return environment
+
+
+def make_lock_file(folder: Path) -> None:
+    """Give the table of readers its place on the disk.
+
+    LMDB makes a file with a hole and writes to it through a map, which on a full disk ends the process.
+
+    Args:
+        folder: Of the LMDB.
+
+    Raises:
+        OSError: The disk is full.
+    """
+    try:
+        with (folder / "lock.mdb").open("xb", buffering=0) as file:
+            written = file.write(bytes(LOCK_BYTES))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            # It is there already, or LMDB says what is wrong.
+            return
+        written = 0
+    if written != LOCK_BYTES:
+        (folder / "lock.mdb").unlink(missing_ok=True)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "lock.mdb"))
 
 
 def _lmdb_open(folder: Path, options: dict[str, Any]) -> lmdb.Environment:
@@ -281,6 +312,9 @@ def _open_to_read(folder: Path) -> lmdb.Environment:
     if os.access(folder, os.W_OK):
         try:
             return open_environment(folder, readonly=True)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
         except DatasetError as error:
             if not isinstance(error.__cause__, lmdb.Error) or _is_open_here(error.__cause__):
                 raise

@@ -22,6 +22,7 @@ from talkmill.geometry.transforms import apply
 from talkmill.landmarks.mesh import OVAL
 from talkmill.landmarks.points import lips_apart
 from talkmill.layouts.checks.adnerf import check_clip
+from talkmill.layouts.checks.files import WRITE_AGAIN, check_pattern
 from talkmill.layouts.checks.lists import read_lines
 from talkmill.layouts.face_parts import BACKGROUND, face_picture, is_part, parsing, person_mask, silhouette
 from talkmill.layouts.layout import Finding, Lengths, Piece, UnsuitableClipError
@@ -66,6 +67,7 @@ class AdNerf:
     # Frames that are not valid are in the video alone: cameras, pictures and points have gaps.
     whole_runs = False
     rate = Fraction(25)
+    list_files: ClassVar[tuple[str, ...]] = tuple(LISTS.values())
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""
@@ -84,10 +86,12 @@ class AdNerf:
         clips = [path for path in (folder, *sorted(folder.iterdir())) if path.is_dir() and _is_clip(path)]
         if not clips:
             yield Finding(".", "holds no clip: no folder with transforms_train.json", "give the folder of a person")
+        # Of the heirs of RAD-NeRF, all take cameras by glob where all are asked for.
+        yield from check_pattern(folder, ".", "move the folder, or name it by a path without")
         for clip in clips:
             yield from check_clip(folder, clip)
         for file in LISTS.values():
-            named = (yield from read_lines(folder, file, "write it again")) if (folder / file).exists() else []
+            named = (yield from read_lines(folder, file, WRITE_AGAIN)) if (folder / file).exists() else []
             for line in named or []:
                 if folder / line not in clips:
                     yield Finding(file, f"names {line!r}, and no folder of a person is called so", "take it out")

@@ -112,13 +112,14 @@ def export(
         NoWorkError: The set has no `work` folder; nothing was written.
         NothingToExportError: No clip can be written.
         FolderBusyError: Another export writes into `out`.
-        OutTakenError: `out` is the run's own folder, or holds an export in another layout; nothing was written.
+        OutTakenError: `out` is the run's own folder, or holds an export in another layout or a list of somebody else;
+            nothing was written.
     """
     _check_options(layout, options)
     captions = read_captions(options.captions)
     database = size_folder(folder)
     work = WorkFolder.of(database)
-    _check_out(out.resolve(), work.folder, layout.name)
+    _check_out(out.resolve(), work.folder, layout)
     with Dataset(database) as dataset:
         if not dataset:
             raise DatasetError(f"{database} holds no clip")
@@ -144,14 +145,18 @@ def recorded_layout(folder: Path) -> str:
     return ""
 
 
-def _check_out(out: Path, run: Path, layout: str) -> None:
+def _check_out(out: Path, run: Path, layout: Layout) -> None:
     """Refuse to write among the files of a run, or of an export in another layout."""
     if out == run or any(out.is_relative_to(run / part) for part in RUN_FOLDERS):
         raise OutTakenError(f"{out} is the folder of the data set; give the export a folder of its own")
-    begun = (name for name in LAYOUTS if name != layout and has_parts(out / f"{name}{LIST_ENDING}"))
-    other = recorded_layout(out) or next(begun, layout)
-    if other != layout:
-        raise OutTakenError(f"{out} holds an export in the layout {other}; give the layout {layout} another folder")
+    begun = (name for name in LAYOUTS if name != layout.name and has_parts(out / f"{name}{LIST_ENDING}"))
+    other = recorded_layout(out) or next(begun, layout.name)
+    if other != layout.name:
+        raise OutTakenError(
+            f"{out} holds an export in the layout {other}; give the layout {layout.name} another folder"
+        )
+    if (out / RECORD).exists() and not recorded_layout(out):
+        raise OutTakenError(f"{out / RECORD} was not written by an export; move it away, or give another folder")
 
 
 def _check_options(layout: Layout, options: ExportOptions) -> None:
@@ -206,6 +211,10 @@ class _Writer:
     def run(self, jobs: int, advance: Callable[[int, int], None]) -> ExportResult:
         """Write all."""
         total, layout = len(self._dataset), self._layout
+        try:
+            self._target.refuse_strangers(layout.list_files)
+        except StrangerError as error:
+            raise OutTakenError(str(error)) from error
         ended: dict[str, _Ended] = {}
         with ThreadPoolExecutor(jobs) as pool:
             clips = self._bundled(pool, layout) if isinstance(layout, BundledLayout) else self._single(pool)
@@ -256,6 +265,11 @@ class _Writer:
             if self._target.holds(part):
                 self._parts.append(part)
                 yield from (_Ended(name, "kept", planned=one) for name, one in planned.items())
+                continue
+            try:
+                self._target.refuse_strangers(part.files)
+            except StrangerError as error:
+                yield from (_Ended(name, "failed", str(error)) for name in planned)
                 continue
             ended = list(pool.map(self._write, planned, planned.values()))
             there = {one.clip: one.planned for one in ended if one.planned is not None}
@@ -329,6 +343,8 @@ class _Writer:
 
     def _lists(self, pieces: Sequence[Piece]) -> Part:
         lists = self._layout.lists(pieces, self._options, self._out)
+        if unnamed := sorted(lists.keys() - set(self._layout.list_files)):
+            raise ValueError(f"the layout {self._layout.name} writes {unnamed[0]}, which its list_files does not name")
         digest = hashlib.sha256(b"".join(name.encode() + content for name, content in sorted(lists.items())))
         part = Part("lists", digest.hexdigest(), tuple(lists))
 

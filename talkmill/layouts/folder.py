@@ -20,7 +20,7 @@ from threading import Lock
 
 from pydantic import TypeAdapter, ValidationError
 
-from talkmill.files import move_durably, write_whole
+from talkmill.files import is_begun, move_durably, replacing, write_whole
 
 # LMDB's table of who reads: it has no content, and changes with every reader.
 READERS = "lock.mdb"
@@ -90,6 +90,10 @@ class ExportFolder:
         self._lock = Lock()
         shutil.rmtree(self._staging, ignore_errors=True)
         entries = _read(self._list)
+        # What a kill left beside a file that was to be replaced.
+        places = {folder, *(folder / file for entry in entries if entry.fingerprint is None for file in entry.files)}
+        for place in {*places, *(place.parent for place in places)} - {folder.parent}:
+            _sweep(place)
         self._save(entries)
         self._written = {file for entry in entries for file in entry.files}
         self._newest = {entry.part: entry for entry in entries}
@@ -122,19 +126,12 @@ class ExportFolder:
         """
         staging = self._staging / uuid.uuid4().hex
         with self._lock:
-            for file in part.files:
-                there = (self._folder / file).exists() or (self._folder / file).is_symlink()
-                if file not in self._written and there:
-                    raise StrangerError(
-                        f"{self._folder / file} is there and was not written by this export; move it away, or export "
-                        "into another folder"
-                    )
+            self.refuse_strangers(part.files)
             self._begin()
             before = self._newest.get(part.name) or _Entry(part.name, None, ())
             made = tuple(dict.fromkeys((*before.preprocessed, *part.preprocessed)))
-            # What the list does not name could not be told from a file of the user's.
-            self._note(_Entry(part.name, None, part.files, made, before.sha256))
-            self._written.update(part.files)
+            # Files are claimed when they are made: until then the user may put others there.
+            self._note(_Entry(part.name, None, before.files, made, before.sha256))
         staging.mkdir(parents=True)
         for file in part.files:
             (staging / file).parent.mkdir(parents=True, exist_ok=True)
@@ -147,7 +144,11 @@ class ExportFolder:
             # A full disk names no file.
             raise OSError(error.errno, error.strerror, str(self._folder / part.files[0])) from error
         with self._lock:
-            self._note(_Entry(part.name, None, part.files, made, before.sha256 | digests))
+            self.refuse_strangers(part.files)
+            # What the list does not name could not be told from a file of the user's.
+            claimed = tuple(dict.fromkeys((*before.files, *part.files)))
+            self._note(_Entry(part.name, None, claimed, made, before.sha256 | digests))
+            self._written.update(part.files)
             # What a killed export left may be of this part or of the one before.
             held = before.sha256 if before.fingerprint is not None else {}
             changed = held != digests
@@ -159,6 +160,22 @@ class ExportFolder:
                 _put(staging / file, self._folder / file)
             self._note(_Entry(part.name, part.fingerprint, part.files, part.preprocessed, digests))
         shutil.rmtree(staging)
+
+    def refuse_strangers(self, files: Collection[str]) -> None:
+        """Look whether files can be written.
+
+        Args:
+            files: Paths in the folder.
+
+        Raises:
+            StrangerError: One is there, and no export wrote it.
+        """
+        for file in files:
+            path = self._folder / file
+            if file not in self._written and (path.exists() or path.is_symlink()):
+                raise StrangerError(
+                    f"{path} is there and was not written by this export; move it away, or export into another folder"
+                )
 
     def sha256(self, parts: Sequence[Part]) -> Mapping[str, str]:
         """Return the digest of every file of some parts, by path."""
@@ -288,8 +305,27 @@ def _put(source: Path, target: Path) -> None:
     if target.is_dir():
         for inside in source.iterdir():
             _put(inside, target / inside.name)
-    else:
+        return
+    try:
         move_durably(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        # The user linked a folder of the export to another disk.
+        if source.is_dir():
+            target.mkdir()
+            _put(source, target)
+            return
+        with replacing(target) as part:
+            shutil.copyfile(source, part)
+
+
+def _sweep(place: Path) -> None:
+    """Delete what a kill left of files that were to be replaced in a folder."""
+    with suppress(OSError):
+        for path in place.iterdir():
+            if is_begun(path) and path.is_file() and not path.is_symlink():
+                path.unlink()
 
 
 def _read(path: Path) -> list[_Entry]:

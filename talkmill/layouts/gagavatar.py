@@ -52,6 +52,7 @@ class GAGAvatar:
     lengths = Lengths(1.0)
     whole_runs = True
     rate = None
+    list_files: ClassVar[tuple[str, ...]] = (LIST,)
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""

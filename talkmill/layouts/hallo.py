@@ -74,6 +74,7 @@ class Hallo:
     lengths = Lengths(LEAST_FRAMES / 25)
     whole_runs = True
     rate = RATE
+    list_files: ClassVar[tuple[str, ...]] = tuple(f"data/{name}{ending}" for name in NAMES.values() for ending in LISTS)
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""

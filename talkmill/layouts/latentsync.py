@@ -50,6 +50,7 @@ class LatentSync:
     lengths = Lengths(2.0, 10.0)
     whole_runs = True
     rate = RATE
+    list_files: ClassVar[tuple[str, ...]] = tuple(LISTS.values())
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""

@@ -111,6 +111,7 @@ class Layout(Protocol):
         lengths: Of a piece, in seconds.
         whole_runs: Whether every frame of a piece is valid; else what is not valid is the layout's matter.
         rate: Frames a second that the reader takes for granted; None for any.
+        list_files: Every path that `lists` may write.
     """
 
     name: ClassVar[str]
@@ -121,6 +122,7 @@ class Layout(Protocol):
     lengths: ClassVar[Lengths]
     whole_runs: ClassVar[bool]
     rate: ClassVar[Fraction | None]
+    list_files: ClassVar[tuple[str, ...]]
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """Return the files and folders that a piece becomes; each belongs to this piece alone.

@@ -45,6 +45,7 @@ class LmdbLayout(ABC):
     lengths: ClassVar[Lengths] = Lengths(1.0)
     whole_runs: ClassVar[bool] = True
     rate = None
+    list_files: ClassVar[tuple[str, ...]] = tuple(LISTS.values())
 
     @abstractmethod
     def check(self, folder: Path) -> Iterator[Finding]:

@@ -50,6 +50,7 @@ class MuseTalk:
     lengths = Lengths(LEAST_FRAMES / 25, MOST_FRAMES / 25)
     whole_runs = True
     rate = RATE
+    list_files: ClassVar[tuple[str, ...]] = tuple(f"{ROOT}/{file}" for file in LISTS.values())
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""
@@ -89,7 +90,10 @@ class MuseTalk:
         """See `Layout`."""
         named: list[str] = []
         for file in LISTS.values():
-            held = yield from read_lines(folder, f"{ROOT}/{file}", "write it: a header, then a JSON a line")
+            # A byte order mark goes away with the header.
+            held = yield from read_lines(
+                folder, f"{ROOT}/{file}", "write it: a header, then a JSON a line", mark_is_read=False
+            )
             if held is None:
                 continue
             first, *lines = held or [""]

@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from talkmill.layouts.card import dataset_card
-from talkmill.layouts.checks.files import Checked, files_below, find, read_text
+from talkmill.layouts.checks.files import WRITE_AGAIN, Checked, check_pattern, files_below, find, read_text, why
 from talkmill.layouts.checks.media import MovieFacts, check_movie, check_sound
 from talkmill.layouts.layout import Finding, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
@@ -31,6 +31,8 @@ TABLES = {"train": "data/train.parquet", "test": "data/test.parquet"}
 CARD = "README.md"
 # What the hub takes for the head of a card. Source: huggingface/huggingface_hub, repocard.py, REGEX_YAML_BLOCK.
 HEAD = re.compile(r"\s*---[\r\n]+(.*?)[\r\n]+---(?:\r\n|\n|\Z)", re.DOTALL)
+# What Arrow raises of a file that is none, and of times, texts and numbers that Python cannot hold.
+UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
 WRITE_CARD = "write the YAML between two lines of ---, as the hub asks"
 
 
@@ -47,6 +49,7 @@ class Parquet:
     lengths = Lengths(1.0)
     whole_runs = True
     rate = None
+    list_files: ClassVar[tuple[str, ...]] = (*TABLES.values(), CARD)
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""
@@ -77,6 +80,8 @@ class Parquet:
         tables = files_below(folder, ".parquet")
         if not tables:
             yield Finding(TABLES["train"], "there is no such list: no .parquet file lies here", "write a row a clip")
+        # `datasets` finds tables by glob, below the whole path of the folder.
+        yield from check_pattern(folder, ".", "move the folder")
         configs = yield from _check_card(folder)
         for config in configs or [tables]:
             yield from _check_tables(folder, config)
@@ -92,15 +97,27 @@ def _check_tables(folder: Path, files: Sequence[str]) -> Iterator[Finding]:
             continue
         try:
             table = pq.read_table(path, partitioning=None)
-        except (pa.ArrowException, OSError) as error:
-            yield Finding(file, f"cannot be read: {error}", "write it again")
+        except UNREADABLE as error:
+            yield Finding(file, f"cannot be read: {why(error)}", WRITE_AGAIN)
             continue
         if not table.num_rows:
             yield Finding(file, "has no row", "leave it out, and its split out of the card")
         schemas.setdefault(tuple(sorted(f"{one.name} ({one.type})" for one in table.schema)), file)
-        rows += [(file, row) for row in table.to_pylist()]
+        columns = yield from _values(file, table)
+        rows += [(file, {name: values[row] for name, values in columns.items()}) for row in range(table.num_rows)]
     yield from _check_schemas(schemas)
     yield from _check_rows(folder, rows)
+
+
+def _values(file: str, table: pa.Table) -> Generator[Finding, None, dict[str, list[Any]]]:
+    """Return the columns of a table whose values Python has, and say which it has not: `datasets` gives no such row."""
+    columns = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        try:
+            columns[name] = column.to_pylist()
+        except UNREADABLE as error:
+            yield Finding(file, f"has values in {name} that cannot be read: {why(error)}", "write that column again")
+    return columns
 
 
 def _table(columns: Mapping[str, Sequence[Any]]) -> pa.Table:
@@ -145,7 +162,7 @@ def _check_card(folder: Path) -> Checked[list[list[str]]]:
             ]
             for config in configs
         ]
-    except (yaml.YAMLError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         yield Finding(CARD, f"has a head that cannot be read: {type(error).__name__}: {error}", WRITE_CARD)
         return None
     if "license" not in head:

@@ -46,6 +46,7 @@ class SadTalker:
     lengths = Lengths(1.0)
     whole_runs = True
     rate = RATE
+    list_files: ClassVar[tuple[str, ...]] = ()
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""

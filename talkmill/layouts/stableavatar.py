@@ -56,6 +56,7 @@ class StableAvatar:
     lengths = Lengths(LEAST_FRAMES / 25)
     whole_runs = True
     rate = Fraction(25)
+    list_files: ClassVar[tuple[str, ...]] = tuple(LISTS.values())
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""

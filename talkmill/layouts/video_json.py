@@ -56,6 +56,10 @@ class VideoJson:
     lengths = Lengths(4.0, 15.0)
     whole_runs = True
     rate = None
+    list_files: ClassVar[tuple[str, ...]] = (
+        "metadata.jsonl",
+        *(f"{name}.{ending}" for name in LISTS.values() for ending in ("json", "csv")),
+    )
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""
@@ -189,7 +193,8 @@ _MENDS = {
 
 def _csv_rows(folder: Path, file: str) -> Checked[list[_Row]]:
     """Yield what DiffSynth trips over in a list, and return its rows."""
-    text = yield from read_text(folder, file, "list", f"write the columns {','.join(COLUMNS)}")
+    # pandas passes over a byte order mark.
+    text = yield from read_text(folder, file, "list", f"write the columns {','.join(COLUMNS)}", mark_is_read=False)
     if text is None:
         return None
     try:

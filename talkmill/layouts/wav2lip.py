@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.geometry.transforms import apply
-from talkmill.layouts.checks.files import files_in, is_folder
+from talkmill.layouts.checks.files import check_pattern, files_in, is_folder
 from talkmill.layouts.checks.lists import read_lines
 from talkmill.layouts.checks.media import check_picture, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
@@ -53,6 +53,7 @@ class Wav2Lip:
     lengths = Lengths(LEAST_FRAMES / 25)
     whole_runs = False
     rate = RATE
+    list_files: ClassVar[tuple[str, ...]] = tuple(f"filelists/{name}.txt" for name in LISTS)
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""
@@ -92,7 +93,7 @@ class Wav2Lip:
                 if not line.strip():
                     yield Finding(file, f"line {number} is empty, and is read as the whole of `data`", "take it out")
             # The reader takes what stands before the first space.
-            named = [line.split()[0] for line in lines if line.strip()]
+            named = [line.split()[0] if " " in line.strip() else line.strip() for line in lines if line.strip()]
             if not named and name in IF_EMPTY:
                 yield Finding(
                     file,
@@ -102,6 +103,7 @@ class Wav2Lip:
             # `val` and `test` may be the same.
             for line in named:
                 clips.setdefault("train" if name == "train" else "test", {})[line] = file
+        yield from check_pattern(folder, ".", f"move the folder, or start the trainer in it with --data_root {DATA}")
         yield from _check_people(clips)
         for line in {line: None for group in clips.values() for line in group}:
             yield from _check_clip(folder, line)
@@ -176,6 +178,7 @@ def _check_clip(folder: Path, line: str) -> Iterator[Finding]:
     if not is_folder(clip):
         yield Finding(name, "is named in a list, and there is no such folder", "write it, or take the line out")
         return
+    yield from check_pattern(folder, name, "rename it, here and in the lists")
     pictures = files_in(clip, ".jpg")
     for picture in pictures:
         if not _is_number(picture):

@@ -45,6 +45,7 @@ class WebDataset:
     lengths = Lengths(1.0, 30.0)
     whole_runs = True
     rate = None
+    list_files: ClassVar[tuple[str, ...]] = (LIST,)
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""

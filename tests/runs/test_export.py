@@ -33,6 +33,7 @@ class Notes:
     lengths = Lengths(0.0)
     whole_runs = False
     rate: Fraction | None = Fraction(25)
+    list_files = ("list.txt",)
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         return f"texts/{piece.name}.txt", f"frames/{piece.name}"
@@ -413,3 +414,41 @@ def test_a_layout_is_what_the_protocol_says(name: str) -> None:
     assert layout.options <= set(ExportOptions.__dataclass_fields__)
     piece = Piece("a_000", "a_000", "train", "a", Fraction(25), 0, 100)
     assert layout.paths(piece, ExportOptions()) and layout.trainer.count("/") == layout.trainer.count(", ") + 1
+
+
+@pytest.mark.parametrize("name", ["list.txt", "export.json"])
+def test_a_list_of_somebody_else_stops_an_export_before_any_work(run: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("mine")
+    with pytest.raises(OutTakenError, match=rf"{name} .*was not written by"):
+        export(run, out, Notes(), ExportOptions())
+    assert not (out / "texts").exists()
+    assert (out / name).read_text() == "mine"
+
+
+def test_a_bundle_of_somebody_else_stops_its_clips_before_they_are_written(run: Path, tmp_path: Path) -> None:
+    out, written = tmp_path / "out", []
+    (out / "all").mkdir(parents=True)
+    pieces = export(run, tmp_path / "calm", Joined(), ExportOptions()).pieces
+    (bundle, *_) = Joined().bundles(pieces, ExportOptions())
+    (out / bundle.files[0]).write_text("mine")
+
+    class Watched(Joined):
+        def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
+            written.append(piece.clip)
+            super().write(piece, material, options, folder)
+
+    result = export(run, out, Watched(), ExportOptions())
+    stopped = {piece.clip for piece in bundle.pieces}
+    assert {clip for clip, _ in result.failed} == stopped
+    assert written
+    assert stopped.isdisjoint(written)
+
+
+def test_a_layout_that_does_not_say_which_lists_it_writes_is_refused(run: Path, tmp_path: Path) -> None:
+    class Silent(Notes):
+        list_files = ()
+
+    with pytest.raises(ValueError, match=r"the layout notes writes list\.txt, which its list_files does not name"):
+        export(run, tmp_path / "out", Silent(), ExportOptions())

@@ -182,11 +182,12 @@ def _check_teeth(root: Path, file: str, size: tuple[int, int]) -> Iterator[Findi
 
 
 def _check_action_units(root: Path, file: str, count: int) -> Iterator[Finding]:
-    text = yield from read_text(root, file, mend="write OpenFace's action units")
+    # pandas passes over a byte order mark and over empty lines.
+    text = yield from read_text(root, file, mend="write OpenFace's action units", mark_is_read=False)
     if text is None:
         return
     try:
-        header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+        header, *rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row] or [[]]
     except csv.Error as error:
         yield Finding(file, f"is no CSV: {error}", "write OpenFace's action units")
         return

@@ -19,7 +19,12 @@ from talkmill.layouts.layout import Finding
 T = TypeVar("T")
 # Yields what is wrong, and returns what a file holds, where it can be read.
 Checked = Generator[Finding, None, T | None]
-WRITE_AGAIN = "write it again"
+WRITE_AGAIN = "write the file again"
+MAKE_READABLE = "make it readable for you"
+# Windows writes it before a text in UTF-8. Nobody sees it, and to a reader it is the first letter.
+MARK = "\ufeff"
+# What `glob` and `fnmatch` take for a pattern.
+PATTERNS = ("[", "*", "?")
 
 
 def find(folder: Path, name: str, kind: str = "file", mend: str = WRITE_AGAIN) -> Checked[Path]:
@@ -41,7 +46,7 @@ def find(folder: Path, name: str, kind: str = "file", mend: str = WRITE_AGAIN) -
         yield Finding(name, f"there is no such {kind}", mend)
         return None
     except (OSError, ValueError) as error:
-        yield Finding(_shown(name), f"cannot be read: {why(error)}", mend)
+        yield Finding(_shown(name), f"cannot be read: {why(error)}", _mend_of(error, mend))
         return None
     if not stat.S_ISREG(mode):
         yield Finding(name, f"is {form_of(mode)}, a {kind} is read", mend)
@@ -80,21 +85,38 @@ def read_bytes(folder: Path, name: str, kind: str = "file", mend: str = WRITE_AG
     try:
         return path.read_bytes()
     except (OSError, MemoryError) as error:
-        yield Finding(name, f"cannot be read: {why(error)}", mend)
+        yield Finding(name, f"cannot be read: {why(error)}", _mend_of(error, mend))
         return None
 
 
-def read_text(folder: Path, name: str, kind: str = "file", mend: str = WRITE_AGAIN) -> Checked[str]:
-    """Return a text in UTF-8; see `find`."""
+def read_text(
+    folder: Path, name: str, kind: str = "file", mend: str = WRITE_AGAIN, *, mark_is_read: bool = True
+) -> Checked[str]:
+    """Return a text in UTF-8 without a byte order mark, its lines ended by one line feed each; see `find`.
+
+    Args:
+        folder: Of the layout.
+        name: Its path in the folder.
+        kind: What it is to a reader.
+        mend: What to do where it cannot be read.
+        mark_is_read: Whether the reader takes a byte order mark for text; Python does, pandas does not.
+    """
     content = yield from read_bytes(folder, name, kind, mend)
     if content is None:
         return None
     try:
-        return content.decode()
+        text = content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         yield Finding(name, f"is no UTF-8: line {line} has the byte 0x{content[error.start]:02x}", "write it as UTF-8")
         return None
+    if text.startswith(MARK) and mark_is_read:
+        yield Finding(
+            name, "begins with a byte order mark, which cannot be seen and is read as a letter",
+            "write it as UTF-8 without a BOM",
+        )  # fmt: skip
+    # Whoever opens a text in Python gets lines of Windows so.
+    return text.removeprefix(MARK).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_json(folder: Path, name: str, form: type[T], kind: str = "file", mend: str = WRITE_AGAIN) -> Checked[T]:
@@ -140,17 +162,30 @@ def read_array(folder: Path, name: str, mend: str) -> Checked[npt.NDArray[Any]]:
     return array
 
 
+def check_pattern(folder: Path, name: str, mend: str) -> Iterator[Finding]:
+    """Find what makes a path a pattern to a reader that lists files by `glob`: it finds others, or none.
+
+    Args:
+        folder: Of the layout.
+        name: Path of the folder in it that the reader lists; "." for the layout's own, whose whole path is looked at.
+        mend: What to do.
+    """
+    path = str(folder.resolve()) if name == "." else name
+    if held := [sign for sign in PATTERNS if sign in path]:
+        yield Finding(name, f"has {' and '.join(held)} in its path {path}, a pattern to the reader's glob", mend)
+
+
 def files_in(folder: Path, ending: str) -> list[str]:
     """Return the names of files of an ending in a folder, in order; as `glob.glob`, without hidden ones."""
     return sorted(path.name for path in folder.glob(f"*{ending}") if not path.name.startswith("."))
 
 
-def files_below(folder: Path, ending: str) -> list[str]:
-    """Return the paths of files of an ending in a folder and below it, in order; see `files_in`."""
+def files_below(folder: Path, *endings: str) -> list[str]:
+    """Return the paths of files of some endings in a folder and below it, in order; see `files_in`."""
     return sorted(
         path.relative_to(folder).as_posix()
         for path in walk(folder, lambda error: None)
-        if path.name.endswith(ending) and not path.name.startswith(".")
+        if path.name.endswith(endings) and not path.name.startswith(".")
     )
 
 
@@ -175,6 +210,10 @@ def walk(folder: Path, failed: Callable[[OSError], object]) -> Iterator[Path]:
 def why(error: BaseException) -> str:
     """Say why a file cannot be read, without the path, which whoever asks has."""
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
+def _mend_of(error: BaseException, mend: str) -> str:
+    return MAKE_READABLE if isinstance(error, PermissionError) else mend
 
 
 def _shown(name: str) -> str:

@@ -7,10 +7,10 @@ from talkmill.layouts.checks.files import Checked, is_there, read_text
 from talkmill.layouts.layout import Finding
 
 
-def read_lines(folder: Path, name: str, mend: str) -> Checked[list[str]]:
-    """Return the lines of a list; see `files.find`."""
-    text = yield from read_text(folder, name, "list", mend)
-    return None if text is None else text.splitlines()
+def read_lines(folder: Path, name: str, mend: str, *, mark_is_read: bool = True) -> Checked[list[str]]:
+    """Return the lines of a list as Python reads a text; see `files.read_text`."""
+    text = yield from read_text(folder, name, "list", mend, mark_is_read=mark_is_read)
+    return None if text is None else text.removesuffix("\n").split("\n") if text else []
 
 
 def check_training(file: str, count: int) -> Iterator[Finding]:

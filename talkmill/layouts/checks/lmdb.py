@@ -65,9 +65,8 @@ def check_lmdb(
             if line.strip() == line and line:
                 clips.append(line)
             elif line or text.count("\n") >= number:
-                yield Finding(
-                    file, f"line {number} is {line!r}, which is read as a name", "write a name and nothing else"
-                )
+                told = f"is {line!r}" if line else "is empty"
+                yield Finding(file, f"line {number} {told}, which is read as a name", "write a name and nothing else")
         if file == LISTS[0]:
             yield from check_training(file, len(clips))
     for clip, times in Counter(clips).items():
@@ -151,9 +150,12 @@ def check_images(
         size: Side of an image in pixels.
         only_rgb: Whether the reader takes images as Pillow opens them, and needs three channels.
     """
-    missing, spoilt, sizes, modes = [], [], {}, {}
-    for first in range(0, len(keys), IMAGES_AT_A_TIME):
-        some = keys[first : first + IMAGES_AT_A_TIME]
+    spoilt, sizes, modes = [], {}, {}
+    # JSON can name what is no text.
+    missing = [one.encode(errors="backslashreplace").decode() for one in keys if not _is_text(one)]
+    texts = [one for one in keys if _is_text(one)]
+    for first in range(0, len(texts), IMAGES_AT_A_TIME):
+        some = texts[first : first + IMAGES_AT_A_TIME]
         for name, content in zip(some, environment.values([one.encode() for one in some]), strict=True):
             if content is None:
                 missing.append(name)
@@ -181,6 +183,14 @@ def check_images(
             f"{at}: {name}", f"is {found}, as {len(sizes)} of {len(keys)} frames; images of {size} are trained on",
             "write the images at that size",
         )  # fmt: skip
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_rows(at: str, content: bytes | None, count: int, columns: int) -> Iterator[Finding]:

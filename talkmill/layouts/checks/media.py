@@ -1,6 +1,7 @@
 """What readers of many layouts assert of a video, of sound and of a picture, said as findings."""
 
-import wave
+import os
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,8 +22,9 @@ ENCODE_AGAIN = "encode it again as H.264 at a constant rate"
 UNKNOWN_TO_DECORD = ("av1", "vvc")
 # Frames of a file of constant rate lie this close to their places, in frames.
 RATE_TOLERANCE = 0.05
-# Of a WAV, that are held in memory.
-FRAMES_AT_A_TIME = 1 << 20
+# What a program that writes into a pipe says of the bytes that are to come; libsndfile, by which readers take a WAV,
+# reads to the end then (libsndfile, src/wav.c), and also where it was not closed: no data, in a file of 8 bytes.
+OPEN_END, NOT_CLOSED = 0xFFFFFFFF, (0, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,24 +120,42 @@ def check_wav(folder: Path, name: str, least_samples: int | None = None) -> Chec
     if path is None:
         return None
     try:
-        with wave.open(str(path)) as sound:
-            form, count = (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()), sound.getnframes()
-            # A header may say more than any memory holds.
-            held: int = sum(len(part) for part in iter(lambda: sound.readframes(FRAMES_AT_A_TIME), b""))
-            held //= max(1, form[1] * form[2])
-    except (wave.Error, EOFError, OSError) as error:
+        with open_media(path) as container:
+            kind, streams = container.format.name, container.streams.audio
+            codec = streams[0].codec_context.name if streams else "no sound"
+            bits = re.fullmatch(r"pcm_[suf](\d+)[lb]?e?", codec)
+            if kind != "wav" or bits is None:
+                yield Finding(name, f"is no PCM WAV: it is {kind} with {codec}", WRITE_SPEECH)
+                return None
+            form = (streams[0].rate, streams[0].codec_context.channels, codec)
+            held = sum(frame.samples for frame in container.decode(streams[0]))
+            told = _told_bytes(path)
+    except (av.FFmpegError, UnreadableVideoError, OSError) as error:
         yield Finding(name, f"is no PCM WAV: {error}", WRITE_SPEECH)
         return None
-    if form != (SAMPLE_RATE, 1, 2):
-        yield Finding(name, f"has {form[0]} Hz, {form[1]} channels of {8 * form[2]} bits", WRITE_SPEECH)
+    if form != (SAMPLE_RATE, 1, "pcm_s16le"):
+        numbers = " in floating point" if codec.startswith("pcm_f") else ""
+        yield Finding(name, f"has {form[0]} Hz, {form[1]} channels of {bits[1]} bits{numbers}", WRITE_SPEECH)
         return None
-    if held != count:
-        yield Finding(name, f"says {count} samples and holds {held}", WRITE_SPEECH)
+    if told is not None and held != told // 2:
+        yield Finding(name, f"says {told // 2} samples and holds {held}", WRITE_SPEECH)
     if least_samples is not None and held < least_samples:
         yield Finding(
             name, f"has {held} samples, {least_samples} are read for its frames", "pad it with silence, or cut frames"
         )
     return held
+
+
+def _told_bytes(path: Path) -> int | None:
+    """Return how many bytes of sound the header of a WAV says; None where it leaves that open, or names no sound."""
+    with path.open("rb") as file:
+        riff = int.from_bytes(file.read(12)[4:8], "little")
+        while len(head := file.read(8)) == 8:
+            size = int.from_bytes(head[4:], "little")
+            if head.startswith(b"data"):
+                return None if size == OPEN_END or (size, riff) == NOT_CLOSED else size
+            file.seek(size + size % 2, os.SEEK_CUR)
+    return None
 
 
 def check_sound(folder: Path, name: str, frames: MovieFacts | None) -> Checked[float]:

@@ -6,6 +6,7 @@ Source: webdataset/webdataset e0953f9: src/webdataset/tariterators.py, autodecod
 import io
 import itertools
 import json
+import lzma
 import re
 import tarfile
 import zipfile
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from talkmill.layouts.checks.files import Checked, T, files_below, find, parse_json
+from talkmill.layouts.checks.files import WRITE_AGAIN, Checked, T, files_below, find, parse_json
 from talkmill.layouts.checks.media import check_movie, check_sound
 from talkmill.layouts.layout import Finding
 
@@ -28,7 +29,11 @@ from talkmill.layouts.layout import Finding
 MEMBER = re.compile(r"((?:.*/|)[^.]+)[.]([^/]*)")
 # The reader passes over names that begin so.
 PASSED_OVER = re.compile(r"__[^/]*__($|/)")
-NUMBERED = re.compile(r"(.*?)(\d+)\.tar")
+# The reader opens them by what is in them.
+ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+NUMBERED = re.compile(rf"(.*?)(\d+)({'|'.join(map(re.escape, ENDINGS))})")
+# What the reader expands in an address before it opens it.
+EXPANDED = re.compile(r"::|\$\{\w+\}|\{[^{}]*(?:,|\.\.)[^{}]*\}")
 # Fields that the reader's `decode()` unpickles: whoever wrote them runs code where they are read.
 PICKLES = ("pkl", "pickle", "pyd", "pth")
 # Of a sample that is held in memory to be checked.
@@ -47,9 +52,14 @@ def check_shards(folder: Path) -> Iterator[Finding]:
     """Yield what WebDataset would trip over in the shards of a folder.
 
     Args:
-        folder: With the .tar files, in it or below it.
+        folder: With the .tar files, also packed ones, in it or below it.
     """
-    shards = files_below(folder, ".tar")
+    if held := EXPANDED.search(str(folder.resolve())):
+        yield Finding(
+            ".", f"has {held[0]} in its path {folder.resolve()}, which the reader expands in a text",
+            "rename the folder, or give the reader a list of paths",
+        )  # fmt: skip
+    shards = files_below(folder, *ENDINGS)
     if not shards:
         yield Finding(".", "there is no such list: no .tar file lies here", "write shards, such as train-000000.tar")
     yield from _check_numbers(shards)
@@ -104,17 +114,17 @@ def _names_in(sample: _Sample) -> Iterator[str]:
 
 def _check_numbers(shards: list[str]) -> Iterator[Finding]:
     """Find numbers that are missing in a row of shards: the reader opens every one of a range in braces."""
-    rows: dict[str, list[str]] = {}
+    rows: dict[tuple[str, str], list[str]] = {}
     for shard in shards:
         if match := NUMBERED.fullmatch(shard):
-            rows.setdefault(match[1], []).append(match[2])
-    for stem, numbers in rows.items():
+            rows.setdefault((match[1], match[3]), []).append(match[2])
+    for (stem, ending), numbers in rows.items():
         held = set(map(int, numbers))
         # A number may be a date: what is missing is not counted up to it.
         missing = next(number for number in itertools.count(min(held)) if number not in held)
         if missing < max(held):
             yield Finding(
-                f"{stem}{missing:0{len(numbers[0])}}.tar", "is not there, and shards of higher numbers are",
+                f"{stem}{missing:0{len(numbers[0])}}{ending}", "is not there, and shards of higher numbers are",
                 "number shards without a gap",
             )  # fmt: skip
 
@@ -152,8 +162,8 @@ def _samples(path: Path, shard: str) -> Iterator[Finding | _Sample]:
                     )
                     continue
                 sample.fields[suffix] = opened.read()
-    except (tarfile.TarError, EOFError, OSError) as error:
-        yield Finding(shard, f"cannot be read to its end: {error}", "write it again")
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        yield Finding(shard, f"cannot be read to its end: {error}", WRITE_AGAIN)
     if sample is not None:
         yield sample
 
@@ -166,7 +176,7 @@ def _check_sample(at: str, sample: _Sample) -> Iterator[Finding]:
         if kind in PICKLES:
             yield Finding(file, "is unpickled when it is decoded: whoever wrote it runs code", "write npz or npy")
         elif kind == "json":
-            row = yield from parse_json(content, file, object, "write it again")
+            row = yield from parse_json(content, file, object, WRITE_AGAIN)
             if isinstance(row, dict) and isinstance(row.get("frames"), int):
                 counts[f"{name} says"] = row["frames"]
         elif kind == "npz":

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talkmill.dataset.environment import DatasetError, open_environment
+from talkmill.dataset.environment import MAX_READERS, DatasetError, open_environment
 from talkmill.dataset.lock import FolderBusyError
 from talkmill.dataset.names import LONGEST_NAME, check_name, clip_name, slug, split_of_person
+from talkmill.dataset.plain import write_plain
 from talkmill.dataset.reader import Dataset, misread_angles, read_clip, read_manifest, size_folder, verify
 from talkmill.dataset.writer import DatasetWriter
 from talkmill.video.images import encode_image
@@ -241,3 +242,21 @@ def test_a_set_with_the_other_sign_is_told_apart(tmp_path: Path) -> None:
 def test_an_empty_folder_has_no_set(tmp_path: Path) -> None:
     with pytest.raises(DatasetError):
         open_environment(tmp_path, readonly=True, lock=False)
+
+
+def test_the_table_of_readers_has_its_place_on_the_disk(tmp_path: Path) -> None:
+    """LMDB writes it through a map: a hole in it ends the process on a full disk."""
+    write_plain(tmp_path / "plain", [[("a", b"1")]], 1, 1)
+    with DatasetWriter(tmp_path, 64):
+        pass
+    for file in (tmp_path / "lock.mdb", tmp_path / "plain/lock.mdb"):
+        told = file.stat()
+        assert told.st_blocks * 512 >= told.st_size >= 64 * MAX_READERS
+
+
+def test_a_full_disk_is_told_before_lmdb_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("talkmill.dataset.environment.LOCK_BYTES", 1 << 62)
+    monkeypatch.setattr("talkmill.dataset.environment.bytes", lambda count: b"as much as fits", raising=False)
+    with pytest.raises(OSError, match=r"No space left on device: .*lock\.mdb"):
+        write_plain(tmp_path / "plain", [], 0, 0)
+    assert not list((tmp_path / "plain").iterdir())

@@ -1,5 +1,6 @@
 """Folders that are broken in one way each: the finding names the file and the cause; the whole ones are clean."""
 
+import gzip
 import io
 import json
 import os
@@ -629,6 +630,11 @@ HALLO: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
 }  # fmt: skip
 WAV2LIP: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "a clip whose name is a pattern": (
+        lambda at: [
+            (at / "data/ann/a").rename(at / "data/ann/a[1]"), replace_text(at / "filelists/train.txt", "ann/a", "ann/a[1]")
+        ], "data/ann/a[1]", "a pattern to the reader's glob",
+    ),
     "a face that is cut short": (lambda at: cut_short(at / "data/ann/a/7.jpg"), "ann/a/7.jpg", "cannot be read as a picture"),
     "no list": (lambda at: (at / "filelists/val.txt").unlink(), "val.txt", "there is no such list"),
     "nothing to evaluate on": (
@@ -810,6 +816,13 @@ STABLEAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
 
 TRAIN = "data/train.parquet"
 PARQUET: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "a time that Python cannot hold": (
+        lambda at: rewrite(at, when=pa.array([2**62], pa.timestamp("us"))), "data/train.parquet", "values in when",
+    ),
+    "a date that is none in the card": (
+        lambda at: (at / "README.md").write_text(CARD.replace("license:", "date: 2024-13-45\nlicense:")),
+        "README.md", "cannot be read",
+    ),
     "a card that names an absolute path": (
         lambda at: replace_text(at / "README.md", "data/train.parquet", "/data/train.parquet"), "README.md", "no such file"
     ),
@@ -849,9 +862,9 @@ PIRENDER: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda at: [(at / file).write_text("") for file in ("train_list.txt", "test_list.txt")], "train_list.txt", "names no clip",
     ),
     "no clip to train on": (lambda at: (at / "train_list.txt").write_text(""), "train_list.txt", "nothing to train on"),
-    "an empty line": (lambda at: (at / "train_list.txt").write_text("ann#a\n\n"), "train_list.txt", "line 2 is ''"),
-    "lines of Windows": (
-        lambda at: (at / "train_list.txt").write_bytes(b"ann#a\r\n"), "train_list.txt", r"line 1 is 'ann#a\\r'",
+    "an empty line": (lambda at: (at / "train_list.txt").write_text("ann#a\n\n"), "train_list.txt", "line 2 is empty"),
+    "a space after a name": (
+        lambda at: (at / "train_list.txt").write_text("ann#a \n"), "train_list.txt", "line 1 is 'ann#a '",
     ),
     "a clip in both lists": (
         lambda at: (at / "test_list.txt").write_text("ann#a\n"), "train_list.txt", "ann#a is named 2 times",
@@ -924,6 +937,11 @@ OTAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
 }  # fmt: skip
 IMAGES = "img_lmdb/data.mdb"
 GAGAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "a key that is no text": (
+        lambda at: (at / "dataset.json").write_text(
+            (at / "dataset.json").read_text().replace("000001_0", "\\ud800_0")
+        ), r"\ud800_0", "is not there",
+    ),
     "no list": (lambda at: (at / "dataset.json").unlink(), "dataset.json", "there is no such list"),
     "no JSON": (lambda at: (at / "dataset.json").write_text("{"), "dataset.json", "is no JSON"),
     "no val": (lambda at: (at / "dataset.json").write_text('{"train": []}'), "dataset.json", "has no array val and test"),
@@ -981,6 +999,9 @@ SADTALKER: dict[str, tuple[Callable[[Path], object], str, str]] = {
 }  # fmt: skip
 SHARD = "train-000000.tar"
 WEBDATASET: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "a packed shard that is cut short": (
+        lambda at: [pack(at), cut_short(at / "train-000000.tar.gz")], "train-000000.tar.gz", "cannot be read to its end",
+    ),
     "a date for a number": (
         lambda at: (at / "train-000001.tar").rename(at / "train-20261128123456.tar"), "train-000001.tar", "is not there",
     ),
@@ -1118,8 +1139,55 @@ GOOD: dict[str, tuple[Layout, Callable[[Path], Path], Callable[[Path], object]]]
             for name in ("video", "control")
         ] + [edit_row(at, width=128, height=256)],
     ),
+    "a list of Windows": (PIRender(), pirender, lambda at: as_windows(at / "train_list.txt")),
+    "lists of Windows": (
+        Wav2Lip(), wav2lip, lambda at: [as_windows(at / f"filelists/{name}.txt") for name in ("train", "val")],
+    ),
+    "paths of Windows": (LatentSync(), latentsync, lambda at: as_windows(at / "fileslist_train.txt")),
+    "a list and a mark of Windows, whose header is thrown away": (
+        MuseTalk(), musetalk, lambda at: as_windows(at / "dataset/HDTF/train.txt", "\ufeff"),
+    ),
+    "a table and a mark of Windows, with lines after it": (
+        VideoJson(), video_json, lambda at: as_windows(at / "metadata.csv", "\ufeff", "\n\n"),
+    ),
+    "action units and a mark of Windows, with lines after them": (
+        AdNerf(), adnerf, lambda at: as_windows(at / "ann/au.csv", "\ufeff", "\n\n"),
+    ),
+    "shards that are packed": (WebDataset(), webdataset, lambda at: pack(at)),
+    "a WAV of the longer form": (Wav2Lip(), wav2lip, lambda at: rewrite_wav(at / WAV, form=0xFFFE)),
+    "a WAV that came through a pipe": (
+        Wav2Lip(), wav2lip, lambda at: rewrite_wav(at / WAV, told=0xFFFFFFFF, whole=0xFFFFFFFF),
+    ),
+    "a WAV that was not closed": (Wav2Lip(), wav2lip, lambda at: rewrite_wav(at / WAV, told=0, whole=8)),
     "a list of another tool": (Wav2Lip(), wav2lip, lambda at: (at / "data_export.jsonl").write_text("hello\n")),
 }  # fmt: skip
+
+
+WAV = "data/ann/a/audio.wav"
+# The sub-format of PCM, and what stands before it in the longer form of a header.
+LONGER = struct.pack("<HHIH", 22, 16, 4, 1) + bytes.fromhex("000000001000800000aa00389b71")
+
+
+def as_windows(path: Path, before: str = "", after: str = "") -> None:
+    """End lines as Windows does, and put something before and after them."""
+    path.write_bytes((before + path.read_text() + after).replace("\n", "\r\n").encode())
+
+
+def pack(folder: Path) -> None:
+    """Pack each shard."""
+    for path in folder.glob("*.tar"):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+
+
+def rewrite_wav(path: Path, form: int = 1, told: int | None = None, whole: int | None = None) -> None:
+    """Write the sound of a WAV below another header: its form, what it says of the sound, and of the whole file."""
+    with wave.open(str(path)) as file:
+        data = file.readframes(file.getnframes())
+    head = struct.pack("<HHIIHH", form, 1, 16_000, 32_000, 2, 16) + (LONGER if form == 0xFFFE else b"")
+    size = len(data) if told is None else told
+    body = b"WAVEfmt " + struct.pack("<I", len(head)) + head + b"data" + struct.pack("<I", size) + data
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(body) if whole is None else whole) + body)
 
 
 def stereo(rate: int, seconds: float) -> bytes:
@@ -1165,6 +1233,45 @@ def test_rates_that_videox_fun_counts_right(rate: float, clean: bool, tmp_path: 
     assert [text.split(" and")[0] for _, text in found(VideoJson(), folder)] == (
         [] if clean else ["gives 29.97 frames a second,"]
     )
+
+
+@pytest.mark.parametrize(
+    ("layout", "make", "name", "sign"),
+    [
+        (Wav2Lip(), wav2lip, "talks [2026]", r"\["),
+        (AdNerf(), adnerf, "talks [2026]", r"\["),
+        (Parquet(), parquet, "what?", r"\?"),
+        (WebDataset(), webdataset, "{a,b}", r"\{a,b\}"),
+    ],
+)
+def test_a_folder_whose_path_is_a_pattern_to_the_reader(
+    layout: Layout, make: Callable[[Path], Path], name: str, sign: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).mkdir()
+    ((file, text),) = found(layout, make(tmp_path / name))
+    assert file == "."
+    assert re.match(f"has {sign} in its path", text)
+
+
+@pytest.mark.parametrize(
+    ("layout", "make", "file"),
+    [
+        (PIRender(), pirender, "train_list.txt"),
+        (Wav2Lip(), wav2lip, "filelists/train.txt"),
+        (LatentSync(), latentsync, "fileslist_train.txt"),
+        (StableAvatar(), partial(stableavatar, count=2), "video_square_path.txt"),
+        (VideoJson(), video_json, "metadata.json"),
+        (AdNerf(), adnerf, "ann/ori_imgs/0.lms"),
+        (Parquet(), parquet, "README.md"),
+    ],
+)
+def test_a_byte_order_mark_is_named_and_nothing_else_is_said_of_it(
+    layout: Layout, make: Callable[[Path], Path], file: str, tmp_path: Path
+) -> None:
+    before = found(layout, make(tmp_path))
+    (tmp_path / file).write_text("\ufeff" + (tmp_path / file).read_text())
+    more = [one for one in found(layout, tmp_path) if one not in before]
+    assert [(name, text.split(",")[0]) for name, text in more] == [(file, "begins with a byte order mark")]
 
 
 def check_named(findings: list[tuple[str, str]], file: str, what: str) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import talkmill.layouts.folder
-from talkmill.layouts.folder import ExportFolder, Part
+from talkmill.files import write_whole
+from talkmill.layouts.folder import ExportFolder, Part, StrangerError
 
 
 def test_a_list_that_names_other_files_is_refused(tmp_path: Path) -> None:
@@ -182,3 +183,76 @@ def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"No space left on device: .*c\.txt") as raised:
         ExportFolder(tmp_path, "x").write(Part("q", "1", ("c.txt",)), full)
     assert raised.value.errno == errno.ENOSPC
+
+
+def test_what_the_user_puts_in_a_place_while_a_part_is_made_is_kept(tmp_path: Path) -> None:
+    """A kill meanwhile leaves no claim of files that were never written."""
+    part = Part("p", "1", ("a.txt", "frames"))
+
+    def killed(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ExportFolder(tmp_path, "x").write(part, killed)
+    (tmp_path / "a.txt").write_text("mine")
+    target = ExportFolder(tmp_path, "x")
+    with pytest.raises(StrangerError, match=r"a\.txt is there and was not written"):
+        target.write(part, killed)
+    target.keep_only([])
+
+    def late(folder: Path) -> None:
+        (folder / "b.txt").write_text("1")
+        (tmp_path / "b.txt").write_text("mine")
+
+    with pytest.raises(StrangerError, match=r"b\.txt is there and was not written"):
+        target.write(Part("q", "1", ("b.txt",)), late)
+    ExportFolder(tmp_path, "x").keep_only([])
+    assert {name: (tmp_path / name).read_text() for name in files(tmp_path)} == {"a.txt": "mine", "b.txt": "mine"}
+
+
+def test_what_a_kill_left_of_a_file_that_was_to_be_replaced_goes_away(tmp_path: Path) -> None:
+    (tmp_path / ".mine.json").write_text("mine")
+    with pytest.raises(KeyboardInterrupt), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("talkmill.files.move_durably", interrupt)
+        # What tidies up is not run by a kill.
+        patch.setattr(Path, "unlink", interrupt)
+        write_whole(tmp_path / "export.json", b"{}")
+    assert len(files(tmp_path)) == 2
+    ExportFolder(tmp_path, "x")
+    assert files(tmp_path) == {".mine.json"}
+
+
+def interrupt(*arguments: object, **named: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_folder_that_is_linked_to_another_disk_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file cannot be renamed from one disk to another, which is said here of two folders of one."""
+    other, out = tmp_path / "other", tmp_path / "out"
+    other.mkdir()
+    out.mkdir()
+    (out / "linked").symlink_to(other, target_is_directory=True)
+    replace = Path.replace
+
+    def on_two_disks(source: Path, target: Path) -> Path:
+        if (other in source.resolve().parents) != (other in target.resolve().parents):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(source))
+        return replace(source, target)
+
+    monkeypatch.setattr(Path, "replace", on_two_disks)
+
+    def make(folder: Path) -> None:
+        (folder / "linked/a.txt").write_text("1")
+        (folder / "linked/frames/deep").mkdir(parents=True)
+        (folder / "linked/frames/deep/0.jpg").write_text("2")
+
+    part = Part("p", "1", ("linked/a.txt", "linked/frames"))
+    target = ExportFolder(out, "x")
+    target.write(part, make)
+    target.keep_only([part])
+    assert {name: (other / name).read_text() for name in files(other)} == {"a.txt": "1", "frames/deep/0.jpg": "2"}
+    (other / ".0123456789ab4cde8f00112233445566.jpg").write_text("half")
+    with pytest.raises(ZeroDivisionError):
+        target.write(part, lambda folder: 1 / 0)
+    ExportFolder(out, "x").keep_only([])
+    assert not files(other)
