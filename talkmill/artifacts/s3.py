@@ -67,7 +67,7 @@ class S3Store:
     def put(self, path: Path, bucket: str, key: str, media_type: str) -> Artifact:
         """Upload a local file and delete it; large ones go in parts. The object appears whole or not at all."""
         artifact = Artifact(bucket, key, sha256_of(path), path.stat().st_size, media_type)
-        self._call(
+        self._written(
             bucket,
             lambda: self._client.fput_object(
                 bucket,
@@ -142,7 +142,7 @@ class S3Store:
     def write(self, bucket: str, key: str, content: bytes) -> None:
         """Write a small object; it appears whole or not at all."""
         metadata: dict[str, str | list[str] | tuple[str]] = {"sha256": hashlib.sha256(content).hexdigest()}
-        self._call(
+        self._written(
             bucket,
             lambda: self._client.put_object(bucket, key, io.BytesIO(content), len(content), metadata=metadata),
         )
@@ -213,6 +213,13 @@ class S3Store:
         finally:
             response.close()
             response.release_conn()
+
+    def _written(self, bucket: str, call: Callable[[], object]) -> None:
+        try:
+            self._call(bucket, call)
+        except FileNotFoundError as error:
+            # Nothing but the bucket can be missing: the orchestrator makes it when it starts.
+            raise StoreUnavailableError(f"the object store has no bucket {bucket}") from error
 
     def _call(self, bucket: str, call: Callable[[], ResultT]) -> ResultT:
         if bucket not in self._buckets:

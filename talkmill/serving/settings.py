@@ -60,6 +60,14 @@ class StoreSettings(BaseModel):
             )
         return endpoint
 
+    @model_validator(mode="after")
+    def _buckets_of_their_own(self) -> "StoreSettings":
+        if len({self.work_bucket, self.dataset_bucket, self.model_bucket}) < 3:
+            raise ValueError(
+                "the buckets of work, of data sets and of models must differ: what lies in that of work expires"
+            )
+        return self
+
 
 class TlsSettings(BaseModel):
     """Certificates of a server.

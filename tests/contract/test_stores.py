@@ -142,6 +142,20 @@ def test_an_upload_that_breaks_leaves_nothing(
     assert not store._client._list_multipart_uploads(BUCKET, prefix=key).uploads
 
 
+def test_a_bucket_that_is_missing_is_the_stores_trouble(store_settings: StoreSettings, tmp_path: Path) -> None:
+    missing = "talkmill-nobody-made-it"
+    client = connect(
+        store_settings.endpoint, store_settings.access_key, store_settings.secret_key.get_secret_value(), False,
+        store_settings.region, None,
+    )  # fmt: skip
+    store = S3Store(client, [missing], 1)
+    with pytest.raises(StoreUnavailableError, match=f"no bucket {missing}"):
+        store.put(a_file(tmp_path), missing, "a", "text/plain")
+    with pytest.raises(StoreUnavailableError, match=f"no bucket {missing}"):
+        store.write(missing, "a", b"a")
+    assert store.read(missing, "a") is None
+
+
 def test_a_copy_stays_in_the_store(store_settings: StoreSettings, tmp_path: Path, key: str) -> None:
     store = s3_store(store_settings)
     store.ensure_bucket(BUCKET, {})

@@ -39,6 +39,7 @@ def read(monkeypatch: pytest.MonkeyPatch, **variables: str) -> OrchestratorSetti
         ("TALKMILL_STORE__PUBLIC_ENDPOINT", "https://minio", "TALKMILL_STORE__PUBLIC_ENDPOINT: host:port is wanted"),
         ("TALKMILL_STORE__WORK_BUCKET", "", "TALKMILL_STORE__WORK_BUCKET: String should match"),
         ("TALKMILL_STORE__DATASET_BUCKET", "My_Bucket", "TALKMILL_STORE__DATASET_BUCKET: String should match"),
+        ("TALKMILL_STORE__DATASET_BUCKET", "talkmill-work", "TALKMILL_STORE: the buckets of work, of data sets and of"),
         ("TALKMILL_DATABASE_URL", "", "TALKMILL_DATABASE_URL: postgresql+psycopg://USER:PASSWORD@HOST/NAME"),
         ("TALKMILL_DATABASE_URL", f"mysql://u:{MARK}@h/n", "TALKMILL_DATABASE_URL: postgresql+psycopg://USER:"),
         ("TALKMILL_DATABASE_URL", f"postgresql+asyncpg://u:{MARK}@h/n", "TALKMILL_DATABASE_URL: postgresql+psycopg"),
