@@ -87,7 +87,8 @@ def status(
         for stage in found.stages:
             counts = (stage.pending_count, stage.running_count, stage.succeeded_count, stage.failed_count)
             table.add_row(stage.stage, *map(str, counts))
-        console.print(table)
+        if found.stages:
+            console.print(table)
         clips = client.clips(run) if show_clips else client.clips(run, pb.STATE_FAILED)
         for clip in clips:
             kind = "source" if clip.is_source else "clip"
