@@ -93,10 +93,22 @@ def feed_sources(
 def hold_open(connection: sa.Connection, run_id: str) -> sa.RowMapping | None:
     """Return the row of a run that goes on, and let it go on until the transaction ends; None where it has ended.
 
-    Transactions that hold a run do not wait for each other: only what ends or begins a run waits for them.
+    Transactions that hold a run do not wait for each other: only what ends the run for its user waits for them, and
+    then those that come later wait for it.
     """
+    lock_run(connection, run_id, shared=True)
     wanted = sa.select(run).where(run.c.id == run_id, run.c.state.in_(OPEN))
-    return connection.execute(wanted.with_for_update(read=True, key_share=True)).mappings().first()
+    return connection.execute(wanted).mappings().first()
+
+
+def lock_run(connection: sa.Connection, run_id: str, shared: bool = False) -> None:
+    """Lock a run until the transaction ends, first of all that it locks. SQLite has one writer.
+
+    A lock of the row would not do: many that share it make a new set of holders with each, and let nobody else in.
+    """
+    if connection.dialect.name == "postgresql":
+        lock = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
+        connection.execute(sa.select(lock(sa.func.hashtextextended(run_id, 1))))
 
 
 def kinds_of(connection: sa.Connection, run_id: str) -> tuple[Kind, ...]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from orchestrator.engine import INTAKE, Engine, Task
 from orchestrator.ledger.database import now_of
 from orchestrator.ledger.forecast import read_seconds_left
-from orchestrator.ledger.queueing import add_executions
+from orchestrator.ledger.queueing import add_executions, lock_run
 from orchestrator.ledger.quotas import check_running, lock_owner
 from orchestrator.ledger.retries import retry
 from orchestrator.ledger.tables import (
@@ -278,11 +278,8 @@ class Runs:
         """
         with self._database.begin() as connection:
             # Waits for the transactions that hold the run open; later ones find it ended.
-            locked = sa.select(run.c.state).where(run.c.id == run_id).with_for_update()
-            state = connection.execute(locked).scalar()
-            if state is None:
-                raise RunNotFoundError(f"there is no run {run_id}")
-            if state not in (*OPEN, CANCELLED):
+            lock_run(connection, run_id)
+            if self._row(connection, run_id)["state"] not in (*OPEN, CANCELLED):
                 return
             connection.execute(
                 run.update()
