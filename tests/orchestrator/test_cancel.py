@@ -1,7 +1,6 @@
 """A cancel that comes at any moment of any transaction of the ledger."""
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
@@ -9,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from orchestrator.engine import INTAKE, Task
-from orchestrator.ledger.queueing import SOURCE_WINDOW, hold_open
+from orchestrator.ledger.queueing import SOURCE_WINDOW
 from talkmill.artifacts.manifest import Rejection
 from talkmill.pipeline.graph import RunParameters, names_of
 from tests.orchestrator.ledgers import ARTIFACT, CLIP_STAGES, Ledger, sources
@@ -121,32 +120,3 @@ def _with_a_cancel(ledger: Ledger, run_id: str, statement: int, work: Callable[[
         one.result(30)
     cancels.shutdown()
     return bool(found)
-
-
-# SQLite has one writer at a time, and who comes next is chance.
-@pytest.mark.parametrize("database", ["postgres"], indirect=True)
-def test_a_cancel_comes_in_where_transactions_of_the_run_never_cease(ledger: Ledger) -> None:
-    run_id = ledger.create(1)
-    ended, held = threading.Event(), threading.Barrier(4, timeout=20)
-
-    def hold_again_and_again() -> None:
-        began = False
-        while not ended.is_set():
-            with ledger.database.begin() as connection:
-                hold_open(connection, run_id)
-                time.sleep(0.02)
-            if not began:
-                began = True
-                held.wait()
-
-    # Some transaction holds the run at every moment.
-    with ThreadPoolExecutor(4) as pool:
-        holders = [pool.submit(hold_again_and_again) for _ in range(3)]
-        try:
-            held.wait()
-            pool.submit(ledger.runs.cancel, run_id).result(20)
-        finally:
-            ended.set()
-        for holder in holders:
-            holder.result()
-    assert ledger.runs.get(run_id).row["state"] == "CANCELLED"
