@@ -22,7 +22,7 @@ from talkmill.geometry.transforms import apply
 from talkmill.landmarks.mesh import OVAL
 from talkmill.landmarks.points import lips_apart
 from talkmill.layouts.checks.adnerf import check_clip
-from talkmill.layouts.checks.files import WRITE_AGAIN, check_pattern
+from talkmill.layouts.checks.files import WRITE_AGAIN
 from talkmill.layouts.checks.lists import read_lines
 from talkmill.layouts.face_parts import BACKGROUND, face_picture, is_part, parsing, person_mask, silhouette
 from talkmill.layouts.layout import Finding, Lengths, Piece, UnsuitableClipError
@@ -86,8 +86,6 @@ class AdNerf:
         clips = [path for path in (folder, *sorted(folder.iterdir())) if path.is_dir() and _is_clip(path)]
         if not clips:
             yield Finding(".", "holds no clip: no folder with transforms_train.json", "give the folder of a person")
-        # Of the heirs of RAD-NeRF, all take cameras by glob where all are asked for.
-        yield from check_pattern(folder, ".", "move the folder, or name it by a path without")
         for clip in clips:
             yield from check_clip(folder, clip)
         for file in LISTS.values():

@@ -5,6 +5,7 @@ import numpy as np
 from talkmill.faces.crop_box import CropBox
 from talkmill.geometry.boxes import mean_sides
 from talkmill.geometry.transforms import Matrix, image_from_square
+from talkmill.layouts.layout import UnsuitableClipError
 from talkmill.layouts.material import ClipMaterial
 from talkmill.region import Region
 
@@ -29,6 +30,9 @@ def square_of(
 
     Returns:
         A square inside that part: where the wanted one leaves it, it is moved, and shrunk if it is too large.
+
+    Raises:
+        UnsuitableClipError: It has no pixel.
     """
     part = inside or Region(0, 0, *material.frame_size)
     if face_share is None:
@@ -42,6 +46,8 @@ def square_of(
         x, y = (np.median((boxes[:, :2] + boxes[:, 2:]) / 2, axis=0) - side / 2).tolist()
         y -= raised * face
     whole = min(round(side), part.width, part.height)
+    if whole < 1:
+        raise UnsuitableClipError(f"its square is {side:.2g} pixels wide")
     x0, y0 = (round(x + (side - whole) / 2), round(y + (side - whole) / 2))
     right, bottom = part.x + part.width, part.y + part.height
     return CropBox(min(max(x0, part.x), right - whole), min(max(y0, part.y), bottom - whole), whole)

@@ -1239,7 +1239,6 @@ def test_rates_that_videox_fun_counts_right(rate: float, clean: bool, tmp_path: 
     ("layout", "make", "name", "sign"),
     [
         (Wav2Lip(), wav2lip, "talks [2026]", r"\["),
-        (AdNerf(), adnerf, "talks [2026]", r"\["),
         (Parquet(), parquet, "what?", r"\?"),
         (WebDataset(), webdataset, "{a,b}", r"\{a,b\}"),
     ],
