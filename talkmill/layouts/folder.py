@@ -130,8 +130,6 @@ class ExportFolder:
             self._begin()
             before = self._newest.get(part.name) or _Entry(part.name, None, ())
             made = tuple(dict.fromkeys((*before.preprocessed, *part.preprocessed)))
-            # Files are claimed when they are made: until then the user may put others there.
-            self._note(_Entry(part.name, None, before.files, made, before.sha256))
         staging.mkdir(parents=True)
         for file in part.files:
             (staging / file).parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +143,8 @@ class ExportFolder:
             raise OSError(error.errno, error.strerror, str(self._folder / part.files[0])) from error
         with self._lock:
             self.refuse_strangers(part.files)
-            # What the list does not name could not be told from a file of the user's.
+            # What the list does not name could not be told from a file of the user's. Nothing is named before it is
+            # made: until then what is there stays, and the user may put other files there.
             claimed = tuple(dict.fromkeys((*before.files, *part.files)))
             self._note(_Entry(part.name, None, claimed, made, before.sha256 | digests))
             self._written.update(part.files)
@@ -250,6 +249,8 @@ class ExportFolder:
         if path.is_symlink() or not path.is_dir():
             self._take_file_away(file, changed, held)
             return
+        for place in [path, *(inside for inside in path.rglob("*") if inside.is_dir())]:
+            _sweep(place)
         for inside in [inside for inside in path.rglob("*") if not inside.is_dir() or inside.is_symlink()]:
             self._take_file_away(inside.relative_to(self._folder).as_posix(), changed, held)
         for folder in sorted([path, *(inside for inside in path.rglob("*") if inside.is_dir())], reverse=True):

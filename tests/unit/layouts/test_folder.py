@@ -166,6 +166,19 @@ def test_a_part_that_failed_stays_as_it_was(tmp_path: Path) -> None:
     assert not files(tmp_path)
 
 
+def test_a_part_that_cannot_be_made_stays_as_it_was(tmp_path: Path) -> None:
+    write(ExportFolder(tmp_path, "x"), "12")
+    (tmp_path / "a.txt").write_text("mine")
+    target = ExportFolder(tmp_path, "x")
+    with pytest.raises(ZeroDivisionError):
+        target.write(Part("p", "3", ("a.txt", "frames"), ("emb/a.pt",)), lambda folder: 1 / 0)
+    target.keep_only([], ["p"])
+    assert files(tmp_path) == {"a.txt", "frames/0.jpg", "frames/1.jpg"}
+    write(ExportFolder(tmp_path, "x"), "3")
+    assert (tmp_path / "a.txt").read_text() == "3"
+    assert (tmp_path / "a.txt.stale").read_text() == "mine"
+
+
 def test_half_a_line_on_a_full_disk_spoils_no_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = ExportFolder(tmp_path, "x")
     part = write(target, "12")
@@ -251,8 +264,10 @@ def test_a_folder_that_is_linked_to_another_disk_is_written(tmp_path: Path, monk
     target.write(part, make)
     target.keep_only([part])
     assert {name: (other / name).read_text() for name in files(other)} == {"a.txt": "1", "frames/deep/0.jpg": "2"}
-    (other / ".0123456789ab4cde8f00112233445566.jpg").write_text("half")
-    with pytest.raises(ZeroDivisionError):
-        target.write(part, lambda folder: 1 / 0)
+    for place in (other, other / "frames/deep"):
+        (place / ".0123456789ab4cde8f00112233445566.jpg").write_text("half")
+    with pytest.raises(KeyboardInterrupt), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("talkmill.layouts.folder._put", interrupt)
+        target.write(part, make)
     ExportFolder(out, "x").keep_only([])
     assert not files(other)

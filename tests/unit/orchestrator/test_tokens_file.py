@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from orchestrator.auth import Tokens
@@ -63,29 +64,30 @@ def test_an_empty_list_has_nobody(content: str) -> None:
     assert read_tokens(content.encode()) == ()
 
 
-def test_a_file_that_is_spoilt_while_the_server_runs_is_measured_and_told_once(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_that_is_spoilt_while_the_server_runs_is_measured_and_told_once(tmp_path: Path) -> None:
     path = tmp_path / "tokens.yaml"
     path.write_text(yaml.safe_dump([{"name": "a", "sha256": hash_token("one"), "scopes": ["read"]}]))
     tokens = Tokens(path)
     assert outdated() == 0
     path.write_text("[]\n}")
-    for _ in range(3):
-        assert tokens.check("Bearer one", "read").name == "a"
+    with capture_logs() as told:
+        for _ in range(3):
+            assert tokens.check("Bearer one", "read").name == "a"
     assert outdated() == 1
-    told = "".join(capfd.readouterr())
-    assert told.count("the tokens read before hold on") == 1
-    assert str(path) in told
-    assert "line 2" in told
+    (line,) = told
+    assert "the tokens read before hold on" in line["event"]
+    assert str(path) in line["error"]
+    assert "line 2" in line["error"]
     path.unlink()
-    tokens.read()
+    with capture_logs() as told:
+        tokens.read()
     assert outdated() == 1
-    assert "No such file" in "".join(capfd.readouterr())
+    assert "No such file" in told[0]["error"]
     path.write_text("[]")
-    tokens.read()
+    with capture_logs() as told:
+        tokens.read()
     assert outdated() == 0
-    assert "the file of tokens is read again" in "".join(capfd.readouterr())
+    assert told[0]["event"] == "the file of tokens is read again"
 
 
 @pytest.mark.parametrize(
