@@ -41,8 +41,9 @@ MASKS = ("face_mask", "sep_pose_mask", "sep_face_mask", "sep_lip_mask")
 # What the second step of the trainers' own preprocessing writes.
 EMBEDDINGS = ("face_emb", "audio_emb")
 # What is made of the name of each list, and the keys that its rows must have.
+PICTURES = "image_path"
 LISTS = {
-    "_stage1.json": ("image_path", "mask_path", "face_emb"),
+    "_stage1.json": (PICTURES, "mask_path", "face_emb"),
     "_stage2.json": (
         *("video_path", "mask_path", "sep_mask_border", "sep_mask_face", "sep_mask_lip", "face_emb_path"),
         *("audio_path", "vocals_emb_base_all"),
@@ -249,8 +250,10 @@ def _check_list(folder: Path, file: str, ending: str) -> Iterator[Finding]:
                 file, f"row {number} has no {', '.join(missing)}", "run the trainer's extract_meta_info again"
             )
             continue
-        first, *others = [Path(row[key]) for key in LISTS[ending] if key != "caption"]
-        clips = {path.stem for path in (first, *others)}
+        paths = {key: Path(row[key]) for key in LISTS[ending] if key != "caption"}
+        first = next(iter(paths.values()))
+        # Pictures are a folder, whose name has no ending.
+        clips = {path.name if key == PICTURES else path.stem for key, path in paths.items()}
         if len(clips) > 1:
             yield Finding(file, f"row {number} names files of {len(clips)} clips", "name those of one")
         # What is missing among the files of a clip was said of the clip.

@@ -30,8 +30,9 @@ LISTS = {"train": "train.txt", "test": "val.txt"}
 HEADER = "clip"
 # The second stage trains on 16 frames at a time and skips clips with fewer than ten times as many.
 LEAST_FRAMES = 160
-# Sound is read in one window of Whisper: what stands later gets the sound of the first 30 s.
-MOST_FRAMES = 750
+# From frame 700 on, the reader moves Whisper's window of 30 s by 100 frames, and its place in the mel of the whole
+# clip as well, which the sync loss compares: no 16 frames may begin there.
+MOST_FRAMES = 715
 # Smaller faces are skipped by the second stage.
 LEAST_FACE = 200
 RATE = Fraction(25)
@@ -41,7 +42,7 @@ class MuseTalk:
     """The folder that MuseTalk's train.py reads from where it is started."""
 
     name = "musetalk"
-    version = "1"
+    version = "2"
     trainer = "TMElyralab/MuseTalk 0a89dec"
     needs: ClassVar[frozenset[Kind]] = frozenset(
         {"video", "frame_table", "audio", "face_track", "landmarks", "geometry"}
@@ -139,15 +140,19 @@ def _check_clip(folder: Path, name: str) -> Iterator[Finding]:
     if count > MOST_FRAMES:
         yield Finding(
             name,
-            f"has {count} frames; after {MOST_FRAMES} the sound of the first 30 s is read",
-            "cut it into clips of 30 s",
+            f"has {count} frames; what begins after frame 699 is compared with the sound of 4 s earlier",
+            f"cut it into clips of {MOST_FRAMES} frames at most",
         )
-    if len(boxes) and np.ptp(boxes[0, [0, 2]]) < LEAST_FACE:
-        yield Finding(
-            name, f"begins with a face {np.ptp(boxes[0, [0, 2]]):.0f} pixels wide; under {LEAST_FACE} it is skipped",
-            "leave it out",
-        )  # fmt: skip
+    if len(boxes) and points.shape == (count, 68, 2):
+        # The reader's box holds the landmarks as well.
+        width = np.ptp(np.concatenate([boxes[0, [0, 2]], points[0, :, 0]]))
+        if width < LEAST_FACE:
+            yield Finding(
+                name, f"begins with a face {width:.0f} pixels wide; under {LEAST_FACE} it is skipped", "leave it out"
+            )
     found = yield from check_movie(folder, movie, RATE)
     if found is not None and found.frame_count != count:
         yield Finding(movie, f"has {found.frame_count} frames, {name} says {count}", "write both again")
+    if found is not None and found.sound_seconds is None:
+        yield Finding(movie, "has no sound, and the sync loss reads it from there", "mux the sound of the clip into it")
     yield from check_wav(folder, sound, round(count * 640))

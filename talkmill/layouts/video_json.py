@@ -32,6 +32,8 @@ from talkmill.layouts.rows import clip_row, read_rows, row_path
 from talkmill.pipeline.kinds import Kind
 from talkmill.sound.audio import SAMPLE_RATE, write_wav
 
+# Of the control video, in the rows of VideoX-Fun.
+CONTROL = "control_file_path"
 LISTS = {"train": "metadata", "test": "metadata_test"}
 # Columns of the CSV; the last two are what Wan2.2-S2V is trained with.
 COLUMNS = ("video", "prompt", "input_audio", "s2v_pose_video")
@@ -119,7 +121,7 @@ class VideoJson:
 
 
 def _videox_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    paths = {"file_path": row["video"], "audio_path": row["audio"], "control_file_path": row["control"]}
+    paths = {"file_path": row["video"], "audio_path": row["audio"], CONTROL: row["control"]}
     return paths | {"text": row["text"], "type": "video", "width": row["width"], "height": row["height"]}
 
 
@@ -157,11 +159,19 @@ def _json_rows(folder: Path, file: str) -> Checked[list[_Row]]:
     if rows is None:
         return None
     told = []
+    wanted = ["file_path", "text", "audio_path"]
+    if any(isinstance(row, dict) and CONTROL in row for row in rows):
+        wanted.append(CONTROL)
+    elif rows:
+        yield Finding(
+            file, f"no row has a `{CONTROL}`: Wan2.2-S2V skips them all, and never ends; other trainers do not read it",
+            _MENDS[CONTROL],
+        )  # fmt: skip
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
             yield Finding(file, f"row {number} is no object", "write an object a clip")
             continue
-        for key in ("file_path", "text", "audio_path", "control_file_path"):
+        for key in wanted:
             if not isinstance(row.get(key), str):
                 yield Finding(
                     file,
@@ -173,7 +183,7 @@ def _json_rows(folder: Path, file: str) -> Checked[list[_Row]]:
                 file, f"row {number} has type {row.get('type')!r}; with buckets it is read as an image",
                 'write "type": "video"',
             )  # fmt: skip
-        video, audio, control = (row.get(key) for key in ("file_path", "audio_path", "control_file_path"))
+        video, audio, control = (row.get(key) for key in ("file_path", "audio_path", CONTROL))
         width, height = row.get("width"), row.get("height")
         size = (width, height) if isinstance(width, int) and isinstance(height, int) else None
         if size is None and (width, height) != (None, None):
@@ -187,7 +197,7 @@ _MENDS = {
     "file_path": "name the video",
     "text": 'write a caption, or ""',
     "audio_path": "name the sound",
-    "control_file_path": "name a control video; a black one of as many frames will do",
+    CONTROL: "name a control video; a black one of as many frames will do",
 }
 
 

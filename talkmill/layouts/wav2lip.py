@@ -173,8 +173,8 @@ def _check_people(clips: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
 
 def _check_clip(folder: Path, line: str) -> Iterator[Finding]:
     # An absolute line stays what it is, here and in the trainer.
-    name = f"{DATA}/{line}"
-    clip = folder / DATA / line
+    name = str(Path(DATA, line))
+    clip = folder / name
     if not is_folder(clip):
         yield Finding(name, "is named in a list, and there is no such folder", "write it, or take the line out")
         return

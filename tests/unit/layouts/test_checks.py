@@ -504,7 +504,7 @@ MUSETALK: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
     "31 s": (
         lambda at: edit(at / META, frames=775, face_list=[[1, 1, 220, 220]] * 775, landmark_list=[[[1, 1]] * 68] * 775),
-        "a.json", "has 775 frames; after 750",
+        "a.json", "has 775 frames; what begins after frame 699",
     ),
     "a small face": (
         lambda at: edit(at / META, face_list=[[1, 1, 150, 220]] * SECONDS_16), "a.json", "a face 149 pixels wide",
@@ -516,6 +516,9 @@ MUSETALK: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no PCM": (lambda at: (at / CLIPS / "a.wav").write_bytes(b"RIFF"), "a.wav", "is no PCM WAV"),
     "frames that differ": (
         lambda at: write_movie(at / CLIPS / "a.mp4", Fraction(25), pictures(150), sound(160)), "a.mp4", "has 150 frames",
+    ),
+    "a video without sound": (
+        lambda at: write_movie(at / CLIPS / "a.mp4", Fraction(25), pictures(160)), "a.mp4", "has no sound",
     ),
 }  # fmt: skip
 VIDEO_JSON: dict[str, tuple[Callable[[Path], object], str, str]] = {
@@ -532,7 +535,7 @@ VIDEO_JSON: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
     "no text": (lambda at: edit_row(at, text=None), "metadata.json", "row 0 has no string `text`"),
     "no control": (
-        lambda at: edit_row(at, control_file_path=None), "metadata.json", "row 0 has no string `control_file_path`",
+        lambda at: edit_row(at, control_file_path=None), "metadata.json", "no row has a `control_file_path`",
     ),
     "no type": (lambda at: edit_row(at, type=None), "metadata.json", "type None; with buckets it is read as an image"),
     "another size": (
@@ -1140,6 +1143,18 @@ GOOD: dict[str, tuple[Layout, Callable[[Path], Path], Callable[[Path], object]]]
         ] + [edit_row(at, width=128, height=256)],
     ),
     "a list of Windows": (PIRender(), pirender, lambda at: as_windows(at / "train_list.txt")),
+    "lists of absolute paths": (
+        Wav2Lip(), wav2lip,
+        lambda at: [
+            (at / f"filelists/{name}.txt").write_text(f"{at}/data/{person}/a\n")
+            for person, name in (("ann", "train"), ("bob", "val"))
+        ],
+    ),
+    "a name with a dot": (
+        Hallo(), hallo,
+        lambda at: [path.rename(path.with_name(path.name.replace("a", "a.01", 1))) for path in sorted(at.rglob("a*"), reverse=True) if path.stem == "a"]
+        + [path.write_text(path.read_text().replace("/a.", "/a.01.").replace("/a\"", "/a.01\"")) for path in (at / "data").iterdir()],
+    ),
     "lists of Windows": (
         Wav2Lip(), wav2lip, lambda at: [as_windows(at / f"filelists/{name}.txt") for name in ("train", "val")],
     ),
@@ -1359,12 +1374,22 @@ def test_an_export_that_was_killed_is_a_finding(tmp_path: Path) -> None:
     part = Part("clip ann", "1", ("filelists/more.txt",))
     target = ExportFolder(folder, "wav2lip")
     assert not list(check_folder(folder, Wav2Lip()))
+
+    def ended() -> str:
+        (one,) = check_folder(folder, Wav2Lip())
+        assert one.file == "wav2lip_export.jsonl"
+        return one.what
+
+    def make(staging: Path) -> None:
+        (staging / "filelists/more.txt").write_text("1")
+
     with pytest.raises(ZeroDivisionError):
         target.write(part, lambda staging: 1 / 0)
-    (one,) = check_folder(folder, Wav2Lip())
-    assert (one.file, one.what) == (
-        "wav2lip_export.jsonl", "is of an export that has not ended: it was writing clip ann"
-    )  # fmt: skip
-    target.write(part, lambda staging: (staging / "filelists/more.txt").write_text("1"))
+    assert ended() == "is of an export that has not ended"
+    with pytest.raises(ZeroDivisionError), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("talkmill.layouts.folder._put", lambda *paths: 1 / 0)
+        target.write(part, make)
+    assert ended() == "is of an export that has not ended: it was writing clip ann"
+    target.write(part, make)
     target.keep_only([part])
     assert not list(check_folder(folder, Wav2Lip()))
