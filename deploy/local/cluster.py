@@ -28,6 +28,8 @@ FIRST_PORT = 50051
 # The others lie below the ports that Linux gives to outgoing connections, where any could be taken for a moment.
 OTHER_PORTS = 18052
 FREE_PORTS, EPHEMERAL_PORTS = 20000, 32768
+# Of them, those that this process was given: who will listen there may not have begun.
+_given: set[int] = set()
 
 
 class ClusterError(RuntimeError):
@@ -360,17 +362,20 @@ def _alive(pid: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on.
+    """Return a port of loopback that nobody listens on, and that this process was not given before.
 
     It lies below the ports that Linux gives to outgoing connections: a server that is started again finds it free.
     """
     while True:
         port = secrets.randbelow(EPHEMERAL_PORTS - FREE_PORTS) + FREE_PORTS
+        if port in _given:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            _given.add(port)
             return port
 
 
