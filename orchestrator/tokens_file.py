@@ -1,5 +1,6 @@
 """The file of tokens: what a line may hold, and where a file is wrong. What stands in the file is never told."""
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
@@ -37,7 +38,7 @@ class Token:
 
 
 _TOKENS = TypeAdapter(tuple[Token, ...])
-_FIELDS = (*Token.__dataclass_fields__, *Quota.__dataclass_fields__)
+_FIELDS = tuple(field.name for kind in (Token, Quota) for field in dataclasses.fields(kind))
 
 
 class _Loader(yaml.SafeLoader):
@@ -46,7 +47,10 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
-        except ValueError as error:
+        except (yaml.YAMLError, RecursionError):
+            raise
+        except Exception as error:
+            # YAML's constructors fail by whatever their own code meets.
             raise yaml.constructor.ConstructorError(None, None, "a value", node.start_mark) from error
 
 
@@ -89,16 +93,22 @@ def read_tokens(content: bytes) -> tuple[Token, ...]:
 def _line(content: bytes, error: yaml.reader.ReaderError) -> int:
     """Return the line of a character that cannot be read."""
     # The reader counts bytes where they are no text, and characters where a character is none of YAML.
-    before = content[: error.position] if error.encoding != "unicode" else content.decode()[: error.position].encode()
+    before = (
+        content[: error.position]
+        if error.encoding != "unicode"
+        else content.decode(errors="replace")[: error.position].encode()
+    )
     return before.count(b"\n") + 1
 
 
 def _node_at(node: Any, parts: list[int | str]) -> Any:
     """Return the node that a value was made of, or the nearest around it."""
     for part in parts:
-        if isinstance(part, int):
+        if isinstance(part, int) and isinstance(node, yaml.SequenceNode):
             node = node.value[part]
             continue
+        if not isinstance(node, yaml.MappingNode):
+            break
         found = [value for key, value in node.value if key.value == part]
         if not found:
             break

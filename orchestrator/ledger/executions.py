@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from orchestrator.engine import FINISH, Engine, Task
 from orchestrator.ledger.database import now_of
-from orchestrator.ledger.queueing import add_executions, feed_sources, hold_open, kinds_of, row_of
+from orchestrator.ledger.queueing import add_executions, cancel_open, feed_sources, hold_open, kinds_of, row_of
 from orchestrator.ledger.quotas import forget_uploads
 from orchestrator.ledger.tables import (
     CANCELLED,
@@ -223,6 +223,7 @@ class Executions:
     ) -> bool:
         """Enqueue the next try of an execution; says whether it was the current one of a run that goes on."""
         if hold_open(connection, task.run_id) is None:
+            self._give_up(connection, task)
             return False
         changed = connection.execute(
             stage_run.update()
@@ -300,8 +301,10 @@ class Executions:
                 self._end_run(connection, task.run_id, state, reason, message)
 
     def _give_up(self, connection: sa.Connection, task: Task) -> None:
-        """End an execution of a run that has been cancelled."""
-        connection.execute(stage_run.update().where(row_of(task), *_is_current(task)).values(state=CANCELLED))
+        """End an execution of a run that has ended without it."""
+        given_up = stage_run.update().where(row_of(task), *_is_current(task)).values(state=CANCELLED)
+        if not connection.execute(given_up).rowcount:
+            return
         for table in (clip, source):
             connection.execute(
                 table.update()
@@ -343,6 +346,7 @@ class Executions:
         """End an execution, if it is the current one of its row and its run goes on."""
         self._fence(connection)
         if hold_open(connection, task.run_id) is None:
+            self._give_up(connection, task)
             return False
         changed = connection.execute(
             stage_run.update()
@@ -424,6 +428,8 @@ class Executions:
     def _end_run(
         self, connection: sa.Connection, run_id: str, state: str, reason: str | None, message: str | None
     ) -> None:
+        # Of a run that failed something may go on; what ends later finds that nobody wants it.
+        cancel_open(connection, run_id)
         connection.execute(
             run.update()
             .where(run.c.id == run_id, run.c.state.in_(OPEN))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from orchestrator.engine import Engine, Task
-from orchestrator.ledger.tables import OPEN, PENDING, run, source, stage_run
+from orchestrator.ledger.tables import CANCELLED, OPEN, PENDING, clip, run, source, stage_run
 from orchestrator.ledger.values import PARAMETERS
 from talkmill.pipeline.graph import FIRST
 from talkmill.pipeline.kinds import Kind
@@ -102,13 +102,21 @@ def hold_open(connection: sa.Connection, run_id: str) -> sa.RowMapping | None:
 
 
 def lock_run(connection: sa.Connection, run_id: str, shared: bool = False) -> None:
-    """Lock a run until the transaction ends, first of all that it locks. SQLite has one writer.
+    """Lock a run until the transaction ends, before anything of the run. SQLite has one writer.
 
     A lock of the row would not do: many that share it make a new set of holders with each, and let nobody else in.
     """
     if connection.dialect.name == "postgresql":
         lock = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
         connection.execute(sa.select(lock(sa.func.hashtextextended(run_id, 1))))
+
+
+def cancel_open(connection: sa.Connection, run_id: str) -> None:
+    """Mark as cancelled what of a run has not ended."""
+    for table in (stage_run, source, clip):
+        connection.execute(
+            table.update().where(table.c.run_id == run_id, table.c.state.in_(OPEN)).values(state=CANCELLED)
+        )
 
 
 def kinds_of(connection: sa.Connection, run_id: str) -> tuple[Kind, ...]:

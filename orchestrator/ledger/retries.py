@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from orchestrator.engine import FINISH, INTAKE, Engine, Task
 from orchestrator.ledger.forecast import STAGE_ORDER
-from orchestrator.ledger.queueing import add_executions, feed_sources
+from orchestrator.ledger.queueing import add_executions, feed_sources, lock_run
 from orchestrator.ledger.quotas import check_running, lock_owner
 from orchestrator.ledger.tables import (
     CANCELLED,
@@ -68,6 +68,7 @@ def retry(
         InvalidRequestError: A stage that the run has not.
     """
     check_stage(from_stage)
+    lock_run(connection, run_id)
     locked = sa.select(run).where(run.c.id == run_id).with_for_update()
     row = connection.execute(locked).mappings().first()
     if row is None:

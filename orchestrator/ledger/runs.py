@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from orchestrator.engine import INTAKE, Engine, Task
 from orchestrator.ledger.database import now_of
 from orchestrator.ledger.forecast import read_seconds_left
-from orchestrator.ledger.queueing import add_executions, lock_run
+from orchestrator.ledger.queueing import add_executions, cancel_open, lock_run
 from orchestrator.ledger.quotas import check_running, lock_owner
 from orchestrator.ledger.retries import retry
 from orchestrator.ledger.tables import (
@@ -291,10 +291,7 @@ class Runs:
                     stage_run.c.run_id == run_id, stage_run.c.state.in_(OPEN)
                 )
             )]  # fmt: skip
-            for table in (stage_run, source, clip):
-                connection.execute(
-                    table.update().where(table.c.run_id == run_id, table.c.state.in_(OPEN)).values(state=CANCELLED)
-                )
+            cancel_open(connection, run_id)
         self._engine.cancel(waiting)
 
     def cancelled(self, run_ids: Sequence[str]) -> set[str]:

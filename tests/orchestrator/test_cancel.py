@@ -120,3 +120,20 @@ def _with_a_cancel(ledger: Ledger, run_id: str, statement: int, work: Callable[[
         one.result(30)
     cancels.shutdown()
     return bool(found)
+
+
+def test_a_run_that_fails_while_its_sources_go_on_leaves_nothing_open(ledger: Ledger) -> None:
+    run_id = ledger.runs.create("", "", RunParameters(), 100, ARTIFACT)
+    (intake,) = ledger.engine.take(INTAKE)
+    assert ledger.executions.begin(intake)
+    ledger.executions.take_in(intake, 0, sources(SOURCE_WINDOW + 2), False)
+    going_on, waiting, *_ = ledger.engine.take("download")
+    assert ledger.executions.begin(going_on)
+    ledger.executions.fail(intake, Rejection("INTERNAL", "a line is no source"))
+    ledger.succeed(going_on)
+    assert ledger.executions.begin(waiting) is None
+    view = ledger.runs.get(run_id)
+    assert view.row["state"] == "FAILED"
+    assert set(view.source_states) == {"CANCELLED"}
+    assert not {state for of in view.stages.values() for state in of} & {"PENDING", "RUNNING"}
+    assert ledger.runs.backlog()["download"][0] == 0

@@ -128,6 +128,12 @@ def test_the_memory_of_a_list_is_bounded_by_its_sources(store: LocalStore, addre
     assert peak * 20 < 300e6
 
 
+def test_a_secret_in_the_name_of_an_upload_is_taken_out(store: LocalStore) -> None:
+    (taken,) = take_in(store, encode_sources([GivenSource("a.mp4?token=SECRET", UPLOAD)]))
+    assert "SECRET" not in repr(taken)
+    assert taken.upload == UPLOAD
+
+
 def test_more_sources_than_a_run_may_have_are_refused(store: LocalStore) -> None:
     line = b'{"uri":"https://e.org/a"}\n'
     assert len(take_in(store, line * MAX_SOURCES)) == 1
