@@ -292,7 +292,9 @@ class Client:
                 broken = ServerError(f"{self._server} ended the stream of {name} before the run ended")
             except grpc.RpcError as error:
                 broken = self._explained(error)
-                if not _is_break(error) or lasting_trouble(self._server, error.details() or "", self._tls):
+                # What has answered once was given right: a name that is not found now may be found again.
+                never = last is None and lasting_trouble(self._server, error.details() or "", self._tls)
+                if not _is_break(error) or never:
                     raise broken from error
             now = time.monotonic()
             broken_since = now if broken_since is None else broken_since
