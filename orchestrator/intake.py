@@ -7,7 +7,6 @@ from orchestrator.ledger.database import until_answered
 from orchestrator.ledger.executions import Executions
 from orchestrator.ledger.runs import Runs
 from orchestrator.uploads import check_upload, is_whole, opened_list
-from talkmill.address import without_secrets
 from talkmill.artifacts.artifact import Artifact
 from talkmill.artifacts.store import Store
 from talkmill.client.sources import GivenSource, decode_sources
@@ -57,11 +56,9 @@ class Intake:
 
 def _named(given: GivenSource) -> NamedSource:
     upload = given.upload
-    # Of an address the name knows what is shown; that of a file is kept as it is.
-    uri = given.uri if upload is None else without_secrets(given.uri)
     return name_source(
-        uri,
-        uri,
+        given.uri,
+        given.uri,
         upload.sha256 if upload else "",
         upload.size_bytes if upload else 0,
         given.person or None,

@@ -57,7 +57,7 @@ log = structlog.get_logger()
 RequestT = TypeVar("RequestT", bound=Message)
 ResultT = TypeVar("ResultT")
 
-MAX_SOURCES, MAX_RETRIED = 1000, 1000
+MAX_INLINE_SOURCES, MAX_RETRIED = 1000, 1000
 MAX_UPLOAD_BYTES = 5 << 30
 DEFAULT_PRIORITY, MAX_PRIORITY = 100, 1000
 WATCH_SECONDS = 1.0
@@ -188,9 +188,9 @@ class PipelineServicer(PipelineServiceServicer):
         parameters = from_message(request.parameters, RunParameters, "parameters")
         if bool(request.sources) == request.HasField("source_list"):
             raise InvalidRequestError("sources: give either sources or source_list", field="sources")
-        if len(request.sources) > MAX_SOURCES:
+        if len(request.sources) > MAX_INLINE_SOURCES:
             raise InvalidRequestError(
-                f"sources: at most {MAX_SOURCES}; upload a list and give source_list", field="sources"
+                f"sources: at most {MAX_INLINE_SOURCES}; upload a list and give source_list", field="sources"
             )
         count = len(request.sources)
         if request.sources:

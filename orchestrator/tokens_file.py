@@ -9,6 +9,7 @@ import yaml
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from orchestrator.callers import Quota, Scope
+from talkmill.wire.tokens import LONGEST_NAME
 
 
 class TokensError(ValueError):
@@ -30,7 +31,7 @@ class Token:
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     scopes: tuple[Scope, ...]
     expires: datetime | None = None

@@ -9,9 +9,7 @@ import yaml
 
 from talkmill.cli.outcome import EXIT_OK
 from talkmill.text import clean_text
-from talkmill.wire.tokens import hash_token
-
-LONGEST_NAME = 256
+from talkmill.wire.tokens import LONGEST_NAME, hash_token
 
 
 def _name(text: str) -> str:

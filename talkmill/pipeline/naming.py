@@ -159,7 +159,7 @@ def name_source(
     """Name one source after its file or address.
 
     Args:
-        uri: Path or address.
+        uri: Path or address; the file name of an upload.
         original_name: File name or address; what may be a secret in it is left out.
         sha256: Content of a file, else empty.
         size_bytes: Length of a file, else 0.
@@ -175,6 +175,8 @@ def name_source(
         stem = Path(urlsplit(original_name).path).stem or urlsplit(original_name).hostname or original_name
     else:
         original_name = without_secrets(original_name)
+        # Of an upload nothing is read by its name.
+        uri = uri if upload is None else without_secrets(uri)
         stem = _file_stem(original_name)
     fixed: Literal["train", "test"] = "test" if split == "test" else "train"
     chosen = split_of_person(person or stem) if split == "by-person" else fixed

@@ -1,6 +1,9 @@
-"""The hash of a bearer token, which a server keeps."""
+"""What is known of a bearer token on both sides: its hash, which a server keeps, and the bound of its name."""
 
 import hashlib
+
+# Characters of the name of who has a token.
+LONGEST_NAME = 256
 
 
 def hash_token(token: str) -> str:

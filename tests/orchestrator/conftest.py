@@ -166,17 +166,21 @@ def until_running(client: Client) -> Callable[[str, str, int], None]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of its own."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/ledger.sqlite"
-    else:
-        cluster = request.getfixturevalue("cluster")
-        name = f"test_{uuid.uuid4().hex}"
-        admin = sa.create_engine(cluster.database_url(), isolation_level="AUTOCOMMIT")
-        with admin.connect() as connection:
-            connection.execute(sa.text(f"CREATE DATABASE {name}"))
-        admin.dispose()
-        url = cluster.database_url().rpartition("/")[0] + f"/{name}"
+        return f"sqlite:///{tmp_path}/test.sqlite"
+    cluster = request.getfixturevalue("cluster")
+    name = f"test_{uuid.uuid4().hex}"
+    admin = sa.create_engine(cluster.database_url(), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    admin.dispose()
+    return str(cluster.database_url().rpartition("/")[0] + f"/{name}")
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[sa.Engine]:
     engine = open_database(url, 4)
     migrate(engine)
     yield engine

@@ -3,9 +3,6 @@
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
-
-import pytest
 
 PRELUDE = """
 import sys, time, threading
@@ -27,23 +24,6 @@ def start(executor, handler, concurrency=None):
 def task(number, attempt=0):
     return Task("run", "crop", f"clip{number}", 0, attempt)
 """
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/engine.sqlite"
-    import uuid
-
-    import sqlalchemy as sa
-
-    cluster = request.getfixturevalue("cluster")
-    name = f"engine_{uuid.uuid4().hex}"
-    admin = sa.create_engine(cluster.database_url(), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    admin.dispose()
-    return str(cluster.database_url().rpartition("/")[0] + f"/{name}")
 
 
 def run(url: str, script: str, expected: int = 0) -> str:

@@ -100,15 +100,19 @@ def take_in(store: LocalStore, content: bytes, **wrong: Any) -> list[NamedSource
     return ledger.taken
 
 
+def measured(store: LocalStore, content: bytes) -> tuple[list[NamedSource], int]:
+    """Take a list in; returns its sources, and the most bytes that were held meanwhile."""
+    tracemalloc.start()
+    try:
+        return take_in(store, content), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_list_is_read_line_by_line(store: LocalStore) -> None:
     sources = [GivenSource(f"https://example.org/{number}.mp4") for number in range(20_000)]
     content = encode_sources(sources)
-    tracemalloc.start()
-    try:
-        taken = take_in(store, content)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    taken, peak = measured(store, content)
     assert [source.uri for source in taken[::5000]] == [source.uri for source in sources[::5000]]
     assert peak < 40 * len(content)
 
@@ -117,12 +121,7 @@ def test_a_list_is_read_line_by_line(store: LocalStore) -> None:
 def test_the_memory_of_a_list_is_bounded_by_its_sources(store: LocalStore, address: str) -> None:
     count = MAX_SOURCES // 20
     content = b"".join(b'{"uri":"%s"}\n' % address.format(number).encode() for number in range(count))
-    tracemalloc.start()
-    try:
-        taken = take_in(store, content)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    taken, peak = measured(store, content)
     assert len(taken) == count
     # A whole list in 300 MB.
     assert peak * 20 < 300e6
