@@ -25,7 +25,7 @@ from talkmill.layouts.checks.adnerf import check_clip
 from talkmill.layouts.checks.files import WRITE_AGAIN
 from talkmill.layouts.checks.lists import read_lines
 from talkmill.layouts.face_parts import BACKGROUND, face_picture, is_part, parsing, person_mask, silhouette
-from talkmill.layouts.layout import Finding, Lengths, Piece, UnsuitableClipError
+from talkmill.layouts.layout import WHOLE_FOLDER, Finding, Lengths, Piece, UnsuitableClipError
 from talkmill.layouts.lists import lines_of
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
@@ -68,6 +68,7 @@ class AdNerf:
     whole_runs = False
     rate = Fraction(25)
     list_files: ClassVar[tuple[str, ...]] = tuple(LISTS.values())
+    reads: ClassVar[tuple[str, ...]] = (WHOLE_FOLDER,)
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""
@@ -96,11 +97,20 @@ class AdNerf:
 
 
 def square_around_axis(material: ClipMaterial) -> CropBox:
-    """Return the square of the set, shrunk around its middle into the frame: readers put the camera's axis there."""
+    """Return the square of the set, shrunk around its middle into the frame: readers put the camera's axis there.
+
+    Raises:
+        UnsuitableClipError: Its middle lies outside of the frame.
+    """
     from_crop, size = material.geometry.image_from_crop, material.clip.size
     scale, (width, height) = float(from_crop[0, 0]), material.frame_size
     x0, y0, side = (round(value) for value in (*(from_crop[:2, 2] - scale / 2 + 0.5), scale * size))
     inwards = max(0, -x0, -y0, x0 + side - width, y0 + side - height)
+    if side <= 2 * inwards:
+        raise UnsuitableClipError(
+            "the middle of its square, where the camera's axis is, lies outside of the frame: use a video that shows "
+            "more around the face"
+        )
     return CropBox(x0 + inwards, y0 + inwards, side - 2 * inwards)
 
 

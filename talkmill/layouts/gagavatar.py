@@ -15,7 +15,7 @@ from talkmill.dataset.plain import write_plain
 from talkmill.geometry.shrink import resized
 from talkmill.layouts.checks.files import find, read_json
 from talkmill.layouts.checks.lmdb import check_images
-from talkmill.layouts.layout import Bundle, Finding, Lengths, Piece
+from talkmill.layouts.layout import WHOLE_FOLDER, Bundle, Finding, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.squares import square_of
@@ -53,6 +53,7 @@ class GAGAvatar:
     whole_runs = True
     rate = None
     list_files: ClassVar[tuple[str, ...]] = (LIST,)
+    reads: ClassVar[tuple[str, ...]] = (WHOLE_FOLDER,)
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""

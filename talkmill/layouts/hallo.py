@@ -37,6 +37,7 @@ from talkmill.video.images import encode_image
 SIZE = 512
 # The authors ask for a face of 50 to 70 % of the picture.
 FACE_SHARE = 0.5
+FOLDERS = ("videos", "images", "audios", "caption")
 MASKS = ("face_mask", "sep_pose_mask", "sep_face_mask", "sep_lip_mask")
 # What the second step of the trainers' own preprocessing writes.
 EMBEDDINGS = ("face_emb", "audio_emb")
@@ -76,6 +77,7 @@ class Hallo:
     whole_runs = True
     rate = RATE
     list_files: ClassVar[tuple[str, ...]] = tuple(f"data/{name}{ending}" for name in NAMES.values() for ending in LISTS)
+    reads: ClassVar[tuple[str, ...]] = (*FOLDERS, "data", *MASKS, *EMBEDDINGS)
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""
@@ -137,7 +139,13 @@ class Hallo:
                 )
         for clip in clips:
             yield from _check_clip(folder, clip)
-        for file in files_in(folder / "data", ".json"):
+        lists = files_in(folder / "data", ".json")
+        if not any(_is_for_training(file) for file in lists):
+            yield Finding(
+                "data", "holds no list of clips to train on",
+                "run the trainer's extract_meta_info, and put the list that it writes there",
+            )  # fmt: skip
+        for file in lists:
             ending = next(ending for ending in LISTS if file.endswith(ending))
             yield from _check_list(folder, f"data/{file}", ending)
 
@@ -234,11 +242,15 @@ def _check_mask(folder: Path, name: str, size: tuple[int, int] | None) -> Iterat
         yield Finding(name, "is black: nothing of the picture belongs to it", "write it again")
 
 
+def _is_for_training(name: str) -> bool:
+    return not name.startswith(NAMES["test"])
+
+
 def _check_list(folder: Path, file: str, ending: str) -> Iterator[Finding]:
     rows = yield from read_json(folder, file, list, "list", "write an array of clips")
     if rows is None:
         return
-    if not Path(file).name.startswith(NAMES["test"]):
+    if _is_for_training(Path(file).name):
         yield from check_training(file, len(rows))
     for number, row in enumerate(rows):
         if not isinstance(row, dict):

@@ -15,9 +15,10 @@ import numpy as np
 
 from talkmill.arrays import Float64Array, Frame
 from talkmill.geometry.transforms import Matrix
+from talkmill.layouts.checks.files import files_below, is_there
 from talkmill.layouts.checks.lists import check_training, in_folder, read_lines
 from talkmill.layouts.checks.media import check_movie
-from talkmill.layouts.layout import Finding, Lengths, Piece
+from talkmill.layouts.layout import WHOLE_FOLDER, Finding, Lengths, Piece
 from talkmill.layouts.lists import absolute_list
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
@@ -51,6 +52,7 @@ class LatentSync:
     whole_runs = True
     rate = RATE
     list_files: ClassVar[tuple[str, ...]] = tuple(LISTS.values())
+    reads: ClassVar[tuple[str, ...]] = (WHOLE_FOLDER,)
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""
@@ -72,9 +74,10 @@ class LatentSync:
         return {file: absolute_list(pieces, split, self.paths, folder, options) for split, file in LISTS.items()}
 
     def check(self, folder: Path) -> Iterator[Finding]:
-        """See `Layout`."""
+        """See `Layout`. Both trainers take a folder in place of a list, and the U-Net's has no list for testing."""
         named: list[str] = []
-        for file in LISTS.values():
+        here = [file for file in LISTS.values() if is_there(folder / file)]
+        for file in here:
             lines = yield from read_lines(folder, file, "write the absolute path of a clip a line")
             if lines is None:
                 continue
@@ -86,15 +89,31 @@ class LatentSync:
                 named += [line.strip()] if line.strip() else []
             if file == LISTS["train"]:
                 yield from check_training(file, len(named))
-        for name, count in Counter(Path(line).name for line in named).items():
+        if LISTS["train"] not in here:
+            listed = {_last_two(Path(line)) for line in named}
+            files = files_below(folder, ".mp4", hidden=True)
+            training = [file for file in files if _last_two(folder.resolve() / file) not in listed]
+            if not training:
+                yield Finding(
+                    LISTS["train"], "there is no such list, and no .mp4 file to train on",
+                    "write the absolute path of a clip a line, or put clips here",
+                )  # fmt: skip
+        else:
+            training = []
+        for name, count in Counter(Path(path).name for path in (*named, *training)).items():
             if count > 1:
                 yield Finding(name, f"{count} clips have this file name, and share one cached mel", "rename them")
         for line in dict.fromkeys(named):
-            yield from _check_clip(folder, line)
+            yield from _check_clip(folder, (yield from in_folder(folder, line, _last_two(Path(line)))))
+        for file in training:
+            yield from _check_clip(folder, file)
 
 
-def _check_clip(folder: Path, line: str) -> Iterator[Finding]:
-    name = yield from in_folder(folder, line, f"{Path(line).parent.name}/{Path(line).name}")
+def _last_two(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _check_clip(folder: Path, name: str) -> Iterator[Finding]:
     found = yield from check_movie(folder, name, RATE)
     if found is None:
         return

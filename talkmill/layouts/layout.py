@@ -94,6 +94,10 @@ class Finding:
     mend: str
 
 
+# Of `Layout.reads`.
+WHOLE_FOLDER = "."
+
+
 class UnsuitableClipError(ValueError):
     """A clip has not what a layout needs; the message says what, and what to do."""
 
@@ -112,6 +116,8 @@ class Layout(Protocol):
         whole_runs: Whether every frame of a piece is valid; else what is not valid is the layout's matter.
         rate: Frames a second that the reader takes for granted; None for any.
         list_files: Every path that `lists` may write.
+        reads: Paths of the folder that hold all that the reader reads: other things may lie beside them, as where the
+            folder is that of the trainer's code. `.` for all of the folder.
     """
 
     name: ClassVar[str]
@@ -123,6 +129,7 @@ class Layout(Protocol):
     whole_runs: ClassVar[bool]
     rate: ClassVar[Fraction | None]
     list_files: ClassVar[tuple[str, ...]]
+    reads: ClassVar[tuple[str, ...]]
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """Return the files and folders that a piece becomes; each belongs to this piece alone.

@@ -17,7 +17,7 @@ from talkmill.dataset.columns import coefficient_columns, condition_columns
 from talkmill.dataset.names import slug
 from talkmill.dataset.writer import ClipArrays, DatasetWriter
 from talkmill.fitting.alignment import at_size
-from talkmill.layouts.layout import Bundle, Finding, Lengths, Piece
+from talkmill.layouts.layout import WHOLE_FOLDER, Bundle, Finding, Lengths, Piece
 from talkmill.layouts.lists import lines_of
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.options import ExportOptions
@@ -39,13 +39,14 @@ class LmdbLayout(ABC):
     name: ClassVar[str]
     trainer: ClassVar[str]
     default_size: ClassVar[int]
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     needs: ClassVar[frozenset[Kind]] = frozenset({"frames", "frame_table", "audio", "landmarks", "coefficients", "fit"})
     options: ClassVar[frozenset[str]] = frozenset({"size", "least_seconds", "most_seconds"})
     lengths: ClassVar[Lengths] = Lengths(1.0)
     whole_runs: ClassVar[bool] = True
     rate = None
     list_files: ClassVar[tuple[str, ...]] = tuple(LISTS.values())
+    reads: ClassVar[tuple[str, ...]] = (WHOLE_FOLDER,)
 
     @abstractmethod
     def check(self, folder: Path) -> Iterator[Finding]:
@@ -115,6 +116,9 @@ def _meta(piece: Piece, material: ClipMaterial) -> dict[str, Any]:
     kept = {key: value for key, value in material.clip.meta.items() if key not in NOT_HERE}
     return kept | {
         "clip": piece.clip,
+        # What was measured and noted is of the whole clip, as it lies in the set.
+        "clip_frame_count": material.clip.meta["frame_count"],
+        "clip_rate": str(material.set_rate),
         "frame_count": piece.frame_count,
         "rate": str(piece.rate),
         "start_seconds": material.start_seconds(piece.first_frame),

@@ -1,9 +1,11 @@
 """MuseTalk 1.5: whole frames with sound, and a JSON of face boxes and landmarks a clip.
 
-Source: TMElyralab/MuseTalk 0a89dec: musetalk/data/dataset.py (FaceDataset), scripts/preprocess.py.
+Source: TMElyralab/MuseTalk 0a89dec: musetalk/data/dataset.py (FaceDataset), musetalk/utils/audio_utils.py,
+scripts/preprocess.py.
 """
 
 import json
+import posixpath
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -12,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from talkmill.layouts.checks.files import is_there, read_json
+from talkmill.layouts.checks.files import Checked, is_there, read_json
 from talkmill.layouts.checks.lists import check_training, read_lines
 from talkmill.layouts.checks.media import check_movie, check_wav
 from talkmill.layouts.layout import Finding, Lengths, Piece
@@ -26,6 +28,8 @@ from talkmill.sound.audio import write_wav
 ROOT = "dataset/HDTF"
 VIDEOS, META = f"{ROOT}/video_audio_clip_root", f"{ROOT}/meta"
 LISTS = {"train": "train.txt", "test": "val.txt"}
+# Before it reads a sound the reader lets ffmpeg write it again, beside it, under a name of this ending.
+CONVERTED = "_16k.wav"
 # The reader throws the first line away.
 HEADER = "clip"
 # The second stage trains on 16 frames at a time and skips clips with fewer than ten times as many.
@@ -52,10 +56,15 @@ class MuseTalk:
     whole_runs = True
     rate = RATE
     list_files: ClassVar[tuple[str, ...]] = tuple(f"{ROOT}/{file}" for file in LISTS.values())
+    reads: ClassVar[tuple[str, ...]] = (ROOT,)
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""
         return (f"{VIDEOS}/{piece.name}.mp4", f"{VIDEOS}/{piece.name}.wav", f"{META}/{piece.name}.json")
+
+    def preprocessed(self, piece: Piece) -> tuple[str, ...]:
+        """See `PreprocessedLayout`."""
+        return (f"{VIDEOS}/{piece.name}{CONVERTED}",)
 
     def write(self, piece: Piece, material: ClipMaterial, options: ExportOptions, folder: Path) -> None:
         """See `Layout`."""
@@ -88,9 +97,11 @@ class MuseTalk:
         }
 
     def check(self, folder: Path) -> Iterator[Finding]:
-        """See `Layout`."""
+        """See `Layout`. The list for testing is read by nobody: it may be missing."""
         named: list[str] = []
         for file in LISTS.values():
+            if file != LISTS["train"] and not is_there(folder / ROOT / file):
+                continue
             # A byte order mark goes away with the header.
             held = yield from read_lines(
                 folder, f"{ROOT}/{file}", "write it: a header, then a JSON a line", mark_is_read=False
@@ -110,16 +121,27 @@ class MuseTalk:
             named += [line.split()[0] for line in lines if line.strip()]
             if file == LISTS["train"]:
                 yield from check_training(f"{ROOT}/{file}", len(named))
+        sounds: dict[str, str] = {}
         for name, count in Counter(named).items():
             if count > 1:
                 yield Finding(f"{META}/{name}", f"is named {count} times in the lists", "name it once, in one list")
-            yield from _check_clip(folder, f"{META}/{name}")
+            sound = yield from _check_clip(folder, f"{META}/{name}")
+            if sound is not None:
+                sounds[posixpath.normpath(sound)] = name
+        for sound, name in sounds.items():
+            over = f"{posixpath.splitext(sound)[0]}{CONVERTED}"
+            if over in sounds:
+                yield Finding(
+                    over, f"is where MuseTalk writes the sound of {name}, and is the sound of {sounds[over]}",
+                    "rename one of them",
+                )  # fmt: skip
 
 
-def _check_clip(folder: Path, name: str) -> Iterator[Finding]:
+def _check_clip(folder: Path, name: str) -> Checked[str]:
+    """Check a clip; return the path of its sound, where its file can be read."""
     values = yield from read_json(folder, name, dict, "file that a list names", "write it, or take the line out")
     if values is None:
-        return
+        return None
     try:
         movie, sound, count = str(values["mp4_path"]), str(values["wav_path"]), int(values["frames"])
         boxes = np.array(values["face_list"], np.float64).reshape(-1, 4)
@@ -128,7 +150,7 @@ def _check_clip(folder: Path, name: str) -> Iterator[Finding]:
         yield Finding(
             name, f"cannot be read: {type(error).__name__}: {error}", "write all keys of MuseTalk's preprocess.py"
         )
-        return
+        return None
     if points.shape != (count, 68, 2):
         yield Finding(name, f"landmark_list is {points.shape}, ({count}, 68, 2) is read", "write 68 points a frame")
     if not (np.isfinite(points).all() and np.isfinite(boxes).all()):
@@ -156,3 +178,4 @@ def _check_clip(folder: Path, name: str) -> Iterator[Finding]:
     if found is not None and found.sound_seconds is None:
         yield Finding(movie, "has no sound, and the sync loss reads it from there", "mux the sound of the clip into it")
     yield from check_wav(folder, sound, round(count * 640))
+    return sound

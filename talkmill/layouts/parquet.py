@@ -18,7 +18,7 @@ import yaml
 from talkmill.layouts.card import dataset_card
 from talkmill.layouts.checks.files import WRITE_AGAIN, Checked, check_pattern, files_below, find, read_text, why
 from talkmill.layouts.checks.media import MovieFacts, check_movie, check_sound
-from talkmill.layouts.layout import Finding, Lengths, Piece
+from talkmill.layouts.layout import WHOLE_FOLDER, Finding, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
 from talkmill.layouts.options import ExportOptions
@@ -40,7 +40,7 @@ class Parquet:
     """Videos and sounds, a table a split, and the card that says which split is where."""
 
     name = "parquet"
-    version = "1"
+    version = "2"
     trainer = "huggingface/datasets 5.2.0"
     needs: ClassVar[frozenset[Kind]] = frozenset(
         {"video", "frame_table", "audio", "face_track", "landmarks", "geometry"}
@@ -50,6 +50,7 @@ class Parquet:
     whole_runs = True
     rate = None
     list_files: ClassVar[tuple[str, ...]] = (*TABLES.values(), CARD)
+    reads: ClassVar[tuple[str, ...]] = (WHOLE_FOLDER,)
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""

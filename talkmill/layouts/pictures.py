@@ -8,11 +8,12 @@ import numpy as np
 from talkmill.arrays import Frame
 from talkmill.faces.crop_box import CropBox
 from talkmill.geometry.transforms import Matrix
-from talkmill.layouts.layout import Piece
+from talkmill.layouts.layout import Piece, UnsuitableClipError
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import even
 from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.squares import frame_from_square, square_of
+from talkmill.text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,15 @@ def picture_of(piece: Piece, material: ClipMaterial, options: ExportOptions) -> 
 
     Raises:
         OptionError: The size is odd.
+        UnsuitableClipError: The square has no pixel, or one.
     """
     if options.size is None and options.face_share is None:
         width, height = (side - side % 2 for side in material.frame_size)
         return Picture(width, height, None)
     size = options.even_size()
     box = square_of(material, piece.frames, options.face_share)
+    if box.side < 2:
+        raise UnsuitableClipError(f"its square is {counted(box.side, 'pixel')} wide, and a video has even sides")
     box = CropBox(box.x0, box.y0, box.side - box.side % 2)
     side = size or box.side
     return Picture(side, side, box)

@@ -14,6 +14,8 @@ from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.pictures import Picture
 
 MEASUREMENTS = "measurements"
+# What was measured and noted is of the whole clip, as it lies in the set: its frames, and frames a second.
+CLIP_FRAMES, CLIP_RATE = "clip_frames", "clip_rate"
 
 
 def clip_row(piece: Piece, material: ClipMaterial, picture: Picture, files: Mapping[str, str]) -> dict[str, Any]:
@@ -40,6 +42,8 @@ def clip_row(piece: Piece, material: ClipMaterial, picture: Picture, files: Mapp
         "rate": float(piece.rate),
         "seconds": float(piece.frame_count / piece.rate),
         "start_seconds": material.start_seconds(piece.first_frame),
+        CLIP_FRAMES: clip.meta["frame_count"],
+        CLIP_RATE: float(material.set_rate),
         "source": clip.meta["source"],
         "licence": clip.meta.get("licence"),
         "models": clip.meta["models"],

@@ -17,7 +17,7 @@ from talkmill.arrays import Float32Array
 from talkmill.fitting.alignment import at_size
 from talkmill.layouts.checks.files import files_below, find
 from talkmill.layouts.checks.media import check_movie, check_picture, check_wav
-from talkmill.layouts.layout import Finding, Lengths, Piece
+from talkmill.layouts.layout import WHOLE_FOLDER, Finding, Lengths, Piece
 from talkmill.layouts.mat import read_mat, write_mat
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
@@ -47,6 +47,7 @@ class SadTalker:
     whole_runs = True
     rate = RATE
     list_files: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[tuple[str, ...]] = (WHOLE_FOLDER,)
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""

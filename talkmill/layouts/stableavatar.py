@@ -28,7 +28,8 @@ from talkmill.sound.audio import SAMPLE_RATE, write_wav
 
 DATA = "talking_face_data"
 # The trainer is given one list and has none for testing: clips for testing stand in a list of their own.
-LISTS = {"train": f"{DATA}/video_square_path.txt", "test": f"{DATA}/video_square_path_test.txt"}
+TESTING = "_test"
+LISTS = {"train": f"{DATA}/video_square_path.txt", "test": f"{DATA}/video_square_path{TESTING}.txt"}
 MOVIE, SOUND, IMAGES, MASKS = "sub_clip.mp4", "audio.wav", "images", ("face_masks", "lip_masks")
 # The face and the outer lips among the 68 points.
 HULLS = {"face_masks": slice(0, 68), "lip_masks": slice(48, 60)}
@@ -57,6 +58,7 @@ class StableAvatar:
     whole_runs = True
     rate = Fraction(25)
     list_files: ClassVar[tuple[str, ...]] = tuple(LISTS.values())
+    reads: ClassVar[tuple[str, ...]] = (DATA,)
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""
@@ -90,12 +92,14 @@ class StableAvatar:
     def check(self, folder: Path) -> Iterator[Finding]:
         """See `Layout`."""
         lists = sorted([*folder.glob("video_*_path*.txt"), *(folder / DATA).glob("video_*_path*.txt")])
-        if not lists:
+        if all(_is_for_testing(path) for path in lists):
             yield Finding(LISTS["train"], "there is no such list", "write the absolute path of a clip's folder a line")
         clips: dict[str, None] = {}
         for path in lists:
             file = path.relative_to(folder).as_posix()
             lines = yield from read_lines(folder, file, "write the absolute path of a clip's folder a line")
+            if lines is not None and not _is_for_testing(path):
+                yield from check_training(file, sum(bool(line.strip()) for line in lines))
             for number, line in enumerate(lines or [], start=1):
                 if not line.strip():
                     yield Finding(file, f"line {number} is empty, and is read as a path", "take it out")
@@ -111,10 +115,12 @@ class StableAvatar:
                         + (f"it is read as {kinds[0]}" if kinds else "the reader divides by zero"),
                         "let the path hold one of them",
                     )
-        if lists:
-            yield from check_training(LISTS["train"], len(clips))
         for line in clips:
             yield from _check_clip(folder, line)
+
+
+def _is_for_testing(path: Path) -> bool:
+    return path.stem.endswith(TESTING)
 
 
 def hull_mask(points: npt.NDArray[np.floating], size: int) -> npt.NDArray[np.uint8]:

@@ -12,7 +12,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import count, repeat
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,8 +21,8 @@ import numpy as np
 from talkmill.arrays import Frame
 from talkmill.layouts.checks.files import Checked, read_json, read_text
 from talkmill.layouts.checks.lists import check_training
-from talkmill.layouts.checks.media import MovieFacts, check_movie, check_wav
-from talkmill.layouts.layout import Finding, Lengths, Piece
+from talkmill.layouts.checks.media import MovieFacts, check_movie, check_wav, shown_rate
+from talkmill.layouts.layout import WHOLE_FOLDER, Finding, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
 from talkmill.layouts.options import ExportOptions
@@ -49,7 +48,7 @@ class VideoJson:
     """Videos, sounds, black control videos, and lists of them with paths relative to the folder."""
 
     name = "video-json"
-    version = "2"
+    version = "3"
     trainer = "aigc-apps/VideoX-Fun 804a425, modelscope/DiffSynth-Studio fed7b18 (Wan)"
     needs: ClassVar[frozenset[Kind]] = frozenset(
         {"video", "frame_table", "audio", "face_track", "landmarks", "geometry"}
@@ -62,6 +61,7 @@ class VideoJson:
         "metadata.jsonl",
         *(f"{name}.{ending}" for name in LISTS.values() for ending in ("json", "csv")),
     )
+    reads: ClassVar[tuple[str, ...]] = (WHOLE_FOLDER,)
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""
@@ -247,11 +247,11 @@ def _check_clip(folder: Path, video: str, rows: Sequence[_Row]) -> Iterator[Find
             )  # fmt: skip
     heard = [row for row in rows if row.audio is not None]
     if any(row.file.endswith(".json") for row in heard):
-        yield from _check_videox_rate(video, movie.rate)
-    if any(row.file.endswith(".csv") for row in heard) and movie.rate != DIFFSYNTH_RATE:
+        yield from _check_videox_rate(video, movie)
+    if any(row.file.endswith(".csv") for row in heard) and not movie.keeps(DIFFSYNTH_RATE):
         yield Finding(
             video,
-            f"has {float(movie.rate):g} frames a second, and DiffSynth reads its sound for {DIFFSYNTH_RATE}",
+            f"has {shown_rate(movie.measured_rate)} frames a second; DiffSynth reads its sound for {DIFFSYNTH_RATE}",
             "make it again at 16 frames a second, or leave `input_audio` out",
         )
     # The sound of a sample ends with the beginning of its last frame.
@@ -262,14 +262,15 @@ def _check_clip(folder: Path, video: str, rows: Sequence[_Row]) -> Iterator[Find
         yield from _check_control(folder, control, video, movie)
 
 
-def _check_videox_rate(video: str, rate: Fraction) -> Iterator[Finding]:
-    stride = next(stride for stride in count(1) if rate // stride <= VIDEOX_MOST_RATE)
-    taken, counted = rate / stride, rate // stride
-    if counted != taken:
+def _check_videox_rate(video: str, movie: MovieFacts) -> Iterator[Finding]:
+    """Any rate is read, but what the file says is counted in whole frames: 24.99 is counted as 24."""
+    stride = next(stride for stride in count(1) if movie.rate // stride <= VIDEOX_MOST_RATE)
+    taken, counted = movie.measured_rate / stride, movie.rate // stride
+    if not movie.keeps(counted * stride):
         yield Finding(
             video,
-            f"gives {float(taken):.2f} frames a second, and VideoX-Fun counts {counted}: sound and lips part by "
-            f"{float(1 - counted / taken):.1%} of the time",
+            f"gives {shown_rate(taken)} frames a second, and VideoX-Fun counts {counted}: sound and lips part by "
+            f"{abs(1 - counted / taken):.1%} of the time",
             "make it again at a whole number of frames a second",
         )
 

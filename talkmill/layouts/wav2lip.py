@@ -54,6 +54,7 @@ class Wav2Lip:
     whole_runs = False
     rate = RATE
     list_files: ClassVar[tuple[str, ...]] = tuple(f"filelists/{name}.txt" for name in LISTS)
+    reads: ClassVar[tuple[str, ...]] = (DATA, "filelists")
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""

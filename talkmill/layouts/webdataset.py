@@ -14,7 +14,7 @@ import numpy as np
 
 from talkmill.geometry.transforms import apply
 from talkmill.layouts.checks.shards import check_shards
-from talkmill.layouts.layout import Bundle, Finding, Lengths, Piece
+from talkmill.layouts.layout import WHOLE_FOLDER, Bundle, Finding, Lengths, Piece
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.media import write_movie
 from talkmill.layouts.options import ExportOptions
@@ -35,7 +35,7 @@ class WebDataset:
     """Shards of a split, `train-000000.tar` and so on, and how many samples each holds."""
 
     name = "webdataset"
-    version = "1"
+    version = "2"
     trainer = "webdataset/webdataset e0953f9"
     needs: ClassVar[frozenset[Kind]] = frozenset(
         {"video", "frame_table", "audio", "face_track", "landmarks", "geometry", "coefficients", "fit"}
@@ -46,6 +46,7 @@ class WebDataset:
     whole_runs = True
     rate = None
     list_files: ClassVar[tuple[str, ...]] = (LIST,)
+    reads: ClassVar[tuple[str, ...]] = (WHOLE_FOLDER,)
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         """See `Layout`."""

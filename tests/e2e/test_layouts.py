@@ -357,6 +357,7 @@ def test_otavatar(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
                 assert transaction.get(f"{name}-{number:07}".encode()) == stored.frame(NAME, int(chosen[number]))
             meta = json.loads(transaction.get(f"{name}-meta".encode()))
             assert (meta["clip"], meta["rate"], meta["frame_count"]) == (NAME, "25/2", count)
+            assert (meta["clip_rate"], meta["clip_frame_count"]) == ("25", FRAME_COUNT)
             assert meta["start_seconds"] == pytest.approx(shown / 12.5)
             shown += count
         assert shown == FRAME_COUNT // 2

@@ -12,7 +12,7 @@ import pytest
 from talkmill.dataset.reader import Dataset
 from talkmill.layouts.export import ExportResult, NothingToExportError, OutTakenError
 from talkmill.layouts.export import export as export_set
-from talkmill.layouts.layout import Bundle, Finding, Layout, Lengths, Piece, UnsuitableClipError
+from talkmill.layouts.layout import WHOLE_FOLDER, Bundle, Finding, Layout, Lengths, Piece, UnsuitableClipError
 from talkmill.layouts.material import ClipMaterial
 from talkmill.layouts.options import ExportOptions
 from talkmill.layouts.registry import LAYOUTS, layout_of
@@ -34,6 +34,7 @@ class Notes:
     whole_runs = False
     rate: Fraction | None = Fraction(25)
     list_files = ("list.txt",)
+    reads = (WHOLE_FOLDER,)
 
     def paths(self, piece: Piece, options: ExportOptions) -> tuple[str, ...]:
         return f"texts/{piece.name}.txt", f"frames/{piece.name}"

@@ -180,12 +180,18 @@ def files_in(folder: Path, ending: str) -> list[str]:
     return sorted(path.name for path in folder.glob(f"*{ending}") if not path.name.startswith("."))
 
 
-def files_below(folder: Path, *endings: str) -> list[str]:
-    """Return the paths of files of some endings in a folder and below it, in order; see `files_in`."""
+def files_below(folder: Path, *endings: str, hidden: bool = False) -> list[str]:
+    """Return the paths of files of some endings in a folder and below it, in order.
+
+    Args:
+        folder: The folder.
+        endings: Of their names.
+        hidden: Whether hidden files are among them: `os.listdir` has them, `glob.glob` has not.
+    """
     return sorted(
         path.relative_to(folder).as_posix()
         for path in walk(folder, lambda error: None)
-        if path.name.endswith(endings) and not path.name.startswith(".")
+        if path.name.endswith(endings) and (hidden or not path.name.startswith("."))
     )
 
 

@@ -2,10 +2,11 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
-from talkmill.layouts.checks.files import form_of, walk, why
+from talkmill.layouts.checks.files import form_of, is_folder, walk, why
 from talkmill.layouts.folder import GOING_ON, LIST_ENDING, unfinished_parts
 from talkmill.layouts.layout import Finding, Layout
 
@@ -18,7 +19,7 @@ def check_folder(folder: Path, layout: Layout) -> Iterator[Finding]:
         layout: What the trainer reads.
     """
     yield from _check_ended(folder, f"{layout.name}{LIST_ENDING}")
-    yield from _check_seen(folder)
+    yield from _check_seen(folder, layout.reads)
     try:
         yield from layout.check(folder)
     except (OSError, UnicodeError) as error:
@@ -48,10 +49,10 @@ def _check_ended(folder: Path, name: str) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _check_seen(folder: Path) -> Iterator[Finding]:
-    """Find folders that cannot be listed, and what is neither a file nor a folder."""
+def _check_seen(folder: Path, places: Sequence[str]) -> Iterator[Finding]:
+    """Find folders that cannot be listed, and what is neither a file nor a folder, below some paths of a folder."""
     errors: list[OSError] = []
-    for path in walk(folder, errors.append):
+    for path in chain.from_iterable(_below(folder / place, errors.append) for place in places):
         at = path.relative_to(folder).as_posix()
         try:
             mode = path.stat().st_mode
@@ -65,3 +66,10 @@ def _check_seen(folder: Path) -> Iterator[Finding]:
     for failed in errors:
         at = Path(os.fsdecode(failed.filename)).relative_to(folder).as_posix()
         yield Finding(at, f"cannot be listed: {why(failed)}", "make the folder readable")
+
+
+def _below(place: Path, failed: Callable[[OSError], object]) -> Iterable[Path]:
+    """Return what lies below a path, or the path itself where it is no folder; nothing where it is missing."""
+    if is_folder(place):
+        return walk(place, failed)
+    return [place] if os.path.lexists(place) else []

@@ -20,7 +20,7 @@ ENCODE_AGAIN = "encode it again as H.264 at a constant rate"
 # decord 0.6.0, with which nearly every trainer reads, was given each codec: it decodes H.264, HEVC, MPEG-4, VP8, VP9
 # and MJPEG, also with 10 bits and 4:4:4, and fails on AV1; VVC is younger than its FFmpeg.
 UNKNOWN_TO_DECORD = ("av1", "vvc")
-# Frames of a file of constant rate lie this close to their places, in frames.
+# Frames of a file of constant rate lie this close to their places, in frames; time stamps are rounded.
 RATE_TOLERANCE = 0.05
 # What a program that writes into a pipe says of the bytes that are to come; libsndfile, by which readers take a WAV,
 # reads to the end then (libsndfile, src/wav.c), and also where it was not closed: no data, in a file of 8 bytes.
@@ -35,7 +35,8 @@ class MovieFacts:
         frame_count: Frames that decode.
         width: Of a frame, in pixels.
         height: Of a frame, in pixels.
-        rate: Frames a second.
+        rate: Frames a second as the file says, over all its frames: what decord calls the average.
+        measured_rate: Frames a second between its first frame and its last.
         sound_seconds: Length of its sound; None without one.
     """
 
@@ -43,7 +44,16 @@ class MovieFacts:
     width: int
     height: int
     rate: Fraction
+    measured_rate: float
     sound_seconds: float | None
+
+    def keeps(self, rate: float) -> bool:
+        """Say whether every frame lies where a reader puts it that takes the video to have a rate.
+
+        Args:
+            rate: Frames a second.
+        """
+        return _keeps(self.frame_count, self.measured_rate, rate)
 
 
 def check_movie(folder: Path, name: str, rate: Fraction | None) -> Checked[MovieFacts]:
@@ -66,6 +76,15 @@ def check_movie(folder: Path, name: str, rate: Fraction | None) -> Checked[Movie
     return None
 
 
+def _keeps(frame_count: int, measured_rate: float, rate: float) -> bool:
+    return (frame_count - 1) * abs(rate / measured_rate - 1) <= RATE_TOLERANCE if measured_rate else False
+
+
+def shown_rate(rate: float) -> str:
+    """Return a rate so that it can be told from every other that does not keep it."""
+    return f"{rate:.8g}"
+
+
 def _movie(path: Path, name: str, rate: Fraction | None) -> Checked[MovieFacts]:
     with open_media(path) as container:
         if not container.streams.video:
@@ -83,11 +102,16 @@ def _movie(path: Path, name: str, rate: Fraction | None) -> Checked[MovieFacts]:
             yield Finding(name, "begins with a picture that is no key frame", ENCODE_AGAIN)
         stamps = np.sort([float(packet.pts * packet.time_base) for packet in packets if packet.pts is not None])
         average = stream.average_rate or Fraction(0)
-        gaps = np.diff(stamps) * float(average)
+        lasts = np.ptp(stamps) if len(stamps) else 0.0
+        # What the file says ends with its last frame, which may last for any time.
+        measured = float((len(stamps) - 1) / lasts) if lasts else float(average)
+        gaps = np.diff(stamps) * measured
         if len(gaps) and np.abs(gaps - 1).max() > RATE_TOLERANCE:
             yield Finding(name, "has frames at a variable rate", ENCODE_AGAIN)
-        if rate is not None and average != rate:
-            yield Finding(name, f"has {float(average):g} frames a second, {float(rate):g} are read", ENCODE_AGAIN)
+        if rate is not None and not _keeps(len(packets), measured, float(rate)):
+            yield Finding(
+                name, f"has {shown_rate(measured)} frames a second, {shown_rate(float(rate))} are read", ENCODE_AGAIN
+            )
     with open_media(path) as container:
         count, size = 0, (0, 0)
         for frame in container.decode(container.streams.video[0]):
@@ -96,7 +120,7 @@ def _movie(path: Path, name: str, rate: Fraction | None) -> Checked[MovieFacts]:
             count, size = count + 1, size if count else shown
     if count != len(packets):
         yield Finding(name, f"holds {len(packets)} coded pictures, and {count} decode", ENCODE_AGAIN)
-    return MovieFacts(count, *size, average, _sound_seconds(path)) if count else None
+    return MovieFacts(count, *size, average, measured, _sound_seconds(path)) if count else None
 
 
 def _sound_seconds(path: Path) -> float | None:

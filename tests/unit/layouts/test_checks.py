@@ -217,6 +217,22 @@ def move_to(folder: Path, line: str) -> None:
     (folder / "video_square_path.txt").write_text(f"{folder / line}\n")
 
 
+def name_like_what_the_trainer_writes(at: Path) -> None:
+    """Add a clip whose sound has the name under which MuseTalk converts that of the first."""
+    shutil.copy(at / CLIPS / "a.wav", at / CLIPS / "a_16k.wav")
+    shutil.copy(at / META, at / "dataset/HDTF/meta/b.json")
+    edit(at / "dataset/HDTF/meta/b.json", wav_path=f"./{CLIPS}/a_16k.wav")
+    (at / "dataset/HDTF/train.txt").write_text("clip\na.json\nb.json\n")
+
+
+def amid_code(at: Path) -> None:
+    """Put a trainer's code beside its data, with what no reader of the data sees: links to nothing, and a pipe."""
+    (at / "models").mkdir()
+    (at / "models/weights.pth").symlink_to("/gone/weights.pth")
+    (at / "results").symlink_to("/gone/results")
+    os.mkfifo(at / "models/log")
+
+
 def keep_only(clip: Path, *numbers: int) -> None:
     for path in clip.glob("*.jpg"):
         if int(path.stem) not in numbers:
@@ -439,7 +455,25 @@ LATENTSYNC: dict[str, tuple[Callable[[Path], object], str, str]] = {
         "fileslist_train.txt", "nothing to train on",
     ),
     "another file of that name": (lambda at: list_another(at, "train/a.mp4", "fileslist_train.txt"), "train/a.mp4", "lies outside this folder"),
-    "no list": (lambda at: (at / "fileslist_val.txt").unlink(), "fileslist_val.txt", "there is no such list"),
+    "no list and no clip": (
+        lambda at: [(at / name).unlink() for name in ("fileslist_train.txt", "fileslist_val.txt", "train/a.mp4")],
+        "fileslist_train.txt", "there is no such list, and no .mp4 file to train on",
+    ),
+    "no list, and a clip for testing alone": (
+        lambda at: (at / "fileslist_train.txt").rename(at / "fileslist_val.txt"), "fileslist_train.txt", "no .mp4 file to train on",
+    ),
+    "no list, and a clip of another size": (
+        lambda at: [(at / "fileslist_train.txt").unlink(), write_movie(at / "train/b.mp4", Fraction(25), pictures(50, 128), sound(50))],
+        "train/b.mp4", "is 128x128",
+    ),
+    "no list, and what a file manager left": (
+        lambda at: [(at / "fileslist_train.txt").unlink(), (at / "train/._a.mp4").write_bytes(b"x")],
+        "train/._a.mp4", "cannot be read as a video",
+    ),
+    "no list, and two clips of one name": (
+        lambda at: [(at / "fileslist_train.txt").unlink(), shutil.copytree(at / "train", at / "more")],
+        "a.mp4", "2 clips have this file name",
+    ),
     "an empty line": (
         lambda at: (at / "fileslist_val.txt").write_text("\n"), "fileslist_val.txt", "line 1 is empty",
     ),
@@ -481,6 +515,10 @@ MUSETALK: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
     "no clip to train on": (
         lambda at: (at / "dataset/HDTF/train.txt").write_text("header\n"), "train.txt", "nothing to train on",
+    ),
+    "no list": (lambda at: (at / "dataset/HDTF/train.txt").unlink(), "train.txt", "there is no such list"),
+    "a clip whose sound is written over": (
+        lambda at: name_like_what_the_trainer_writes(at), "a_16k.wav", "writes the sound of a.json, and is the sound of b.json",
     ),
     "no header": (
         lambda at: (at / "dataset/HDTF/train.txt").write_text("a.json\na.json\n"), "train.txt", "throws the first line away",
@@ -570,11 +608,11 @@ VIDEO_JSON: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
     "29.97 frames a second": (
         lambda at: write_movie(at / "video/a.mp4", Fraction(30_000, 1001), pictures(32), sound(27)),
-        "video/a.mp4", r"gives 29.97 frames a second, and VideoX-Fun counts 29: .* 3.2% of the time",
+        "video/a.mp4", r"gives 29\.97003 frames a second, and VideoX-Fun counts 29: .* 3.2% of the time",
     ),
     "25 frames a second": (
         lambda at: write_movie(at / "video/a.mp4", Fraction(25), pictures(32), sound(32)),
-        "video/a.mp4", "has 25 frames a second, and DiffSynth reads its sound for 16",
+        "video/a.mp4", "has 25 frames a second; DiffSynth reads its sound for 16",
     ),
     "AV1": (
         lambda at: record(at / "video/a.mp4", [n / 25 for n in range(32)], codec="libsvtav1", options={"preset": "12"}),
@@ -595,6 +633,10 @@ VIDEO_JSON: dict[str, tuple[Callable[[Path], object], str, str]] = {
 
 ANN = "data/ann/a"
 HALLO: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no list": (lambda at: (at / "data/a_stage1.json").unlink(), "data", "holds no list of clips to train on"),
+    "a list of clips for testing alone": (
+        lambda at: (at / "data/a_stage1.json").rename(at / "data/talkmill_test_stage1.json"), "data", "no list of clips to train on",
+    ),
     "no clip to train on": (lambda at: (at / "data/a_stage1.json").write_text("[]"), "a_stage1.json", "nothing to train on"),
     "a picture that is cut short": (lambda at: cut_short(at / "images/a/000010.jpg"), "000010.jpg", "cannot be read as a picture"),
     "no square": (
@@ -764,6 +806,14 @@ FACE, LIPS, IMAGE = (f"{CLIP}/{name}/frame_3.png" for name in ("face_masks", "li
 STABLEAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no list": (lambda at: (at / "video_square_path.txt").unlink(), "video_square_path.txt", "there is no such list"),
     "an empty list": (lambda at: (at / "video_square_path.txt").write_text(""), "path.txt", "names no clip: there is nothing to train on"),
+    "clips for testing alone": (
+        lambda at: [
+            (at / "video_square_path_test.txt").write_text(f"/train/{CLIP}\n"), (at / "video_square_path.txt").write_text("")
+        ], "path.txt", "names no clip: there is nothing to train on",
+    ),
+    "a list of clips for testing alone": (
+        lambda at: (at / "video_square_path.txt").rename(at / "video_square_path_test.txt"), "path.txt", "there is no such list",
+    ),
     "a frame that is cut short": (lambda at: cut_short(at / CLIP / "images/frame_3.png"), "frame_3.png", "cannot be read as a picture"),
     "another folder of that name": (lambda at: list_another(at, CLIP, "video_square_path.txt"), CLIP, "lies outside this folder"),
     "an empty line": (
@@ -1112,6 +1162,23 @@ GOOD: dict[str, tuple[Layout, Callable[[Path], Path], Callable[[Path], object]]]
     "hidden files of a file manager": (
         Wav2Lip(), wav2lip, lambda at: [(at / f"data/ann/a/{name}").write_bytes(b"x") for name in ("._0.jpg", ".DS_Store")],
     ),
+    "no list of clips for testing": (LatentSync(), latentsync, lambda at: (at / "fileslist_val.txt").unlink()),
+    "no list at all": (
+        LatentSync(), latentsync, lambda at: [(at / f"fileslist_{name}.txt").unlink() for name in ("train", "val")],
+    ),
+    "a list of clips for testing, and a folder for training": (
+        LatentSync(), latentsync,
+        lambda at: [
+            shutil.copytree(at / "train", at / "val"), (at / "val/a.mp4").rename(at / "val/b.mp4"),
+            (at / "fileslist_val.txt").write_text(f"{at / 'val/b.mp4'}\n"), (at / "fileslist_train.txt").unlink(),
+        ],
+    ),
+    "no list that nobody reads": (MuseTalk(), musetalk, lambda at: (at / "dataset/HDTF/val.txt").unlink()),
+    "a sound that the trainer wrote": (MuseTalk(), musetalk, lambda at: shutil.copy(at / CLIPS / "a.wav", at / CLIPS / "a_16k.wav")),
+    "the folder of MuseTalk's code": (MuseTalk(), musetalk, lambda at: amid_code(at)),
+    "the folder of Wav2Lip's code": (Wav2Lip(), wav2lip, lambda at: amid_code(at)),
+    "the folder of StableAvatar's code": (StableAvatar(), stableavatar, lambda at: amid_code(at)),
+    "the folder of Hallo's code": (Hallo(), hallo, lambda at: amid_code(at)),
     "tables behind a link": (Parquet(), parquet, lambda at: link_away(at / "data")),
     "a card of Windows": (
         Parquet(), parquet, lambda at: (at / "README.md").write_bytes(CARD.replace("\n", "\r\n").encode()),
@@ -1238,16 +1305,20 @@ def test_a_trainer_would_trip_over(
     check_named(found(layout, tmp_path), file, what)
 
 
-@pytest.mark.parametrize(("rate", "clean"), [(16, True), (25, True), (50, True), (60, True), (59.94, False)])
-def test_rates_that_videox_fun_counts_right(rate: float, clean: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("rate", "told"),
+    [
+        *((rate, "") for rate in ("16", "25", "50", "60", "25.0001")),
+        ("60000/1001", "gives 29.97003 frames a second, and VideoX-Fun counts 29"),
+        ("24.9999", "gives 24.9999 frames a second, and VideoX-Fun counts 24"),
+    ],
+)
+def test_rates_that_videox_fun_counts_right(rate: str, told: str, tmp_path: Path) -> None:
     """It leaves every second frame out above 30 a second, and then counts whole frames."""
     folder = video_json(tmp_path)
     (folder / "metadata.csv").unlink()
-    exact = Fraction(60_000, 1001) if rate == 59.94 else Fraction(rate)
-    write_movie(folder / "video/a.mp4", exact, pictures(32), sound(round(800 / rate)))
-    assert [text.split(" and")[0] for _, text in found(VideoJson(), folder)] == (
-        [] if clean else ["gives 29.97 frames a second,"]
-    )
+    write_movie(folder / "video/a.mp4", Fraction(rate), pictures(32), sound(round(800 / Fraction(rate))))
+    assert [text.split(":")[0] for _, text in found(VideoJson(), folder)] == [told] * bool(told)
 
 
 @pytest.mark.parametrize(
