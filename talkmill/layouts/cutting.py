@@ -13,9 +13,9 @@ from talkmill.sound.audio import SAMPLE_RATE, Samples
 
 # Loudness is measured over so many seconds around each frame: a gap between words is longer than 0.1 s.
 LOUDNESS_SECONDS = 0.12
-# What a cut costs for lying off the middle of where it may lie, in decibels at the ends: of two pauses that are as
-# quiet the one that leaves pieces of one length is taken.
-OFF_MIDDLE_DECIBELS = 6.0
+# What a cut costs that lies as far as it may from where it is wanted, in decibels. That is the middle of where it may
+# lie: of two pauses that are as quiet the one that leaves pieces of one length is taken.
+FARTHEST_DECIBELS = 6.0
 
 
 def cut(runs: Sequence[tuple[int, int]], samples: Samples, rate: Fraction, lengths: Lengths) -> list[tuple[int, int]]:
@@ -29,19 +29,21 @@ def cut(runs: Sequence[tuple[int, int]], samples: Samples, rate: Fraction, lengt
 
     Returns:
         First frame and the frame after the last of each piece, in order. Of a run that is too long for one piece, as
-        few pieces are made as the lengths allow, and no frame between them is lost, where the lengths allow it.
+        few pieces are made as the lengths allow, and no frame between them is lost. Where no number of pieces holds all
+        of it, as many are made as find room, and of cuts that are as quiet the last is taken: the least is lost.
     """
-    least = max(1, math.ceil(lengths.least_seconds * rate))
-    most = math.floor(lengths.most_seconds * rate) if lengths.most_seconds is not None else None
+    least, most = lengths.least_frames(rate), lengths.most_frames(rate)
     loudness = loudness_of(samples, max((end for _, end in runs), default=0), rate)
     pieces: list[tuple[int, int]] = []
     for first, end in runs:
         while most is not None and end - first > most:
             # So many pieces are still needed; each of those that follow has from `least` to `most` frames.
             count = math.ceil((end - first) / most)
-            low, high = first + max(least, end - first - (count - 1) * most), first + most
-            high = max(low, min(high, end - (count - 1) * least))
-            at = _quietest(loudness, low, high)
+            whole = count * least <= end - first
+            count = count if whole else (end - first) // least
+            low = first + max(least, end - first - (count - 1) * most if whole else 0)
+            high = min(first + most, end - (count - 1) * least)
+            at = _quietest(loudness, low, high, (low + high) / 2 if whole else high)
             pieces.append((first, at))
             first = at
         pieces.append((first, end))
@@ -59,8 +61,8 @@ def loudness_of(samples: Samples, frame_count: int, rate: Fraction) -> Float64Ar
     return np.asarray(10 * np.log10(np.maximum(mean, 1.0)), np.float64)
 
 
-def _quietest(loudness: Float64Array, low: int, high: int) -> int:
-    """Return the frame from `low` to `high`, included, that a cut is heard least before."""
+def _quietest(loudness: Float64Array, low: int, high: int, wanted: float) -> int:
+    """Return the frame from `low` to `high`, included, before which a cut is heard least; best near `wanted`."""
     frames = np.arange(low, high + 1)
-    off = np.abs(frames - (low + high) / 2) / max((high - low) / 2, 1)
-    return int(frames[np.argmin(loudness[frames] + OFF_MIDDLE_DECIBELS * off)])
+    off = np.abs(frames - wanted) / max(wanted - low, 1)
+    return int(frames[np.argmin(loudness[frames] + FARTHEST_DECIBELS * off)])

@@ -3,6 +3,7 @@
 It knows no trainer; each has a file of its own beside this one.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +15,9 @@ from talkmill.pipeline.kinds import Kind
 
 if TYPE_CHECKING:
     from talkmill.layouts.material import ClipMaterial
+
+# Seconds are meant to one part of so many of a second.
+MOST_PARTS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,14 @@ class Lengths:
 
     least_seconds: float
     most_seconds: float | None = None
+
+    def least_frames(self, rate: Fraction) -> int:
+        """Return the fewest frames that last as long as the shortest piece, 1 or more, at some frames a second."""
+        return max(1, math.ceil(_exact(self.least_seconds) * rate))
+
+    def most_frames(self, rate: Fraction) -> int | None:
+        """Return the most frames that last no longer than the longest piece, 0 or more; None where any number will."""
+        return None if self.most_seconds is None else math.floor(_exact(self.most_seconds) * rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,3 +217,8 @@ class BundledLayout(Layout, Protocol):
             folder: Of the export; what `write` wrote of the pieces is there.
             target: Where to write the files; the folders around them are there.
         """
+
+
+def _exact(seconds: float) -> Fraction:
+    """Return the number that somebody meant: as a float 4.48 s are more than 112 frames of 25 a second."""
+    return Fraction(seconds).limit_denominator(MOST_PARTS)

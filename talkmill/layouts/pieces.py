@@ -52,9 +52,8 @@ def pieces_of(material: ClipMaterial, layout: Layout, lengths: Lengths, base: st
             f"it has {float(clip.rate):g} frames a second, {layout.name} reads {float(layout.rate):g}; export with "
             f"`fps` {layout.rate}, or run its source again with it"
         )
-    if lengths.most_seconds is not None and int(lengths.most_seconds * clip.rate) < max(
-        1, math.ceil(lengths.least_seconds * clip.rate)
-    ):
+    least, most = lengths.least_frames(clip.rate), lengths.most_frames(clip.rate)
+    if most is not None and most < least:
         return (
             f"no number of frames lasts from {lengths.least_seconds:g} to {lengths.most_seconds:g} s at "
             f"{float(clip.rate):g} frames a second; see `most_seconds`"
@@ -63,8 +62,10 @@ def pieces_of(material: ClipMaterial, layout: Layout, lengths: Lengths, base: st
     ranges = cut(runs, material.samples, clip.rate, lengths)
     if not ranges:
         longest = max((end - first for first, end in runs), default=0) / clip.rate
+        # Never more than there is: who asks for so many seconds gets them.
+        told = math.floor(longest * 100) / 100
         return (
-            f"{float(longest):.2f} s of it can be used without a break, {layout.name} takes "
+            f"{told:.2f} s of it can be used without a break, {layout.name} takes "
             f"{lengths.least_seconds:g} s at least; see `least_seconds`"
         )
     person = person_name(clip.person) if clip.person else base

@@ -63,6 +63,34 @@ def test_each_piece_that_is_still_needed_gets_its_least() -> None:
     assert pieces[-1][1] == 255
 
 
+def test_where_not_all_of_it_can_be_used_the_cut_still_lies_in_a_pause() -> None:
+    # Neither one piece nor two hold 6.6 s; whatever follows the first is lost.
+    ((first, end),) = cut([(0, 105)], voice(6.6, (5.5, 5.7)), Fraction(16), Lengths(5.1, 6))
+    assert first == 0
+    assert 5.5 <= end / 16 <= 5.7
+
+
+@given(st.integers(1, 900), st.integers(1, 120), st.floats(1, 3))
+def test_of_a_run_that_no_count_of_pieces_holds_as_much_is_kept_as_can_be(length: int, least: int, more: float) -> None:
+    most = int(least * more)
+    pieces = cut([(0, length)], np.zeros(length * 640, np.int16), RATE, Lengths(least / 25, most / 25))
+    count = min(-(-length // most), length // least)
+    assert len(pieces) == count
+    assert sum(end - first for first, end in pieces) == (min(length, count * most) if count else 0)
+
+
+@pytest.mark.parametrize("rate", [Fraction(16), RATE, Fraction(30000, 1001)])
+def test_a_length_that_is_a_number_of_frames_is_that_number(rate: Fraction) -> None:
+    for count in range(1, 3000):
+        lengths = Lengths(float(count / rate), float(count / rate))
+        assert (lengths.least_frames(rate), lengths.most_frames(rate)) == (count, count)
+
+
+def test_a_length_that_is_no_number_of_frames_is_kept_all_the_same() -> None:
+    assert (Lengths(4.4801).least_frames(RATE), Lengths(0, 4.4799).most_frames(RATE)) == (113, 111)
+    assert (Lengths(0).least_frames(RATE), Lengths(0, 0.03).most_frames(RATE)) == (1, 0)
+
+
 def test_loudness_is_that_around_a_frame() -> None:
     loudness = loudness_of(voice(2, (1.0, 1.2)), 50, RATE)
     assert loudness.shape == (51,)
