@@ -49,20 +49,20 @@ def dataset_card(
     parts = [
         f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n",
         f"# {head['pretty_name']}\n",
-        f"{counted(len(rows), 'clip')}, {seconds / 3600:.2f} hours, {counted(len(people), 'person', 'people')}, from "
+        f"{counted(len(rows), 'clip')}, {_lasting(seconds)}, {counted(len(people), 'person', 'people')}, from "
         f"{counted(len({_source(row) for row in rows}), 'source')}. Written by talkmill {__version__}.\n",
         "A row of the tables is a clip; `video` and `audio` are paths beside this file.\n",
         "## Splits\n",
-        _table(("split", "clips", "people", "hours"), _totals(rows, "split", "person")),
+        _table(("split", "clips", "people", "length"), _totals(rows, "split", "person")),
         _leaks(rows),
         "## Licences\n",
         "As the sources told them. The people who are seen have rights of their own.\n",
-        _table(("licence", "clips", "people", "hours"), _totals(rows, "licence", "person")),
+        _table(("licence", "clips", "people", "length"), _totals(rows, "licence", "person")),
         "## Sources\n",
-        _table(("source", "clips", "people", "hours"), _totals(rows, "source", "person")),
+        _table(("source", "clips", "people", "length"), _totals(rows, "source", "person")),
         "## People\n",
         "By the names that the set was made with; where nobody named a person, a clip is one of its own.\n",
-        _table(("person", "clips", "splits", "hours"), _totals(rows, "person", "split")),
+        _table(("person", "clips", "splits", "length"), _totals(rows, "person", "split")),
         "## Measures\n",
         "Columns of numbers, named by the stage that measured them; talkmill's pages of stages say what they are.\n",
         _table(("column", "clips", "least", "median", "most"), _ranges(measures)),
@@ -81,7 +81,7 @@ def _source(row: Mapping[str, Any]) -> str:
 
 
 def _totals(rows: Sequence[Mapping[str, Any]], by: str, of: str) -> list[tuple[str, ...]]:
-    """Return clips, how many of something else, and hours for each value of a field, in the order of the values."""
+    """Return clips, how many of something else, and their length for each value of a field, in the values' order."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault(_source(row) if by == "source" else _told(row[by]), []).append(row)
@@ -90,10 +90,18 @@ def _totals(rows: Sequence[Mapping[str, Any]], by: str, of: str) -> list[tuple[s
             value,
             str(len(group)),
             str(len({row[of] for row in group})) if of == "person" else ", ".join(sorted({row[of] for row in group})),
-            f"{sum(row['seconds'] for row in group) / 3600:.2f}",
+            _lasting(sum(row["seconds"] for row in group)),
         )
         for value, group in sorted(groups.items())
     ]
+
+
+def _lasting(seconds: float) -> str:
+    """Return a length in the unit that says most of it, such as `12.0 s`, `3.5 min` or `41.2 h`."""
+    for unit, seconds_of_unit in (("s", 1), ("min", 60)):
+        if round(seconds / seconds_of_unit, 1) < 60:
+            return f"{seconds / seconds_of_unit:.1f} {unit}"
+    return f"{seconds / 3600:.1f} h"
 
 
 def _leaks(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -288,7 +288,7 @@ def test_parquet(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
     assert row["source_sha256"] == meta["source"]["sha256"]
     for model, digest in meta["models"].items():
         assert re.search(rf"\| {model} \| [^|]+ \| {digest} \|", card)
-    assert "| EileenCollins | 1 | train | 0.00 |" in card and "| not told | 1 | 1 | 0.00 |" in card
+    assert "| EileenCollins | 1 | train | 4.0 s |" in card and "| not told | 1 | 1 | 4.0 s |" in card
     assert talkmill("check", tmp_path, "--layout", "parquet").returncode == 0
     export(talkmill, dataset, tmp_path / "again", "parquet")
     for file in ("data/train.parquet", "README.md", row["video"]):

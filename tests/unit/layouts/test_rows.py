@@ -54,13 +54,20 @@ def test_a_card_says_who_is_in_two_splits_and_what_licences_there_are() -> None:
     card = dataset_card(rows, {"split_union_ratio": [1, 3, None]}, {"train": "data/train.parquet"})
     _, head, text = card.split("---\n", 2)
     assert yaml.safe_load(head)["license"] == "other"
-    assert "3 clips, 0.30 hours, 2 people, from 3 sources" in text
+    assert "3 clips, 18.0 min, 2 people, from 3 sources" in text
     assert "In two splits: 1 person." in text
-    assert "| CC BY 4.0 | 1 | 1 | 0.10 |" in text and "| not told | 2 | 2 | 0.20 |" in text
-    assert "| a | 2 | test, train | 0.20 |" in text
-    assert "| c\\|d | 1 | train | 0.10 |" in text
+    assert "| CC BY 4.0 | 1 | 1 | 6.0 min |" in text and "| not told | 2 | 2 | 12.0 min |" in text
+    assert "| a | 2 | test, train | 12.0 min |" in text
+    assert "| c\\|d | 1 | train | 6.0 min |" in text
     assert "| `split_union_ratio` | 2 | 1 | 2 | 3 |" in text
     assert "| faceboxes-v2 | MIT | 6d |" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(4.0, "4.0 s"), (59.94, "59.9 s"), (59.96, "1.0 min"), (3599, "1.0 h"), (148320, "41.2 h")]
+)
+def test_a_card_says_how_long_its_clips_last_in_the_unit_that_fits(seconds: float, told: str) -> None:
+    assert f"1 clip, {told}, 1 person" in dataset_card([row("a", seconds=seconds)], {}, {})
 
 
 def test_a_card_of_many_says_how_many_it_leaves_out() -> None:
