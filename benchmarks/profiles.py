@@ -15,7 +15,8 @@ from benchmarks.scenes.turned import TurnedFace
 from talkmill.arrays import Float64Array, Frame
 from talkmill.faces.detection import FaceDetector
 from talkmill.geometry.conventions import REFERENCE_SIZE, rotation_from_euler
-from talkmill.landmarks.crops import crop_transform, sample
+from talkmill.geometry.pyramid import Pyramid
+from talkmill.landmarks.crops import crop_of, crop_transform
 from talkmill.landmarks.detection import LandmarkDetector, Landmarks
 from talkmill.landmarks.mesh import yaw
 from talkmill.landmarks.points import INNER, OUTER_EYE_CORNERS
@@ -105,7 +106,7 @@ class ProfileReader:
         _, frame, box = best
         side = MARGIN * float((box[2:] - box[:2]).max())
         crop = crop_transform((box[:2] + box[2:]) / 2, side, 0.0, REFERENCE_SIZE)
-        picture = sample(frame, crop, REFERENCE_SIZE)
+        picture = crop_of(Pyramid(frame), crop, REFERENCE_SIZE)
         front = self.largest(picture)
         if front is None:
             raise ValueError(f"the face of {video.name} is not seen in its crop")

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from talkmill.arrays import Float32Array
 from talkmill.geometry.boxes import mean_sides
+from talkmill.geometry.pyramid import Pyramid
 from talkmill.inference.backend import Network
 
 # Intersection over union above which two boxes are the same face (FaceBoxes and YuNet both publish 0.3).
@@ -137,9 +138,8 @@ def _letterbox(frame: npt.NDArray[np.uint8], rows: int, columns: int) -> tuple[n
     height, width = frame.shape[:2]
     scale = min(rows / height, columns / width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     canvas = np.full((rows, columns, 3), 114, np.uint8)
-    canvas[: size[1], : size[0]] = cv2.resize(frame, size, interpolation=interpolation)
+    canvas[: size[1], : size[0]] = Pyramid(frame).resized(size)
     return canvas, scale
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.arrays import Float32Array, Frame
+from talkmill.geometry.pyramid import Pyramid
 from talkmill.geometry.transforms import Matrix, apply
 from talkmill.inference.backend import Network
 from talkmill.landmarks.crops import batch_of, crop_transform
@@ -83,9 +84,10 @@ class FaceApiDetector:
 
     def detect(self, frame: Frame, face_box: Float32Array) -> Landmarks:
         """Find the landmarks of one face; see `LandmarkDetector.detect`."""
+        pyramid = Pyramid(frame)
         centre = (face_box[:2] + face_box[2:]) / 2
         side = float((face_box[2:] - face_box[:2]).max()) * FIRST_SCALE
-        first = self._run(frame, [crop_transform(centre, side, 0.0, SIDE)]).mean(0)
+        first = self._run(pyramid, [crop_transform(centre, side, 0.0, SIDE)]).mean(0)
         angle = roll(first)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         upright = first @ turn
@@ -95,14 +97,14 @@ class FaceApiDetector:
             crop_transform(turn @ ((low + high) / 2 + np.array([dx, dy]) * side), side * scale, angle, SIDE)
             for dx, dy, scale in self._augmentation
         ]
-        votes = self._run(frame, transforms)
+        votes = self._run(pyramid, transforms)
         points = votes.mean(0)
         spread = np.linalg.norm(votes - points, axis=-1).mean(0) / face_size(points)
         return Landmarks(points.astype(np.float32), trust(spread))
 
-    def _run(self, frame: Frame, transforms: list[Matrix]) -> npt.NDArray[np.float64]:
+    def _run(self, pyramid: Pyramid, transforms: list[Matrix]) -> npt.NDArray[np.float64]:
         """Run every crop and its mirror image; (2 * crops, 68, 2) in pixels of the frame."""
-        batch = batch_of(frame, transforms, SIDE, mirrored=True)
+        batch = batch_of(pyramid, transforms, SIDE, mirrored=True)
         (output,) = self._network.run({self._network.input_names[0]: batch})
         points = output.astype(np.float64) * SIDE - 0.5
         count = len(transforms)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.arrays import Float32Array, Frame
+from talkmill.geometry.pyramid import Pyramid
 from talkmill.geometry.transforms import apply
 from talkmill.inference.backend import Network
 from talkmill.landmarks.crops import batch_of, crop_transform
@@ -36,7 +37,7 @@ class FanDetector:
         centre = centre - np.array([0.0, CENTRE_ABOVE * height])
         side = (width + height) / REFERENCE_SCALE * SCALED_PIXELS
         transform = crop_transform(centre, side, 0.0, SIDE)
-        blob = batch_of(frame, [transform], SIDE, mirrored=False, white=1.0)
+        blob = batch_of(Pyramid(frame), [transform], SIDE, mirrored=False, white=1.0)
         (heatmaps,) = self._network.run({self._network.input_names[0]: blob})
         points, heights = decode(heatmaps[0])
         confidence = np.clip(heights, 1e-3, 1).astype(np.float32)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkmill.arrays import Float32Array, Float64Array, Frame
+from talkmill.geometry.pyramid import Pyramid
 from talkmill.geometry.transforms import Matrix, apply
 from talkmill.inference.backend import Network
 from talkmill.landmarks.crops import batch_of, crop_transform
@@ -78,15 +79,16 @@ class MeshDetector:
             frame: RGB, (H, W, 3) uint8.
             face_box: (4,) x0, y0, x1, y1 in pixels.
         """
+        pyramid = Pyramid(frame)
         centre = (face_box[:2] + face_box[2:]) / 2
         side = float((face_box[2:] - face_box[:2]).max()) * SCALE
-        votes, _ = self._run(frame, crop_transform(centre, side, 0.0, SIDE), mirrored=False)
-        votes, _ = self._run(frame, crop_around(votes[0]), mirrored=False)
-        return MeshVotes(*self._run(frame, crop_around(votes[0]), mirrored=True))
+        votes, _ = self._run(pyramid, crop_transform(centre, side, 0.0, SIDE), mirrored=False)
+        votes, _ = self._run(pyramid, crop_around(votes[0]), mirrored=False)
+        return MeshVotes(*self._run(pyramid, crop_around(votes[0]), mirrored=True))
 
-    def _run(self, frame: Frame, frame_from_crop: Matrix, mirrored: bool) -> tuple[Float64Array, float]:
+    def _run(self, pyramid: Pyramid, frame_from_crop: Matrix, mirrored: bool) -> tuple[Float64Array, float]:
         """Run a crop, and its mirror image where it is wanted; (1 or 2, 478, 3) in pixels of the frame, and a logit."""
-        batch = batch_of(frame, [frame_from_crop], SIDE, mirrored=mirrored, white=1.0)
+        batch = batch_of(pyramid, [frame_from_crop], SIDE, mirrored=mirrored, white=1.0)
         points, presence = self._network.run({self._network.input_names[0]: batch})
         votes = points.astype(np.float64)
         # The net's pixels begin at their edge; the crop's centres lie at integers.

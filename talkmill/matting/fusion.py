@@ -12,6 +12,7 @@ import numpy as np
 
 from talkmill.arrays import Float32Array, Frame
 from talkmill.geometry.boxes import mean_sides
+from talkmill.geometry.pyramid import Pyramid
 from talkmill.inference.backend import Network
 from talkmill.matting.black_bars import BlackBars
 from talkmill.matting.grid import Grid
@@ -88,17 +89,19 @@ class FusionMatter:
         self, frames: Iterable[Frame], face_boxes: Float32Array, crop: Region, region: Region
     ) -> Iterator[Matte[_Seen]]:
         """Yield what the networks say of each frame in the view."""
-        pairs: Iterable[tuple[Frame, Float32Array | None]] = (
-            ((frame, None) for frame in frames)
+        pyramids = map(Pyramid, frames)
+        pairs: Iterable[tuple[Pyramid, Float32Array | None]] = (
+            ((pyramid, None) for pyramid in pyramids)
             if self._salient is None
-            else self._salient.maps(frames, len(face_boxes))
+            else self._salient.maps(pyramids, len(face_boxes))
         )
         ratio = min(1.0, VIEW_FACE_SIDE / float(np.median(mean_sides(face_boxes))))
         bars = BlackBars(face_boxes)
-        for (frame, salient), face_box in zip(pairs, face_boxes, strict=True):
+        for (pyramid, salient), face_box in zip(pairs, face_boxes, strict=True):
+            frame = pyramid.frame
             height, width = frame.shape[:2]
             view = Grid.at_ratio(_around(crop, width, height), ratio)
-            selfie_maps = self._selfie.maps(frame, face_box)
+            selfie_maps = self._selfie.maps(pyramid, face_box)
             beyond = None if region == crop else _beyond(selfie_maps, salient, (width, height))
             # A copy lets go of the frame.
             picture = np.ascontiguousarray(frame[region.slices])

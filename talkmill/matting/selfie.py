@@ -8,7 +8,7 @@ import numpy as np
 
 from talkmill.arrays import Float32Array, Frame
 from talkmill.geometry.boxes import mean_sides
-from talkmill.geometry.shrink import shrink
+from talkmill.geometry.pyramid import Pyramid
 from talkmill.geometry.transforms import Matrix, image_from_square
 from talkmill.inference.backend import Network
 from talkmill.matting.grid import Grid
@@ -48,24 +48,23 @@ class SelfiePyramid:
         """Create a pyramid of selfie-256."""
         self._network = network
 
-    def maps(self, frame: Frame, face_box: Float32Array) -> list[SelfieMap]:
+    def maps(self, pyramid: Pyramid, face_box: Float32Array) -> list[SelfieMap]:
         """Run the net.
 
         Args:
-            frame: RGB, (H, W, 3) uint8.
+            pyramid: Of the frame.
             face_box: (4,) float32 x0, y0, x1, y1 in pixels.
         """
-        height, width = frame.shape[:2]
+        height, width = pyramid.frame.shape[:2]
         whole = Grid(Region(0, 0, width, height), INPUT_SIDE, INPUT_SIDE)
         everywhere = np.full((INPUT_SIDE, INPUT_SIDE), WHOLE_FRAME_WEIGHT, np.float32)
-        shrunk = shrink(frame, (INPUT_SIDE, INPUT_SIDE))
-        found = [SelfieMap(self._run(shrunk), everywhere, whole.frame_from_grid)]
+        found = [SelfieMap(self._run(pyramid.resized((INPUT_SIDE, INPUT_SIDE))), everywhere, whole.frame_from_grid)]
         centre_x, centre_y = (float(value) for value in (face_box[:2] + face_box[2:]) / 2)
         for factor, weight in SQUARES:
             side = factor * float(mean_sides(face_box))
             x0, y0 = centre_x - side / 2, centre_y - side * FACE_CENTRE_FROM_TOP
             frame_from_map = image_from_square(x0, y0, side, INPUT_SIDE)
-            values = self._run(_square(frame, frame_from_map))
+            values = self._run(pyramid.sample(frame_from_map, (INPUT_SIDE, INPUT_SIDE), border=cv2.BORDER_REPLICATE))
             leaves = ((x0 < 0, x0 + side > width), (y0 < 0, y0 + side > height))
             found.append(SelfieMap(values, _weights(weight, *leaves), frame_from_map))
         return found
@@ -103,20 +102,3 @@ def _feather(leaves_first: bool, leaves_last: bool) -> Float32Array:
     near = np.arange(INPUT_SIDE) + 0.5
     distance = np.minimum(np.inf if leaves_first else near, np.inf if leaves_last else near[::-1])
     return np.clip(distance / (INPUT_SIDE * FEATHER), 0, 1).astype(np.float32) * np.ones(INPUT_SIDE, np.float32)
-
-
-def _square(frame: Frame, frame_from_square: Matrix) -> Frame:
-    """Sample a square; shrink the part of the frame first where it is larger than the square, against aliasing."""
-    step = float(frame_from_square[0, 0])
-    matrix = frame_from_square
-    if step > 1:
-        corner = matrix[:2, 2]
-        x0, y0 = np.clip(np.floor(corner - step), 0, [frame.shape[1] - 1, frame.shape[0] - 1]).astype(int)
-        x1, y1 = np.ceil(corner + step * (INPUT_SIDE + 1)).astype(int)
-        part = Region.inside(x0, y0, x1, y1, frame.shape[1], frame.shape[0])
-        grid = Grid.at_ratio(part, 1 / step)
-        frame = shrink(frame[part.slices], (grid.width, grid.height))
-        matrix = np.linalg.inv(grid.frame_from_grid) @ matrix
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    side = (INPUT_SIDE, INPUT_SIDE)
-    return np.asarray(cv2.warpAffine(frame, matrix[:2], side, flags=flags, borderMode=cv2.BORDER_REPLICATE))

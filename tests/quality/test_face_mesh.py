@@ -9,8 +9,9 @@ import onnx
 import pytest
 
 from benchmarks.quality import read_pts
+from talkmill.geometry.pyramid import Pyramid
 from talkmill.inference.runtime import cpu_runtime
-from talkmill.landmarks.crops import crop_transform, sample
+from talkmill.landmarks.crops import crop_of, crop_transform
 from talkmill.landmarks.mesh import MIRROR_KEY, SIDE
 from talkmill.models.repository import ModelRepository
 
@@ -35,7 +36,7 @@ def test_its_points_are_those_of_tensorflow_lite(path: Path, assets: Path) -> No
     truth = read_pts(assets / "images/einstein.pts")
     image = np.ascontiguousarray(cv2.imread(str(assets / "images/einstein.jpg"))[..., ::-1])
     centre, side = (truth.min(0) + truth.max(0)) / 2, float(np.ptp(truth, axis=0).max()) * 1.5
-    crop = sample(image, crop_transform(centre, side, 0.0, SIDE), SIDE)
+    crop = crop_of(Pyramid(image), crop_transform(centre, side, 0.0, SIDE), SIDE)
     batch = crop.astype(np.float32).transpose(2, 0, 1)[None] * np.float32(1 / 255)
     points, presence = cpu_runtime(2).load(path, "face-mesh-478").run({"image": batch})
     # Other decoders of JPEG differ by a level, which moves points by hundredths of a pixel.

@@ -46,7 +46,7 @@ class LandmarksStage:
     """Measures, checks and smooths."""
 
     name = "landmarks"
-    version = "7"
+    version = "8"
     outputs_type = LandmarksOutputs
     keeps_result = True
 

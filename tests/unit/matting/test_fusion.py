@@ -7,6 +7,7 @@ import pytest
 
 from talkmill.arrays import Float32Array
 from talkmill.geometry.boxes import mean_sides
+from talkmill.geometry.pyramid import Pyramid
 from talkmill.matting.fusion import FusionMatter, rescue_head
 from talkmill.matting.grid import Grid
 from talkmill.matting.selfie import SelfiePyramid, mean_map
@@ -35,7 +36,7 @@ def test_the_pyramid_puts_its_squares_where_they_were_cut() -> None:
     rows, columns = np.mgrid[:220, :360]
     frame = np.dstack([columns * 255 // 359, rows * 255 // 219, rows]).astype(np.uint8)
     for channel, side in ((0, 359), (1, 219)):
-        maps = SelfiePyramid(SelfieOf(channel)).maps(frame, BOX)
+        maps = SelfiePyramid(SelfieOf(channel)).maps(Pyramid(frame), BOX)
         grid = Grid.at_ratio(CROP, 0.7)
         found = mean_map(maps, grid)
         at = grid.frame_from_grid @ np.array([60.0, 80.0, 1.0])
@@ -47,7 +48,7 @@ def test_a_square_is_not_feathered_where_it_leaves_the_frame() -> None:
     frame = np.zeros((220, 360, 3), np.uint8)
     box = np.array([20, 60, 80, 130], np.float32)
     side = 2.4 * float(mean_sides(box))
-    near = SelfiePyramid(SelfieOf(0)).maps(frame, box)[1]
+    near = SelfiePyramid(SelfieOf(0)).maps(Pyramid(frame), box)[1]
     # It begins at 50 - side / 2 < 0, and ends inside the frame.
     assert 50 - side / 2 < 0
     middle = near.weights[128]

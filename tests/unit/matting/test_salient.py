@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from talkmill.geometry.pyramid import Pyramid
 from talkmill.matting.salient import SalientObject
 from tests.unit.matting.networks import SalientOf
 
@@ -26,7 +27,7 @@ def walk(count: int) -> list[np.ndarray]:
 def test_maps_between_key_frames_follow_what_moves() -> None:
     network = SalientOf(0)
     frames = walk(11)
-    maps = [found for _, found in SalientObject(network).maps(frames, len(frames))]
+    maps = [found for _, found in SalientObject(network).maps(map(Pyramid, frames), len(frames))]
     # Frames 0, 4, 8 and the last.
     assert network.run_count == 4
     truths = [frame[..., 0] / 255 for frame in frames]
@@ -46,8 +47,8 @@ def test_every_frame_comes_out_in_order_and_few_are_held(count: int) -> None:
             read += 1
             yield np.full((20, 30, 3), value, np.uint8)
 
-    for index, (frame, found) in enumerate(SalientObject(SalientOf(0)).maps(reading(), count)):
-        assert frame[0, 0, 0] == index
+    for index, (pyramid, found) in enumerate(SalientObject(SalientOf(0)).maps(map(Pyramid, reading()), count)):
+        assert pyramid.frame[0, 0, 0] == index
         assert found.shape == (320, 320)
         assert read - index <= 5
     assert index == count - 1
