@@ -5,6 +5,7 @@ User, password, query and fragment may be. Of a query stays what names a video o
 
 import hashlib
 import re
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, unquote_plus, urlencode, urlsplit
@@ -20,13 +21,19 @@ LEFT_OUT = "[...]"
 # Shorter values of a query occur in ordinary text; beside the name of their parameter any is found.
 _SHORTEST_VALUE, _SHORTEST_PASSWORD = 8, 3
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
-_ANY = re.compile(r"\b(?:[a-z][a-z0-9+.-]*://|https?:/)[^\s'\"<>`\\]+", re.IGNORECASE)
-# Paths with a query, as HTTP libraries name what they ask for.
-_PATH_WITH_QUERY = re.compile(r"(?<![\w/:])(/[^\s?'\"<>`]*)\?[^\s'\"<>`]+")
-# Names of files with the query of the address that they were saved from, as wget leaves it.
-_NAME_WITH_QUERY = re.compile(r"(?<![\w./:%~@-])([\w.%~-]*[\w%~-])\?[\w.%~-]+=[^\s'\"<>`]+")
+# What stands between blanks and quotes: whole addresses, paths and names lie in one.
+_WORD = re.compile(r"[^\s'\"<>`\\]+")
+# A path that begins at a slash, as HTTP libraries name what they ask for.
+_PATH = re.compile(r"(?:^|[^\w/:])/")
+# Python's paths have one slash where the address had two.
+_HTTP_IN_PATH = re.compile(r"https?:/(?!/)", re.IGNORECASE)
+# A user and a password before a host, without a scheme.
+_USER = re.compile(r"^([(\[{]*)[^/@:]+:[^/@]+@(?=[\w-]+\.|localhost)")
+_IN_SCHEMES = string.ascii_letters + string.digits + "+.-"
+_LONGEST_SUFFIX = 5
 # Closes a sentence or a bracket around an address more often than it ends one.
 _CLOSING = ".,;:!?)]}"
+_OPENING = "([{"
 
 
 def is_address(text: str) -> bool:
@@ -58,10 +65,13 @@ def address_sha256(address: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Return a text in which every address is as it is shown, and no name of a file or a path has a query."""
-    if "/" in text:
-        text = _PATH_WITH_QUERY.sub(r"\1", _ANY.sub(_shown_in_text, text))
-    return _NAME_WITH_QUERY.sub(r"\1", text) if "?" in text else text
+    """Return a text in which every address is as it is shown, and no name of a file or a path has a query.
+
+    Where a name may end in a query or not, it is taken for one if it has a `=`, or follows a path or a suffix.
+    """
+    if not any(mark in text for mark in ("?", "#", "@", ":/")):
+        return text
+    return _WORD.sub(lambda found: _shown_word(found[0]), text)
 
 
 def all_without_secrets(value: Any) -> Any:
@@ -75,11 +85,55 @@ def all_without_secrets(value: Any) -> Any:
     return value
 
 
-def _shown_in_text(found: re.Match[str]) -> str:
-    address = found[0].rstrip(_CLOSING)
-    # A path of Python's has one slash where the address had two.
-    whole = re.sub(r"^(https?):/(?!/)", r"\1://", address, flags=re.IGNORECASE)
-    return shown_address(whole) + found[0][len(address) :]
+def _shown_word(word: str) -> str:
+    """Return a word of a text as `without_secrets` shows it."""
+    body = word.rstrip(_CLOSING)
+    closing = word[len(body) :]
+    # Python's paths have one slash where the address had two.
+    body = _HTTP_IN_PATH.sub(lambda found: f"{found[0]}/", body)
+    address_at = _address_start(body)
+    query_at = _query_start(body, len(body) if address_at is None else address_at)
+    if query_at is not None:
+        video = _video_of(body.lstrip(_OPENING))
+        return f"{body[:query_at]}{video}{closing}"
+    if address_at is not None:
+        return f"{body[:address_at]}{shown_address(body[address_at:])}{closing}"
+    return _USER.sub(_bracket_of, body, count=1) + closing
+
+
+def _bracket_of(user: re.Match[str]) -> str:
+    return str(user[1])
+
+
+def _address_start(word: str) -> int | None:
+    """Return where an address with its scheme begins; None where there is none."""
+    mark = word.find("://")
+    if mark < 0:
+        return None
+    before = word[:mark]
+    scheme = before[len(before.rstrip(_IN_SCHEMES)) :].lstrip(string.digits + "+.-")
+    return mark - len(scheme) if scheme else None
+
+
+def _query_start(word: str, end: int) -> int | None:
+    """Return where a query or a fragment begins that follows a name or a path before `end`; None where none does."""
+    for mark in "?#":
+        at = word.find(mark, 1, end)
+        if at < 0 or at == len(word) - 1:
+            continue
+        name = word[:at]
+        stem, dot, suffix = name.rpartition(".")
+        has_suffix = bool(stem and dot) and suffix.isalnum() and len(suffix) <= _LONGEST_SUFFIX
+        if "=" in word[at:] or (mark == "?" and (has_suffix or _PATH.search(name))):
+            return at
+    return None
+
+
+def _video_of(word: str) -> str:
+    """Return the query that names a video, of an address without a scheme; empty where there is none."""
+    parts = _read(f"//{word}")
+    video = _video_parameter(parts) if parts else None
+    return f"?{urlencode([video])}" if video else ""
 
 
 class AddressSecrets:

@@ -68,4 +68,4 @@ class Pyramid:
 
 def _fold(step: float) -> int:
     """Return the largest power of two that is at most a step, and 1 at least."""
-    return 2 ** int(log2(max(1.0, step)))
+    return 1 << int(log2(max(1.0, step)))
