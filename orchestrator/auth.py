@@ -1,6 +1,7 @@
 """Bearer tokens of the PipelineService and their scopes. Tokens are kept as hashes only."""
 
 import hmac
+import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -46,6 +47,8 @@ class Tokens:
         self._content: bytes | None = None
         self._tokens: tuple[Token, ...] = ()
         self._trouble = ""
+        # Calls and the clock read in threads of their own: content and tokens change together.
+        self._lock = threading.Lock()
         self.read()
 
     def check(self, authorization: str, scope: Literal["read", "write"]) -> Caller:
@@ -81,6 +84,10 @@ class Tokens:
         Raises:
             TokensError: It has never been read.
         """
+        with self._lock:
+            self._read()
+
+    def _read(self) -> None:
         try:
             # The content, not its time: a file may change twice in a tick, and a copy may keep the time.
             content = self._path.read_bytes()

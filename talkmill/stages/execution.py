@@ -55,6 +55,8 @@ from talkmill.telemetry import traces
 
 OutputsT = TypeVar("OutputsT")
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
 log = structlog.get_logger()
 
 
@@ -257,6 +259,9 @@ def ensure_loaded(stage: Stage[Any, Any]) -> None:
             except (DamagedModelError, PrecisionUnavailableError, ProviderUnavailableError) as error:
                 raise ModelUnavailableError(str(error)) from error
             except (OSError, ImportError) as error:
+                # What is compiled for this machine is kept in a folder.
+                if isinstance(error, OSError) and error.errno in NO_SPACE:
+                    raise
                 raise ModelUnavailableError(f"the models of {stage.name} cannot be loaded: {error}") from error
             _loaded.add(stage)
 
@@ -325,7 +330,7 @@ def as_stage_error(error: Exception, stage: str) -> StageError:
         # No input: those are told by their artifact. Something of the installation, or of the machine.
         log.error("a file is missing", stage=stage, exc_info=error)
         return InternalError(f"{error.filename or error} is missing where {stage} runs")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in NO_SPACE:
         return StorageFullError(f"no space left for {error.filename2 or error.filename or 'the work folder'}")
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         return NotWritableError(f"{error.filename or 'the work folder'} cannot be written: {error.strerror}")

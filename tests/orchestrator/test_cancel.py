@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import pytest
 import sqlalchemy as sa
 
-from orchestrator.engine import INTAKE, Task
+from orchestrator.engine import FINISH, INTAKE, Task
 from orchestrator.ledger.queueing import SOURCE_WINDOW
 from talkmill.artifacts.manifest import Rejection
 from talkmill.pipeline.graph import RunParameters, names_of
@@ -137,3 +137,30 @@ def test_a_run_that_fails_while_its_sources_go_on_leaves_nothing_open(ledger: Le
     assert set(view.source_states) == {"CANCELLED"}
     assert not {state for of in view.stages.values() for state in of} & {"PENDING", "RUNNING"}
     assert ledger.runs.backlog()["download"][0] == 0
+
+
+def test_a_cancel_before_any_statement_of_a_retry_ends_the_run_or_comes_too_early(ledger: Ledger) -> None:
+    statement, reached, cancelled = 0, True, 0
+    while reached:
+        run_id = ledger.runs.create("", "", RunParameters(), 100, ARTIFACT)
+        _until("split")(ledger, run_id)
+        for task in ledger.engine.take("split"):
+            assert ledger.executions.begin(task)
+            ledger.executions.fail(task, Rejection("NO_FACE", "there is none"))
+        (finish,) = ledger.engine.take(FINISH)
+        assert ledger.executions.begin(finish)
+        ledger.executions.end_run(finish, "FAILED", "NO_FACE", "no source gave a clip")
+        assert ledger.runs.get(run_id).row["state"] == "FAILED"
+        reached = _with_a_cancel(ledger, run_id, statement, lambda run_id=run_id: ledger.runs.retry(run_id, [], ""))
+        view = ledger.runs.get(run_id)
+        told = f"cancelled before statement {statement}"
+        states = {*view.source_states, *view.clip_states, *(state for of in view.stages.values() for state in of)}
+        if view.row["state"] == "CANCELLED":
+            cancelled += 1
+            assert not states & {"PENDING", "RUNNING"}, told
+        else:
+            # What had ended could not be cancelled; then it ran again.
+            assert view.row["state"] == "RUNNING" and view.row["open_count"] == 2, told
+        ledger.engine.waiting.clear()
+        statement += 1
+    assert cancelled > 2

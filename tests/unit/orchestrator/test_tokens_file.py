@@ -1,5 +1,7 @@
 """The file of tokens: what is wrong is said by its line and never by what stands there, and it is measured."""
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from orchestrator.auth import Tokens
-from orchestrator.tokens_file import TokensError, read_tokens
+from orchestrator.tokens_file import Token, TokensError, read_tokens
 from talkmill.cli.app import app
 from talkmill.telemetry import metrics
 from talkmill.wire.tokens import hash_token
@@ -99,6 +101,32 @@ def test_a_file_that_is_spoilt_while_the_server_runs_is_measured_and_told_once(t
     path.write_text("[]")
     tokens.read()
     assert outdated() == 0
+
+
+def test_threads_read_the_file_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one read would else be put over what a later one read, and a token that was taken away would hold on."""
+    path = tmp_path / "tokens.yaml"
+    path.write_text("[]")
+    tokens = Tokens(path)
+    reading: list[bytes] = []
+    at_once: list[int] = []
+
+    def read_slowly(content: bytes) -> tuple[Token, ...]:
+        reading.append(content)
+        at_once.append(len(reading))
+        time.sleep(0.05)
+        reading.remove(content)
+        return read_tokens(content)
+
+    monkeypatch.setattr("orchestrator.auth.read_tokens", read_slowly)
+    for content in ("# 1", "# 2", "# 3"):
+        path.write_text(content)
+        threads = [threading.Thread(target=tokens.read) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert at_once == [1, 1, 1]
 
 
 @pytest.mark.parametrize(

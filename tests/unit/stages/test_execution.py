@@ -295,3 +295,12 @@ def test_a_model_that_cannot_be_loaded_is_not_available(
 
     with pytest.raises(ModelUnavailableError, match="the models of doubler cannot be loaded: "):
         harness.run(Broken(), inputs)
+
+
+def test_a_full_disk_is_told_as_that_also_while_models_are_loaded(harness: StageHarness, inputs: Inputs) -> None:
+    class Full(Doubler):
+        def load(self) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device", "/var/cache/compiled")
+
+    with pytest.raises(StorageFullError, match="/var/cache/compiled"):
+        harness.run(Full(), inputs)

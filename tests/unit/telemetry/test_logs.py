@@ -29,6 +29,12 @@ SAYS = {
         asyncio.run(work())
         gc.collect()
     """,
+    "a destructor": """
+        class Dying:
+            def __del__(self):
+                raise ValueError(address)
+        Dying()
+    """,
     "the end": "raise ValueError(address)",
 }
 
@@ -61,4 +67,27 @@ configure_server_logs("debug")
 logging.getLogger("library").info("much")
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == done.stderr == ""
+
+
+def test_what_ends_a_thread_says_which() -> None:
+    program = """
+import threading
+from talkmill.telemetry.logs import configure_server_logs
+configure_server_logs("info")
+threading.Thread(target=lambda: 1 / 0, name="leases").start()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stdout)["where"] == "leases"
+
+
+@pytest.mark.parametrize("ends", ["raise KeyboardInterrupt", "raise SystemExit(3)"])
+def test_whoever_ends_a_server_is_no_fault(ends: str) -> None:
+    program = f"""
+from talkmill.telemetry.logs import configure_server_logs
+configure_server_logs("info")
+{ends}
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
     assert done.stdout == done.stderr == ""
