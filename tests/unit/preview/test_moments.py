@@ -49,6 +49,17 @@ def test_a_frame_that_was_not_measured_is_shown_and_is_no_extreme() -> None:
     assert not {9, 10, 11} & {frame for reason, frame in found.items() if reason != "not measured"}
 
 
+@pytest.mark.parametrize("eyes", [True, False])
+def test_a_mouth_that_is_hidden_for_a_moment_is_shown(eyes: bool) -> None:
+    """Only the fused landmarks, which have eyes, know when they guess."""
+    made = clip(eyes=eyes)
+    made.confidence[20:24, 48:] = 0.6
+    made.confidence[22, 48:] = 0.5
+    assert why(moments(made)).get("mouth least sure") == (22 if eyes else None)
+    made.confidence[:] = 1
+    assert "mouth least sure" not in why(moments(made))
+
+
 def test_nothing_is_said_of_eyes_without_a_face_mesh() -> None:
     made = clip(eyes=False)
     assert made.blinks == []
