@@ -86,14 +86,18 @@ class AdNerf:
         """See `Layout`."""
         clips = [path for path in (folder, *sorted(folder.iterdir())) if path.is_dir() and _is_clip(path)]
         if not clips:
-            yield Finding(".", "holds no clip: no folder with transforms_train.json", "give the folder of a person")
+            yield Finding(
+                ".",
+                "holds no clip: no folder with transforms_train.json",
+                "check the folder of one person, or the folder around it",
+            )
         for clip in clips:
             yield from check_clip(folder, clip)
         for file in LISTS.values():
             named = (yield from read_lines(folder, file, WRITE_AGAIN)) if (folder / file).exists() else []
             for line in named or []:
                 if folder / line not in clips:
-                    yield Finding(file, f"names {line!r}, and no folder of a person is called so", "take it out")
+                    yield Finding(file, f"names {line!r}, but there is no such folder", "take it out")
 
 
 def square_around_axis(material: ClipMaterial) -> CropBox:
@@ -160,7 +164,9 @@ class _Folder:
         """Write all of it."""
         # What may be refused comes first.
         if len(self._numbers) < LEAST_FRAMES:
-            raise UnsuitableClipError(f"{len(self._numbers)} of its frames are valid, {LEAST_FRAMES} are split in two")
+            raise UnsuitableClipError(
+                f"{len(self._numbers)} of its frames are valid; {LEAST_FRAMES} are needed to split them in two"
+            )
         self._write_expressions()
         for name in FOLDERS:
             (self._folder / name).mkdir()

@@ -55,7 +55,7 @@ def read_captions(path: str | None) -> Mapping[str, str]:
     captions: dict[str, str] = {}
     for name, text in named:
         if name in captions:
-            raise OptionError("captions", f"{path} has {name} twice; one text a name was expected")
+            raise OptionError("captions", f"{path} has {name} twice; one text per name was expected")
         if not isinstance(text, str) or not text.strip():
             raise OptionError("captions", f"{path} has {text!r} for {name}; a text was expected")
         captions[name] = " ".join(text.split())

@@ -18,7 +18,7 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 LARGEST_SIZE = "1M<n<10M"
 # A table of the card has so many rows at most; the columns of the set have all.
 MOST_ROWS = 200
-NOT_TOLD = "not told"
+NOT_TOLD = "not given"
 
 
 def dataset_card(
@@ -56,7 +56,7 @@ def dataset_card(
         _table(("split", "clips", "people", "length"), _totals(rows, "split", "person")),
         _leaks(rows),
         "## Licences\n",
-        "As the sources told them. The people who are seen have rights of their own.\n",
+        "As the sources state them. The people in the videos have rights of their own.\n",
         _table(("licence", "clips", "people", "length"), _totals(rows, "licence", "person")),
         "## Sources\n",
         _table(("source", "clips", "people", "length"), _totals(rows, "source", "person")),

@@ -141,7 +141,7 @@ def _check_keys(splits: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
         for video, count in Counter(parts[0] for _, parts in told).items():
             videos.setdefault(video, set()).add(split)
             if count < LEAST_FRAMES:
-                yield Finding(LIST, f"{split} names one frame of {video}, and another is looked at", "name two or more")
+                yield Finding(LIST, f"{split} names one frame of {video}, but two are needed", "name two or more")
         for key, times in Counter(keys).items():
             if times > 1:
                 yield Finding(LIST, f"{split} names {key} {times} times", "name it once")

@@ -211,7 +211,7 @@ def _check_clip(folder: Path, clip: str) -> Iterator[Finding]:
     if facts is None:
         return
     if facts.width != facts.height:
-        yield Finding(movie, f"is {facts.width}x{facts.height}, squares are read", "cut a square")
+        yield Finding(movie, f"is {facts.width}x{facts.height}; squares are expected", "cut a square")
     if facts.frame_count < LEAST_FRAMES:
         yield Finding(movie, f"has {facts.frame_count} frames, {LEAST_FRAMES} are drawn", "leave it out")
     images = sorted(path.name for path in (folder / "images" / clip).glob("*") if path.is_file())
@@ -232,7 +232,7 @@ def _check_mask(folder: Path, name: str, size: tuple[int, int] | None) -> Iterat
     if mask is None:
         return
     if len(mask.getbands()) != 1:
-        yield Finding(name, f"has {len(mask.getbands())} channels, one is read", "write it in grey")
+        yield Finding(name, f"has {len(mask.getbands())} channels; one is expected", "write it in grey")
     elif size is not None and mask.size != size:
         yield Finding(
             name, f"is {mask.width}x{mask.height}, the video {size[0]}x{size[1]}; Hallo3 multiplies them",
@@ -254,7 +254,7 @@ def _check_list(folder: Path, file: str, ending: str) -> Iterator[Finding]:
         yield from check_training(file, len(rows))
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
-            yield Finding(file, f"row {number} is no object", "write an object a clip")
+            yield Finding(file, f"row {number} is no object", "write one object per clip")
             continue
         missing = [key for key in LISTS[ending] if not isinstance(row.get(key), str)]
         if missing:

@@ -78,7 +78,7 @@ class LatentSync:
         named: list[str] = []
         here = [file for file in LISTS.values() if is_there(folder / file)]
         for file in here:
-            lines = yield from read_lines(folder, file, "write the absolute path of a clip a line")
+            lines = yield from read_lines(folder, file, "write one absolute path of a clip per line")
             if lines is None:
                 continue
             for number, line in enumerate(lines, start=1):
@@ -96,7 +96,7 @@ class LatentSync:
             if not training:
                 yield Finding(
                     LISTS["train"], "there is no such list, and no .mp4 file to train on",
-                    "write the absolute path of a clip a line, or put clips here",
+                    "write one absolute path of a clip per line, or put clips here",
                 )  # fmt: skip
         else:
             training = []
@@ -119,7 +119,9 @@ def _check_clip(folder: Path, name: str) -> Iterator[Finding]:
         return
     if found.width != found.height or found.width not in SIZES:
         yield Finding(
-            name, f"is {found.width}x{found.height}, faces of 256x256 or 512x512 are trained on", "align the faces"
+            name,
+            f"is {found.width}x{found.height}; faces of 256x256 or 512x512 are expected",
+            "align the faces as LatentSync does, or export again",
         )
     if found.frame_count < LEAST_FRAMES:
         yield Finding(name, f"has {found.frame_count} frames; under {LEAST_FRAMES} it is skipped", "leave it out")

@@ -104,7 +104,7 @@ class MuseTalk:
                 continue
             # A byte order mark goes away with the header.
             held = yield from read_lines(
-                folder, f"{ROOT}/{file}", "write it: a header, then a JSON a line", mark_is_read=False
+                folder, f"{ROOT}/{file}", "write it: a header, then one JSON per line", mark_is_read=False
             )
             if held is None:
                 continue
@@ -113,11 +113,13 @@ class MuseTalk:
                 yield Finding(
                     f"{ROOT}/{file}",
                     f"begins with {first}, and the reader throws the first line away",
-                    "put a line before it",
+                    "put a header line before it",
                 )
             for number, line in enumerate(lines, start=2):
                 if not line.strip():
-                    yield Finding(f"{ROOT}/{file}", f"line {number} is empty, which ends the reader", "take it out")
+                    yield Finding(
+                        f"{ROOT}/{file}", f"line {number} is empty, and the reader stops there", "take it out"
+                    )
             named += [line.split()[0] for line in lines if line.strip()]
             if file == LISTS["train"]:
                 yield from check_training(f"{ROOT}/{file}", len(named))
@@ -152,11 +154,13 @@ def _check_clip(folder: Path, name: str) -> Checked[str]:
         )
         return None
     if points.shape != (count, 68, 2):
-        yield Finding(name, f"landmark_list is {points.shape}, ({count}, 68, 2) is read", "write 68 points a frame")
+        yield Finding(
+            name, f"landmark_list is {points.shape}; ({count}, 68, 2) is expected", "write 68 points per frame"
+        )
     if not (np.isfinite(points).all() and np.isfinite(boxes).all()):
-        yield Finding(name, "has boxes or landmarks that are no numbers", "leave those frames out")
+        yield Finding(name, "has boxes or landmarks that are not finite numbers", "leave those frames out")
     if len(boxes) != count:
-        yield Finding(name, f"face_list has {len(boxes)} rows for {count} frames", "write a box a frame")
+        yield Finding(name, f"face_list has {len(boxes)} rows for {count} frames", "write one box per frame")
     if count < LEAST_FRAMES:
         yield Finding(name, f"has {count} frames; clips under {LEAST_FRAMES} are skipped", "leave it out")
     if count > MOST_FRAMES:

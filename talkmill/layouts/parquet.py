@@ -40,7 +40,7 @@ class Parquet:
     """Videos and sounds, a table a split, and the card that says which split is where."""
 
     name = "parquet"
-    version = "2"
+    version = "3"
     trainer = "huggingface/datasets 5.2.0"
     needs: ClassVar[frozenset[Kind]] = frozenset(
         {"video", "frame_table", "audio", "face_track", "landmarks", "geometry"}
@@ -80,7 +80,9 @@ class Parquet:
         """See `Layout`."""
         tables = files_below(folder, ".parquet")
         if not tables:
-            yield Finding(TABLES["train"], "there is no such list: no .parquet file lies here", "write a row a clip")
+            yield Finding(
+                TABLES["train"], "there is no such list: no .parquet file lies here", "write one row per clip"
+            )
         # `datasets` finds tables by glob, below the whole path of the folder.
         yield from check_pattern(folder, ".", "move the folder")
         configs = yield from _check_card(folder)
@@ -153,7 +155,7 @@ def _check_card(folder: Path) -> Checked[list[list[str]]]:
     try:
         head = yaml.safe_load(found[1])
         if not isinstance(head, dict):
-            raise TypeError(f"it is {type(head).__name__}, names and values are read")
+            raise TypeError(f"it is {type(head).__name__}; names and values are expected")
         configs = head.get("configs") or []
         named = [
             [

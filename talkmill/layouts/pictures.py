@@ -62,7 +62,9 @@ def picture_of(piece: Piece, material: ClipMaterial, options: ExportOptions) -> 
     size = options.even_size()
     box = square_of(material, piece.frames, options.face_share)
     if box.side < 2:
-        raise UnsuitableClipError(f"its square is {counted(box.side, 'pixel')} wide, and a video has even sides")
+        raise UnsuitableClipError(
+            f"its square is {counted(box.side, 'pixel')} wide: use a video in which the face is larger"
+        )
     box = CropBox(box.x0, box.y0, box.side - box.side % 2)
     side = size or box.side
     return Picture(side, side, box)

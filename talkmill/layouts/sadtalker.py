@@ -109,7 +109,7 @@ def _check_clip(folder: Path, file: str) -> Iterator[Finding]:
         if found is None:
             yield Finding(file, f"holds no {name}", WRITE_MAT)
         elif found.ndim != 2 or found.shape[1] != columns or not len(found):
-            yield Finding(file, f"holds {name} {found.shape}, (N, {columns}) is read", WRITE_MAT)
+            yield Finding(file, f"holds {name} {found.shape}; (N, {columns}) is expected", WRITE_MAT)
         elif not np.isfinite(found).all():
             rows = int((~np.isfinite(found)).any(axis=1).sum())
             yield Finding(file, f"holds {name} that is not finite in {rows} rows", "leave the frames out")
@@ -121,7 +121,7 @@ def _check_clip(folder: Path, file: str) -> Iterator[Finding]:
         if seen is not None and count is not None and seen.frame_count != count:
             yield Finding(movie, f"has {seen.frame_count} frames, {file} has {count} rows", "write both again")
         if seen is not None and seen.width != seen.height:
-            yield Finding(movie, f"is {seen.width}x{seen.height}, squares are read", "cut a square")
+            yield Finding(movie, f"is {seen.width}x{seen.height}; squares are expected", "cut a square")
     sound = f"{clip}.wav"
     if (folder / sound).exists():
         least = None if count is None else round(count / RATE * SAMPLE_RATE)

@@ -47,7 +47,7 @@ def square_of(
         y -= raised * face
     whole = min(round(side), part.width, part.height)
     if whole < 1:
-        raise UnsuitableClipError(f"its square is {side:.2g} pixels wide")
+        raise UnsuitableClipError(f"its square is {side:.2g} pixels wide: use a video in which the face is larger")
     x0, y0 = (round(x + (side - whole) / 2), round(y + (side - whole) / 2))
     right, bottom = part.x + part.width, part.y + part.height
     return CropBox(min(max(x0, part.x), right - whole), min(max(y0, part.y), bottom - whole), whole)

@@ -93,11 +93,13 @@ class StableAvatar:
         """See `Layout`."""
         lists = sorted([*folder.glob("video_*_path*.txt"), *(folder / DATA).glob("video_*_path*.txt")])
         if all(_is_for_testing(path) for path in lists):
-            yield Finding(LISTS["train"], "there is no such list", "write the absolute path of a clip's folder a line")
+            yield Finding(
+                LISTS["train"], "there is no such list", "write one absolute path of a clip's folder per line"
+            )
         clips: dict[str, None] = {}
         for path in lists:
             file = path.relative_to(folder).as_posix()
-            lines = yield from read_lines(folder, file, "write the absolute path of a clip's folder a line")
+            lines = yield from read_lines(folder, file, "write one absolute path of a clip's folder per line")
             if lines is not None and not _is_for_testing(path):
                 yield from check_training(file, sum(bool(line.strip()) for line in lines))
             for number, line in enumerate(lines or [], start=1):
@@ -170,7 +172,7 @@ def _check_images(folder: Path, name: str, wanted: tuple[int, int] | None) -> Ge
     elif set(files) != numbered:
         yield Finding(
             f"{name}/{IMAGES}/{min(set(files) - numbered)}",
-            f"is none of frame_0.png to frame_{len(files) - 1}.png, and the sound is read by place",
+            f"is none of frame_0.png to frame_{len(files) - 1}.png, and the sound is matched by number",
             "number them from 0 without a gap",
         )
     if len(files) < LEAST_FRAMES:
@@ -187,7 +189,7 @@ def _check_images(folder: Path, name: str, wanted: tuple[int, int] | None) -> Ge
     for masks in MASKS:
         for path in sorted((folder / name / masks).glob("*")):
             if path.name not in files:
-                yield Finding(f"{name}/{masks}/{path.name}", "is the mask of no picture", "delete it")
+                yield Finding(f"{name}/{masks}/{path.name}", "is a mask without a picture", "delete it")
     return len(files)
 
 
@@ -205,14 +207,14 @@ def _check_picture(
 
 
 def _check_mask(folder: Path, name: str, size: tuple[int, int] | None) -> Iterator[Finding]:
-    mend = "write it: where there is none, all of the picture is read for one"
+    mend = "write it: without a mask the trainer takes all of the picture"
     mask = yield from check_picture(folder, name, "mask", mend)
     if mask is None:
         return
     if mask.mode != "L":
-        yield Finding(name, f"has pixels of {mask.mode}, L is read: one channel of 8 bits", "write it in grey")
+        yield Finding(name, f"has pixels of {mask.mode}; L is expected: one channel of 8 bits", "write it in grey")
     elif (most := int(np.asarray(mask).max())) < 128:
-        yield Finding(name, f"has no pixel over {most}; 255 is what belongs to it", "write 0 and 255")
+        yield Finding(name, f"has no pixel over {most}; 255 marks what belongs to it", "write 0 and 255")
     if size is not None and mask.size != size:
         yield Finding(
             name,

@@ -169,7 +169,7 @@ def _json_rows(folder: Path, file: str) -> Checked[list[_Row]]:
         )  # fmt: skip
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
-            yield Finding(file, f"row {number} is no object", "write an object a clip")
+            yield Finding(file, f"row {number} is no object", "write one object per clip")
             continue
         for key in wanted:
             if not isinstance(row.get(key), str):
@@ -281,7 +281,9 @@ def _check_control(folder: Path, control: str, video: str, movie: MovieFacts) ->
         return
     if found.frame_count != movie.frame_count:
         yield Finding(
-            control, f"has {found.frame_count} frames, {video} has {movie.frame_count}", "write as many frames"
+            control,
+            f"has {found.frame_count} frames, {video} has {movie.frame_count}",
+            "write the same number of frames",
         )
     if (found.width, found.height) != (movie.width, movie.height):
         yield Finding(

@@ -87,7 +87,7 @@ class Wav2Lip:
             file = f"filelists/{name}.txt"
             if name not in IF_EMPTY and not (folder / file).exists():
                 continue
-            lines = yield from read_lines(folder, file, "write PERSON/CLIP a line")
+            lines = yield from read_lines(folder, file, "write one PERSON/CLIP per line")
             if lines is None:
                 continue
             for number, line in enumerate(lines, start=1):
@@ -167,7 +167,7 @@ def _check_people(clips: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
     for person, file in people.get("test", {}).items():
         if person in people.get("train", {}):
             yield Finding(
-                file, f"{person} is in filelists/train.txt too: what is measured is known to the model",
+                file, f"{person} is in filelists/train.txt too: the model is then tested on somebody it knows",
                 "keep each person in one of them",
             )  # fmt: skip
 
@@ -183,7 +183,7 @@ def _check_clip(folder: Path, line: str) -> Iterator[Finding]:
     pictures = files_in(clip, ".jpg")
     for picture in pictures:
         if not _is_number(picture):
-            yield Finding(f"{name}/{picture}", "has no number for a name, as 0.jpg has", "name it by its frame")
+            yield Finding(f"{name}/{picture}", "has a name that is no number, unlike 0.jpg", "name it by its frame")
         yield from check_picture(folder, f"{name}/{picture}")
     if len(pictures) < LEAST_FRAMES:
         yield Finding(name, f"has {len(pictures)} frames; under {LEAST_FRAMES} it is never drawn", "leave it out")
@@ -192,8 +192,6 @@ def _check_clip(folder: Path, line: str) -> Iterator[Finding]:
     sample_count = (yield from check_wav(folder, f"{name}/{SOUND}", least)) or 0
     begin, heard = _windows(numbers, sample_count)
     if len(begin) < 2:
-        yield Finding(
-            name, f"{len(begin)} of its frames begin five of consecutive number, two are drawn", "leave it out"
-        )
+        yield Finding(name, f"{len(begin)} of its frames start five consecutive frames; two are needed", "leave it out")
     elif sample_count and not heard:
-        yield Finding(name, "no five frames of consecutive number have sound before and after them", "leave it out")
+        yield Finding(name, "no five consecutive frames have sound before and after them", "leave it out")

@@ -158,6 +158,11 @@ def test_video_json(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
     assert decord_reads(tmp_path / row["file_path"]) == (FRAME_COUNT, row["width"], row["height"])
     assert (row["width"], row["height"]) == (256, 256)
     assert talkmill("check", tmp_path, "--layout", "video-json").returncode == 0
+    # What was noted and measured is of the set's frames, at whatever rate they are exported.
+    export(talkmill, dataset, tmp_path, "video-json", "--fps", "16")
+    (told,) = map(json.loads, (tmp_path / "metadata.jsonl").read_text().splitlines())
+    assert (told["frames"], told["rate"], told["seconds"]) == (64, 16, 4.0)
+    assert (told["clip_frames"], told["clip_rate"]) == (FRAME_COUNT, 25)
 
 
 def test_hallo(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
@@ -278,6 +283,7 @@ def test_parquet(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
     assert (row["person"], row["split"], row["text"]) == ("EileenCollins", "train", "The upper body of one person.")
     assert decord_reads(tmp_path / row["video"]) == (row["frames"], row["width"], row["height"])
     assert (row["frames"], row["rate"], row["seconds"]) == (FRAME_COUNT, 25, 4.0)
+    assert (row["clip_frames"], row["clip_rate"]) == (FRAME_COUNT, 25)
     with wave.open(str(tmp_path / row["audio"])) as sound:
         assert (sound.getframerate(), sound.getnframes()) == (16000, FRAME_COUNT * 640)
     with Dataset(dataset) as stored:
@@ -288,7 +294,7 @@ def test_parquet(talkmill: Cli, dataset: Path, tmp_path: Path) -> None:
     assert row["source_sha256"] == meta["source"]["sha256"]
     for model, digest in meta["models"].items():
         assert re.search(rf"\| {model} \| [^|]+ \| {digest} \|", card)
-    assert "| EileenCollins | 1 | train | 4.0 s |" in card and "| not told | 1 | 1 | 4.0 s |" in card
+    assert "| EileenCollins | 1 | train | 4.0 s |" in card and "| not given | 1 | 1 | 4.0 s |" in card
     assert talkmill("check", tmp_path, "--layout", "parquet").returncode == 0
     export(talkmill, dataset, tmp_path / "again", "parquet")
     for file in ("data/train.parquet", "README.md", row["video"]):

@@ -50,7 +50,7 @@ def check_clip(root: Path, clip: Path) -> Iterator[Finding]:
             numbers, size = numbers + found[0], found[1]
     for file in files_in(clip, ".json"):
         if file not in SPLITS:
-            yield Finding(f"{name}{file}", "is read as cameras when all are asked for", "move it elsewhere")
+            yield Finding(f"{name}{file}", "is read as cameras by a trainer that loads all splits", "move it elsewhere")
     if not numbers or size is None:
         return
     count = max(numbers) + 1
@@ -70,7 +70,9 @@ def check_clip(root: Path, clip: Path) -> Iterator[Finding]:
     videos = [f"{name}{file}" for file in files_in(clip, ".mp4")]
     if not videos:
         yield Finding(
-            f"{name}{clip.name}.mp4", "there is no such file", "write the video, whose scripts SyncTalk starts with"
+            f"{name}{clip.name}.mp4",
+            "there is no such file",
+            "write the video: the trainers' own scripts start from it",
         )
     for video in videos:
         movie = yield from check_movie(root, video, RATE)
@@ -96,7 +98,7 @@ def _check_cameras(root: Path, file: str) -> Checked[tuple[list[int], tuple[int,
         )
         return None
     if not rows:
-        yield Finding(file, "names no frame", "give each split some frames")
+        yield Finding(file, "names no frame", "put some frames into each split")
         return None
     if matrices.shape[1:] != (4, 4) or not np.isfinite(matrices).all():
         yield Finding(file, f"has matrices of {matrices.shape[1:]}", "write 4x4 finite numbers")
@@ -104,10 +106,10 @@ def _check_cameras(root: Path, file: str) -> Checked[tuple[list[int], tuple[int,
     if not (math.isfinite(focal) and focal > 0):
         yield Finding(file, f"has a focal_len of {focal:g}", "give it in pixels of the pictures")
     if centre != (width / 2, height / 2):
-        yield Finding(file, f"has the axis at {centre}, and pictures are read as {width}x{height}", "use even sides")
+        yield Finding(file, f"has the axis at {centre}; pictures are taken to be {width}x{height}", "use even sides")
     for number, sound, _ in rows:
         if number != sound:
-            yield Finding(file, f"gives picture {number} the sound of {sound}", "let aud_id be img_id")
+            yield Finding(file, f"gives picture {number} the sound of {sound}", "make aud_id equal to img_id")
     yield from _check_poses(file, [number for number, _, _ in rows], matrices)
     return [number for number, _, _ in rows], (width, height)
 
@@ -119,14 +121,14 @@ def _check_poses(file: str, numbers: list[int], matrices: np.ndarray[Any, np.dty
     depth = -(turns.transpose(0, 2, 1) @ -matrices[:, :3, 3, None])[:, 2, 0]
     for number, rotation, whole, metres in zip(numbers, turns, square, depth, strict=True):
         if not whole or np.linalg.det(rotation) < 0:
-            yield Finding(file, f"frame {number} has a camera that is no rotation", "write camera to world")
+            yield Finding(file, f"frame {number} has a camera that is no rotation", "write camera-to-world matrices")
         elif metres <= 0:
             yield Finding(file, f"the camera of frame {number} looks away from the head", "let it look along -z")
         elif metres > MOST_METRES:
             yield Finding(
                 file,
-                f"the camera of frame {number} is {metres:.1f} from the head, which --scale 4 moves out of the box",
-                "divide the translation by 10: metres are read",
+                f"the camera of frame {number} is {metres:.1f} m from the head; --scale 4 moves it out of the box",
+                "divide the translation by 10, to metres",
             )
 
 
@@ -136,7 +138,7 @@ def _check_picture(root: Path, file: str, size: tuple[int, int], mode: str) -> C
     if picture is None:
         return None
     if picture.mode != mode:
-        yield Finding(file, f"has pixels of {picture.mode}, {mode} is read", "write it again")
+        yield Finding(file, f"has pixels of {picture.mode}; {mode} is expected", "write it again")
     if picture.size != size:
         yield Finding(
             file, f"is {picture.width}x{picture.height}, the cameras are for {size[0]}x{size[1]}",
@@ -155,7 +157,7 @@ def _check_landmarks(root: Path, file: str, size: tuple[int, int]) -> Iterator[F
         yield Finding(file, f"cannot be read: {error}", WRITE_POINTS)
         return
     if points.shape != (68, 2) or not np.isfinite(points).all():
-        yield Finding(file, f"holds {points.shape}, (68, 2) is read", WRITE_POINTS)
+        yield Finding(file, f"holds {points.shape}; (68, 2) is expected", WRITE_POINTS)
     elif (points.mean(0) < 0).any() or (points.mean(0) >= size).any():
         yield Finding(file, "has its points outside the picture", "give them in pixels of the picture")
 
@@ -169,7 +171,7 @@ def _check_parsing(root: Path, file: str, size: tuple[int, int]) -> Iterator[Fin
     # TalkingGaussian and InsTaG have black for hair.
     strange = sorted(colours - {*COLOURS, (0, 0, 0)})
     if strange:
-        yield Finding(file, f"has pixels of {strange[0]}, which are no part", "keep edges hard: PNG, nearest")
+        yield Finding(file, f"has pixels of {strange[0]}, which stand for no part", "keep edges hard: PNG, nearest")
     for colour, what in ((HEAD, "head"), (BACKGROUND, "background")):
         if colour not in colours:
             yield Finding(file, f"has no {what}: no pixel is {colour} in RGB", "write it in RGB")
@@ -196,7 +198,7 @@ def _check_action_units(root: Path, file: str, count: int) -> Iterator[Finding]:
         yield Finding(file, f"has no column {lacking[0]!r}", "name columns as OpenFace does, with a space before AU")
         return
     if len(rows) < count:
-        yield Finding(file, f"has {len(rows)} rows, {count} frames are read", "write a row a frame")
+        yield Finding(file, f"has {len(rows)} rows; {count} frames are expected", "write one row per frame")
     try:
         values = np.array([[float(row[header.index(column)]) for column in COLUMNS] for row in rows])
     except (ValueError, IndexError) as error:
@@ -213,6 +215,8 @@ def _check_blendshapes(root: Path, file: str, count: int) -> Iterator[Finding]:
     if shapes is None:
         return
     if shapes.ndim != 2 or shapes.shape[1] != BLENDSHAPE_COLUMNS or len(shapes) < count:
-        yield Finding(file, f"is {shapes.shape}, ({count}, {BLENDSHAPE_COLUMNS}) is read", "write a row a frame")
+        yield Finding(
+            file, f"is {shapes.shape}; ({count}, {BLENDSHAPE_COLUMNS}) is expected", "write one row per frame"
+        )
     elif not np.issubdtype(shapes.dtype, np.floating) or not np.isfinite(shapes[:, :MOST_READ]).all():
-        yield Finding(file, "holds numbers that are none", "measure those frames")
+        yield Finding(file, "holds values that are not finite numbers", "write a number for every frame")

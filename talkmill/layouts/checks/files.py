@@ -49,7 +49,7 @@ def find(folder: Path, name: str, kind: str = "file", mend: str = WRITE_AGAIN) -
         yield Finding(_shown(name), f"cannot be read: {why(error)}", _mend_of(error, mend))
         return None
     if not stat.S_ISREG(mode):
-        yield Finding(name, f"is {form_of(mode)}, a {kind} is read", mend)
+        yield Finding(name, f"is {form_of(mode)}; a {kind} is expected", mend)
         return None
     return path
 
@@ -141,7 +141,7 @@ def parse_json(text: str | bytes, name: str, form: type[T], mend: str) -> Checke
         yield Finding(name, f"is no JSON: {error}", mend)
         return None
     if not isinstance(value, form):
-        yield Finding(name, f"holds a {type(value).__name__}, a {form.__name__} is read", mend)
+        yield Finding(name, f"holds a {type(value).__name__}; a {form.__name__} is expected", mend)
         return None
     return value
 
@@ -157,7 +157,7 @@ def read_array(folder: Path, name: str, mend: str) -> Checked[npt.NDArray[Any]]:
         yield Finding(name, f"cannot be read: {why(error)}", mend)
         return None
     if not isinstance(array, np.ndarray):
-        yield Finding(name, "is an archive, one array is read", mend)
+        yield Finding(name, "is an archive; one array is expected", mend)
         return None
     return array
 
@@ -172,7 +172,9 @@ def check_pattern(folder: Path, name: str, mend: str) -> Iterator[Finding]:
     """
     path = str(folder.resolve()) if name == "." else name
     if held := [sign for sign in PATTERNS if sign in path]:
-        yield Finding(name, f"has {' and '.join(held)} in its path {path}, a pattern to the reader's glob", mend)
+        yield Finding(
+            name, f"has {' and '.join(held)} in its path {path}, which the reader's glob takes for a pattern", mend
+        )
 
 
 def files_in(folder: Path, ending: str) -> list[str]:

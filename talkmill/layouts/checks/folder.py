@@ -44,8 +44,8 @@ def _check_ended(folder: Path, name: str) -> Iterator[Finding]:
     if parts:
         writing = ", ".join(part for part in parts if part != GOING_ON)
         yield Finding(
-            name, f"is of an export that has not ended{f': it was writing {writing}' * bool(writing)}",
-            "run the same export again; it goes on",
+            name, f"belongs to an export that has not ended{f': it was writing {writing}' * bool(writing)}",
+            "run the same export again to resume it",
         )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ def in_folder(folder: Path, line: str, inside: str) -> Generator[Finding, None, 
         return line
     if is_there(Path(line)) and not Path(line).samefile(folder / inside):
         yield Finding(
-            line, f"is what the lists name and lies outside this folder, which has a {inside} of its own",
-            "write the lists for where this folder lies: export again, with --root for another machine",
+            line, f"is named in the lists and lies outside this folder, which has its own {inside}",
+            "export again to write lists for this folder, with --root for another machine",
         )  # fmt: skip
     return inside

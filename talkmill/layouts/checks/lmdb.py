@@ -58,7 +58,7 @@ def check_lmdb(
     """
     clips: list[str] = []
     for file in LISTS:
-        text = yield from read_text(folder, file, "list", "write the name of a clip a line")
+        text = yield from read_text(folder, file, "list", "write the name of one clip per line")
         if text is None:
             continue
         for number, line in enumerate(text.split("\n"), start=1):
@@ -102,7 +102,7 @@ def _check_clip(environment: ReadEnvironment, file: str, clip: str, size: int, w
     at = f"{file}: {clip}"
     length, *values = environment.values([key(clip, "length"), *(key(clip, field) for field in wanted.rows)])
     if length is None or not length.isdigit() or len(length) > MOST_DIGITS or not int(length):
-        told = "there is no such key" if length is None else f"is {length[:20]!r}, a number of frames is read"
+        told = "there is no such key" if length is None else f"is {length[:20]!r}; a number of frames is expected"
         yield Finding(f"{at}-length", told, "write the clip again, or take it out of the lists")
         return
     count = int(length)
@@ -175,7 +175,7 @@ def check_images(
         yield Finding(f"{at}: {spoilt[0]}", f"is no JPEG and no PNG, as {len(spoilt)} of {len(keys)} frames", WRITE_SET)
     for name, mode in list(modes.items())[:1]:
         yield Finding(
-            f"{at}: {name}", f"is {mode}, as {len(modes)} of {len(keys)} frames; three channels are read",
+            f"{at}: {name}", f"is {mode}, as {len(modes)} of {len(keys)} frames; three channels are expected",
             "write the images as RGB",
         )  # fmt: skip
     for name, found in list(sizes.items())[:1]:
@@ -201,7 +201,7 @@ def _check_rows(at: str, content: bytes | None, count: int, columns: int) -> Ite
     if len(content) != wanted:
         why = "; it holds float64" if len(content) == 2 * wanted else ""
         yield Finding(
-            at, f"has {len(content)} bytes, {wanted} are read for {count} frames{why}",
+            at, f"has {len(content)} bytes; {wanted} are expected for {count} frames{why}",
             f"write float32 (N, {columns})",
         )  # fmt: skip
         return

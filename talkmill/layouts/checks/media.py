@@ -110,7 +110,9 @@ def _movie(path: Path, name: str, rate: Fraction | None) -> Checked[MovieFacts]:
             yield Finding(name, "has frames at a variable rate", ENCODE_AGAIN)
         if rate is not None and not _keeps(len(packets), measured, float(rate)):
             yield Finding(
-                name, f"has {shown_rate(measured)} frames a second, {shown_rate(float(rate))} are read", ENCODE_AGAIN
+                name,
+                f"has {shown_rate(measured)} frames a second; {shown_rate(float(rate))} are expected",
+                ENCODE_AGAIN,
             )
     with open_media(path) as container:
         count, size = 0, (0, 0)
@@ -165,7 +167,9 @@ def check_wav(folder: Path, name: str, least_samples: int | None = None) -> Chec
         yield Finding(name, f"says {told // 2} samples and holds {held}", WRITE_SPEECH)
     if least_samples is not None and held < least_samples:
         yield Finding(
-            name, f"has {held} samples, {least_samples} are read for its frames", "pad it with silence, or cut frames"
+            name,
+            f"has {held} samples; {least_samples} are expected for its frames",
+            "pad it with silence, or cut frames",
         )
     return held
 

@@ -151,7 +151,9 @@ def _samples(path: Path, shard: str) -> Iterator[Finding | _Sample]:
                     sample = _Sample(name)
                 if suffix in sample.fields:
                     yield Finding(
-                        at, f"is the second {suffix} of its sample, which ends the reader", "name it otherwise"
+                        at,
+                        f"is the second {suffix} of its sample, and the reader stops there",
+                        "give it another ending",
                     )
                     continue
                 opened = file.extractfile(member)
@@ -174,7 +176,7 @@ def _check_sample(at: str, sample: _Sample) -> Iterator[Finding]:
     for name, content in sample.fields.items():
         kind, file = name.rsplit(".")[-1], f"{at}.{name}"
         if kind in PICKLES:
-            yield Finding(file, "is unpickled when it is decoded: whoever wrote it runs code", "write npz or npy")
+            yield Finding(file, "is a pickle: to decode it runs code of whoever wrote it", "write npz or npy")
         elif kind == "json":
             row = yield from parse_json(content, file, object, WRITE_AGAIN)
             if isinstance(row, dict) and isinstance(row.get("frames"), int):

@@ -47,4 +47,4 @@ def test_a_rate_that_parts_from_the_wanted_one_is_shown_as_another(tmp_path: Pat
     found, facts = checked(record(tmp_path / "a.mp4", times, tick=Fraction(1, 1_000_000)))
     assert not facts.keeps(25)
     assert [text[: len(shown) + 4] for text in found] == [f"has {shown}"]
-    assert found[0].endswith(" frames a second, 25 are read")
+    assert found[0].endswith(" frames a second; 25 are expected")

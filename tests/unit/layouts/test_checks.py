@@ -508,7 +508,7 @@ META = "dataset/HDTF/meta/a.json"
 CLIPS = "dataset/HDTF/video_audio_clip_root"
 MUSETALK: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a box that is no number": (
-        lambda at: edit(at / META, face_list=[[float("nan")] * 4] * 160), "a.json", "are no numbers"
+        lambda at: edit(at / META, face_list=[[float("nan")] * 4] * 160), "a.json", "are not finite numbers"
     ),
     "JSON that is too deep": (
         lambda at: (at / META).write_text("[" * 200_000), "a.json", "is no JSON: maximum recursion depth"
@@ -548,7 +548,7 @@ MUSETALK: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda at: edit(at / META, face_list=[[1, 1, 150, 220]] * SECONDS_16), "a.json", "a face 149 pixels wide",
     ),
     "a sample short": (
-        lambda at: write_wav(at / CLIPS / "a.wav", sound(SECONDS_16)[:-1]), "a.wav", "has 102399 samples, 102400 are read",
+        lambda at: write_wav(at / CLIPS / "a.wav", sound(SECONDS_16)[:-1]), "a.wav", "has 102399 samples; 102400 are expected",
     ),
     "no wav": (lambda at: (at / CLIPS / "a.wav").unlink(), "a.wav", "there is no such file"),
     "no PCM": (lambda at: (at / CLIPS / "a.wav").write_bytes(b"RIFF"), "a.wav", "is no PCM WAV"),
@@ -565,7 +565,7 @@ VIDEO_JSON: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda at: (at / "metadata.csv").write_text((at / "metadata.csv").read_text().splitlines()[0] + "\n"), "metadata.csv", "nothing to train on",
     ),
     "no array": (
-        lambda at: (at / "metadata.json").write_text('{"a": 1}'), "metadata.json", "holds a dict, a list is read",
+        lambda at: (at / "metadata.json").write_text('{"a": 1}'), "metadata.json", "holds a dict; a list is expected",
     ),
     "no JSON": (lambda at: (at / "metadata.json").write_text("[}"), "metadata.json", "is no JSON"),
     "a row that is a path": (
@@ -604,7 +604,7 @@ VIDEO_JSON: dict[str, tuple[Callable[[Path], object], str, str]] = {
         "control/a.mp4", "is 128x128, video/a.mp4 is 256x256",
     ),
     "a sample short": (
-        lambda at: write_wav(at / "wav/a.wav", np.zeros(30_999, np.int16)), "wav/a.wav", "has 30999 samples, 31000 are read",
+        lambda at: write_wav(at / "wav/a.wav", np.zeros(30_999, np.int16)), "wav/a.wav", "has 30999 samples; 31000 are expected",
     ),
     "29.97 frames a second": (
         lambda at: write_movie(at / "video/a.mp4", Fraction(30_000, 1001), pictures(32), sound(27)),
@@ -641,7 +641,7 @@ HALLO: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a picture that is cut short": (lambda at: cut_short(at / "images/a/000010.jpg"), "000010.jpg", "cannot be read as a picture"),
     "no square": (
         lambda at: write_movie(at / "videos/a.mp4", Fraction(25), [np.zeros((64, 96, 3), np.uint8)] * 50, sound(50)),
-        "a.mp4", "is 96x64, squares are read",
+        "a.mp4", "is 96x64; squares are expected",
     ),
     "too short": (
         lambda at: write_movie(at / "videos/a.mp4", Fraction(25), pictures(49, 64), sound(49)), "a.mp4", "has 49 frames",
@@ -678,7 +678,7 @@ WAV2LIP: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a clip whose name is a pattern": (
         lambda at: [
             (at / "data/ann/a").rename(at / "data/ann/a[1]"), replace_text(at / "filelists/train.txt", "ann/a", "ann/a[1]")
-        ], "data/ann/a[1]", "a pattern to the reader's glob",
+        ], "data/ann/a[1]", "which the reader's glob takes for a pattern",
     ),
     "a face that is cut short": (lambda at: cut_short(at / "data/ann/a/7.jpg"), "ann/a/7.jpg", "cannot be read as a picture"),
     "no list": (lambda at: (at / "filelists/val.txt").unlink(), "val.txt", "there is no such list"),
@@ -701,20 +701,20 @@ WAV2LIP: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda at: (at / ANN / "3.jpg").write_bytes(b"hello"), "a/3.jpg", "cannot be read as a picture",
     ),
     "a name that is no number": (
-        lambda at: (at / ANN / "3.jpg").rename(at / ANN / "frame_3.jpg"), "frame_3.jpg", "has no number for a name",
+        lambda at: (at / ANN / "3.jpg").rename(at / ANN / "frame_3.jpg"), "frame_3.jpg", "has a name that is no number",
     ),
     "a padded number": (
-        lambda at: (at / ANN / "3.jpg").rename(at / ANN / "003.jpg"), "003.jpg", "has no number for a name",
+        lambda at: (at / ANN / "3.jpg").rename(at / ANN / "003.jpg"), "003.jpg", "has a name that is no number",
     ),
     "fifteen frames": (lambda at: keep_only(at / ANN, *range(15)), ANN, "has 15 frames; under 16"),
     "gaps everywhere": (
-        lambda at: keep_only(at / ANN, *(n for n in range(30) if n % 5)), ANN, "0 of its frames begin five",
+        lambda at: keep_only(at / ANN, *(n for n in range(30) if n % 5)), ANN, "0 of its frames start five",
     ),
     "one window": (
-        lambda at: keep_only(at / ANN, *range(1, 6), *range(8, 30, 2)), ANN, "^1 of its frames begin five",
+        lambda at: keep_only(at / ANN, *range(1, 6), *range(8, 30, 2)), ANN, "^1 of its frames start five",
     ),
     "a sample short": (
-        lambda at: write_wav(at / ANN / "audio.wav", sound(30)[:-1]), "audio.wav", "has 19199 samples, 19200 are read",
+        lambda at: write_wav(at / ANN / "audio.wav", sound(30)[:-1]), "audio.wav", "has 19199 samples; 19200 are expected",
     ),
     "no sound": (lambda at: (at / ANN / "audio.wav").unlink(), "audio.wav", "there is no such file"),
     "no sound where the windows are": (
@@ -728,10 +728,10 @@ ADNERF: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a picture that is cut short": (lambda at: cut_short(at / "ann/gt_imgs/3.jpg"), "gt_imgs/3.jpg", "cannot be read as a picture"),
     "no cameras of a split": (lambda at: (at / "ann/transforms_val.json").unlink(), "transforms_val.json", "there is no such file"),
     "no focal length": (lambda at: rename_key(at / CAMERAS, "focal_len"), CAMERAS, "KeyError: 'focal_len'"),
-    "an odd side": (lambda at: edit(at / CAMERAS, cx=32.5), CAMERAS, r"axis at \(32.5, 32.0\), .* read as 64x64"),
+    "an odd side": (lambda at: edit(at / CAMERAS, cx=32.5), CAMERAS, r"axis at \(32.5, 32.0\); .* taken to be 64x64"),
     "a split without frames": (lambda at: edit(at / CAMERAS, frames=[]), CAMERAS, "names no frame"),
     "a camera in units of 10 cm": (
-        lambda at: edit_camera(at, transform_matrix=camera_at(7)), CAMERAS, "frame 3 is 7.0 from the head.*divide .* by 10",
+        lambda at: edit_camera(at, transform_matrix=camera_at(7)), CAMERAS, "frame 3 is 7.0 m from the head.*divide .* by 10",
     ),
     "a camera that looks away": (
         lambda at: edit_camera(at, transform_matrix=camera_at(-0.7)), CAMERAS, "camera of frame 3 looks away",
@@ -753,19 +753,19 @@ ADNERF: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a lost picture": (lambda at: (at / "ann/gt_imgs/7.jpg").unlink(), "gt_imgs/7.jpg", "there is no such picture"),
     "a torso without alpha": (
         lambda at: cv2.imwrite(str(at / "ann/torso_imgs/7.png"), np.zeros((64, 64, 3), np.uint8)),
-        "torso_imgs/7.png", "has pixels of RGB, RGBA is read",
+        "torso_imgs/7.png", "has pixels of RGB; RGBA is expected",
     ),
     "a torso that is no picture": (
         lambda at: (at / "ann/torso_imgs/7.png").write_bytes(b"hello"), "torso_imgs/7.png", "cannot be read as a picture",
     ),
     "67 points": (
-        lambda at: np.savetxt(at / "ann/ori_imgs/7.lms", np.ones((67, 2))), "ori_imgs/7.lms", r"holds \(67, 2\), \(68, 2\)",
+        lambda at: np.savetxt(at / "ann/ori_imgs/7.lms", np.ones((67, 2))), "ori_imgs/7.lms", r"holds \(67, 2\); \(68, 2\)",
     ),
     "no points": (lambda at: (at / "ann/ori_imgs/7.lms").unlink(), "ori_imgs/7.lms", "there is no such file"),
     "points of another picture": (
         lambda at: np.savetxt(at / "ann/ori_imgs/7.lms", np.full((68, 2), 300.0)), "7.lms", "points outside the picture",
     ),
-    "soft edges": (lambda at: blurred(at / "ann/parsing/7.png"), "parsing/7.png", "which are no part; .*nearest"),
+    "soft edges": (lambda at: blurred(at / "ann/parsing/7.png"), "parsing/7.png", "which stand for no part; .*nearest"),
     "red for the head": (
         lambda at: cv2.imwrite(str(at / "ann/parsing/7.png"), cv2.imread(str(at / "ann/parsing/7.png"))[..., ::-1]),
         "parsing/7.png", "has no head",
@@ -779,7 +779,7 @@ ADNERF: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "names without a space": (lambda at: replace_text(at / "ann/au.csv", " AU45", "AU45"), "au.csv", "no column ' AU45_r'"),
     "a row too few": (
         lambda at: (at / "ann/au.csv").write_text((at / "ann/au.csv").read_text().rsplit("\n", 1)[0]),
-        "au.csv", "has 10 rows, 11 frames are read",
+        "au.csv", "has 10 rows; 11 frames are expected",
     ),
     "an intensity of 7": (lambda at: replace_text(at / "ann/au.csv", "1, 2", "1, 7"), "au.csv", "outside 0 to 5"),
     "an intensity that is none": (lambda at: replace_text(at / "ann/au.csv", "1, 2", "1, -"), "au.csv", "cannot be read"),
@@ -788,10 +788,10 @@ ADNERF: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
     "51 coefficients": (lambda at: np.save(at / "ann/bs.npy", np.zeros((11, 51))), "bs.npy", r"is \(11, 51\)"),
     "coefficients that are none": (
-        lambda at: np.save(at / "ann/bs.npy", np.full((11, 52), np.nan)), "bs.npy", "holds numbers that are none",
+        lambda at: np.save(at / "ann/bs.npy", np.full((11, 52), np.nan)), "bs.npy", "holds values that are not finite numbers",
     ),
     "no coefficients": (lambda at: (at / "ann/bs.npy").unlink(), "bs.npy", "there is no such file.*--au45"),
-    "a sample short": (lambda at: write_wav(at / "ann/aud.wav", sound(11)[1:]), "aud.wav", "has 7039 samples, 7040 are read"),
+    "a sample short": (lambda at: write_wav(at / "ann/aud.wav", sound(11)[1:]), "aud.wav", "has 7039 samples; 7040 are expected"),
     "frames that differ": (
         lambda at: write_movie(at / "ann/ann.mp4", Fraction(25), pictures(10, 64)), "ann.mp4", "has 10 frames, cameras go to 10",
     ),
@@ -834,10 +834,10 @@ STABLEAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a folder of no size": (lambda at: move_to(at, "faces/speech/a"), "faces/speech/a", "lies in none of square, rec, vec"),
     "squares where others belong": (lambda at: move_to(at, "rec/speech/a"), "frame_0.png", "512x512, .*stretched to 832x480"),
     "a mask of three channels": (
-        lambda at: cv2.imwrite(str(at / FACE), np.full((512, 512, 3), 255, np.uint8)), FACE, "has pixels of RGB, L is read",
+        lambda at: cv2.imwrite(str(at / FACE), np.full((512, 512, 3), 255, np.uint8)), FACE, "has pixels of RGB; L is expected",
     ),
     "a mask of 16 bits": (
-        lambda at: cv2.imwrite(str(at / LIPS), np.full((512, 512), 255, np.uint16)), LIPS, "has pixels of I;16, L is read",
+        lambda at: cv2.imwrite(str(at / LIPS), np.full((512, 512), 255, np.uint16)), LIPS, "has pixels of I;16; L is expected",
     ),
     "a mask of ones": (
         lambda at: cv2.imwrite(str(at / LIPS), np.ones((512, 512), np.uint8)), LIPS, "has no pixel over 1; 255",
@@ -850,7 +850,7 @@ STABLEAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
     "a mask of no picture": (
         lambda at: (at / FACE).with_name("frame_81.png").write_bytes((at / FACE).read_bytes()),
-        "face_masks/frame_81.png", "is the mask of no picture",
+        "face_masks/frame_81.png", "is a mask without a picture",
     ),
     "a picture that cannot be read": (lambda at: (at / IMAGE).write_bytes(b"hello"), IMAGE, "cannot be read as a picture"),
     "a gap": (
@@ -862,7 +862,7 @@ STABLEAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
     "no video": (lambda at: (at / CLIP / "sub_clip.mp4").unlink(), "sub_clip.mp4", "there is no such file"),
     "sound too short": (
-        lambda at: write_wav(at / CLIP / "audio.wav", sound(80)), "audio.wav", "has 51200 samples, 51840 are read",
+        lambda at: write_wav(at / CLIP / "audio.wav", sound(80)), "audio.wav", "has 51200 samples; 51840 are expected",
     ),
 }  # fmt: skip
 
@@ -932,12 +932,12 @@ PIRENDER: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a clip that is not there": (
         lambda at: (at / "train_list.txt").write_text("ann#c\n"), "ann#c-length", "there is no such key",
     ),
-    "a length that is none": (lambda at: put(at, "ann#a-length", b"\x03"), "ann#a-length", "a number of frames is read"),
+    "a length that is none": (lambda at: put(at, "ann#a-length", b"\x03"), "ann#a-length", "a number of frames is expected"),
     "a length that no memory holds": (
         lambda at: put(at, "ann#a-length", b"9999999999"), "ann#a-length", "is 9999999999, and the LMDB holds"
     ),
     "a length of thousands of digits": (
-        lambda at: put(at, "ann#a-length", b"9" * 5000), "ann#a-length", "a number of frames is read"
+        lambda at: put(at, "ann#a-length", b"9" * 5000), "ann#a-length", "a number of frames is expected"
     ),
     "a lost frame": (lambda at: put(at, "ann#a-0000001", None), "ann#a-0000001", "is not there, as 1 of 3 frames"),
     "a pickle in place of a frame": (
@@ -951,7 +951,7 @@ PIRENDER: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
     "no coefficients": (lambda at: put(at, "ann#a-coeff_3dmm", None), "ann#a-coeff_3dmm", "there is no such key"),
     "a row too few": (
-        lambda at: put(at, "ann#a-coeff_3dmm", np.zeros((2, 260), np.float32).tobytes()), "coeff_3dmm", "has 2080 bytes, 3120",
+        lambda at: put(at, "ann#a-coeff_3dmm", np.zeros((2, 260), np.float32).tobytes()), "coeff_3dmm", "has 2080 bytes; 3120",
     ),
     "no parameters of the crop": (
         lambda at: put(at, "ann#a-coeff_3dmm", np.zeros((3, 257), np.float32).tobytes()), "coeff_3dmm", "has 3084 bytes",
@@ -969,7 +969,7 @@ OTAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no coefficients": (lambda at: put(at, "ann#a-coeff_3dmm", None), "ann#a-coeff_3dmm", "there is no such key"),
     "no camera": (lambda at: put(at, "ann#a-condition", None), "ann#a-condition", "there is no such key"),
     "a camera without its focal length": (
-        lambda at: put(at, "ann#a-condition", np.zeros((3, 6), np.float32).tobytes()), "condition", "has 72 bytes, 84 are read",
+        lambda at: put(at, "ann#a-condition", np.zeros((3, 6), np.float32).tobytes()), "condition", "has 72 bytes; 84 are expected",
     ),
     "a camera that is not finite": (
         lambda at: put(at, "ann#a-condition", np.full((3, 7), np.inf, np.float32).tobytes()), "condition", "not finite in 3",
@@ -979,7 +979,7 @@ OTAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda at: put(at, "bob#b-keypoint", np.zeros((3, 68, 2)).tobytes()), "bob#b-keypoint", "it holds float64",
     ),
     "51 points": (
-        lambda at: put(at, "bob#b-keypoint", np.zeros((3, 51, 2), np.float32).tobytes()), "bob#b-keypoint", "1632 are read",
+        lambda at: put(at, "bob#b-keypoint", np.zeros((3, 51, 2), np.float32).tobytes()), "bob#b-keypoint", "1632 are expected",
     ),
     "no identity": (lambda at: put(at, "ann#a-id", None), "ann#a-id", "there is no such key"),
     "an empty identity": (lambda at: put(at, "ann#a-id", b""), "ann#a-id", "has 0 bytes that are no row"),
@@ -1003,7 +1003,7 @@ GAGAVATAR: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda at: name_frames(at, train=["ann_lee_0", "ann_lee_1"]), "dataset.json", "train names ann_lee_0, as 2 of 2",
     ),
     "one frame": (
-        lambda at: name_frames(at, train=["000001_0"]), "dataset.json", "train names one frame of 000001, and another is looked at",
+        lambda at: name_frames(at, train=["000001_0"]), "dataset.json", "train names one frame of 000001, but two are needed",
     ),
     "a frame twice": (
         lambda at: name_frames(at, train=["000001_0", "000001_0"]), "dataset.json", "train names 000001_0 2 times",
@@ -1033,7 +1033,7 @@ SADTALKER: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no coefficients": (lambda at: write_coefficients(at, coeff_3dmm=None), "a.mat", "holds no coeff_3dmm"),
     "no first frame": (lambda at: write_coefficients(at, full_3dmm=None), "a.mat", "holds no full_3dmm"),
     "70 columns": (
-        lambda at: write_coefficients(at, coeff_3dmm=np.zeros((8, 70))), "a.mat", r"coeff_3dmm \(8, 70\), \(N, 73\) is read",
+        lambda at: write_coefficients(at, coeff_3dmm=np.zeros((8, 70))), "a.mat", r"coeff_3dmm \(8, 70\); \(N, 73\) is expected",
     ),
     "objects": (
         lambda at: write_coefficients(at, coeff_3dmm=np.array([{"a": 1}], object)), "a.mat", "holds no coeff_3dmm",
@@ -1047,7 +1047,7 @@ SADTALKER: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "30 frames a second": (
         lambda at: write_movie(at / "a.mp4", Fraction(30), pictures(8, 64)), "a.mp4", "has 30 frames a second",
     ),
-    "sound too short": (lambda at: write_wav(at / "a.wav", sound(7)), "a.wav", "has 4480 samples, 5120 are read"),
+    "sound too short": (lambda at: write_wav(at / "a.wav", sound(7)), "a.wav", "has 4480 samples; 5120 are expected"),
     "a picture that is none": (lambda at: (at / "a.png").write_bytes(b"hello"), "a.png", "cannot be read as a picture"),
 }  # fmt: skip
 SHARD = "train-000000.tar"
@@ -1090,7 +1090,7 @@ WEBDATASET: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda at: change(at, json=sample_files()["json"].replace(b"frames", b"frame_count")), f"{SHARD}: a",
         "lacks json/frames and has json/frame_count too, as 1 of 4",
     ),
-    "a pickle": (lambda at: change(at, pkl=b"cos\nsystem\n."), "a.pkl", "is unpickled when it is decoded"),
+    "a pickle": (lambda at: change(at, pkl=b"cos\nsystem\n."), "a.pkl", "is a pickle"),
     "an array of objects": (
         lambda at: change(at, npz=npz(valid=np.array([{}, None], object))), "a.npz", "cannot be read without pickles",
     ),
@@ -1456,11 +1456,11 @@ def test_an_export_that_was_killed_is_a_finding(tmp_path: Path) -> None:
 
     with pytest.raises(ZeroDivisionError):
         target.write(part, lambda staging: 1 / 0)
-    assert ended() == "is of an export that has not ended"
+    assert ended() == "belongs to an export that has not ended"
     with pytest.raises(ZeroDivisionError), pytest.MonkeyPatch.context() as patch:
         patch.setattr("talkmill.layouts.folder._put", lambda *paths: 1 / 0)
         target.write(part, make)
-    assert ended() == "is of an export that has not ended: it was writing clip ann"
+    assert ended() == "belongs to an export that has not ended: it was writing clip ann"
     target.write(part, make)
     target.keep_only([part])
     assert not list(check_folder(folder, Wav2Lip()))

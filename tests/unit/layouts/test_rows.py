@@ -56,7 +56,7 @@ def test_a_card_says_who_is_in_two_splits_and_what_licences_there_are() -> None:
     assert yaml.safe_load(head)["license"] == "other"
     assert "3 clips, 18.0 min, 2 people, from 3 sources" in text
     assert "In two splits: 1 person." in text
-    assert "| CC BY 4.0 | 1 | 1 | 6.0 min |" in text and "| not told | 2 | 2 | 12.0 min |" in text
+    assert "| CC BY 4.0 | 1 | 1 | 6.0 min |" in text and "| not given | 2 | 2 | 12.0 min |" in text
     assert "| a | 2 | test, train | 12.0 min |" in text
     assert "| c\\|d | 1 | train | 6.0 min |" in text
     assert "| `split_union_ratio` | 2 | 1 | 2 | 3 |" in text
