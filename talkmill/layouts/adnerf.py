@@ -24,6 +24,7 @@ from talkmill.landmarks.points import lips_apart
 from talkmill.layouts.checks.adnerf import check_clip
 from talkmill.layouts.checks.files import WRITE_AGAIN
 from talkmill.layouts.checks.lists import read_lines
+from talkmill.layouts.checks.still_camera import check_camera
 from talkmill.layouts.face_parts import BACKGROUND, face_picture, is_part, parsing, person_mask, silhouette
 from talkmill.layouts.layout import WHOLE_FOLDER, Finding, Lengths, Piece, UnsuitableClipError
 from talkmill.layouts.lists import lines_of
@@ -93,6 +94,7 @@ class AdNerf:
             )
         for clip in clips:
             yield from check_clip(folder, clip)
+            yield from check_camera(folder, clip)
         for file in LISTS.values():
             named = (yield from read_lines(folder, file, WRITE_AGAIN)) if (folder / file).exists() else []
             for line in named or []:
