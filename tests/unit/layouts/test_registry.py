@@ -2,12 +2,14 @@
 
 import re
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from talkmill.cli.targets import export_lines, run_options
-from talkmill.layouts.options import Targets
+from talkmill.layouts.layout import BundledLayout, Piece, PreprocessedLayout
+from talkmill.layouts.options import ExportOptions, Targets
 from talkmill.layouts.pieces import PIECES_FROM
 from talkmill.layouts.registry import (
     LAYOUTS,
@@ -142,3 +144,15 @@ def test_the_page_says_which_stages_a_layout_needs() -> None:
     for name, stages in told.items():
         beside = [stage for stage in names_of(kinds=needs_of([name])) if stage not in always]
         assert stages == (", ".join(beside) or "none"), name
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_what_a_layout_writes_lies_where_a_check_looks(name: str) -> None:
+    layout = layout_of(name)
+    piece = Piece("a", "a", "train", "ann", Fraction(25), 0, 200)
+    written = [*layout.paths(piece, ExportOptions()), *layout.list_files]
+    if isinstance(layout, BundledLayout):
+        written = [*layout.list_files, *layout.bundles([piece], ExportOptions())[0].files]
+    if isinstance(layout, PreprocessedLayout):
+        written += layout.preprocessed(piece)
+    assert [path for path in written if not any(Path(path).is_relative_to(place) for place in layout.reads)] == []
