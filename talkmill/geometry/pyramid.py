@@ -23,7 +23,8 @@ class Pyramid:
     def sample(self, frame_from_sample: Matrix, size: tuple[int, int], *, border: int) -> Frame:
         """Sample the picture by bilinear interpolation.
 
-        It is halved first along each side on which pixels of the sample are twice as large or more, against aliasing.
+        It is halved first along each side of the picture on which pixels of the sample are twice as large or more,
+        against aliasing. Of a side that does not halve evenly, less than one pixel of the sample is left out at its end.
 
         Args:
             frame_from_sample: (3, 3) affine; pixel centres at integers on both sides.
@@ -35,7 +36,8 @@ class Pyramid:
             (height, width, 3) uint8.
         """
         matrix = frame_from_sample.copy()
-        steps = np.minimum(np.hypot(matrix[0, :2], matrix[1, :2]), [self.frame.shape[1], self.frame.shape[0]])
+        # How far along each side of the picture one pixel of the sample reaches.
+        steps = np.minimum(np.hypot(matrix[:2, 0], matrix[:2, 1]), [self.frame.shape[1], self.frame.shape[0]])
         folds = np.array([_fold(float(step)) for step in steps])
         matrix[:2, 2] = (matrix[:2, 2] + 0.5) / folds - 0.5
         matrix[:2, :2] /= folds[:, None]
@@ -46,11 +48,11 @@ class Pyramid:
     def resized(self, size: tuple[int, int]) -> Frame:
         """Return the whole picture at another size, (height, width, 3) uint8.
 
-        It is halved first as in `sample`; of a side that does not halve evenly, the last rows or columns are left out.
+        It is halved first as in `sample`. Pixels lie where cv2.resize puts them, also where a side does not halve evenly.
         """
-        height, width = self.frame.shape[:2]
-        halved = self._at(_fold(width / size[0]), _fold(height / size[1]))
-        return np.asarray(cv2.resize(halved, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+        step_x, step_y = self.frame.shape[1] / size[0], self.frame.shape[0] / size[1]
+        frame_from_sample = np.array([[step_x, 0, step_x / 2 - 0.5], [0, step_y, step_y / 2 - 0.5], [0, 0, 1]])
+        return self.sample(frame_from_sample, size, border=cv2.BORDER_REPLICATE)
 
     def _at(self, fold_x: int, fold_y: int) -> Frame:
         """Return the picture with its sides divided by powers of two; a last odd row or column is left out."""

@@ -44,7 +44,7 @@ class MattingStage:
     """Runs one matting method over a clip."""
 
     name = "matting"
-    version = "9"
+    version = "10"
     outputs_type = MattingOutputs
     keeps_result = True
 

@@ -48,7 +48,7 @@ class SplitStage:
     """Looks at a source once, then copies the coded packets of its clips. Nothing is encoded."""
 
     name = "split"
-    version = "16"
+    version = "17"
     outputs_type = SplitOutputs
     keeps_result = True
 
