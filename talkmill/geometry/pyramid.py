@@ -24,7 +24,7 @@ class Pyramid:
         """Sample the picture by bilinear interpolation.
 
         It is halved first along each side of the picture on which pixels of the sample are twice as large or more,
-        against aliasing. Of a side that does not halve evenly, less than one pixel of the sample is left out at its end.
+        against aliasing. At the end of a side that does not halve evenly, less than one pixel of the sample is left out.
 
         Args:
             frame_from_sample: (3, 3) affine; pixel centres at integers on both sides.
@@ -48,7 +48,7 @@ class Pyramid:
     def resized(self, size: tuple[int, int]) -> Frame:
         """Return the whole picture at another size, (height, width, 3) uint8.
 
-        It is halved first as in `sample`. Pixels lie where cv2.resize puts them, also where a side does not halve evenly.
+        It is halved first as in `sample`. Pixels lie where cv2.resize puts them, whether or not a side halves evenly.
         """
         step_x, step_y = self.frame.shape[1] / size[0], self.frame.shape[0] / size[1]
         frame_from_sample = np.array([[step_x, 0, step_x / 2 - 0.5], [0, step_y, step_y / 2 - 0.5], [0, 0, 1]])
