@@ -24,7 +24,7 @@ class Pyramid:
         """Sample the picture by bilinear interpolation.
 
         It is halved first along each side of the picture on which pixels of the sample are twice as large or more,
-        against aliasing. At the end of a side that does not halve evenly, less than one pixel of the sample is left out.
+        against aliasing. Where a side does not halve evenly, less than one pixel of the sample is left out at its end.
 
         Args:
             frame_from_sample: (3, 3) affine; pixel centres at integers on both sides.
