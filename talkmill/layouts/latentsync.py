@@ -17,7 +17,7 @@ from talkmill.arrays import Float64Array, Frame
 from talkmill.geometry.transforms import Matrix
 from talkmill.layouts.checks.files import files_below, is_there
 from talkmill.layouts.checks.lists import check_training, in_folder, read_lines
-from talkmill.layouts.checks.media import check_movie
+from talkmill.layouts.checks.media import SILENT, check_movie
 from talkmill.layouts.layout import WHOLE_FOLDER, Finding, Lengths, Piece
 from talkmill.layouts.lists import absolute_list
 from talkmill.layouts.material import ClipMaterial
@@ -133,6 +133,8 @@ def _check_clip(folder: Path, name: str) -> Iterator[Finding]:
             f"has {found.sound_seconds:.2f} s of sound for {float(found.frame_count / RATE):.2f} s of frames",
             "pad the sound with silence",
         )
+    if found.silent:
+        yield Finding(name, *SILENT)
 
 
 def aligned_from_frame(points: Float64Array, size: int) -> Matrix:

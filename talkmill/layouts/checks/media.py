@@ -1,7 +1,9 @@
 """What readers of many layouts assert of a video, of sound and of a picture, said as findings."""
 
+import math
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,10 +14,11 @@ from PIL import Image
 
 from talkmill.layouts.checks.files import WRITE_AGAIN, Checked, find
 from talkmill.layouts.layout import Finding
-from talkmill.sound.audio import SAMPLE_RATE
+from talkmill.sound.audio import SAMPLE_RATE, SILENT_RMS
 from talkmill.video.container import UnreadableVideoError, open_media
 
 WRITE_SPEECH = "write it again as 16 kHz, mono, 16 bit PCM"
+SILENT = ("is silent: the trainer would learn lips that move without sound", "leave the clip out, or give it its sound")
 ENCODE_AGAIN = "encode it again as H.264 at a constant rate"
 # decord 0.6.0, with which nearly every trainer reads, was given each codec: it decodes H.264, HEVC, MPEG-4, VP8, VP9
 # and MJPEG, also with 10 bits and 4:4:4, and fails on AV1; VVC is younger than its FFmpeg.
@@ -38,6 +41,7 @@ class MovieFacts:
         rate: Frames a second as the file says, over all its frames: what decord calls the average.
         measured_rate: Frames a second between its first frame and its last.
         sound_seconds: Length of its sound; None without one.
+        silent: Whether it has sound in which nothing is heard.
     """
 
     frame_count: int
@@ -46,6 +50,7 @@ class MovieFacts:
     rate: Fraction
     measured_rate: float
     sound_seconds: float | None
+    silent: bool = False
 
     def keeps(self, rate: float) -> bool:
         """Say whether every frame lies where a reader puts it that takes the video to have a rate.
@@ -122,16 +127,32 @@ def _movie(path: Path, name: str, rate: Fraction | None) -> Checked[MovieFacts]:
             count, size = count + 1, size if count else shown
     if count != len(packets):
         yield Finding(name, f"holds {len(packets)} coded pictures, and {count} decode", ENCODE_AGAIN)
-    return MovieFacts(count, *size, average, measured, _sound_seconds(path)) if count else None
+    seconds, silent = sound_of(path)
+    return MovieFacts(count, *size, average, measured, seconds, silent) if count else None
 
 
-def _sound_seconds(path: Path) -> float | None:
-    """Return how long the sound of a file lasts; None where it has none."""
+def sound_of(path: Path) -> tuple[float | None, bool]:
+    """Return how long the sound of a file lasts, None where it has none, and whether nothing is heard in it."""
     with open_media(path) as container:
         if not container.streams.audio:
-            return None
+            return None, False
         stream = container.streams.audio[0]
-        return sum(frame.samples for frame in container.decode(stream)) / stream.rate
+        count, silent = _listen(container.decode(stream))
+        return count / stream.rate, silent
+
+
+def _listen(frames: Iterable[av.AudioFrame]) -> tuple[int, bool]:
+    """Return how many samples there are, and whether they are no louder than what the stage `split` calls silence."""
+    count, energy, values = 0, 0.0, 0
+    for frame in frames:
+        samples = frame.to_ndarray()
+        # To levels of 16 bits; unsigned samples have their middle at 128.
+        middle, full = (128.0, 128.0) if samples.dtype == np.uint8 else (0.0, 1.0)
+        if np.issubdtype(samples.dtype, np.signedinteger):
+            full = float(np.iinfo(samples.dtype).max) + 1
+        energy += float(np.square((samples.astype(np.float64) - middle) / full * 32768).sum())
+        count, values = count + frame.samples, values + samples.size
+    return count, values > 0 and math.sqrt(energy / values) <= SILENT_RMS
 
 
 def check_wav(folder: Path, name: str, least_samples: int | None = None) -> Checked[int]:
@@ -154,7 +175,7 @@ def check_wav(folder: Path, name: str, least_samples: int | None = None) -> Chec
                 yield Finding(name, f"is no PCM WAV: it is {kind} with {codec}", WRITE_SPEECH)
                 return None
             form = (streams[0].rate, streams[0].codec_context.channels, codec)
-            held = sum(frame.samples for frame in container.decode(streams[0]))
+            held, silent = _listen(container.decode(streams[0]))
             told = _told_bytes(path)
     except (av.FFmpegError, UnreadableVideoError, OSError) as error:
         yield Finding(name, f"is no PCM WAV: {error}", WRITE_SPEECH)
@@ -171,6 +192,8 @@ def check_wav(folder: Path, name: str, least_samples: int | None = None) -> Chec
             f"has {held} samples; {least_samples} are expected for its frames",
             "pad it with silence, or cut frames",
         )
+    if silent:
+        yield Finding(name, *SILENT)
     return held
 
 
@@ -198,7 +221,7 @@ def check_sound(folder: Path, name: str, frames: MovieFacts | None) -> Checked[f
     if path is None:
         return None
     try:
-        seconds = _sound_seconds(path)
+        seconds, _ = sound_of(path)
     except (av.FFmpegError, UnreadableVideoError, OSError) as error:
         yield Finding(name, f"cannot be read as sound: {error}", WRITE_AGAIN)
         return None

@@ -4,9 +4,11 @@ from collections.abc import Generator
 from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
-from talkmill.layouts.checks.media import MovieFacts, check_movie
+from talkmill.layouts.checks.media import MovieFacts, check_movie, sound_of
 from talkmill.layouts.layout import Finding
 from tests.media import record
 
@@ -48,3 +50,21 @@ def test_a_rate_that_parts_from_the_wanted_one_is_shown_as_another(tmp_path: Pat
     assert not facts.keeps(25)
     assert [text[: len(shown) + 4] for text in found] == [f"has {shown}"]
     assert found[0].endswith(" frames a second; 25 are expected")
+
+
+@pytest.mark.parametrize("codec", ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "aac", "flac"])
+@pytest.mark.parametrize(("level", "silent"), [(0.0, True), (1e-5, True), (0.05, False)])
+def test_sound_that_nobody_hears_is_told_in_every_form(tmp_path: Path, codec: str, level: float, silent: bool) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=16_000)
+        stream.codec_context.layout = "mono"
+        samples = (level * np.sin(np.arange(16_000) / 8)).astype(np.float32)[None]
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 16_000, 0
+        resampler = av.AudioResampler(stream.codec_context.format.name, "mono", 16_000, 1024)
+        for piece in (*resampler.resample(frame), *resampler.resample(None), None):
+            container.mux(stream.encode(piece))
+    seconds, found = sound_of(path)
+    assert seconds == pytest.approx(1, abs=0.1)
+    assert found is silent

@@ -450,6 +450,9 @@ def rename_key(path: Path, name: str) -> None:
 
 
 LATENTSYNC: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "a clip in which nothing is heard": (
+        lambda at: write_movie(at / "train/a.mp4", Fraction(25), pictures(50, 256), np.ones(32_000, np.int16)), "train/a.mp4", "is silent",
+    ),
     "no clip to train on": (
         lambda at: [(at / "fileslist_val.txt").write_text((at / "fileslist_train.txt").read_text()), (at / "fileslist_train.txt").write_text("")],
         "fileslist_train.txt", "nothing to train on",
@@ -648,6 +651,7 @@ HALLO: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
     "a lost picture": (lambda at: (at / "images/a/000007.jpg").unlink(), "images/a", "49 pictures of 50 frames"),
     "a sample short": (lambda at: write_wav(at / "audios/a.wav", sound(50)[1:]), "a.wav", "has 31999 samples"),
+    "sound in which nothing is heard": (lambda at: write_wav(at / "audios/a.wav", np.ones(32_000, np.int16)), "a.wav", "is silent"),
     "no mask": (lambda at: (at / "sep_lip_mask/a.png").unlink(), "sep_lip_mask/a.png", "there is no such mask"),
     "a mask in colour": (
         lambda at: cv2.imwrite(str(at / "sep_face_mask/a.png"), np.full((64, 64, 3), 9, np.uint8)),
