@@ -55,7 +55,7 @@ class AdNerf:
     """A folder a piece."""
 
     name = "adnerf"
-    version = "1"
+    version = "2"
     trainer = (
         "ashawkey/RAD-NeRF 0de5ed2, Fictionarry/ER-NeRF 0cf72d8, ZiqiaoPeng/SyncTalk d2427a3, "
         "Fictionarry/TalkingGaussian 9bd34f7, Fictionarry/InsTaG 42f68f8"

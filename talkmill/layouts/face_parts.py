@@ -18,6 +18,8 @@ BACKGROUND, HEAD, NECK, TORSO, MOUTH = (255, 255, 255), (0, 0, 255), (0, 255, 0)
 COLOURS = (BACKGROUND, HEAD, NECK, TORSO, MOUTH)
 # A pixel that is half covered belongs to the person.
 HALF = 128
+# Of a picture 512 pixels high. A matte has holes of some pixels in knitted cloth, and specks beside hair; they flicker.
+LEAST_PIXELS = 30
 # The jaw from corner to corner, and the inner lips, among the 68 points.
 JAW, INNER_LIPS = slice(4, 13), slice(60, 68)
 # SyncTalk widens the face below the chin by so many pixels of 512, and blurs its edge with a kernel of this side.
@@ -31,12 +33,23 @@ SUBPIXEL_BITS = 4
 def person_mask(alpha: npt.NDArray[np.uint8], points: Float64Array) -> BoolArray:
     """Return which pixels show the person: half covered by the matte, or inside the face, where a matte may have holes.
 
+    Holes and specks of fewer pixels than `LEAST_PIXELS` are closed and taken away.
+
     Args:
         alpha: (S, S).
         points: (68, 2) pixels of the square, centres at integers.
     """
     face = _filled(cv2.convexHull(points.astype(np.float32))[:, 0], len(alpha))
-    return np.asarray((alpha >= HALF) | face)
+    person = np.asarray((alpha >= HALF) | face)
+    least = LEAST_PIXELS * (len(alpha) / 512) ** 2
+    person = person | _specks(~person, least)
+    return np.asarray(person & ~_specks(person, least))
+
+
+def _specks(mask: BoolArray, least: float) -> BoolArray:
+    """Return the pixels of a mask that hang together with fewer than some, (S, S)."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    return np.asarray(mask & (stats[:, cv2.CC_STAT_AREA] < least)[labels])
 
 
 def above_jaw(points: Float64Array, size: int) -> BoolArray:

@@ -58,6 +58,20 @@ def test_a_hole_of_the_matte_in_the_face_is_the_person() -> None:
     assert person_mask(alpha, face())[45, 65] and not person_mask(alpha, face())[5, 5]
 
 
+def test_specks_of_the_matte_are_no_part() -> None:
+    large = drawn()[0].repeat(4, axis=0).repeat(4, axis=1)
+    whole = person_mask(large, 4 * face())
+    assert (whole == (large > 0)).all()
+    large[460:464, 200:205] = 0
+    large[400, 430] = 0
+    large[100:104, 20:25] = large[0, 0] = 255
+    assert (person_mask(large, 4 * face()) == whole).all()
+    # A gap between an arm and the body, and a hand that the edge of the picture cuts off, stay.
+    large[470:480, 200:205], large[200:210, 500:] = 0, 255
+    changed = person_mask(large, 4 * face()) != whole
+    assert changed[470:480, 200:205].all() and changed[200:210, 500:].all() and changed.sum() == 50 + 120
+
+
 def test_the_jaw_turns_with_the_head() -> None:
     turned = (face() - 64) @ np.array([[0, 1], [-1, 0]]) + 64
     upright = above_jaw(face(), SIZE)
