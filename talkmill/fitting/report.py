@@ -61,13 +61,14 @@ def report_frames(
     return FrameReport(error, inner, jitter, fit.measured & (inner <= limit_pixels))
 
 
-def verdict(frames: FrameReport, photometric: str, mouth_hidden: float) -> tuple[str, list[str]]:
-    """Say whether a clip's camera and mouth can be trusted.
+def verdict(frames: FrameReport, photometric: str, mouth_hidden: float, eye_hidden: float) -> tuple[str, list[str]]:
+    """Say whether a clip's camera, mouth and eyes can be trusted.
 
     Args:
         frames: What was measured.
         photometric: Why the photometric result was not kept; "" where it was, or was not wanted.
         mouth_hidden: Share of frames whose mouth is hidden.
+        eye_hidden: Share of frames of which an eye is hidden.
 
     Returns:
         `good` or `doubtful`, and the reasons.
@@ -82,6 +83,10 @@ def verdict(frames: FrameReport, photometric: str, mouth_hidden: float) -> tuple
     if mouth_hidden > GOOD_LOST:
         reasons.append(
             f"the mouth is hidden or hard to see in {mouth_hidden:.0%} of the frames: do not trust the lips there"
+        )
+    if eye_hidden > GOOD_LOST:
+        reasons.append(
+            f"an eye is hidden or hard to see in {eye_hidden:.0%} of the frames: do not trust its lids and gaze there"
         )
     if photometric:
         reasons.append(f"the pose rests on landmarks alone: {photometric}")

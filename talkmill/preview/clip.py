@@ -6,8 +6,8 @@ import numpy as np
 
 from talkmill.arrays import BoolArray, Float32Array, Float64Array
 from talkmill.landmarks.eyes import blinks, shut_below
-from talkmill.landmarks.mouth import SEEN_CONFIDENCE
-from talkmill.landmarks.points import MOUTH, lips_apart
+from talkmill.landmarks.occlusion import EYE_SEEN, MOUTH_SEEN, eye_confidence, mouth_confidence
+from talkmill.landmarks.points import lips_apart
 
 # Frames of a preview, at most.
 COLUMNS = 6
@@ -100,9 +100,12 @@ def moments(clip: PreviewedClip) -> list[Moment]:
         if clip.eyes is not None:
             asked.append(("eyes most shut", int(seen[clip.eyes.opening[seen].mean(1).argmin()])))
         asked.append(("mouth widest", int(seen[clip.lips[seen].argmax()])))
-        sure = clip.confidence[seen][:, MOUTH].mean(1)
-        if clip.eyes is not None and sure.min() < SEEN_CONFIDENCE:
-            asked.append(("mouth least sure", int(seen[sure.argmin()])))
+        for part, sure, seen_from in (
+            ("mouth", mouth_confidence(clip.confidence[seen]), MOUTH_SEEN),
+            ("an eye", eye_confidence(clip.confidence[seen]), EYE_SEEN),
+        ):
+            if clip.eyes is not None and sure.min() < seen_from:
+                asked.append((f"{part} least sure", int(seen[sure.argmin()])))
     chosen: dict[int, list[str]] = {}
     for why, frame in asked:
         chosen.setdefault(frame, []).append(why)

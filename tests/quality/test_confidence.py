@@ -11,8 +11,8 @@ from scipy.stats import spearmanr
 from benchmarks.quality import read_pts
 from talkmill.faces.detection import FaceBoxesDetector
 from talkmill.inference.runtime import cpu_runtime
-from talkmill.landmarks.mouth import SEEN_CONFIDENCE
-from talkmill.landmarks.points import MOUTH, outer_eye_distance
+from talkmill.landmarks.occlusion import EYE_SEEN, MOUTH_SEEN, eye_confidence, mouth_confidence
+from talkmill.landmarks.points import LEFT_EYE, MOUTH, RIGHT_EYE, outer_eye_distance
 from talkmill.models.repository import ModelRepository
 from talkmill.stages.landmarks.stage import DETECTORS
 
@@ -81,7 +81,15 @@ def with_microphone(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(cv2.circle(picture, place, int(0.33 * side), (140, 140, 145), -1), (0, 0), 1)
 
 
-def test_a_mouth_behind_a_microphone_is_not_trusted(models: ModelRepository, assets: Path) -> None:
+def with_black_glasses(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    side, picture = outer_eye_distance(truth), image.copy()
+    for eye in (RIGHT_EYE, LEFT_EYE):
+        x, y = (int(value) for value in truth[eye].mean(0))
+        cv2.ellipse(picture, (x, y), (int(0.36 * side), int(0.27 * side)), 0, 0, 360, (12, 12, 14), -1, cv2.LINE_AA)
+    return picture
+
+
+def test_what_is_hidden_is_not_trusted(models: ModelRepository, assets: Path) -> None:
     names, landmark_detector = DETECTORS["face-mesh-478"]
     detector = landmark_detector(*(cpu_runtime(2).load(models.ensure(name, "landmarks").path, name) for name in names))
     faces = FaceBoxesDetector(cpu_runtime(2).load(models.ensure("faceboxes-v2", "face_detection").path, "faceboxes-v2"))
@@ -90,8 +98,12 @@ def test_a_mouth_behind_a_microphone_is_not_trusted(models: ModelRepository, ass
         image = np.ascontiguousarray(cv2.imread(str(assets / "images" / name))[..., ::-1])
         centre = truth.mean(0)
         box = next(box for box in faces.detect(image).boxes if (box[:2] < centre).all() and (centre < box[2:]).all())
-        seen, hidden = (
-            float(detector.detect(picture, box).confidence[MOUTH].mean())
-            for picture in (image, with_microphone(image, truth))
-        )
-        assert hidden < SEEN_CONFIDENCE < seen, (name, seen, hidden)
+        for cover, trust, seen_from in (
+            (with_microphone, mouth_confidence, MOUTH_SEEN),
+            (with_black_glasses, eye_confidence, EYE_SEEN),
+        ):
+            seen, hidden = (
+                float(trust(detector.detect(picture, box).confidence[None])[0])
+                for picture in (image, cover(image, truth))
+            )
+            assert hidden < seen_from < seen, (name, cover.__name__, seen, hidden)

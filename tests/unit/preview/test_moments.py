@@ -60,6 +60,14 @@ def test_a_mouth_that_is_hidden_for_a_moment_is_shown(eyes: bool) -> None:
     assert "mouth least sure" not in why(moments(made))
 
 
+@pytest.mark.parametrize("eyes", [True, False])
+def test_an_eye_that_is_hidden_for_a_moment_is_shown(eyes: bool) -> None:
+    made = clip(eyes=eyes)
+    made.confidence[30:34, 42:48] = 0.45
+    made.confidence[32, 42:48] = 0.3
+    assert why(moments(made)).get("an eye least sure") == (32 if eyes else None)
+
+
 def test_nothing_is_said_of_eyes_without_a_face_mesh() -> None:
     made = clip(eyes=False)
     assert made.blinks == []
