@@ -1,6 +1,7 @@
 """`talkmill export` and `talkmill check`: what trainers read."""
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,8 @@ from talkmill.layouts.registry import LAYOUTS, layout_of
 from talkmill.pipeline.settings import Settings
 from talkmill.text import counted
 
+# Findings of one kind that are printed in full; of the rest their number is.
+MOST_ALIKE = 5
 _LAYOUT_HELP = f"What the trainer reads: {', '.join(LAYOUTS)}."
 
 
@@ -52,6 +55,13 @@ def export(
     if result.uncalled:
         told = counted(len(result.uncalled), "caption")
         say(errors, f"{told} of names that no clip has, such as {result.uncalled[0]}: not used", style="yellow")
+    least = layout_of(layout).lengths.least_seconds
+    if options.least_seconds is not None and options.least_seconds < least:
+        say(
+            errors,
+            f"{layout} is made for pieces of {least:g} s and more: the trainer may skip shorter ones",
+            style="yellow",
+        )
     if result.stale:
         told = counted(len(result.stale), "file")
         say(errors, f"{told} made of what has changed end in .stale now, such as {result.stale[0]}", style="yellow")
@@ -71,6 +81,7 @@ def check(
     from talkmill.layouts.export import RECORD, recorded_layout
 
     console, findings = Console(), []
+    alike: Counter[tuple[str, str]] = Counter()
     with option_errors(), dataset_errors():
         if not folder.is_dir():
             raise ValueError(f"there is no folder {folder}")
@@ -79,12 +90,17 @@ def check(
             raise ValueError(f"{folder} has no {RECORD} that names its layout; give --layout")
         for finding in check_folder(folder, layout_of(layout)):
             findings.append(asdict(finding))
-            if not as_json:
+            kind = (finding.what, finding.mend)
+            alike[kind] += 1
+            if not as_json and alike[kind] <= MOST_ALIKE:
                 say(console, f"{finding.file}: {finding.what}; {finding.mend}")
     if as_json:
         print(json.dumps(findings, indent=1))
     elif not findings:
         say(console, f"{folder}: nothing that {layout} would trip over was found")
     else:
+        for (what, mend), count in alike.items():
+            if count > MOST_ALIKE:
+                say(console, f"{counted(count - MOST_ALIKE, 'more file')}: {what}; {mend}")
         say(Console(stderr=True), counted(len(findings), "finding"), style="red")
     return EXIT_FAILED if findings else EXIT_OK

@@ -46,3 +46,15 @@ def test_a_record_that_is_no_file_names_no_layout(tmp_path: Path, spoil: Callabl
     spoil(tmp_path / "export.json")
     with pytest.raises(CommandError, match=r"has no export\.json that names its layout"):
         check(tmp_path)
+
+
+def test_of_many_findings_of_a_kind_some_are_printed_and_the_rest_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = [f"/train/talking_face_data/square/speech/{number:05}" for number in range(12)]
+    (tmp_path / "video_square_path.txt").write_text("\n".join(clips) + "\n")
+    assert len(findings_of(tmp_path, capsys, "stableavatar")) >= 12
+    assert check(tmp_path, "stableavatar") == EXIT_FAILED
+    printed = capsys.readouterr().out.replace("\n", " ")
+    assert printed.count("there is no such folder") == 6
+    assert "7 more files: is named in a list, and there is no such folder" in printed
