@@ -59,7 +59,19 @@ class Canvas:
         """
         scale, thickness = cv2.getFontScaleFromHeight(FONT, height), 1 + height // 14
         cv2.putText(self.image, words, (x, y), FONT, scale, colour, thickness, cv2.LINE_AA)
-        return x + int(cv2.getTextSize(words, FONT, scale, thickness)[0][0])
+        return x + self._width(words, height)
+
+    @staticmethod
+    def fitting(words: str, height: int, width: int) -> int:
+        """Return the height of capital letters at which a line of words is at most so wide; at most `height`."""
+        while height > 1 and Canvas._width(words, height) > width:
+            height -= 1
+        return height
+
+    @staticmethod
+    def _width(words: str, height: int) -> int:
+        scale, thickness = cv2.getFontScaleFromHeight(FONT, height), 1 + height // 14
+        return int(cv2.getTextSize(words, FONT, scale, thickness)[0][0])
 
     def fill(self, x0: int, y0: int, x1: int, y1: int, colour: Colour) -> None:
         """Fill a rectangle; x1 and y1 are not part of it."""

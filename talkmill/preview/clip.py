@@ -64,6 +64,17 @@ class PreviewedClip:
         """(N, 68) which points were measured, and are sure enough to be believed."""
         return np.asarray(self.measured[:, None] & (self.confidence >= TRUSTED))
 
+    def sure(self, frame: int, part: slice, seen_from: float) -> bool:
+        """Return whether a part of the face was seen in a frame; only the fused landmarks know when they guess.
+
+        Args:
+            frame: Number of the frame.
+            part: Its points, of the 68.
+            seen_from: Mean confidence from which it is seen: MOUTH_SEEN or EYE_SEEN.
+        """
+        seen = self.eyes is None or float(self.confidence[frame, part].mean()) >= seen_from
+        return bool(self.measured[frame]) and seen
+
     @property
     def lips(self) -> Float64Array:
         """(N,) distance of the inner lips over that of the outer eye corners."""

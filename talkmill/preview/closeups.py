@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from talkmill.arrays import Frame
 from talkmill.landmarks.mesh import IRISES
+from talkmill.landmarks.occlusion import EYE_SEEN, MOUTH_SEEN
 from talkmill.landmarks.points import LEFT_EYE, MOUTH, RIGHT_EYE, face_size
 from talkmill.preview.canvas import BLUE, INK, ORANGE, PAPER, Canvas
 from talkmill.preview.clip import PreviewedClip
@@ -25,7 +26,7 @@ EYE_ASPECT, MOUTH_ASPECT = 0.62, 0.5
 CAPTION_HEIGHT, LETTERS, DOT_RADIUS = 28, 14, 2.0
 
 
-NOT_MEASURED = "not measured"
+NOT_MEASURED, UNSURE = "not measured", "unsure:"
 
 FloatArray = npt.NDArray[np.floating]
 
@@ -47,7 +48,7 @@ def closeups_panel(crop: Frame, clip: PreviewedClip, frame: int, width: int) -> 
     """Show eyes and mouth of a frame.
 
     The eyes have the face mesh's lids and irises and the number of their opening, or, where there is no mesh, the 68
-    points' lids alone. Dots are points that were measured, crosses are not.
+    points' lids alone. Dots are points that were measured; crosses were not, or belong to a part that may be hidden.
 
     Args:
         crop: The frame's crop, RGB.
@@ -62,16 +63,17 @@ def closeups_panel(crop: Frame, clip: PreviewedClip, frame: int, width: int) -> 
     face = float(face_size(points))
     eye_height, mouth_height = round(half * EYE_ASPECT), round(width * MOUTH_ASPECT)
     canvas = Canvas.blank(width, eye_height + mouth_height + 2 * CAPTION_HEIGHT)
-    measured = bool(clip.measured[frame])
     for side, (part, marks) in enumerate(zip((RIGHT_EYE, LEFT_EYE), _eye_marks(clip, frame), strict=True)):
-        view = _view(crop, points[part].mean(0), EYE_SHARE * face, (half, eye_height), marks, measured)
+        sure = clip.sure(frame, part, EYE_SEEN)
+        view = _view(crop, points[part].mean(0), EYE_SHARE * face, (half, eye_height), marks, sure)
         canvas.paste(view, side * half, 0)
         _caption(canvas, *_eye_words(clip, frame, side), side * half, eye_height, half)
     top = eye_height + CAPTION_HEIGHT
     marks = _mouth_marks(clip, frame)
-    view = _view(crop, points[MOUTH].mean(0), MOUTH_SHARE * face, (width, mouth_height), marks, measured)
+    sure = clip.sure(frame, MOUTH, MOUTH_SEEN)
+    view = _view(crop, points[MOUTH].mean(0), MOUTH_SHARE * face, (width, mouth_height), marks, sure)
     canvas.paste(view, 0, top)
-    _caption(canvas, f"lips {clip.lips[frame]:.2f}" if measured else NOT_MEASURED, False, 0, top + mouth_height, width)
+    _caption(canvas, _mouth_words(clip, frame, sure), False, 0, top + mouth_height, width)
     return canvas.image
 
 
@@ -83,7 +85,16 @@ def _eye_words(clip: PreviewedClip, frame: int, side: int) -> tuple[str, bool]:
         return "no face mesh", False
     opening = float(clip.eyes.opening[frame, side])
     shut = opening < clip.eyes.shut_below
-    return f"{'shut' if shut else 'open'} {opening:.2f}", shut
+    words = f"{'shut' if shut else 'open'} {opening:.2f}"
+    part = (RIGHT_EYE, LEFT_EYE)[side]
+    return (words if clip.sure(frame, part, EYE_SEEN) else f"{UNSURE} {words}"), shut
+
+
+def _mouth_words(clip: PreviewedClip, frame: int, sure: bool) -> str:
+    if not clip.measured[frame]:
+        return NOT_MEASURED
+    words = f"lips {clip.lips[frame]:.2f}"
+    return words if sure else f"{UNSURE} {words}"
 
 
 def _eye_marks(clip: PreviewedClip, frame: int) -> list[Marks]:
@@ -123,7 +134,7 @@ def _view(
     span: float,
     size: tuple[int, int],
     marks: Marks,
-    measured: bool,
+    sure: bool,
 ) -> Frame:
     """Enlarge the surroundings of a point, `span` pixels of the crop wide, to a size, and draw on it."""
     scale = size[0] / max(span, 1.0)
@@ -132,9 +143,9 @@ def _view(
     view = cv2.warpAffine(crop, view_from_crop, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     canvas = Canvas(np.asarray(view, np.uint8))
     for line in marks.lines:
-        canvas.line((line - middle) * scale + centre, BLUE if measured else ORANGE, 1, closed=True)
+        canvas.line((line - middle) * scale + centre, BLUE if sure else ORANGE, 1, closed=True)
     for dots in marks.dots:
-        (canvas.dots if measured else canvas.crosses)((dots - middle) * scale + centre, DOT_RADIUS)
+        (canvas.dots if sure else canvas.crosses)((dots - middle) * scale + centre, DOT_RADIUS)
     return canvas.image
 
 

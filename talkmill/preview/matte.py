@@ -22,7 +22,8 @@ def matte_panel(
     """Show a frame of the source, what the matte takes out of it, and the crop's square.
 
     Args:
-        frame: Upright, RGB, (H, W, 3) uint8. Of one that is higher than wide a square around the crop is shown.
+        frame: Upright, RGB, (H, W, 3) uint8. Of one that is higher than wide a square around the crop is shown, and of
+            one that is wider than twice its height a part of twice its height.
         alpha: Its matte in a region, uint8.
         region: The region.
         image_from_crop: (3, 3) pixels of the crop to pixels of the frame.
@@ -38,11 +39,13 @@ def matte_panel(
     part = shown[region.slices]
     shown[region.slices] = np.rint(part * (1 - taken) + taken * np.array(MAGENTA, np.float32)).astype(np.uint8)
     height, wide = frame.shape[:2]
-    visible = min(height, wide)
-    top = int(np.clip(round(float(corners[:, 1].mean()) - visible / 2), 0, height - visible))
-    scale = width / wide
-    canvas = Canvas(resized(shown[top : top + visible], width, max(1, round(visible * scale))))
-    (x0, y0), (x1, y1) = (corners - [0, top] + 0.5) * scale - 0.5
+    rows, columns = min(height, wide), min(wide, 2 * height)
+    middle_x, middle_y = corners.mean(0)
+    left = int(np.clip(round(float(middle_x) - columns / 2), 0, wide - columns))
+    top = int(np.clip(round(float(middle_y) - rows / 2), 0, height - rows))
+    scale = width / columns
+    canvas = Canvas(resized(shown[top : top + rows, left : left + columns], width, max(1, round(rows * scale))))
+    (x0, y0), (x1, y1) = (corners - [left, top] + 0.5) * scale - 0.5
     square = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
     for thickness, colour in ((4, INK), (2, PAPER)):
         canvas.line(square, colour, thickness, closed=True)

@@ -117,7 +117,8 @@ def _label(clip: PreviewedClip, moment: Moment) -> Frame:
     canvas = Canvas.blank(TILE, LINE)
     words = f"frame {moment.frame}, {moment.frame / clip.rate:.2f} s"
     notes = [moment.why, "not valid" if clip.measured[moment.frame] and not clip.valid[moment.frame] else ""]
-    canvas.write(": ".join([words, *(note for note in notes if note)]), 2, 25, 16)
+    line = ": ".join([words, *(note for note in notes if note)])
+    canvas.write(line, 2, 25, Canvas.fitting(line, 16, TILE - 4))
     return canvas.image
 
 

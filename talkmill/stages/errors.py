@@ -107,7 +107,7 @@ class MatteLostError(RejectionError):
 class LandmarksInvalidError(RejectionError):
     """Landmarks could not be measured in too many frames."""
 
-    reason, remedy = "LANDMARKS_INVALID", "look at the clip: the face is hidden, cut off or turned away"
+    reason, remedy = "LANDMARKS_INVALID", "look at the clip: the face is hidden, cut off, turned away or not upright"
 
 
 class PersonChangesError(RejectionError):

@@ -89,3 +89,18 @@ def test_what_the_matte_takes_out_is_loud_and_still_seen() -> None:
     for colour in (left, right):
         assert colour[0] > colour[1] + 100 and colour[2] > colour[1] + 100
     assert right[1] > left[1] + 30
+
+
+@pytest.mark.parametrize("shape", [(100, 900), (900, 100)])
+def test_the_crop_of_a_long_frame_is_seen(shape: tuple[int, int]) -> None:
+    """A square of 50 pixels near the far end of a frame."""
+    height, wide = shape
+    x0, y0 = wide - 75, height - 75
+    frame = np.full((height, wide, 3), 128, np.uint8)
+    frame[y0 : y0 + 50, x0 : x0 + 50] = (10, 200, 90)
+    alpha = np.full((height, wide), 255, np.uint8)
+    panel = matte_panel(frame, alpha, Region(0, 0, wide, height), image_from_square(x0, y0, 50, 64), 64, 384)
+    assert panel.shape[0] >= 384 // 2
+    inside = np.abs(panel.astype(int) - (10, 200, 90)).max(-1) < 8
+    # A quarter of the panel's height or width, less the line around it.
+    assert inside.sum() > 80**2

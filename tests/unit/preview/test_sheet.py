@@ -9,7 +9,7 @@ from talkmill.geometry.transforms import image_from_square
 from talkmill.preview.canvas import BLUE, INK, MAGENTA, ORANGE, Canvas
 from talkmill.preview.chart import opening_chart
 from talkmill.preview.clip import PreviewedClip, moments
-from talkmill.preview.closeups import closeups_panel
+from talkmill.preview.closeups import OUTER_LIPS, closeups_panel
 from talkmill.preview.sheet import GAP, MARGIN, TILE, Column, CropPlace, Verdict, preview_sheet
 from talkmill.region import Region
 from tests.unit.preview.clips import FRAMES, SIZE, clip
@@ -64,6 +64,30 @@ def test_points_that_were_not_measured_have_another_colour_and_another_form() ->
     unseen = closeups_panel(crop, replace(made, measured=measured), 20, 384)
     assert near(seen, BLUE) > 50 and near(seen, ORANGE) == 0
     assert near(unseen, ORANGE) > 50 and near(unseen, BLUE) == 0
+
+
+def test_an_eye_or_a_mouth_that_may_be_hidden_has_crosses() -> None:
+    crop, made = np.full((SIZE, SIZE, 3), 200, np.uint8), clip()
+    assert made.eyes is not None
+    made.eyes.mesh[20, list(OUTER_LIPS)] = made.points[20, 48:]
+    made.confidence[20, 48:] = 0.3
+    mouth_unsure = closeups_panel(crop, made, 20, 384)
+    assert near(mouth_unsure[:100], BLUE) > 50 and near(mouth_unsure[:100], ORANGE) == 0
+    assert near(mouth_unsure[150:], ORANGE) > 50 and near(mouth_unsure[150:], BLUE) == 0
+    made.confidence[20] = 1
+    made.confidence[20, 42:48] = 0.3
+    eye_unsure = closeups_panel(crop, made, 20, 384)
+    assert near(eye_unsure[:100, :190], BLUE) > 25 and near(eye_unsure[:100, :190], ORANGE) == 0
+    assert near(eye_unsure[:100, 194:], ORANGE) > 25 and near(eye_unsure[:100, 194:], BLUE) == 0
+
+
+@pytest.mark.parametrize(
+    "words", ["frame 3, 0.12 s", "frame 1119, 44.76 s: worst fit, mouth least sure, an eye least sure: not valid"]
+)
+def test_a_line_of_words_ends_inside_its_column(words: str) -> None:
+    height = Canvas.fitting(words, 16, TILE - 4)
+    assert Canvas.blank(TILE, 34).write(words, 2, 25, height) <= TILE - 2
+    assert height == 16 or len(words) > 40
 
 
 def test_dots_and_crosses_differ_in_print_without_colour() -> None:
