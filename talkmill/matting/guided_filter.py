@@ -9,6 +9,9 @@ from talkmill.arrays import Float32Array, Frame
 from talkmill.matting.grid import Grid
 from talkmill.region import Region
 
+# What is worked out pixel by pixel goes by strips of so many rows: they stay in the processor's cache.
+STRIP_ROWS = 32
+
 
 @dataclass(frozen=True, slots=True)
 class LocalLinearModel:
@@ -78,20 +81,31 @@ def fit_guided_filter(guide: Float32Array, matte: Float32Array, radius: int, eps
         The averaged local linear coefficients.
     """
     window = (2 * radius + 1, 2 * radius + 1)
+    height, width = matte.shape
+    strips = [slice(top, top + STRIP_ROWS) for top in range(0, height, STRIP_ROWS)]
+    # Means over the window: of the channels and the matte, of their products, and of pairs of channels.
+    means = np.empty((13, height, width), np.float32)
+    for rows in strips:
+        # About the middle of the range, float32 loses the least in the difference of two means.
+        r, g, b = (np.asarray(channel - np.float32(0.5)) for channel in cv2.split(guide[rows]))
+        alpha = matte[rows]
+        values = (r, g, b, alpha, r * alpha, g * alpha, b * alpha, r * r, g * g, b * b, r * g, r * b, g * b)
+        for plane, value in zip(means, values, strict=True):
+            plane[rows] = value
+    for plane in means:
+        cv2.blur(plane, window, dst=plane, borderType=cv2.BORDER_REFLECT)
+    coefficients = np.empty((height, width, 4), np.float32)
+    for rows in strips:
+        coefficients[rows] = cv2.merge(_solved(means[:, rows], np.float32(epsilon)))
+    return LocalLinearModel(np.asarray(cv2.blur(coefficients, window, borderType=cv2.BORDER_REFLECT), np.float32))
 
-    def mean(image: Float32Array) -> Float32Array:
-        return np.asarray(cv2.blur(image, window, borderType=cv2.BORDER_REFLECT), np.float32)
 
-    # About the middle of the range, float32 loses the least in the difference of two means.
-    r, g, b = (np.asarray(channel - np.float32(0.5)) for channel in cv2.split(guide))
-    mean_r, mean_g, mean_b, mean_matte = mean(r), mean(g), mean(b), mean(matte)
-    of_r = mean(r * matte) - mean_r * mean_matte
-    of_g = mean(g * matte) - mean_g * mean_matte
-    of_b = mean(b * matte) - mean_b * mean_matte
-    rr = mean(r * r) - mean_r * mean_r + np.float32(epsilon)
-    gg = mean(g * g) - mean_g * mean_g + np.float32(epsilon)
-    bb = mean(b * b) - mean_b * mean_b + np.float32(epsilon)
-    rg, rb, gb = mean(r * g) - mean_r * mean_g, mean(r * b) - mean_r * mean_b, mean(g * b) - mean_g * mean_b
+def _solved(means: Float32Array, epsilon: np.float32) -> list[Float32Array]:
+    """Return the slopes and the offset of each window from its means, 13 times (h, w), in pixels about the middle."""
+    mean_r, mean_g, mean_b, mean_matte, of_r, of_g, of_b, rr, gg, bb, rg, rb, gb = means
+    of_r, of_g, of_b = of_r - mean_r * mean_matte, of_g - mean_g * mean_matte, of_b - mean_b * mean_matte
+    rr, gg, bb = rr - mean_r * mean_r + epsilon, gg - mean_g * mean_g + epsilon, bb - mean_b * mean_b + epsilon
+    rg, rb, gb = rg - mean_r * mean_g, rb - mean_r * mean_b, gb - mean_g * mean_b
     # The inverse of the symmetric 3 x 3 matrix by its cofactors.
     c_rr, c_rg, c_rb = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
     c_gg, c_gb, c_bb = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
@@ -100,4 +114,4 @@ def fit_guided_filter(guide: Float32Array, matte: Float32Array, radius: int, eps
     slope_g = (c_rg * of_r + c_gg * of_g + c_gb * of_b) * scale
     slope_b = (c_rb * of_r + c_gb * of_g + c_bb * of_b) * scale
     offset = mean_matte - slope_r * (mean_r + 0.5) - slope_g * (mean_g + 0.5) - slope_b * (mean_b + 0.5)
-    return LocalLinearModel(mean(np.asarray(cv2.merge([slope_r, slope_g, slope_b, offset]), np.float32)))
+    return [slope_r, slope_g, slope_b, offset]
