@@ -1,5 +1,6 @@
 """The report of a fit: errors per frame, which frames are valid, and a verdict."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from talkmill.geometry.conventions import principal_point, project
 from talkmill.landmarks.points import INNER
 
 NOSE_TIP = 30
-# A clip is called good below these: RMS of the inner points in pixels at 512, share of frames lost, or without a mouth.
+# A clip is called good below these: RMS of the inner points in pixels at 512, share of frames lost.
 GOOD_INNER_PIXELS, GOOD_LOST = 3.0, 0.02
 
 
@@ -61,14 +62,13 @@ def report_frames(
     return FrameReport(error, inner, jitter, fit.measured & (inner <= limit_pixels))
 
 
-def verdict(frames: FrameReport, photometric: str, mouth_hidden: float, eye_hidden: float) -> tuple[str, list[str]]:
+def verdict(frames: FrameReport, photometric: str, hidden: Sequence[str]) -> tuple[str, list[str]]:
     """Say whether a clip's camera, mouth and eyes can be trusted.
 
     Args:
         frames: What was measured.
         photometric: Why the photometric result was not kept; "" where it was, or was not wanted.
-        mouth_hidden: Share of frames whose mouth is hidden.
-        eye_hidden: Share of frames of which an eye is hidden.
+        hidden: What is said of a hidden mouth or eye.
 
     Returns:
         `good` or `doubtful`, and the reasons.
@@ -80,14 +80,7 @@ def verdict(frames: FrameReport, photometric: str, mouth_hidden: float, eye_hidd
     lost = 1 - float(frames.valid.mean())
     if lost > GOOD_LOST:
         reasons.append(f"{lost:.0%} of the frames could not be fitted")
-    if mouth_hidden > GOOD_LOST:
-        reasons.append(
-            f"the mouth is hidden or hard to see in {mouth_hidden:.0%} of the frames: do not trust the lips there"
-        )
-    if eye_hidden > GOOD_LOST:
-        reasons.append(
-            f"an eye is hidden or hard to see in {eye_hidden:.0%} of the frames: do not trust its lids and gaze there"
-        )
+    reasons.extend(hidden)
     if photometric:
         reasons.append(f"the pose rests on landmarks alone: {photometric}")
     return ("doubtful" if reasons else "good"), reasons

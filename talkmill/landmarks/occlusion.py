@@ -1,5 +1,8 @@
 """Whether mouth and eyes are seen, or guessed behind a microphone, a hand, hair or dark glasses."""
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -15,6 +18,46 @@ MOUTH_SEEN = 0.65
 EYE_SEEN = 0.5
 # A part must be hidden for half of this time: a grimace or a blink, which the nets know little of, is over sooner.
 SECONDS = 3.0
+# Share of a clip's frames above which a hidden part is told.
+TOLD = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenShares:
+    """Shares of a clip's frames in which parts of the face are hidden.
+
+    Attributes:
+        mouth: Of those without the mouth.
+        eye: Of those without at least one eye.
+    """
+
+    mouth: float
+    eye: float
+
+    @classmethod
+    def of(cls, confidence: Float32Array, measured: BoolArray, rate: float) -> Self:
+        """Measure them.
+
+        Args:
+            confidence: (N, 68) float32, of the fused landmarks (`fused.py`): of others nothing can be said.
+            measured: (N,) frames whose landmarks were measured.
+            rate: Frames a second.
+        """
+        parts = (mouth_confidence(confidence), MOUTH_SEEN), (eye_confidence(confidence), EYE_SEEN)
+        return cls(*(float(hidden(part, seen_from, measured, rate).mean()) for part, seen_from in parts))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What people are told."""
+        said = (
+            (self.mouth, "the mouth", "the lips"),
+            (self.eye, "an eye", "its lids and gaze"),
+        )
+        return tuple(
+            f"{part} is hidden or hard to see in {share:.0%} of the frames: do not trust {points} there"
+            for share, part, points in said
+            if share > TOLD
+        )
 
 
 def mouth_confidence(confidence: Float32Array) -> Float32Array:

@@ -43,7 +43,7 @@ def test_a_turn_to_profile_is_followed(model: MorphableModel) -> None:
     assert np.degrees(apart.magnitude()).max() < 4.0
     frames = report_frames(fit, basis, clip.landmarks, REFERENCE_SIZE, 8.0)
     assert frames.valid.all()
-    assert verdict(frames, "", 0.0, 0.0) == ("good", [])
+    assert verdict(frames, "", ()) == ("good", [])
 
 
 def test_frames_that_are_missed_are_not_valid(model: MorphableModel) -> None:
@@ -53,7 +53,7 @@ def test_frames_that_are_missed_are_not_valid(model: MorphableModel) -> None:
     clip.landmarks[20:24] += np.random.default_rng(0).uniform(-60, 60, (4, 68, 2))
     frames = report_frames(fit_clip(clip), basis, clip.landmarks, REFERENCE_SIZE, 8.0)
     assert np.flatnonzero(~frames.valid).tolist() == [20, 21, 22, 23]
-    judgement, reasons = verdict(frames, "the colours do not agree", 0.0, 0.0)
+    judgement, reasons = verdict(frames, "the colours do not agree", ())
     assert judgement == "doubtful"
     assert any("7% of the frames" in reason for reason in reasons)
     assert any("landmarks alone" in reason for reason in reasons)

@@ -31,7 +31,7 @@ from talkmill.stages.errors import (
     VideoRemovedError,
 )
 from talkmill.stages.harness import StageHarness
-from talkmill.stages.landmarks.messages import LandmarksInputs
+from talkmill.stages.landmarks.messages import LandmarksInputs, LandmarksOutputs
 from talkmill.stages.landmarks.stage import LandmarksStage, networks_of
 from talkmill.stages.matting.messages import MattingInputs
 from talkmill.stages.matting.stage import MattingStage
@@ -292,18 +292,27 @@ def test_landmarks_on_nothing_are_invalid(harness: StageHarness, models: ModelRe
         harness.run(stage, LandmarksInputs(frames, harness.put(tmp_path / "g.npz", "npz"), "25"))
 
 
+def _landmarks_of(
+    harness: StageHarness, stage: LandmarksStage, pictures: list[np.ndarray], folder: Path
+) -> LandmarksOutputs:
+    """Run the stage on pictures of the sample's face."""
+    with ImageWriter(folder / "w.zip") as writer:
+        for picture in pictures:
+            writer.write(picture)
+    boxes = np.tile(np.array([560, 200, 700, 380], np.float32), (len(pictures), 1))
+    CropGeometry(np.eye(3), boxes, np.ones(len(pictures), bool)).save(folder / "g.npz")
+    frames, geometry = harness.put(folder / "w.zip", "application/zip"), harness.put(folder / "g.npz", "npz")
+    outputs = harness.run(stage, LandmarksInputs(frames, geometry, "25")).outputs
+    assert isinstance(outputs, LandmarksOutputs)
+    return outputs
+
+
 def test_landmarks_of_a_face_come_with_its_mesh(
     harness: StageHarness, models: ModelRepository, sample_frames: list[np.ndarray], tmp_path: Path
 ) -> None:
     stage = _landmarks_stage(models, DEFAULT_MODELS.landmarks)
     assert {version.id for version in stage.models} == {"face-mesh-478", "face-api-68", "face-api-embedding"}
-    with ImageWriter(tmp_path / "w.zip") as writer:
-        for frame in sample_frames[:3]:
-            writer.write(frame)
-    boxes = np.tile(np.array([560, 200, 700, 380], np.float32), (3, 1))
-    CropGeometry(np.eye(3), boxes, np.ones(3, bool)).save(tmp_path / "g.npz")
-    frames, geometry = harness.put(tmp_path / "w.zip", "application/zip"), harness.put(tmp_path / "g.npz", "npz")
-    outputs = harness.run(stage, LandmarksInputs(frames, geometry, "25")).outputs
+    outputs = _landmarks_of(harness, stage, sample_frames[:3], tmp_path)
     assert outputs.face_mesh is not None
     landmarks = ClipLandmarks.load(harness.store.fetch(outputs.landmarks))
     face = ClipFaceMesh.load(harness.store.fetch(outputs.face_mesh))
@@ -314,6 +323,21 @@ def test_landmarks_of_a_face_come_with_its_mesh(
     assert np.abs(face.gaze).max() < 0.25
     assert face.eye_opening.min() > 0.15
     assert face.presence.min() > 5
+    assert outputs.notes == ()
+
+
+def test_an_eye_that_is_hidden_is_told_without_a_fit(
+    harness: StageHarness, models: ModelRepository, sample_frames: list[np.ndarray], tmp_path: Path
+) -> None:
+    stage = _landmarks_stage(models, DEFAULT_MODELS.landmarks)
+    seen = _landmarks_of(harness, stage, sample_frames[:1], tmp_path)
+    x, y = ClipLandmarks.load(harness.store.fetch(seen.landmarks)).points[0, 42:48].mean(0).astype(int)
+    covered = sample_frames[0].copy()
+    covered[y - 20 : y + 20, x - 24 : x + 24] = 20
+    outputs = _landmarks_of(harness, stage, [covered, covered, sample_frames[0]], tmp_path)
+    assert outputs.measurements["eye_hidden_share"] == pytest.approx(2 / 3, abs=1e-3)
+    assert outputs.measurements["mouth_hidden_share"] == 0
+    assert any("an eye is hidden or hard to see in 67% of the frames" in note for note in outputs.notes)
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):

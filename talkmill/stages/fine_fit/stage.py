@@ -18,7 +18,7 @@ from talkmill.fitting.projection import LandmarkBasis
 from talkmill.fitting.report import FrameReport, report_frames, verdict
 from talkmill.fitting.state import State
 from talkmill.geometry.conventions import REFERENCE_SIZE, euler_from_rotation, principal_point
-from talkmill.landmarks.occlusion import EYE_SEEN, MOUTH_SEEN, eye_confidence, hidden, mouth_confidence
+from talkmill.landmarks.occlusion import HiddenShares
 from talkmill.models.installed import InstalledModel
 from talkmill.morphable.model import MorphableModel
 from talkmill.stages.contract import Measurement, StageContext
@@ -35,7 +35,7 @@ class FineFitStage:
     """Fits the morphable model to a clip."""
 
     name = "fine_fit"
-    version = "14"
+    version = "15"
     outputs_type = FineFitOutputs
     keeps_result = True
     execution_provider = ""
@@ -87,19 +87,12 @@ class FineFitStage:
             raise FitFailedError(message, measure=round(lost, 4), threshold=most)
         context.count_video(len(clip), len(clip) / clip.rate)
         # The limits are those of the fused landmarks: face-api-68 alone has no face mesh, and another confidence.
-        mouth_hidden = eye_hidden = None
-        if inputs.face_mesh is not None:
-            mouth_hidden = float(hidden(mouth_confidence(confidence), MOUTH_SEEN, valid, clip.rate).mean())
-            eye_hidden = float(hidden(eye_confidence(confidence), EYE_SEEN, valid, clip.rate).mean())
-        judgement, reasons = verdict(
-            frames, refinement.reason if refinement is not None else "", mouth_hidden or 0.0, eye_hidden or 0.0
-        )
+        hidden = () if inputs.face_mesh is None else HiddenShares.of(confidence, valid, clip.rate).warnings
+        judgement, reasons = verdict(frames, refinement.reason if refinement is not None else "", hidden)
         if refinement is None:
             reasons.append(SWITCHED_OFF)
         measurements = self._measurements(clip, fit, frames, refinement)
         measurements["verdict"] = judgement
-        measurements["mouth_hidden_share"] = None if mouth_hidden is None else round(mouth_hidden, 4)
-        measurements["eye_hidden_share"] = None if eye_hidden is None else round(eye_hidden, 4)
         preview = context.scratch / "preview.jpg"
         head = partial(self._draw_head, fit.state)
         write_preview(preview, inputs, context, landmarks, frames, (judgement, tuple(reasons)), head)

@@ -15,6 +15,7 @@ from talkmill.landmarks.eyes import eye_opening, gaze
 from talkmill.landmarks.fan import FanDetector
 from talkmill.landmarks.fused import FusedDetector
 from talkmill.landmarks.mesh import FaceMesh
+from talkmill.landmarks.occlusion import HiddenShares
 from talkmill.landmarks.points import INNER, eyes_and_mouth, outer_eye_distance
 from talkmill.landmarks.smoothing import fill_gaps, jitter, smooth_over_time
 from talkmill.landmarks.validity import plausible
@@ -46,7 +47,7 @@ class LandmarksStage:
     """Measures, checks and smooths."""
 
     name = "landmarks"
-    version = "8"
+    version = "9"
     outputs_type = LandmarksOutputs
     keeps_result = True
 
@@ -122,14 +123,18 @@ class LandmarksStage:
             "jitter_percent": _jitter_percent(points, eyes),
             "face_distance": alike,
         }
+        notes = []
+        if not valid.all():
+            notes.append(f"{int((~valid).sum())} of {len(valid)} frames could not be measured and are interpolated")
         if meshes:
+            hidden = HiddenShares.of(confidence, valid, rate)
+            measurements["mouth_hidden_share"] = round(hidden.mouth, 4)
+            measurements["eye_hidden_share"] = round(hidden.eye, 4)
+            notes.extend(hidden.warnings)
             face_mesh = _face_mesh(meshes, valid)
             face_mesh.save(mesh_path)
             measurements["median_presence"] = round(float(np.median(face_mesh.presence)), 2)
             measurements["median_eye_opening"] = round(float(np.median(face_mesh.eye_opening)), 4)
-        notes = []
-        if not valid.all():
-            notes.append(f"{int((~valid).sum())} of {len(valid)} frames could not be measured and are interpolated")
         return LandmarksOutputs(
             context.publish(path, "landmarks.npz", MEDIA_TYPE),
             context.publish(mesh_path, "face_mesh.npz", MEDIA_TYPE) if meshes else None,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from talkmill.landmarks.occlusion import EYE_SEEN, MOUTH_SEEN, eye_confidence, hidden, mouth_confidence
+from talkmill.landmarks.occlusion import EYE_SEEN, MOUTH_SEEN, HiddenShares, eye_confidence, hidden, mouth_confidence
 from talkmill.landmarks.points import LEFT_EYE, MOUTH, RIGHT_EYE
 
 RATE = 25.0
@@ -65,3 +65,14 @@ def test_the_mouth_has_its_own_points() -> None:
     confidence[:, MOUTH] = 0.3
     assert mouth_hidden(mouth_confidence(confidence)).all()
     assert not hidden(eye_confidence(confidence), EYE_SEEN, np.ones(100, bool), RATE).any()
+
+
+@pytest.mark.parametrize(("part", "words"), [(MOUTH, "the mouth"), (LEFT_EYE, "an eye")])
+def test_people_are_told_what_is_hidden_and_how_long(part: slice, words: str) -> None:
+    confidence = np.full((100, 68), 0.9, np.float32)
+    assert HiddenShares.of(confidence, np.ones(100, bool), RATE) == HiddenShares(0, 0)
+    confidence[:60, part] = 0.2
+    (told,) = HiddenShares.of(confidence, np.ones(100, bool), RATE).warnings
+    assert told.startswith(f"{words} is hidden")
+    assert "60%" in told
+    assert HiddenShares(0.02, 0.02).warnings == ()
