@@ -35,7 +35,7 @@ class FineFitStage:
     """Fits the morphable model to a clip."""
 
     name = "fine_fit"
-    version = "15"
+    version = "16"
     outputs_type = FineFitOutputs
     keeps_result = True
     execution_provider = ""

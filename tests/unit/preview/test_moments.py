@@ -65,7 +65,11 @@ def test_an_eye_that_is_hidden_for_a_moment_is_shown(eyes: bool) -> None:
     made = clip(eyes=eyes)
     made.confidence[30:34, 42:48] = 0.45
     made.confidence[32, 42:48] = 0.3
+    # Frame 10 is a blink: that is no hidden eye.
+    made.confidence[10, 36:48] = 0.2
     assert why(moments(made)).get("an eye least sure") == (32 if eyes else None)
+    made.confidence[30:34] = 1
+    assert "an eye least sure" not in str(why(moments(made)))
 
 
 def test_nothing_is_said_of_eyes_without_a_face_mesh() -> None:
