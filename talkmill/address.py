@@ -89,20 +89,14 @@ def _shown_word(word: str) -> str:
     """Return a word of a text as `without_secrets` shows it."""
     body = word.rstrip(_CLOSING)
     closing = word[len(body) :]
-    # Python's paths have one slash where the address had two.
     body = _HTTP_IN_PATH.sub(lambda found: f"{found[0]}/", body)
     address_at = _address_start(body)
     query_at = _query_start(body, len(body) if address_at is None else address_at)
     if query_at is not None:
-        video = _video_of(body.lstrip(_OPENING))
-        return f"{body[:query_at]}{video}{closing}"
-    if address_at is not None:
-        return f"{body[:address_at]}{shown_address(body[address_at:])}{closing}"
-    return _USER.sub(_bracket_of, body, count=1) + closing
-
-
-def _bracket_of(user: re.Match[str]) -> str:
-    return str(user[1])
+        body = body[:query_at] + _video_of(body.lstrip(_OPENING))
+    elif address_at is not None:
+        body = body[:address_at] + shown_address(body[address_at:])
+    return _USER.sub(r"\1", body) + closing
 
 
 def _address_start(word: str) -> int | None:

@@ -156,6 +156,8 @@ def test_every_text_of_a_value_is_cleaned() -> None:
         ("a.example/talk?next=https://b.example/x?k=abc", "a.example/talk"),
         ("a.example/talk#token=abc", "a.example/talk"),
         ("me:abc@proxy.example:3128 refuses", "proxy.example:3128 refuses"),
+        ("(me:abc@a.example/talk.mp4?token=abc)", "(a.example/talk.mp4)"),
+        ("me:abc@a.example,https://b.example/x?k=abc", "a.example,https://b.example/x"),
         ("python:3.11@sha256:12ab", "python:3.11@sha256:12ab"),
         ("see docs/troubleshooting.md#storage", "see docs/troubleshooting.md#storage"),
         ("10:30@noon, a@b.example", "10:30@noon, a@b.example"),
