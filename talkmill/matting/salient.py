@@ -46,12 +46,11 @@ class SalientObject:
         waiting: list[tuple[Pyramid, Frame]] = []
         before: tuple[Frame, Float32Array] | None = None
         for index, pyramid in enumerate(pyramids):
-            image = pyramid.resized((INPUT_SIDE, INPUT_SIDE))
             grey = np.asarray(cv2.cvtColor(pyramid.resized((FLOW_SIDE, FLOW_SIDE)), cv2.COLOR_RGB2GRAY))
             if index % KEY_INTERVAL and index != frame_count - 1:
                 waiting.append((pyramid, grey))
                 continue
-            after = (grey, self._run(image))
+            after = (grey, self._run(pyramid.resized((INPUT_SIDE, INPUT_SIDE))))
             if before is not None:
                 for step, (held, held_grey) in enumerate(waiting, start=1):
                     share = np.float32(step / (len(waiting) + 1))
