@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from talkmill.arrays import Frame
-from talkmill.geometry.transforms import Matrix
+from talkmill.geometry.transforms import Matrix, image_from_part
 
 
 class Pyramid:
@@ -50,8 +50,8 @@ class Pyramid:
 
         It is halved first as in `sample`. Pixels lie where cv2.resize puts them, whether or not a side halves evenly.
         """
-        step_x, step_y = self.frame.shape[1] / size[0], self.frame.shape[0] / size[1]
-        frame_from_sample = np.array([[step_x, 0, step_x / 2 - 0.5], [0, step_y, step_y / 2 - 0.5], [0, 0, 1]])
+        height, width = self.frame.shape[:2]
+        frame_from_sample = image_from_part(0, 0, width, height, *size)
         return self.sample(frame_from_sample, size, border=cv2.BORDER_REPLICATE)
 
     def _at(self, fold_x: int, fold_y: int) -> Frame:

@@ -35,8 +35,25 @@ def image_from_square(x0: float, y0: float, side: float, size: int) -> Matrix:
     Returns:
         (3, 3) image_from_crop. Centres map as cv2.resize does: x = (u + 1/2) * side / size - 1/2 + x0.
     """
-    scale = side / size
-    return np.array([[scale, 0, x0 + scale / 2 - 0.5], [0, scale, y0 + scale / 2 - 0.5], [0, 0, 1]])
+    return image_from_part(x0, y0, side, side, size, size)
+
+
+def image_from_part(x0: float, y0: float, width: float, height: float, columns: int, rows: int) -> Matrix:
+    """Map pixels of a resized part of an image back to the image; see `image_from_square`.
+
+    Args:
+        x0: Left edge of the part.
+        y0: Top edge.
+        width: Of the part, in pixels of the image.
+        height: Of the part.
+        columns: Width of the resized part.
+        rows: Its height.
+
+    Returns:
+        (3, 3).
+    """
+    step_x, step_y = width / columns, height / rows
+    return np.array([[step_x, 0, x0 + step_x / 2 - 0.5], [0, step_y, y0 + step_y / 2 - 0.5], [0, 0, 1]])
 
 
 def similarity_from_points(source: npt.NDArray[np.floating], target: npt.NDArray[np.floating]) -> Matrix:

@@ -7,7 +7,7 @@ import numpy as np
 
 from talkmill.arrays import Float32Array, Frame
 from talkmill.geometry.shrink import shrink
-from talkmill.geometry.transforms import Matrix
+from talkmill.geometry.transforms import Matrix, image_from_part
 from talkmill.region import Region
 
 
@@ -33,9 +33,8 @@ class Grid:
     @property
     def frame_from_grid(self) -> Matrix:
         """(3, 3); pixel centres at integers on both sides."""
-        step_x, step_y = self.part.width / self.width, self.part.height / self.height
-        x0, y0 = self.part.x + step_x / 2 - 0.5, self.part.y + step_y / 2 - 0.5
-        return np.array([[step_x, 0, x0], [0, step_y, y0], [0, 0, 1]])
+        part = self.part
+        return image_from_part(part.x, part.y, part.width, part.height, self.width, self.height)
 
     def picture(self, frame: Frame) -> Frame:
         """Return the part of a frame, (height, width, 3) uint8."""
