@@ -111,14 +111,15 @@ def moments(clip: PreviewedClip) -> list[Moment]:
         if clip.eyes is not None:
             asked.append(("eyes most shut", int(seen[clip.eyes.opening[seen].mean(1).argmin()])))
         asked.append(("mouth widest", int(seen[clip.lips[seen].argmax()])))
-        # The nets know little of lids that move: a blink is no hidden eye.
-        outside_blinks = np.setdiff1d(seen, [frame for blink in clip.blinks for frame in frames[blink]])
-        for part, sure, seen_from, among in (
-            ("mouth", mouth_confidence(clip.confidence), MOUTH_SEEN, seen),
-            ("an eye", eye_confidence(clip.confidence), EYE_SEEN, outside_blinks),
-        ):
-            if clip.eyes is not None and sure[among].min(initial=1) < seen_from:
-                asked.append((f"{part} least sure", int(among[sure[among].argmin()])))
+        if clip.eyes is not None:
+            # The nets know little of lids that move: a blink is no hidden eye.
+            outside_blinks = np.setdiff1d(seen, [frame for blink in clip.blinks for frame in frames[blink]])
+            for part, sure, seen_from, among in (
+                ("mouth", mouth_confidence(clip.confidence), MOUTH_SEEN, seen),
+                ("an eye", eye_confidence(clip.confidence), EYE_SEEN, outside_blinks),
+            ):
+                if sure[among].min(initial=1) < seen_from:
+                    asked.append((f"{part} least sure", int(among[sure[among].argmin()])))
     chosen: dict[int, list[str]] = {}
     for why, frame in asked:
         chosen.setdefault(frame, []).append(why)
