@@ -49,15 +49,15 @@ def configure_server_logs(level: str) -> None:
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(True)
-    sys.excepthook = lambda kind, error, trace: _last_words(error)
-    threading.excepthook = lambda ended: _last_words(ended.exc_value, ended.thread.name if ended.thread else "")
-    sys.unraisablehook = lambda raised: _last_words(raised.exc_value, raised.err_msg or "")
+    sys.excepthook = lambda kind, error, trace: _last_words(error, "main")
+    threading.excepthook = lambda ended: _last_words(ended.exc_value, ended.thread.name if ended.thread else "a thread")
+    sys.unraisablehook = lambda raised: _last_words(raised.exc_value, raised.err_msg or "a destructor")
 
 
-def _last_words(error: BaseException | None, where: str = "") -> None:
+def _last_words(error: BaseException | None, where: str) -> None:
     """Log what ends a process or a thread, or what nobody could catch; somebody's Ctrl-C is no fault."""
     if not isinstance(error, KeyboardInterrupt | SystemExit):
-        structlog.get_logger().critical("unexpected error", exc_info=error, where=where or "main")
+        structlog.get_logger().critical("unexpected error", exc_info=error, where=where)
 
 
 def _renderer(stream: TextIO) -> structlog.types.Processor:
