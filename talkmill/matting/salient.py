@@ -15,7 +15,7 @@ INPUT_SIDE = 320
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
 # Against the net on every frame this moves the matte by 0.0006 in the mean, 0.0029 in the worst clip and 0.0073 in the
-# worst frame (docs/stages/matting.md).
+# worst frame, measured with a flow of 320 pixels (docs/decisions/0064-matting-recipe.md).
 KEY_INTERVAL = 4
 # The flow is found at this side: the maps are smooth.
 FLOW_SIDE = 160
